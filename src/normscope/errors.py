@@ -1,0 +1,66 @@
+"""What normscope raises when it cannot go on, and the exit status each kind leads to."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class NormscopeError(Exception):
+    """The call was wrong: a sentence that says what must hold, what was met and what to do.
+
+    Attributes:
+        exit_status: What the command line exits with (2 for a wrong call, 1 for failed work).
+    """
+
+    exit_status = 2
+
+
+class ChannelMismatch(NormscopeError):
+    """A normalization and the images it is used on have different numbers of channels."""
+
+
+class UnknownName(NormscopeError):
+    """A source, model, preset or recipe that does not exist."""
+
+
+class SpecificationDiffers(NormscopeError):
+    """A study's folder holds a study of another specification."""
+
+
+class StudyBusy(NormscopeError):
+    """Another process works on the study's folder."""
+
+
+class WorkFailed(NormscopeError):
+    """The call was right and the work could not be done."""
+
+    exit_status = 1
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], also: str = "") -> UnknownName:
+    """The error for a name that is not known, with the nearest known name suggested.
+
+    Args:
+        kind: What the name should have named, such as ``"model"``.
+        name: The name that was met.
+        known: The names that exist.
+        also: What else would have been accepted, such as ``"package.module:factory"``.
+
+    Returns:
+        The error, to be raised by the caller.
+
+    Example:
+        >>> str(unknown_name("model", "lnet", ["lenet"]))
+        "model must be one of lenet, got 'lnet'. Did you mean 'lenet'?"
+    """
+    names = list(known)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    alternative = f" or {also}" if also else ""
+    advice = f"Did you mean '{nearest[0]}'?" if nearest else "Choose one of these."
+    return UnknownName(
+        f"{kind} must be one of {', '.join(names)}{alternative}, got '{name}'. {advice}"
+    )

@@ -1,0 +1,1 @@
+"""Where pixels come from: one reader per kind of source, one opener over them."""
