@@ -1,0 +1,268 @@
+"""Exact per-channel sums over pixels: what every statistic of this package is computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from normscope.errors import ChannelMismatch, NormscopeError
+from normscope.statistics.exact import exact_dot, exact_sqrt, exact_sum
+from normscope.statistics.histogram import bin_values, count_bins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from numbers import Rational
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Counts, sums and a histogram per channel, exact whatever the order of merging.
+
+    Integer pixels are summed in integers. Floats are dyadic fractions, so they too are summed
+    without rounding; that costs more time than compensated summation and needs no error bound.
+
+    Attributes:
+        dtype: Name of the pixels' NumPy type.
+        n: Pixels counted in each channel.
+        sums: Their sum in each channel, in raw pixel units.
+        squares: The sum of their squares.
+        minimum: The least pixel of each channel; None where none was counted.
+        maximum: The greatest.
+        histogram: int64, shape ``(C, bins)``; `normscope.statistics.histogram` has the bins.
+    """
+
+    dtype: str
+    n: tuple[int, ...]
+    sums: tuple[Rational, ...]
+    squares: tuple[Rational, ...]
+    minimum: tuple[float | None, ...]
+    maximum: tuple[float | None, ...]
+    histogram: np.ndarray
+
+    @classmethod
+    def of(cls, pixels: np.ndarray, valid: np.ndarray | None = None) -> Moments:
+        """Moments of an array of images.
+
+        Args:
+            pixels: Integers or floats, shape ``(N, C, H, W)``.
+            valid: bool, of a shape that broadcasts to ``pixels``: which pixels count.
+
+        Returns:
+            The moments of the pixels that count.
+
+        Raises:
+            NormscopeError: If the array has another shape.
+
+        Example:
+            >>> moments = Moments.of(np.array([[[[0, 51, 255]]]], np.uint8))
+            >>> moments.sums, moments.mean(255)
+            ((306,), (0.4,))
+        """
+        if pixels.ndim != 4:
+            raise NormscopeError(
+                f"pixels must have the shape (N, C, H, W), got {pixels.shape}. Reshape the array."
+            )
+        if valid is not None:
+            valid = np.broadcast_to(valid, pixels.shape)
+        channels = [
+            pixels[:, c] if valid is None else pixels[:, c][valid[:, c]]
+            for c in range(pixels.shape[1])
+        ]
+        return cls.of_channels(channels)
+
+    @classmethod
+    def of_channels(cls, channels: Sequence[np.ndarray]) -> Moments:
+        """Moments of pixels given channel by channel, which may differ in number.
+
+        Args:
+            channels: One array of any shape for each channel, all of one type.
+
+        Returns:
+            Their moments.
+        """
+        dtype = channels[0].dtype
+        histogram = np.stack([count_bins(channel) for channel in channels])
+        if dtype.kind in "iub" and dtype.itemsize <= 2:
+            return cls.from_histogram(histogram, dtype)
+        add, dot = (exact_sum, exact_dot) if dtype.kind == "f" else (_sum, _dot)
+        empty = [not channel.size for channel in channels]
+        return cls(
+            dtype=dtype.name,
+            n=tuple(channel.size for channel in channels),
+            sums=tuple(add(channel) for channel in channels),
+            squares=tuple(dot(channel, channel) for channel in channels),
+            minimum=tuple(
+                None if none else channel.min().item()
+                for none, channel in zip(empty, channels, strict=True)
+            ),
+            maximum=tuple(
+                None if none else channel.max().item()
+                for none, channel in zip(empty, channels, strict=True)
+            ),
+            histogram=histogram,
+        )
+
+    @classmethod
+    def from_histogram(cls, histogram: np.ndarray, dtype: np.dtype | str) -> Moments:
+        """Moments of integer pixels of up to 16 bits, which their histogram determines.
+
+        Args:
+            histogram: int64, shape ``(C, bins)``, a bin for each value of the type.
+            dtype: The pixels' type.
+
+        Returns:
+            Their moments.
+        """
+        dtype = np.dtype(dtype)
+        values = bin_values(dtype)
+        sums, squares, minimum, maximum = [], [], [], []
+        for counts in histogram:
+            present = np.flatnonzero(counts)
+            some, of = values[present].tolist(), counts[present].tolist()
+            sums.append(sum(v * k for v, k in zip(some, of, strict=True)))
+            squares.append(sum(v * v * k for v, k in zip(some, of, strict=True)))
+            minimum.append(some[0] if some else None)
+            maximum.append(some[-1] if some else None)
+        return cls(
+            dtype.name,
+            tuple(int(counts.sum()) for counts in histogram),
+            tuple(sums),
+            tuple(squares),
+            tuple(minimum),
+            tuple(maximum),
+            np.asarray(histogram, np.int64),
+        )
+
+    @property
+    def channels(self) -> int:
+        """How many channels were summed."""
+        return len(self.n)
+
+    def merge(self, other: Moments) -> Moments:
+        """Moments of both sets of pixels together.
+
+        Nothing is rounded, so any order of merging gives the same bits.
+
+        Args:
+            other: Moments over the same number of channels of the same type.
+
+        Returns:
+            New moments; neither operand changes.
+
+        Raises:
+            ChannelMismatch: If the channel counts or the types differ.
+
+        Example:
+            >>> ones, zeros = np.ones((1, 1, 1, 3), np.uint8), np.zeros((1, 1, 1, 1), np.uint8)
+            >>> Moments.of(ones).merge(Moments.of(zeros)).mean(1)
+            (0.75,)
+        """
+        if (self.channels, self.dtype) != (other.channels, other.dtype):
+            raise ChannelMismatch(
+                "moments must have the same channels and type to be merged, "
+                f"got {self.channels} of {self.dtype} and {other.channels} of {other.dtype}. "
+                "Merge images of one kind."
+            )
+        return Moments(
+            self.dtype,
+            tuple(a + b for a, b in zip(self.n, other.n, strict=True)),
+            tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
+            tuple(a + b for a, b in zip(self.squares, other.squares, strict=True)),
+            _either(min, self.minimum, other.minimum),
+            _either(max, self.maximum, other.maximum),
+            self.histogram + other.histogram,
+        )
+
+    def mean(self, scale: float) -> tuple[float, ...]:
+        """The mean pixel of each channel divided by ``scale``, rounded once.
+
+        Args:
+            scale: What brings pixels to [0, 1], such as 255.
+
+        Returns:
+            One mean per channel.
+        """
+        self._check_counted()
+        return tuple(
+            float(Fraction(s) / n / Fraction(scale)) for s, n in zip(self.sums, self.n, strict=True)
+        )
+
+    def std(self, scale: float) -> tuple[float, ...]:
+        """The standard deviation of each channel's pixels over ``scale``, rounded once.
+
+        The pixels are the population: the divisor is n, not n - 1.
+
+        Args:
+            scale: What brings pixels to [0, 1], such as 255.
+
+        Returns:
+            One standard deviation per channel.
+
+        Example:
+            >>> Moments.of(np.array([[[[0, 0, 255, 255]]]], np.uint8)).std(255)
+            (0.5,)
+        """
+        return tuple(exact_sqrt(v) for v in self.variance(scale))
+
+    def variance(self, scale: float) -> tuple[Fraction, ...]:
+        """The variance of each channel's pixels over ``scale`` squared, exactly.
+
+        Args:
+            scale: What brings pixels to [0, 1], such as 255.
+
+        Returns:
+            One fraction per channel.
+        """
+        self._check_counted()
+        return tuple(
+            Fraction(q * n - s * s) / (n * n) / Fraction(scale) ** 2
+            for q, s, n in zip(self.squares, self.sums, self.n, strict=True)
+        )
+
+    def _check_counted(self) -> None:
+        if 0 in self.n:
+            raise NormscopeError(
+                "every channel must have at least one pixel that counts, "
+                f"got {self.n} pixels. Check --nodata and the alpha channel."
+            )
+
+
+CHUNK = 2**20
+"""Products of 21-bit limbs, so many at a time, add up to less than 2**63."""
+
+
+def _sum(values: np.ndarray) -> int:
+    flat = values.reshape(-1)
+    return _dot(flat, np.broadcast_to(flat.dtype.type(1), flat.shape))
+
+
+def _dot(left: np.ndarray, right: np.ndarray) -> int:
+    total = 0
+    for start in range(0, left.size, CHUNK):
+        stop = start + CHUNK
+        for a, a_shift in _limbs(left.reshape(-1)[start:stop]):
+            for b, b_shift in _limbs(right.reshape(-1)[start:stop]):
+                total += int(np.dot(a, b)) << (a_shift + b_shift)
+    return total
+
+
+def _limbs(flat: np.ndarray) -> list[tuple[np.ndarray, int]]:
+    # 21 bits each, with their shifts; the top one carries the sign.
+    wide = flat.astype(np.int64 if flat.dtype.kind == "i" else np.uint64)
+    bits = wide.dtype.type(2**21 - 1)
+    low, middle, high = wide & bits, (wide >> 21) & bits, wide >> 42
+    return [(low.astype(np.int64), 0), (middle.astype(np.int64), 21), (high.astype(np.int64), 42)]
+
+
+def _either(
+    choose: Callable[..., float],
+    left: tuple[float | None, ...],
+    right: tuple[float | None, ...],
+) -> tuple[float | None, ...]:
+    return tuple(
+        b if a is None else a if b is None else choose(a, b)
+        for a, b in zip(left, right, strict=True)
+    )
