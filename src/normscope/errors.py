@@ -24,7 +24,31 @@ class ChannelMismatch(NormscopeError):
 
 
 class UnknownName(NormscopeError):
-    """A source, model, preset or recipe that does not exist."""
+    """A name that is not known, with the nearest known name suggested.
+
+    Args:
+        kind: What the name should have named, such as ``"model"``.
+        name: The name that was met.
+        known: The names that exist.
+        also: What else would have been accepted, such as ``"package.module:factory"``.
+
+    Example:
+        >>> print(UnknownName("model", "lnet", ["lenet"]))
+        model must be one of lenet, got 'lnet'. Did you mean 'lenet'?
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], also: str = "") -> None:
+        names = list(known)
+        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        alternative = f" or {also}" if also else ""
+        advice = f"Did you mean '{nearest[0]}'?" if nearest else "Choose one of these."
+        super().__init__(
+            f"{kind} must be one of {', '.join(names)}{alternative}, got '{name}'. {advice}"
+        )
+
+    def __reduce__(self) -> tuple[type[NormscopeError], tuple[str]]:
+        # Its sentence is what crosses from a worker process, not the parts it was made of.
+        return NormscopeError, (str(self),)
 
 
 class SpecificationDiffers(NormscopeError):
@@ -39,28 +63,3 @@ class WorkFailed(NormscopeError):
     """The call was right and the work could not be done."""
 
     exit_status = 1
-
-
-def unknown_name(kind: str, name: str, known: Iterable[str], also: str = "") -> UnknownName:
-    """The error for a name that is not known, with the nearest known name suggested.
-
-    Args:
-        kind: What the name should have named, such as ``"model"``.
-        name: The name that was met.
-        known: The names that exist.
-        also: What else would have been accepted, such as ``"package.module:factory"``.
-
-    Returns:
-        The error, to be raised by the caller.
-
-    Example:
-        >>> str(unknown_name("model", "lnet", ["lenet"]))
-        "model must be one of lenet, got 'lnet'. Did you mean 'lenet'?"
-    """
-    names = list(known)
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    alternative = f" or {also}" if also else ""
-    advice = f"Did you mean '{nearest[0]}'?" if nearest else "Choose one of these."
-    return UnknownName(
-        f"{kind} must be one of {', '.join(names)}{alternative}, got '{name}'. {advice}"
-    )

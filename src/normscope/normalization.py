@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.errors import ChannelMismatch, NormscopeError, unknown_name
+from normscope.errors import ChannelMismatch, NormscopeError, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +85,8 @@ class Normalization:
             The normalization.
 
         Raises:
-            NormscopeError: If the text has neither form, or its values are out of range.
+            UnknownName: If the text is no preset's name and has no slash.
+            NormscopeError: If its values cannot be read, or are out of range.
 
         Example:
             >>> Normalization.parse("0.5/0.25") == Normalization(0.5, 0.25)
@@ -95,7 +96,7 @@ class Normalization:
             return PRESETS[text]
         mean, slash, std = text.partition("/")
         if not slash:
-            raise unknown_name("normalization", text, PRESETS, also="MEAN/STD")
+            raise UnknownName("normalization", text, PRESETS, also="MEAN/STD")
         try:
             means = [float(part) for part in mean.split(",")]
             stds = [float(part) for part in std.split(",")]
@@ -206,6 +207,11 @@ class Normalization:
     def __str__(self) -> str:
         return f"{_listed(self.mean)}/{_listed(self.std)}"
 
+    def __format__(self, digits: str) -> str:
+        if not digits:
+            return str(self)
+        return "/".join(",".join(format(v, digits) for v in vs) for vs in (self.mean, self.std))
+
     def __repr__(self) -> str:
         return f"Normalization.parse('{self}')"
 
@@ -240,9 +246,7 @@ Inception's preprocessing has it (https://github.com/tensorflow/models, ``resear
 ``inception_preprocessing.py``, 2016), and most vision transformers since.
 """
 
-CLIP = Normalization(
-    (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-)
+CLIP = Normalization((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 """What CLIP's image encoders expect, recomputed by its authors on their own data.
 
 https://github.com/openai/CLIP/issues/20 (2021); ``clip/clip.py`` holds the digits.

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused unread: a few bytes can promise more pixels than memory holds."""
@@ -56,7 +60,8 @@ def _decode_jpeg(data: bytes) -> np.ndarray:
     import torch
     from torchvision.io import decode_jpeg
 
-    return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8)).numpy()
+    encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    return cast("torch.Tensor", decode_jpeg(encoded)).numpy()
 
 
 def _with_pillow(image) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 
 from normscope.images.decoded import DecodedSource, LabelledImages
@@ -23,7 +25,7 @@ def open_digits() -> DecodedSource:
     """
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
+    bunch = cast("Any", load_digits())
     pixels = bunch.images.astype(np.uint8)[:, None]
     everything = LabelledImages(pixels, bunch.target.astype(np.int64))
     total = len(everything)

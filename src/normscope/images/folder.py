@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.decode import SUFFIXES, UnreadableImage, decode_image
 from normscope.images.decoded import DecodedSource, LabelledImages, Skipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VALIDATION_FOLDERS = ("val", "validation")
 
@@ -100,8 +103,11 @@ def _image_files(folder: Path) -> list[Path]:
 def _decode(
     folder: Path, classes: tuple[str, ...], skipped: list[Skipped]
 ) -> list[tuple[np.ndarray, int, Path]]:
-    files = [(file, label) for label, name in enumerate(classes)
-             for file in _files_of_class(folder / name)]
+    files = [
+        (file, label)
+        for label, name in enumerate(classes)
+        for file in _files_of_class(folder / name)
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(_decode_file, [file for file, _ in files], chunksize=64)
         images = []

@@ -71,12 +71,12 @@ def _open(name: str, folder: Path) -> DecodedSource:
     if name in CIFAR_FOLDERS:
         return _open_cifar(name, folder)
     arrays = {}
-    for key in IDX_FILES:
+    for key, file_name in IDX_FILES.items():
         path = _idx_file(folder, name, key)
         if path is None:
             raise NormscopeError(
                 f"{name} must have its four IDX files under {folder}, got no "
-                f"{IDX_FILES[key]}. Fetch the missing file."
+                f"{file_name}. Fetch the missing file."
             )
         arrays[key] = read_idx(path)
     splits = {}

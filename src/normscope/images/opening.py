@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normscope.errors import NormscopeError, unknown_name
+from normscope.errors import NormscopeError, UnknownName
 from normscope.images import named
 from normscope.images.digits import open_digits
 from normscope.images.folder import open_folder
@@ -28,7 +28,8 @@ def open_source(source: str, root: Path | None = None) -> DecodedSource:
         The source with the splits it comes with.
 
     Raises:
-        NormscopeError: If the name is unknown or its images cannot be used.
+        UnknownName: If the name is unknown.
+        NormscopeError: If its images cannot be used.
         WorkFailed: If a named data set is nowhere and cannot be downloaded.
     """
     if source == "digits":
@@ -48,4 +49,4 @@ def open_source(source: str, root: Path | None = None) -> DecodedSource:
             f"source must be a name or a folder of images for trials, got the file {path}. "
             "Unpack it into train/ and test/ with one folder per class."
         )
-    raise unknown_name("source", source, NAMES, also="a folder of images")
+    raise UnknownName("source", source, NAMES, also="a folder of images")

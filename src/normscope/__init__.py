@@ -1,0 +1,50 @@
+"""Tells whether your image normalization matters, whether it is right, and what it should be."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from normscope._version import __version__
+
+if TYPE_CHECKING:
+    from normscope.errors import NormscopeError
+    from normscope.findings.summary import Summary, summarize
+    from normscope.init_scale import InitScale
+    from normscope.normalization import Normalization
+    from normscope.reports.writing import report
+    from normscope.studies.scan import scan
+    from normscope.studies.study import Study
+    from normscope.trials.single import train
+
+_HOMES = {
+    "InitScale": "normscope.init_scale",
+    "Normalization": "normscope.normalization",
+    "NormscopeError": "normscope.errors",
+    "Study": "normscope.studies.study",
+    "Summary": "normscope.findings.summary",
+    "report": "normscope.reports.writing",
+    "scan": "normscope.studies.scan",
+    "summarize": "normscope.findings.summary",
+    "train": "normscope.trials.single",
+}
+
+__all__ = [
+    "InitScale",
+    "Normalization",
+    "NormscopeError",
+    "Study",
+    "Summary",
+    "__version__",
+    "report",
+    "scan",
+    "summarize",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Names are imported when they are first used: reading a study must not import torch.
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'normscope' has no attribute '{name}'")

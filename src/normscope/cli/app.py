@@ -1,0 +1,87 @@
+"""The commands together, and how each ends."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Annotated
+
+import typer
+
+from normscope.cli import report, scan, train
+from normscope.errors import NormscopeError
+
+app = typer.Typer(
+    name="normscope",
+    help="Tells you whether your image normalization matters, whether it is right, and what it "
+    "should be.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("train", epilog=train.EXAMPLE)(train.train)
+app.command("scan", epilog=scan.EXAMPLE)(scan.scan)
+app.command("report", epilog=report.EXAMPLE)(report.report)
+
+NOT_WRITABLE = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What stands behind ``normscope`` on the command line.
+
+    Returns:
+        The exit status: 0 when done, 1 when the work failed, 2 when the call was wrong, 130 after
+        Ctrl-C.
+
+    Raises:
+        OSError: If the system failed in a way that is not about writing a file.
+    """
+    try:
+        app(arguments, prog_name="normscope")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except NormscopeError as error:
+        print(f"normscope: {error}", file=sys.stderr)  # noqa: T201 - the one place that says so
+        return error.exit_status
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        print(  # noqa: T201 - likewise
+            f"normscope: {error.filename or 'the output'} must be writable, "
+            f"got: {error.strerror}. Free space, mend the permissions or choose another place.",
+            file=sys.stderr,
+        )
+        return NormscopeError.exit_status
+    return 0
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from normscope.cli.version import version_line
+
+        print(version_line())  # noqa: T201 - what the user asked for
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and commit."
+        ),
+    ] = False,
+) -> None: ...

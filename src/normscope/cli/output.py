@@ -1,0 +1,75 @@
+"""What commands print: for people, or JSON for programs, never both in one stream."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from normscope.writing import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
+    from normscope.images.decoded import Skipped
+
+MOST_LISTED = 10
+
+
+def show(*parts: str | Table, json_target: str | None) -> None:
+    """Print for people, unless standard output is JSON's.
+
+    Args:
+        parts: Sentences and tables.
+        json_target: What ``--json`` was given.
+    """
+    if json_target != "-":
+        console = Console(soft_wrap=True)
+        for part in parts:
+            console.print(part, highlight=False, markup=False)
+
+
+def note(text: str) -> None:
+    """Tell the user something on standard error.
+
+    Args:
+        text: A sentence.
+    """
+    Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)
+
+
+def write_json(data: dict[str, Any], target: str | None) -> None:
+    """Write a command's result where ``--json`` says.
+
+    Args:
+        data: Plain values, all finite.
+        target: A file's path, ``"-"`` for standard output, or None for nowhere.
+    """
+    if target is None:
+        return
+    text = json.dumps(data, indent=2, allow_nan=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        write_text(Path(target), text)
+
+
+def note_skipped(skipped: Iterable[Skipped]) -> None:
+    """List the images that could not be read.
+
+    Args:
+        skipped: Each with its reason.
+    """
+    listed = list(skipped)
+    if not listed:
+        return
+    note(f"{len(listed)} unreadable image{'s were' if len(listed) > 1 else ' was'} skipped:")
+    for image in listed[:MOST_LISTED]:
+        note(f"  {image.path}: {image.reason}")
+    if len(listed) > MOST_LISTED:
+        note(f"  and {len(listed) - MOST_LISTED} more")

@@ -1,0 +1,149 @@
+"""``normscope scan``: a grid of normalizations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from normscope.cli import options
+from normscope.cli.output import note, note_skipped, show, write_json
+from normscope.cli.progress import progress
+
+if TYPE_CHECKING:
+    from normscope.studies.scan import PlannedScan
+
+EXAMPLE = "Example: normscope scan mnist --mean -2:3:7 --std 0.02:2:7:log --seeds 3 --epochs 2"
+
+AXIS = "START:STOP:COUNT, START:STOP:COUNT:log or a comma list."
+
+
+def scan(
+    context: typer.Context,
+    source: options.Source = "digits",
+    mean: Annotated[str, typer.Option(help=f"The grid's means: {AXIS}")] = "-2:3:5",
+    std: Annotated[str, typer.Option(help=f"The grid's stds: {AXIS}")] = "0.02:2:5:log",
+    seeds: Annotated[int, typer.Option(help="Replicates of each cell.")] = 3,
+    model: options.Model = "lenet",
+    recipe: options.RecipeName = None,
+    epochs: options.Epochs = None,
+    train_images: options.TrainImages = None,
+    weight_init: options.WeightInit = 1.0,
+    bias_init: options.BiasInit = 1.0,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: Annotated[
+        int,
+        typer.Option(
+            help="CPU threads of each trial; the last digits depend on it.",
+            rich_help_panel="Machine",
+        ),
+    ] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Trials that run at once; as many as the cores allow by default.",
+            rich_help_panel="Machine",
+        ),
+    ] = None,
+    root: options.Root = None,
+    strict: options.Strict = False,
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="Repeat the scan of this study.toml, in place of the options above."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The study's folder; runs/SOURCE-MODEL by default.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, how long, how much disk.")
+    ] = False,
+    json: options.Json = None,
+) -> None:
+    """Does normalization matter? Train under every (mean, std) of a grid, against seed noise."""
+    import optuna
+
+    from normscope.errors import NormscopeError
+    from normscope.studies.scan import ScanOptions, plan_again, plan_scan, run_scan
+    from normscope.studies.specification import ScanSpec
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if spec is None:
+        plan = plan_scan(
+            ScanOptions(
+                source,
+                mean,
+                std,
+                seeds,
+                model,
+                recipe,
+                epochs,
+                train_images,
+                weight_init,
+                bias_init,
+                device,
+                precision,
+                threads,
+                out,
+                root,
+                strict,
+            )
+        )
+    else:
+        extra = _given_beside_spec(context)
+        if extra:
+            raise NormscopeError(
+                f"--spec must be given without the options that it replaces, got {extra}. "
+                "Leave them out, or edit the file."
+            )
+        plan = plan_again(ScanSpec.read_toml(spec), out, root)
+    note_skipped(plan.source.skipped)
+    if dry_run:
+        _show_plan(plan, workers, json)
+        return
+    try:
+        with progress("trials") as update:
+            run_scan(plan, workers, update)
+    except KeyboardInterrupt:
+        note(f"Interrupted. Finished trials are kept in {plan.out}; the same call goes on.")
+        raise
+    from normscope.cli.report import show_report
+
+    show_report(plan.out, json)
+
+
+REPEATABLE = {"spec", "out", "root", "workers", "dry_run", "json"}
+
+
+def _given_beside_spec(context: typer.Context) -> str:
+    given = [
+        f"--{name.replace('_', '-')}" if name != "source" else "SOURCE"
+        for name in context.params
+        if name not in REPEATABLE
+        and "COMMANDLINE" in str(context.get_parameter_source(name)).upper()
+    ]
+    return ", ".join(given)
+
+
+def _show_plan(plan: PlannedScan, workers: int | None, json: str | None) -> None:
+    from normscope.studies.estimate import estimate
+
+    expected = estimate(plan, workers)
+    specification = plan.specification
+    show(
+        f"{expected.trials} trials would run in {plan.out} ({expected.finished} are finished): "
+        f"{len(specification.mean.values)} means x {len(specification.std.values)} stds and the "
+        f"references, {specification.seeds} seeds, {specification.recipe.epochs} epochs each.",
+        f"About {_duration(expected.seconds)} on {expected.workers} "
+        f"worker{'s' if expected.workers != 1 else ''}, "
+        f"and {expected.bytes_ / 1e6:.1f} MB of disk.",
+        json_target=json,
+    )
+    write_json(expected.to_json(specification), json)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,99 @@
+"""``normscope train``: one trial."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from normscope.cli import options
+from normscope.cli.output import note, show, write_json
+from normscope.cli.progress import progress
+
+if TYPE_CHECKING:
+    from normscope.trials.result import Epoch, FinishedTrial
+
+EXAMPLE = "Example: normscope train mnist --epochs 1 --mean 0.1307 --std 0.3081"
+
+
+def train(
+    source: options.Source = "digits",
+    mean: Annotated[
+        str | None, typer.Option(help="One number, or one per channel with commas.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="Likewise, each above 0.")] = None,
+    norm: Annotated[
+        str | None,
+        typer.Option(
+            help="MEAN/STD, imagenet, none, half, clip, mnist, or data for the source's own "
+            "statistics; data by default.",
+        ),
+    ] = None,
+    model: options.Model = "lenet",
+    recipe: options.RecipeName = None,
+    epochs: options.Epochs = None,
+    train_images: options.TrainImages = None,
+    weight_init: options.WeightInit = 1.0,
+    bias_init: options.BiasInit = 1.0,
+    seed: Annotated[
+        int, typer.Option(help="Fixes all that is drawn at random.", rich_help_panel="Trial")
+    ] = 0,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="CPU threads, all cores by default; the last digits depend on it.",
+            rich_help_panel="Machine",
+        ),
+    ] = None,
+    root: options.Root = None,
+    strict: options.Strict = False,
+    json: options.Json = None,
+) -> None:
+    """What accuracy does one normalization give? Train one model and test it."""
+    from normscope.trials.recipe import named_recipe
+    from normscope.trials.single import normalization_text
+    from normscope.trials.single import train as train_one
+
+    text = normalization_text(mean, std, norm)
+    total = named_recipe(recipe, model, epochs, source).epochs
+    with progress("epochs") as update:
+
+        def on_epoch(epoch: Epoch) -> None:
+            update(epoch.epoch, total)
+
+        finished = train_one(
+            source,
+            norm=text,
+            model=model,
+            recipe=recipe,
+            epochs=epochs,
+            train_images=train_images,
+            weight_init=weight_init,
+            bias_init=bias_init,
+            seed=seed,
+            device=device,
+            precision=precision,
+            threads=threads,
+            root=root,
+            strict=strict,
+            on_epoch=on_epoch,
+        )
+    show(_sentence(finished), json_target=json)
+    if finished.result.diverged:
+        note("The training diverged: a loss or an output is no longer finite.")
+    write_json(_as_json(finished), json)
+
+
+def _sentence(finished: FinishedTrial) -> str:
+    spec, result = finished.spec, finished.result
+    return (
+        f"{spec.model} on {spec.source} under {spec.normalization:.4g}, recipe {spec.recipe.name}, "
+        f"{len(result.history)} epochs, seed {spec.seed}: test accuracy {result.accuracy:.4f} "
+        f"in {result.seconds:.1f} s."
+    )
+
+
+def _as_json(finished: FinishedTrial) -> dict[str, object]:
+    return {**finished.result.to_json(), "specification": finished.spec.to_json()}

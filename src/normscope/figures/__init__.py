@@ -1,0 +1,1 @@
+"""One picture a file: the numbers first, by a plain function, then the drawing."""

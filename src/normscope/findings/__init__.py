@@ -1,0 +1,1 @@
+"""What the trials say: numbers from a finished study, without torch."""

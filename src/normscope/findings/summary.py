@@ -1,0 +1,156 @@
+"""The study in a dozen numbers and one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from normscope.findings.grid import accuracies_at, accuracy_grid
+from normscope.findings.sentence import answer
+from normscope.findings.variance import cell_std, seed_std
+from normscope.normalization import NONE, Normalization
+from normscope.studies.specification import SCHEMA
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from normscope.studies.study import Study
+
+WORST_PERCENT = 5
+"""The best 95 % are the cells above this percentile. The notebook passed 0.05 where it meant 5."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a scan says.
+
+    Attributes:
+        trials: Finished trials, the references among them.
+        planned: Trials of the whole scan.
+        diverged: Finished trials whose training diverged.
+        best: The cell of the highest accuracy: ``mean``, ``std``, ``accuracy``.
+        worst: The cell of the lowest accuracy, likewise.
+        centre_of_mass: ``mean`` and ``std``, each weighted by the cells' accuracies.
+        spread: Population standard deviation over cell means.
+        best_95_percent: The cells above the 5th percentile: ``cells``, ``mean`` and ``spread``.
+        at_data: The source's own statistics: ``mean``, ``std``, ``accuracy``.
+        at_none: No normalization, likewise.
+        seed_std: Pooled standard deviation between seeds within a cell; None for one seed.
+        cell_std: Between-cell variance component as a standard deviation; None for one seed.
+        sentence: The answer.
+    """
+
+    trials: int
+    planned: int
+    diverged: int
+    best: dict[str, float]
+    worst: dict[str, float]
+    centre_of_mass: dict[str, float]
+    spread: float
+    best_95_percent: dict[str, float]
+    at_data: dict[str, Any] | None
+    at_none: dict[str, Any] | None
+    seed_std: float | None
+    cell_std: float | None
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name, with the schema's version.
+
+        Returns:
+            What ``summary.json`` holds.
+        """
+        return {"schema": SCHEMA, **self.__dict__}
+
+
+def summarize(study: Study) -> Summary | None:
+    """Read a study's finished trials.
+
+    Only seeds that every cell has finished are compared, so that an interrupted scan is not read
+    through cells that ran longer.
+
+    Args:
+        study: A scan, finished or not.
+
+    Returns:
+        The summary, or None while no seed has finished in every cell.
+    """
+    specification, trials = study.specification, study.trials()
+    grid = whole_seeds(accuracy_grid(specification, trials))
+    if not grid.sizes["seed"]:
+        return None
+    compared = [trial for trial in trials if trial.spec.seed in grid["seed"]]
+    means = grid.mean("seed")
+    top = best_cells(means)
+    numbers = {
+        "trials": len(trials),
+        "planned": len(specification.trials()),
+        "diverged": sum(trial.result.diverged for trial in trials),
+        "best": _cell(means, int(np.argmax(means.data))),
+        "worst": _cell(means, int(np.argmin(means.data))),
+        "centre_of_mass": centre_of_mass(means),
+        "spread": float(means.std(ddof=0)),
+        "best_95_percent": {
+            "cells": int(top.size),
+            "mean": float(top.mean()),
+            "spread": float(top.std()),
+        },
+        "at_data": _reference(specification.data, accuracies_at(specification.data, compared)),
+        "at_none": _reference(NONE, accuracies_at(NONE, compared)),
+        "seed_std": seed_std(grid),
+        "cell_std": cell_std(grid),
+    }
+    return Summary(**numbers, sentence=answer(specification, numbers))
+
+
+def whole_seeds(grid: xr.DataArray) -> xr.DataArray:
+    """The part of a grid whose seeds have finished in every cell.
+
+    Args:
+        grid: Accuracies, dims ``("mean", "std", "seed")``, NaN where a trial is missing.
+
+    Returns:
+        The same dims, without NaN; perhaps without any seed.
+    """
+    return grid.isel(seed=grid.notnull().all(("mean", "std")).to_numpy())
+
+
+def best_cells(means: xr.DataArray) -> np.ndarray:
+    """The accuracies of the best 95 % of cells.
+
+    Args:
+        means: Cell means, dims ``("mean", "std")``.
+
+    Returns:
+        Those above the 5th percentile, or all where every cell has the same.
+    """
+    values = means.to_numpy().ravel()
+    top = values[values > np.percentile(values, WORST_PERCENT)]
+    return top if top.size else values
+
+
+def centre_of_mass(means: xr.DataArray) -> dict[str, float]:
+    """The mean and std of the grid, weighted by accuracy, each along its own axis.
+
+    Args:
+        means: Cell means, dims ``("mean", "std")``.
+
+    Returns:
+        ``mean`` and ``std``; the middle of the grid where every accuracy is 0.
+    """
+    weights = means if means.any() else means + 1
+    return {axis: float(means[axis].weighted(weights).mean()) for axis in ("mean", "std")}
+
+
+def _cell(means: xr.DataArray, position: int) -> dict[str, float]:
+    i, j = np.unravel_index(position, means.shape)
+    cell = means.isel(mean=int(i), std=int(j))
+    return {"mean": float(cell["mean"]), "std": float(cell["std"]), "accuracy": float(cell)}
+
+
+def _reference(normalization: Normalization, accuracies: np.ndarray) -> dict[str, Any] | None:
+    if not accuracies.size:
+        return None
+    return {**normalization.to_json(), "accuracy": float(accuracies.mean())}

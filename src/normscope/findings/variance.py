@@ -1,0 +1,51 @@
+"""How much of the accuracy's variation lies between cells, and how much between seeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def seed_std(grid: xr.DataArray) -> float | None:
+    """The pooled standard deviation between seeds within a cell.
+
+    Args:
+        grid: Accuracies, dims ``("mean", "std", "seed")``.
+
+    Returns:
+        The root of the mean within-cell variance (with n - 1), or None with fewer than two seeds.
+    """
+    if grid.sizes["seed"] < 2:
+        return None
+    return float(np.sqrt(grid.var("seed", ddof=1).mean()))
+
+
+def cell_std(grid: xr.DataArray) -> float | None:
+    """The between-cell variance component, as a standard deviation.
+
+    Cells share their seeds, so the layout is two-way: what a seed adds to every cell alike does not
+    move one cell's mean against another's. The component is therefore
+    ``(MS_cell - MS_residual) / seeds`` with the residual of cell and seed, not the one-way
+    ``(MS_cell - MS_within) / seeds``, which would take the seeds' common part off a second time
+    (Searle, Casella and McCulloch, Variance Components, 1992, doi:10.1002/9780470316856).
+
+    Args:
+        grid: Accuracies, dims ``("mean", "std", "seed")``, all finished.
+
+    Returns:
+        At least 0, or None with fewer than two seeds or two cells.
+    """
+    values = grid.stack(cell=("mean", "std")).transpose("cell", "seed").to_numpy()
+    cells, seeds = values.shape
+    if cells < 2 or seeds < 2:
+        return None
+    cell_means = values.mean(axis=1, keepdims=True)
+    seed_means = values.mean(axis=0, keepdims=True)
+    residuals = values - cell_means - seed_means + values.mean()
+    ms_residual = (residuals**2).sum() / ((cells - 1) * (seeds - 1))
+    ms_cell = seeds * cell_means.var(ddof=1)
+    return float(np.sqrt(max(0.0, (ms_cell - ms_residual) / seeds)))

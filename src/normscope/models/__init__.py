@@ -1,0 +1,1 @@
+"""What is trained or tested: names to factories, LeNet, and the first layer of any network."""

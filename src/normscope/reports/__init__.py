@@ -1,0 +1,1 @@
+"""What a study's folder shows: its summary and its pictures."""

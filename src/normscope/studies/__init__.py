@@ -1,0 +1,1 @@
+"""Many trials: what is planned, where they are kept, and where they run."""

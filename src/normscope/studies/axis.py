@@ -1,0 +1,95 @@
+"""One axis of a grid: the values that a study tries."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from normscope.errors import NormscopeError
+
+FORMS = "START:STOP:COUNT, START:STOP:COUNT:log or a comma list"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The values of one axis, increasing.
+
+    Attributes:
+        name: ``"mean"`` or ``"std"``.
+        values: At least one, all finite and different.
+        log: Whether they are spaced by a constant factor.
+        text: How the user wrote it.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    log: bool
+    text: str
+
+    @classmethod
+    def parse(cls, name: str, text: str) -> Axis:
+        """Read ``START:STOP:COUNT``, ``START:STOP:COUNT:log`` or a comma list.
+
+        Args:
+            name: What the axis is called, for its errors.
+            text: What the user wrote.
+
+        Returns:
+            The axis; its first and last value are START and STOP to the last bit.
+
+        Raises:
+            NormscopeError: If the text has none of these forms, or a log axis touches zero.
+
+        Example:
+            >>> Axis.parse("std", "0.1:10:3:log").values
+            (0.1, 1.0, 10.0)
+        """
+        spaced = ":" in text
+        try:
+            values, log = _spaced(text) if spaced else (_listed(text), False)
+        except ValueError:
+            raise NormscopeError(
+                f"axis --{name} must be {FORMS}, got '{text}'. Write it like -2:3:15, "
+                "0.05:1:5:log or 0,0.5,1."
+            ) from None
+        if not all(math.isfinite(v) for v in values):
+            raise NormscopeError(
+                f"axis --{name} must hold finite values, got '{text}'. Give finite bounds."
+            )
+        if log and min(values) <= 0:
+            raise NormscopeError(
+                f"a log axis must stay above 0, got --{name} {text}. "
+                "Start above 0 or leave out ':log'."
+            )
+        if log:
+            inner = np.geomspace(values[0], values[1], int(values[2]))
+        elif spaced:
+            inner = np.linspace(values[0], values[1], int(values[2]))
+        else:
+            inner = np.asarray(values)
+        if spaced:
+            inner[0], inner[-1] = values[0], values[1] if len(inner) > 1 else values[0]
+        numbers = tuple(sorted({float(v) for v in inner}))
+        if len(numbers) != len(inner):
+            raise NormscopeError(
+                f"axis --{name} must hold different values, got '{text}', which repeats some. "
+                "Name each value once."
+            )
+        return cls(name, numbers, log, text)
+
+
+def _listed(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _spaced(text: str) -> tuple[list[float], bool]:
+    parts = text.split(":")
+    log = len(parts) == 4 and parts[3] == "log"
+    if len(parts) != 3 and not log:
+        raise ValueError(text)
+    start, stop, count = float(parts[0]), float(parts[1]), int(parts[2])
+    if count < 1 or (count == 1 and start != stop):
+        raise ValueError(text)
+    return [start, stop, count], log

@@ -1,0 +1,113 @@
+"""What a scan would cost, from a measured piece of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from normscope.studies.executors.opening import worker_count
+from normscope.studies.study import Study
+
+if TYPE_CHECKING:
+    from normscope.images.decoded import DecodedSource
+    from normscope.studies.scan import PlannedScan
+    from normscope.studies.specification import ScanSpec
+
+MEASURED_STEPS = 8
+MEASURED_TEST_IMAGES = 1000
+DATABASE_BYTES = 200_000
+"""What an empty study's database takes, beside its trials."""
+
+FIGURE_BYTES = 200_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a scan would cost.
+
+    Attributes:
+        trials: How many would run.
+        finished: How many are finished already.
+        workers: How many would run at once.
+        seconds: How long it would take.
+        bytes_: How much disk the finished study takes.
+    """
+
+    trials: int
+    finished: int
+    workers: int
+    seconds: float
+    bytes_: int
+
+    def to_json(self, specification: ScanSpec) -> dict[str, Any]:
+        """Every field by name, with the specification.
+
+        Args:
+            specification: The scan.
+
+        Returns:
+            What ``--dry-run --json`` gives.
+        """
+        numbers = asdict(self)
+        numbers["bytes"] = numbers.pop("bytes_")
+        return {**numbers, "specification": specification.to_json()}
+
+
+def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
+    """Time a few steps and one test, and scale them up.
+
+    Args:
+        plan: The scan.
+        workers: How many trials would run at once; None chooses.
+
+    Returns:
+        What the rest of the scan would cost.
+    """
+    from normscope.trials.train import train
+
+    specification = plan.specification
+    planned = specification.trials()
+    begun = (plan.out / "study.db").is_file()
+    remaining = plan.remaining(Study.open(plan.out) if begun else None)
+    few = _few_images(plan.source, specification.recipe.batch_size)
+    trial = replace(planned[0], recipe=replace(specification.recipe, epochs=1))
+    train(trial, few)
+    start = time.perf_counter()
+    result = train(trial, few)
+    once = time.perf_counter() - start
+    test_share = len(plan.source.test) / len(few.test)
+    images = len(few.train) + len(few.validation or ()) + len(few.test)
+    per_image = once / images
+    seconds_a_trial = specification.recipe.epochs * per_image * (
+        len(plan.source.train) + len(plan.source.validation or ())
+    ) + per_image * len(plan.source.test)
+    count = worker_count(specification, max(1, len(remaining)), workers)
+    epoch_bytes = len(json.dumps(result.history[0]))
+    trial_bytes = (
+        len(json.dumps({"trial": trial.to_json(), **result.to_json()}))
+        + epoch_bytes * (specification.recipe.epochs - 1)
+        + int(len(result.correct) * (test_share - 1))
+    )
+    return Estimate(
+        trials=len(remaining),
+        finished=len(planned) - len(remaining),
+        workers=count,
+        seconds=seconds_a_trial * np.ceil(len(remaining) / count).item(),
+        bytes_=DATABASE_BYTES + 2 * FIGURE_BYTES + int(1.3 * trial_bytes) * len(planned),
+    )
+
+
+def _few_images(source: DecodedSource, batch_size: int) -> DecodedSource:
+    def first(images, count: int):
+        return images.take(np.arange(min(count, len(images))))
+
+    return replace(
+        source,
+        train=first(source.train, MEASURED_STEPS * batch_size),
+        validation=first(source.validation, 100) if source.validation else None,
+        test=first(source.test, MEASURED_TEST_IMAGES),
+    )

@@ -1,0 +1,63 @@
+"""Chooses where a study's trials run."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from normscope.trials.environment import available_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from normscope.images.decoded import DecodedSource
+    from normscope.studies.executors.executor import Executor
+    from normscope.studies.specification import ScanSpec
+
+
+@contextmanager
+def open_executor(
+    source: DecodedSource, specification: ScanSpec, trials: int, workers: int | None
+) -> Iterator[Executor]:
+    """The executor for a study, closed at the end.
+
+    Args:
+        source: The trials' images.
+        specification: Says where trials run and with how many threads.
+        trials: How many are left to run; no more workers than these are started.
+        workers: How many trials run at once; None chooses.
+
+    Yields:
+        Worker processes where several trials run at once, else this process.
+    """
+    workers = worker_count(specification, trials, workers)
+    executor: Executor
+    if workers > 1:
+        from normscope.studies.executors.processes import LocalProcesses
+
+        executor = LocalProcesses(source, workers)
+    else:
+        from normscope.studies.executors.in_process import InProcess
+
+        executor = InProcess(source)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def worker_count(specification: ScanSpec, trials: int, workers: int | None) -> int:
+    """How many trials run at once.
+
+    Args:
+        specification: Says where trials run and with how many threads.
+        trials: How many are left to run.
+        workers: What the user asked for; None gives each trial its threads' share of the cores.
+
+    Returns:
+        No more than there are trials.
+    """
+    if workers is None:
+        on_cpu = specification.device == "cpu"
+        workers = max(1, available_cores() // specification.threads) if on_cpu else 1
+    return min(workers, trials)

@@ -1,0 +1,129 @@
+"""Runs trials in worker processes on this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import warnings
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING
+
+from normscope.errors import WorkFailed
+from normscope.trials.result import FinishedTrial
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from normscope.images.decoded import DecodedSource
+    from normscope.trials.result import TrialResult
+    from normscope.trials.spec import TrialSpec
+
+
+class LocalProcesses:
+    """An executor over a pool of processes that each hold the images.
+
+    The workers die with this process, however it ends: each watches a pipe whose other end only
+    this process holds.
+
+    Args:
+        source: The trials' images.
+        workers: How many trials run at once.
+    """
+
+    def __init__(self, source: DecodedSource, workers: int) -> None:
+        self.slots = workers
+        self._source = source
+        self._in_flight: dict[Future[TrialResult], TrialSpec] = {}
+        self._start()
+
+    def submit(self, spec: TrialSpec) -> None:
+        """Hand a trial to the next free worker.
+
+        Args:
+            spec: The trial.
+        """
+        try:
+            self._in_flight[self._pool.submit(_run, spec)] = spec
+        except BrokenProcessPool:
+            self._restart([spec])
+
+    def next_finished(self) -> FinishedTrial:
+        """Wait for a submitted trial to finish.
+
+        Returns:
+            The first to finish.
+
+        Raises:
+            WorkFailed: If the last worker died as well, for example for want of memory.
+        """
+        while True:
+            done, _ = wait(self._in_flight, return_when=FIRST_COMPLETED)
+            future = done.pop()
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                self._restart([])
+                continue
+            return FinishedTrial(self._in_flight.pop(future), result)
+
+    def close(self) -> None:
+        """Stop every worker at once."""
+        self._lifeline.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _start(self) -> None:
+        # Spawned, not forked: a fork of a process that has used OpenMP threads can hang, and would
+        # inherit the lock on the study's folder.
+        context = multiprocessing.get_context("spawn")
+        watched, self._lifeline = context.Pipe(duplex=False)
+        self._pool = ProcessPoolExecutor(
+            self.slots, context, initializer=_start_worker, initargs=(self._source, watched)
+        )
+
+    def _restart(self, more: list[TrialSpec]) -> None:
+        """Run what was in flight again on half the workers."""
+        lost = [*self._in_flight.values(), *more]
+        self._in_flight.clear()
+        self.close()
+        if self.slots == 1:
+            raise WorkFailed(
+                "a worker process must live until its trial is finished, got one that died "
+                "(killed, or out of memory). Use a smaller batch or model, or --workers 1; a "
+                'script must call normscope under if __name__ == "__main__".'
+            )
+        self.slots //= 2
+        warnings.warn(
+            f"a worker process died (killed, or out of memory); going on with {self.slots}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        self._start()
+        for spec in lost:
+            self.submit(spec)
+
+
+_source_of_this_worker: DecodedSource | None = None
+
+
+def _start_worker(source: DecodedSource, watched: Connection) -> None:
+    global _source_of_this_worker  # noqa: PLW0603 - the pool offers a worker no other memory
+    _source_of_this_worker = source
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, args=(watched,), daemon=True).start()
+
+
+def _die_with_parent(watched: Connection) -> None:
+    try:
+        watched.recv()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _run(spec: TrialSpec) -> TrialResult:
+    from normscope.trials.train import train
+
+    assert _source_of_this_worker is not None
+    return train(spec, _source_of_this_worker)

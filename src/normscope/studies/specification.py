@@ -1,0 +1,230 @@
+"""What a scan is: everything that decides its numbers, as plain data."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from normscope.errors import NormscopeError
+from normscope.init_scale import InitScale
+from normscope.normalization import NONE, Normalization
+from normscope.studies.axis import Axis
+from normscope.trials.recipe import Recipe
+from normscope.trials.spec import TrialSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = 1
+"""Version of what a study's folder holds; raised when an older normscope could not read it."""
+
+
+@dataclass(frozen=True)
+class ScanSpec:
+    """A grid of normalizations, each trained with the same seeds.
+
+    Attributes:
+        source: The images, as the user named them.
+        fingerprint: Digest of their pixels and labels.
+        data: The source's own statistics.
+        train_images: How many training images are used; None for all.
+        model: A model's name or ``package.module:factory``.
+        recipe: How it is trained.
+        init_scale: Factors on the first layer's initialization.
+        mean: The grid's means.
+        std: The grid's stds, all above 0.
+        seeds: How many replicates each cell has; they are seeded 0, 1, and so on.
+        device: Where trials run.
+        threads: CPU threads of each trial.
+        precision: What trials are computed in.
+
+    Raises:
+        NormscopeError: If a std is not above 0, or there is no seed.
+    """
+
+    source: str
+    fingerprint: str
+    data: Normalization
+    train_images: int | None
+    model: str
+    recipe: Recipe
+    init_scale: InitScale
+    mean: Axis
+    std: Axis
+    seeds: int
+    device: str
+    threads: int
+    precision: str
+
+    def __post_init__(self) -> None:
+        if min(self.std.values) <= 0:
+            raise NormscopeError(
+                f"every std must be > 0, got --std {self.std.text}. Start the axis above 0."
+            )
+        if self.seeds < 1:
+            raise NormscopeError(
+                f"--seeds must be at least 1, got {self.seeds}. Give a larger number."
+            )
+
+    def trials(self) -> list[TrialSpec]:
+        """Every trial of the scan, once.
+
+        The references (the source's own statistics, and none) come first, then the cells; all of
+        them with one seed before any with the next, so that an interrupted scan has whole maps.
+
+        Returns:
+            The trials in the order in which they run.
+        """
+        references = [self.data, NONE]
+        cells = [Normalization(m, s) for m in self.mean.values for s in self.std.values]
+        unique = list(dict.fromkeys(references + cells))
+        return [self.trial(n, seed) for seed in range(self.seeds) for n in unique]
+
+    def trial(self, normalization: Normalization, seed: int) -> TrialSpec:
+        """The trial of one normalization and one seed.
+
+        Args:
+            normalization: What its images are normalized with.
+            seed: Its seed.
+
+        Returns:
+            The trial's full specification.
+        """
+        return TrialSpec(
+            source=self.source,
+            fingerprint=self.fingerprint,
+            train_images=self.train_images,
+            model=self.model,
+            recipe=self.recipe,
+            normalization=normalization,
+            init_scale=self.init_scale,
+            seed=seed,
+            device=self.device,
+            threads=self.threads,
+            precision=self.precision,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field as JSON and TOML have it; what is None is left out.
+
+        Returns:
+            A mapping that ``from_json`` reads back.
+        """
+        fields: dict[str, Any] = {
+            "schema": SCHEMA,
+            "kind": "scan",
+            "source": self.source,
+            "fingerprint": self.fingerprint,
+            "data": str(self.data),
+            "train_images": self.train_images,
+            "model": self.model,
+            "mean": self.mean.text,
+            "std": self.std.text,
+            "seeds": self.seeds,
+            "device": self.device,
+            "threads": self.threads,
+            "precision": self.precision,
+            "init_scale": {"weight": self.init_scale.weight, "bias": self.init_scale.bias},
+            "recipe": self.recipe.to_json(),
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> ScanSpec:
+        """Read what ``to_json`` gave.
+
+        Args:
+            fields: Every field by name.
+
+        Returns:
+            The specification.
+
+        Raises:
+            NormscopeError: If it has another schema, or is no scan's.
+        """
+        if fields.get("schema") != SCHEMA or fields.get("kind") != "scan":
+            raise NormscopeError(
+                f"a scan's specification must have schema {SCHEMA} and kind scan, "
+                f"got schema {fields.get('schema')} and kind {fields.get('kind')}. "
+                "Use the normscope that wrote it."
+            )
+        try:
+            return cls(
+                source=fields["source"],
+                fingerprint=fields["fingerprint"],
+                data=Normalization.parse(fields["data"]),
+                train_images=fields.get("train_images"),
+                model=fields["model"],
+                recipe=Recipe.from_json(fields["recipe"]),
+                init_scale=InitScale(**fields["init_scale"]),
+                mean=Axis.parse("mean", fields["mean"]),
+                std=Axis.parse("std", fields["std"]),
+                seeds=fields["seeds"],
+                device=fields["device"],
+                threads=fields["threads"],
+                precision=fields["precision"],
+            )
+        except (KeyError, TypeError) as error:
+            raise NormscopeError(
+                f"a scan's specification must name every field with its kind of value, "
+                f"got a fault at {error}. Use a study.toml as normscope wrote it."
+            ) from None
+
+    def to_toml(self) -> str:
+        """The specification as TOML.
+
+        Returns:
+            Text that ``read_toml`` reads back.
+        """
+        return tomli_w.dumps(self.to_json())
+
+    @classmethod
+    def read_toml(cls, path: Path) -> ScanSpec:
+        """Read a ``study.toml``.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The specification.
+
+        Raises:
+            NormscopeError: If it cannot be read as one.
+        """
+        try:
+            fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise NormscopeError(
+                f"{path} must be a readable study.toml, got: {error}. "
+                "Pass the file that a scan wrote."
+            ) from None
+        return cls.from_json(fields)
+
+    def differences(self, begun: ScanSpec) -> list[str]:
+        """What differs from the specification that a study was begun with.
+
+        Args:
+            begun: The study's own.
+
+        Returns:
+            A phrase for each field that differs.
+        """
+        mine, theirs = _flat(self.to_json()), _flat(begun.to_json())
+        return [
+            f"{name} {mine.get(name, 'not given')} (begun with {theirs.get(name, 'not given')})"
+            for name in dict.fromkeys([*mine, *theirs])
+            if mine.get(name) != theirs.get(name)
+        ]
+
+
+def _flat(fields: dict[str, Any]) -> dict[str, Any]:
+    flat = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": v for inner, v in value.items()}
+        else:
+            flat[name] = value
+    return flat

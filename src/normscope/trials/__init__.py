@@ -1,0 +1,1 @@
+"""One experiment: its specification, its recipe, its trainer and its result."""

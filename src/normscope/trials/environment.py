@@ -1,0 +1,99 @@
+"""What a trial ran on: versions, hardware and the commit of the working folder."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from normscope._version import __version__
+
+
+def describe_environment(device: str) -> dict[str, Any]:
+    """What there is to know about the machine, now.
+
+    Args:
+        device: Where the trial runs; names the GPU when it is one.
+
+    Returns:
+        Plain values by name.
+    """
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {"time": now, **_fixed_environment(device, str(Path.cwd()))}
+
+
+@cache
+def _fixed_environment(device: str, working_folder: str) -> dict[str, Any]:
+    import numpy as np
+    import torch
+
+    described: dict[str, Any] = {
+        "normscope": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "processor": _processor_name(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": available_cores(),
+        "git_commit": git_commit(Path(working_folder)),
+    }
+    if device == "cuda":
+        described["gpu"] = torch.cuda.get_device_name()
+        described["cuda"] = torch.version.cuda
+    return described
+
+
+def available_cores() -> int:
+    """How many cores this process may use.
+
+    Returns:
+        At least 1.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit that a folder's checkout is at.
+
+    Args:
+        folder: Any folder.
+
+    Returns:
+        The full hash, with ``-dirty`` behind it where tracked files are changed; None outside a
+        checkout or without git.
+    """
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command on the working folder
+            ["git", "-C", str(folder), *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

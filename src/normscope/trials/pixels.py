@@ -1,0 +1,60 @@
+"""A split's images where the model is: bytes on the device, normalized batch by batch."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from normscope.images.decoded import LabelledImages
+    from normscope.trials.spec import TrialSpec
+
+
+class ResidentImages:
+    """A split kept as uint8 on a trial's device.
+
+    Args:
+        images: The split.
+        scale: Divides a pixel to bring it to [0, 1].
+        spec: Names the device and the normalization.
+
+    Raises:
+        ChannelMismatch: If the normalization has another number of channels than the images.
+    """
+
+    def __init__(self, images: LabelledImages, scale: float, spec: TrialSpec) -> None:
+        normalization = spec.normalization.for_channels(images.pixels.shape[1])
+        self.device = torch.device(spec.device)
+        self._pixels = _shared(images.pixels).to(self.device)
+        self._labels = _shared(images.labels).to(self.device)
+        self._scale = scale
+        self._mean = torch.tensor(normalization.mean, device=self.device).view(-1, 1, 1)
+        self._std = torch.tensor(normalization.std, device=self.device).view(-1, 1, 1)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Some images, normalized, with their labels.
+
+        Args:
+            indices: Shape ``(B,)``, on any device.
+
+        Returns:
+            float32 pixels of shape ``(B, C, H, W)``, and int64 labels of shape ``(B,)``.
+        """
+        indices = indices.to(self.device)
+        pixels = self._pixels[indices].float().div_(self._scale).sub_(self._mean).div_(self._std)
+        return pixels, self._labels[indices]
+
+
+def _shared(array: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        # A file mapped for reading cannot be written to, and nothing here writes.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)

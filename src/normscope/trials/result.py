@@ -1,0 +1,149 @@
+"""What a trial gave, as plain data that is stored as it is."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from normscope.trials.spec import TrialSpec
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What was seen at the end of one epoch.
+
+    Attributes:
+        epoch: Counted from 1.
+        train_loss: Mean cross-entropy over the epoch's images as they were trained on.
+        validation_accuracy: In [0, 1]; None where the recipe holds no images back.
+        seconds: What the epoch took, its looks at validation and test included.
+        test_loss: Mean cross-entropy on test, where the recipe looks at it.
+        test_accuracy: In [0, 1], where the recipe looks at it.
+    """
+
+    epoch: int
+    train_loss: float
+    validation_accuracy: float | None
+    seconds: float
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Its numbers by name, the test's only where the recipe looks at it.
+
+        Returns:
+            A mapping; a loss that is not finite becomes None, which JSON can hold.
+        """
+        numbers = {name: finite_or_none(value) for name, value in dataclasses.asdict(self).items()}
+        if self.test_accuracy is None:
+            del numbers["test_loss"], numbers["test_accuracy"]
+        return numbers
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial gave.
+
+    Attributes:
+        accuracy: On test, in [0, 1].
+        loss: Mean cross-entropy on test; None when it is not finite.
+        diverged: Whether a loss or an output stopped being finite.
+        seconds: What the trial took, from building the model to its test.
+        precision: What it was computed in.
+        device: Where it was computed.
+        history: One entry an epoch.
+        correct: Which test images it got right, as packed bits in base64.
+        test_images: How many test images there are.
+        first_layer: Mean and std of the first layer's weights and biases, ``initial`` and
+            ``final``.
+        environment: Versions, hardware and commit at the time it ran.
+    """
+
+    accuracy: float
+    loss: float | None
+    diverged: bool
+    seconds: float
+    precision: str
+    device: str
+    history: list[dict[str, Any]]
+    correct: str
+    test_images: int
+    first_layer: dict[str, dict[str, float | None]]
+    environment: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name.
+
+        Returns:
+            A mapping that ``TrialResult(**mapping)`` reads back.
+        """
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def correct_images(self) -> np.ndarray:
+        """Which test images it got right.
+
+        Returns:
+            bool, shape ``(test_images,)``.
+        """
+        return unpack_bits(self.correct, self.test_images)
+
+
+@dataclass(frozen=True)
+class FinishedTrial:
+    """A trial with what it gave.
+
+    Attributes:
+        spec: The trial.
+        result: What it gave.
+    """
+
+    spec: TrialSpec
+    result: TrialResult
+
+
+def pack_bits(bits: np.ndarray) -> str:
+    """Eight answers a byte, in base64.
+
+    Args:
+        bits: bool, shape ``(N,)``.
+
+    Returns:
+        ASCII text.
+
+    Example:
+        >>> unpack_bits(pack_bits(np.array([True, False, True])), 3).tolist()
+        [True, False, True]
+    """
+    return base64.b64encode(np.packbits(bits).tobytes()).decode("ascii")
+
+
+def unpack_bits(text: str, count: int) -> np.ndarray:
+    """What ``pack_bits`` packed.
+
+    Args:
+        text: Base64 of the packed bits.
+        count: How many bits there are.
+
+    Returns:
+        bool, shape ``(count,)``.
+    """
+    packed = np.frombuffer(base64.b64decode(text), np.uint8)
+    return np.unpackbits(packed, count=count).astype(bool)
+
+
+def finite_or_none(value: Any) -> Any:
+    """The value, or None where it is a float that JSON cannot hold.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        None for NaN and the infinities, else the value.
+    """
+    return None if isinstance(value, float) and not math.isfinite(value) else value

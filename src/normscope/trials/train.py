@@ -1,0 +1,195 @@
+"""The plain trainer: short, and obviously right. Every faster one is tested against it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
+
+from normscope.models.building import build_model
+from normscope.models.first_layer import (
+    describe_first_layer,
+    find_first_layer,
+    scale_first_layer,
+)
+from normscope.trials.environment import describe_environment
+from normscope.trials.pixels import ResidentImages
+from normscope.trials.result import Epoch, TrialResult, finite_or_none, pack_bits
+from normscope.trials.seeding import generators, threads, torch_seeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+    from normscope.images.decoded import DecodedSource
+    from normscope.trials.recipe import Recipe
+    from normscope.trials.spec import TrialSpec
+
+TEST_BATCH = 1000
+
+
+def train(
+    spec: TrialSpec,
+    source: DecodedSource,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> TrialResult:
+    """Run one trial: build, train, test.
+
+    The result depends on the specification and the images alone.
+
+    Args:
+        spec: The trial.
+        source: Its images, with the splits that its recipe needs.
+        on_epoch: Called at the end of every epoch.
+
+    Returns:
+        What the trial gave. A training that diverges stops after the epoch in which it did and is
+        tested as it is.
+    """
+    start = time.perf_counter()
+    seeds = generators(spec.seed)
+    with threads(spec.threads), torch_seeded(seeds.initialization, spec.device):
+        model = build_model(
+            spec.model,
+            channels=source.channels,
+            classes=len(source.classes),
+            image_size=source.image_size,
+        )
+        first_layer = find_first_layer(model, source.channels, source.image_size)
+        scale_first_layer(first_layer, spec.init_scale)
+        initial = describe_first_layer(first_layer)
+        model.to(spec.device)
+        torch.manual_seed(seeds.dropout)
+        history = _fit(model, spec, source, seeds.order, on_epoch)
+        test = evaluate(model, ResidentImages(source.test, source.scale, spec))
+        return TrialResult(
+            accuracy=test.accuracy,
+            loss=finite_or_none(test.loss),
+            diverged=not (np.isfinite(test.loss) and np.isfinite(history[-1].train_loss)),
+            seconds=time.perf_counter() - start,
+            precision=spec.precision,
+            device=spec.device,
+            history=[epoch.to_json() for epoch in history],
+            correct=pack_bits(test.correct),
+            test_images=len(test.correct),
+            first_layer={"initial": initial, "final": describe_first_layer(first_layer)},
+            environment=describe_environment(spec.device),
+        )
+
+
+def _fit(
+    model: nn.Module,
+    spec: TrialSpec,
+    source: DecodedSource,
+    order: torch.Generator,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> list[Epoch]:
+    recipe = spec.recipe
+    images = ResidentImages(source.train, source.scale, spec)
+    validation = (
+        ResidentImages(source.validation, source.scale, spec) if source.validation else None
+    )
+    test = ResidentImages(source.test, source.scale, spec) if recipe.selection == "test" else None
+    optimizer = torch.optim.Adadelta(model.parameters(), lr=recipe.lr)
+    schedule = _schedule(recipe, optimizer)
+    history: list[Epoch] = []
+    for number in range(1, recipe.epochs + 1):
+        start = time.perf_counter()
+        indices = (
+            torch.randperm(len(images), generator=order)
+            if recipe.shuffle
+            else torch.arange(len(images))
+        )
+        loss = _train_epoch(model, images, indices, optimizer, recipe.batch_size)
+        on_validation = evaluate(model, validation) if validation else None
+        on_test = evaluate(model, test) if test else None
+        chosen_on = on_test or on_validation
+        if isinstance(schedule, ReduceLROnPlateau):
+            schedule.step(chosen_on.accuracy if chosen_on else 0.0)
+        else:
+            schedule.step()
+        epoch = Epoch(
+            epoch=number,
+            train_loss=loss,
+            validation_accuracy=on_validation.accuracy if on_validation else None,
+            seconds=time.perf_counter() - start,
+            test_loss=on_test.loss if on_test else None,
+            test_accuracy=on_test.accuracy if on_test else None,
+        )
+        history.append(epoch)
+        if on_epoch:
+            on_epoch(epoch)
+        if not np.isfinite(loss):
+            break
+    return history
+
+
+def _schedule(recipe: Recipe, optimizer: torch.optim.Optimizer) -> ReduceLROnPlateau | StepLR:
+    if recipe.schedule == "plateau":
+        return ReduceLROnPlateau(optimizer, "max")
+    return StepLR(optimizer, step_size=1, gamma=0.7)
+
+
+def _train_epoch(
+    model: nn.Module,
+    images: ResidentImages,
+    indices: Tensor,
+    optimizer: torch.optim.Optimizer,
+    batch_size: int,
+) -> float:
+    model.train()
+    total = torch.zeros((), dtype=torch.float64, device=images.device)
+    for batch in indices.split(batch_size):
+        pixels, labels = images.batch(batch)
+        optimizer.zero_grad()
+        # Cross-entropy of log-probabilities is their negative log-likelihood, so this is right for
+        # networks that end in log-softmax, as LeNet does, and for those that give logits.
+        loss = F.cross_entropy(model(pixels), labels)
+        loss.backward()
+        optimizer.step()
+        total += loss.detach() * len(batch)
+    return total.item() / len(indices)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model does on one split.
+
+    Attributes:
+        accuracy: In [0, 1].
+        loss: Mean cross-entropy.
+        correct: Which images it got right, bool, shape ``(N,)``.
+    """
+
+    accuracy: float
+    loss: float
+    correct: np.ndarray
+
+
+def evaluate(model: nn.Module, images: ResidentImages) -> Evaluation:
+    """Test a model on a split, without training it.
+
+    Args:
+        model: On the images' device; left in evaluation mode.
+        images: The split.
+
+    Returns:
+        How it did.
+    """
+    model.eval()
+    loss = torch.zeros((), dtype=torch.float64, device=images.device)
+    correct = []
+    with torch.inference_mode():
+        for batch in torch.arange(len(images)).split(TEST_BATCH):
+            pixels, labels = images.batch(batch)
+            output = model(pixels)
+            loss += F.cross_entropy(output, labels, reduction="sum")
+            correct.append(output.argmax(dim=1) == labels)
+    right = torch.cat(correct).cpu().numpy()
+    return Evaluation(float(right.mean()), loss.item() / len(images), right)
