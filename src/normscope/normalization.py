@@ -129,8 +129,9 @@ class Normalization:
             '0.5,0.5,0.5/0.25,0.25,0.25'
         """
         if self.channels not in (1, channels):
+            fitting = "1 channel" if channels == 1 else f"1 or {channels} channels"
             raise ChannelMismatch(
-                f"normalization must have 1 or {channels} channels to fit the images, "
+                f"normalization must have {fitting} to fit the images, "
                 f"got {self.channels} ({self}). Give one number for all, or one per channel."
             )
         return Normalization(_broadcast(self.mean, channels), _broadcast(self.std, channels))

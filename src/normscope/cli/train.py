@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from normscope.cli import options
-from normscope.cli.output import note, show, write_json
+from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def train(
             threads=threads,
             root=root,
             strict=strict,
+            on_skipped=note_skipped,
             on_epoch=on_epoch,
         )
     show(_sentence(finished), json_target=json)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from normscope.images.decoded import LabelledImages
@@ -54,7 +54,10 @@ class ResidentImages:
 
 
 def _shared(array: np.ndarray) -> Tensor:
+    # One channel may have any stride, and torch picks another convolution by it: laid out anew, so
+    # that a result does not depend on where the array comes from.
+    flat = np.ascontiguousarray(array).reshape(-1)
     with warnings.catch_warnings():
         # A file mapped for reading cannot be written to, and nothing here writes.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(array)
+        return torch.from_numpy(flat).view(array.shape)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from normscope.images.decoded import Skipped
     from normscope.trials.result import Epoch
 
 
@@ -41,6 +42,7 @@ def train(
     threads: int | None = None,
     root: Path | None = None,
     strict: bool = False,
+    on_skipped: Callable[[tuple[Skipped, ...]], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> FinishedTrial:
     """Train one model under one normalization and test it.
@@ -61,6 +63,7 @@ def train(
         threads: CPU threads; all cores by default. The result depends on their number.
         root: Where named data sets are looked for first.
         strict: Whether an image that cannot be read is an error.
+        on_skipped: Called with the images that could not be read, before training.
         on_epoch: Called at the end of every epoch.
 
     Returns:
@@ -73,6 +76,8 @@ def train(
         resolve_normalization(norm, NONE)  # a wrong one is said before any image is opened
     prepared = prepare_source(source, root, chosen, train_images)
     check_skipped(prepared.source, strict)
+    if on_skipped:
+        on_skipped(prepared.source.skipped)
     spec = TrialSpec(
         source=source,
         fingerprint=prepared.fingerprint,

@@ -70,9 +70,11 @@ class LocalProcesses:
             return FinishedTrial(self._in_flight.pop(future), result)
 
     def close(self) -> None:
-        """Stop every worker at once."""
-        self._lifeline.close()
+        """Stop every worker at once; one in the middle of a trial is cut off."""
+        if self._in_flight:
+            self._lifeline.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._lifeline.close()
 
     def _start(self) -> None:
         # Spawned, not forked: a fork of a process that has used OpenMP threads can hang, and would
@@ -86,8 +88,8 @@ class LocalProcesses:
     def _restart(self, more: list[TrialSpec]) -> None:
         """Run what was in flight again on half the workers."""
         lost = [*self._in_flight.values(), *more]
-        self._in_flight.clear()
         self.close()
+        self._in_flight.clear()
         if self.slots == 1:
             raise WorkFailed(
                 "a worker process must live until its trial is finished, got one that died "

@@ -1,0 +1,185 @@
+"""Every wrong call gets its one sentence and exit status 2."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from normscope.cli.app import run
+
+SMALL = ["--epochs", "1", "--train-images", "60"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["train", "--mean", "0", "--std", "0"],
+            "std must be finite and > 0 in every channel, got 0: channel 0 is 0.0. "
+            "Give a std above 0.",
+        ),
+        (
+            ["train", "--mean", "0", "--std", "nan"],
+            "std must be finite and > 0 in every channel, got nan: channel 0 is nan. "
+            "Give a std above 0.",
+        ),
+        (
+            ["scan", "--std", "-0.5,1"],
+            "every std must be > 0, got --std -0.5,1. Start the axis above 0.",
+        ),
+        (
+            ["train", "--norm", "imagenet"],
+            "normalization must have 1 channel to fit the images, got 3 "
+            "(0.485,0.456,0.406/0.229,0.224,0.225). Give one number for all, or one per channel.",
+        ),
+        (
+            ["train", "digts"],
+            "source must be one of digits, mnist, fashion-mnist, cifar10, cifar100 or a folder of "
+            "images, got 'digts'. Did you mean 'digits'?",
+        ),
+        (
+            ["scan", "--model", "lennet"],
+            "model must be one of lenet or package.module:factory, got 'lennet'. "
+            "Did you mean 'lenet'?",
+        ),
+        (
+            ["train", "--norm", "imagnet"],
+            "--norm must be one of data, imagenet, none, half, clip, mnist or MEAN/STD, "
+            "got 'imagnet'. Did you mean 'imagenet'?",
+        ),
+        (
+            ["train", "--recipe", "lenet-steplt"],
+            "recipe must be one of lenet, lenet-steplr, lenet-article, got 'lenet-steplt'. "
+            "Did you mean 'lenet-steplr'?",
+        ),
+        (
+            ["scan", "--mean", "0:1"],
+            "axis --mean must be START:STOP:COUNT, START:STOP:COUNT:log or a comma list, "
+            "got '0:1'. Write it like -2:3:15, 0.05:1:5:log or 0,0.5,1.",
+        ),
+        (
+            ["scan", "--std", "0:1:5:log"],
+            "a log axis must stay above 0, got --std 0:1:5:log. Start above 0 or leave out ':log'.",
+        ),
+        (
+            ["train", "--model", "no_such_module:net"],
+            "model factory no_such_module:net must import, got ModuleNotFoundError: No module "
+            "named 'no_such_module'. Check the module's and the factory's names.",
+        ),
+        (
+            ["train", "--model", "builtins:dict"],
+            "model factory builtins:dict must return a torch.nn.Module, got dict. "
+            "Return the network.",
+        ),
+        (["train", "--epochs", "0"], "epochs must be at least 1, got 0. Give a larger number."),
+        (
+            ["report", "no/such/folder"],
+            "no/such/folder must be a study's folder, got none with a study in a study.db. "
+            "Give the --out folder of a scan.",
+        ),
+    ],
+)
+def test_wrong_words(capsys, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err == f"normscope: {sentence}\n"
+    assert captured.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_class_folder(capsys, class_folders):
+    folder = class_folders / "train" / "dogs"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    assert run(["scan", str(class_folders)]) == 2
+    assert capsys.readouterr().err == (
+        f"normscope: {folder} must hold at least one image "
+        "(.bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp), got none. "
+        "Add images or remove the folder.\n"
+    )
+
+
+def test_a_truncated_idx_file(capsys, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    path = raw / "train-images-idx3-ubyte"
+    path.write_bytes(b"\0\0\x08\x03" + b"\0\0\0\x02" * 3 + b"1234567")
+    assert run(["train", "mnist", "--root", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"normscope: {path} must hold 8 bytes of data, as its header says, got only 7. "
+        "Fetch the file again.\n"
+    )
+
+
+def test_out_is_a_file_or_another_study(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    assert run(["scan", "--out", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err == (
+        f"normscope: --out must be a folder, got the file {tmp_path / 'file'}. "
+        "Choose another --out.\n"
+    )
+    cells = ["--mean", "0", "--workers", "1", "--out", str(tmp_path / "study")]
+    assert run(["scan", *SMALL, *cells, "--std", "1", "--seeds", "1"]) == 0
+    capsys.readouterr()
+    assert run(["scan", *SMALL, *cells, "--std", "2", "--seeds", "1"]) == 2
+    assert capsys.readouterr().err == (
+        f"normscope: {tmp_path / 'study'} must hold a study of the same specification, got "
+        "another: std 2 (begun with 1). Choose another --out or repeat the first call.\n"
+    )
+
+
+def test_nowhere_to_write(capsys):
+    assert run(["scan", *SMALL, "--out", "/proc/no/such/place"]) == 2
+    assert capsys.readouterr().err == (
+        "normscope: /proc/no must be writable, got: No such file or directory. "
+        "Free space, mend the permissions or choose another place.\n"
+    )
+
+
+def test_no_permission(capsys, tmp_path, monkeypatch):
+    def refused(*_args, **_options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "x.json"))
+
+    monkeypatch.setattr("normscope.writing.tempfile.mkstemp", refused)
+    assert run(["train", *SMALL, "--json", str(tmp_path / "x.json")]) == 2
+    assert capsys.readouterr().err == (
+        f"normscope: {tmp_path / 'x.json'} must be writable, got: Permission denied. "
+        "Free space, mend the permissions or choose another place.\n"
+    )
+
+
+def test_no_space_for_the_study(tmp_path):
+    def little_space() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "normscope", "scan", *SMALL, "--out", str(tmp_path / "study")],
+        env=os.environ, capture_output=True, text=True, check=False, preexec_fn=little_space,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"normscope: {tmp_path / 'study' / 'study.db'} must be a study's database that can be read "
+        "and written, got: "
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_an_option_of_the_wrong_type(capsys):
+    assert run(["train", "--epochs", "many"]) == 2
+    assert "Invalid value for '--epochs'" in capsys.readouterr().err
+
+
+def test_other_faults_of_the_system_are_not_hidden(monkeypatch):
+    def broken(*_args, **_options):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("normscope.writing.tempfile.mkstemp", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        run(["train", *SMALL, "--json", "x.json"])

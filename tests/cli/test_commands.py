@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from normscope import __version__
+from normscope.cli.app import run
+
+SMALL = ["--epochs", "1", "--train-images", "60"]
+
+
+def test_version_names_the_commit(capsys):
+    assert run(["--version"]) == 0
+    assert re.fullmatch(
+        rf"normscope {re.escape(__version__)}( \([0-9a-f]{{12}}(-dirty)?\))?\n",
+        capsys.readouterr().out,
+    )
+
+
+@pytest.mark.parametrize("command", ["train", "scan", "report"])
+def test_help_has_an_example(capsys, command):
+    assert run([command, "--help"]) == 0
+    assert f"Example: normscope {command}" in capsys.readouterr().out
+
+
+def test_train_prints_a_sentence(capsys):
+    assert run(["train", *SMALL, "--norm", "half"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("lenet on digits under 0.5/0.5, recipe lenet, 1 epochs, seed 0: test")
+
+
+def test_train_json_is_alone_on_standard_output(capsys):
+    assert run(["train", *SMALL, "--mean", "0", "--std", "1", "--seed", "7", "--json", "-"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data.keys() >= {
+        "accuracy", "loss", "diverged", "seconds", "precision", "device", "history",
+        "specification", "environment", "first_layer",
+    }  # fmt: skip
+    assert data["specification"]["normalization"] == "0/1"
+    assert data["specification"]["seed"] == 7
+    assert data["history"][0].keys() == {"epoch", "train_loss", "validation_accuracy", "seconds"}
+
+
+def test_mean_0_and_std_1_are_none_to_the_last_digit(capsys):
+    assert run(["train", *SMALL, "--mean", "0", "--std", "1", "--json", "-"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    assert run(["train", *SMALL, "--norm", "none", "--json", "-"]) == 0
+    named = json.loads(capsys.readouterr().out)
+    for key in ("accuracy", "loss", "correct", "first_layer", "specification"):
+        assert written[key] == named[key]
+
+
+def test_train_says_that_it_diverged(capsys):
+    assert run(["train", *SMALL, "--mean", "0", "--std", "1e-38"]) == 0
+    assert "The training diverged" in capsys.readouterr().err
+
+
+def test_scan_then_report(capsys, tmp_path):
+    out = tmp_path / "study"
+    arguments = ["--mean", "0,0.5", "--std", "0.5,1", "--seeds", "1", "--workers", "1"]
+    assert run(["scan", *SMALL, *arguments, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert summary["sentence"] in printed
+    assert "source's own statistics" in printed
+    assert {path.name for path in out.iterdir()} >= {
+        "study.db", "study.toml", "summary.json", "figures",
+    }  # fmt: skip
+    target = tmp_path / "again.json"
+    assert run(["report", str(out), "--json", str(target)]) == 0
+    assert json.loads(target.read_text(encoding="utf-8")) == summary
+    assert run(["scan", "--spec", str(out / "study.toml"), "--out", str(out), "--json", "-"]) == 0
+    capsys.readouterr()
+    assert run(["scan", "--spec", str(out / "study.toml"), "--seeds", "2", "--epochs", "3"]) == 2
+    assert capsys.readouterr().err == (
+        "normscope: --spec must be given without the options that it replaces, got --seeds, "
+        "--epochs. Leave them out, or edit the file.\n"
+    )
+
+
+def test_dry_run_trains_nothing(capsys, tmp_path):
+    out = tmp_path / "study"
+    assert run(["scan", *SMALL, "--dry-run", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"81 trials would run in {out} (0 are finished)")
+    assert re.search(r"About .+ on \d+ workers?, and \d+\.\d MB of disk\.", printed)
+    assert not out.exists()
+    assert run(["scan", *SMALL, "--dry-run", "--out", str(out), "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["trials"] == 81
+
+
+def test_interrupted_it_exits_130_and_keeps_what_was_finished(tmp_path):
+    out = tmp_path / "study"
+    command = [
+        sys.executable, "-m", "normscope", "scan", "--epochs", "100000", "--workers", "2",
+        "--out", str(out),
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, env=os.environ, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as scan:
+        deadline = time.monotonic() + 60
+        while not (out / "study.db").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(4)
+        os.killpg(scan.pid, signal.SIGINT)
+        _, errors = scan.communicate(timeout=60)
+    assert scan.returncode == 130
+    assert f"Interrupted. Finished trials are kept in {out}; the same call goes on." in errors
+    assert "Traceback" not in errors
+
+
+def test_unreadable_images_are_listed_and_strict_fails(capsys, class_folders):
+    for number in range(11 - 4):
+        (class_folders / "train" / "cats" / f"{number}.png").write_bytes(b"")
+    for number in range(5):
+        (class_folders / "train" / "dogs" / f"{number}.png").write_bytes(b"x")
+    arguments = ["train", str(class_folders), "--epochs", "1"]
+    assert run(arguments) == 0
+    errors = capsys.readouterr().err
+    assert errors.startswith("12 unreadable images were skipped:\n")
+    assert f"{class_folders / 'train' / 'cats' / '0.png'}: an empty file" in errors
+    assert errors.endswith("  and 2 more\n")
+    assert run([*arguments, "--strict"]) == 1

@@ -1,0 +1,117 @@
+"""Shared fixtures: small images that every test can afford, and the real data where it is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from normscope.images.digits import open_digits
+from normscope.images.splits import with_train_images, with_validation
+from normscope.init_scale import InitScale
+from normscope.normalization import MNIST, Normalization
+from normscope.studies.axis import Axis
+from normscope.studies.specification import ScanSpec
+from normscope.trials.recipe import LENET
+from normscope.trials.result import FinishedTrial, TrialResult, pack_bits
+from normscope.trials.spec import TrialSpec
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real images; tests that need it are skipped where it is absent."""
+    folder = os.environ.get("NORMSCOPE_DATA")
+    if not folder:
+        pytest.skip("NORMSCOPE_DATA is not set: real images are needed")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The bundled images with a validation split."""
+    return with_validation(open_digits())
+
+
+@pytest.fixture(scope="session")
+def few_digits(digits):
+    """So few of the bundled images that a training takes a fraction of a second."""
+    few = with_train_images(digits, 200)
+    return replace(
+        few,
+        validation=few.validation.take(np.arange(50)),
+        test=few.test.take(np.arange(60)),
+    )
+
+
+@pytest.fixture
+def spec() -> TrialSpec:
+    """A trial of one epoch on the bundled images."""
+    return TrialSpec(
+        source="digits",
+        fingerprint="",
+        train_images=None,
+        model="lenet",
+        recipe=replace(LENET, epochs=1),
+        normalization=MNIST,
+        init_scale=InitScale(),
+        seed=0,
+        device="cpu",
+        threads=1,
+        precision="fp32",
+    )
+
+
+@pytest.fixture
+def class_folders(tmp_path: Path) -> Path:
+    """A folder of colour images: train/ and val/, two classes, made by a fixed seed."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "photos"
+    for split, count in (("train", 8), ("val", 4)):
+        for label, name in enumerate(("cats", "dogs")):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 128, (12, 12, 3), np.uint8) + np.uint8(100 * label)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    return root
+
+
+@pytest.fixture
+def made_study():
+    """A function that makes a finished study from accuracies by mean, std and seed."""
+
+    def make(mean: str, std: str, accuracies, data="0.2/0.5", references=()):
+        accuracies = np.asarray(accuracies, float)
+        specification = ScanSpec(
+            source="digits", fingerprint="", data=Normalization.parse(data), train_images=None,
+            model="lenet", recipe=LENET, init_scale=InitScale(), mean=Axis.parse("mean", mean),
+            std=Axis.parse("std", std), seeds=accuracies.shape[2], device="cpu", threads=1,
+            precision="fp32",
+        )  # fmt: skip
+        trials = []
+
+        def add(normalization, seed, accuracy):
+            if np.isnan(accuracy):
+                return
+            correct = np.arange(1000) < round(accuracy * 1000)
+            result = TrialResult(
+                float(accuracy), 0.1, False, 1.0, "fp32", "cpu", [], pack_bits(correct), 1000,
+                {}, {},
+            )  # fmt: skip
+            trials.append(FinishedTrial(specification.trial(normalization, seed), result))
+
+        for i, m in enumerate(specification.mean.values):
+            for j, s in enumerate(specification.std.values):
+                for seed, accuracy in enumerate(accuracies[i, j]):
+                    add(Normalization(m, s), seed, accuracy)
+        for normalization, values in references:
+            for seed, accuracy in enumerate(values):
+                add(Normalization.parse(normalization), seed, accuracy)
+        return SimpleNamespace(specification=specification, trials=lambda: trials)
+
+    return make

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from normscope.images.decode import UnreadableImage, decode_image
+
+RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+
+
+def encoded(image: Image.Image, format_: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("format_", "options"), [
+    ("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True}),
+])  # fmt: skip
+def test_lossless_formats_give_back_the_pixels(format_, options):
+    pixels = decode_image(encoded(Image.fromarray(RGB), format_, **options))
+    np.testing.assert_array_equal(pixels, RGB.transpose(2, 0, 1))
+
+
+def test_grey_stays_one_channel():
+    assert decode_image(encoded(Image.fromarray(RGB[..., 0]), "PNG")).shape == (1, 5, 7)
+
+
+def test_jpeg_agrees_with_pillow():
+    data = encoded(Image.fromarray(RGB), "JPEG", quality=95)
+    difference = decode_image(data).astype(int) - np.asarray(
+        Image.open(io.BytesIO(data))
+    ).transpose(2, 0, 1)
+    assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA", "CMYK"])
+def test_other_modes_become_colour(mode):
+    format_ = "TIFF" if mode == "CMYK" else "PNG"
+    assert decode_image(encoded(Image.fromarray(RGB).convert(mode), format_)).shape == (3, 5, 7)
+
+
+def test_first_frame_of_an_animation():
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(decode_image(data)[:, 0, 0], [255, 0, 0])
+
+
+def test_exif_orientation_is_left_alone():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decode_image(encoded(Image.fromarray(RGB), "JPEG", exif=exif)).shape == (3, 5, 7)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "an empty file"),
+        (b"hello", "not an image in a known format"),
+        (encoded(Image.fromarray(RGB), "PNG")[:60], "image file is truncated"),
+    ],
+)
+def test_unreadable_images(data, reason):
+    with pytest.raises(UnreadableImage, match=reason):
+        decode_image(data)
+
+
+def test_a_truncated_jpeg():
+    data = encoded(Image.fromarray(np.tile(RGB, (20, 20, 1))), "JPEG")
+    with pytest.raises(UnreadableImage):
+        decode_image(data[: len(data) // 2])
+
+
+def test_sixteen_bits_are_not_squeezed_into_eight():
+    data = encoded(Image.fromarray(RGB[..., 0].astype(np.uint16) * 257), "PNG")
+    with pytest.raises(UnreadableImage, match=r"not an image of 8 bits a channel \(mode I;16\)"):
+        decode_image(data)
+
+
+def test_a_bomb_is_refused_by_its_header():
+    import struct
+    import zlib
+
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0)
+    chunk = b"IHDR" + header
+    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    bomb += struct.pack(">I", zlib.crc32(chunk))
+    with pytest.raises(UnreadableImage):
+        decode_image(bomb)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from normscope.errors import NormscopeError
+from normscope.images.folder import open_folder
+
+
+def test_train_and_val_alone_use_val_as_test(class_folders):
+    source = open_folder(class_folders)
+    assert source.train.pixels.shape == (16, 3, 12, 12)
+    assert source.validation is None
+    assert source.test.labels.tolist() == [0] * 4 + [1] * 4
+    assert source.classes == ("cats", "dogs")
+
+
+def test_three_splits_are_kept_apart(class_folders):
+    shutil.copytree(class_folders / "val", class_folders / "test")
+    (class_folders / "test" / "cats" / "0.png").unlink()
+    source = open_folder(class_folders)
+    assert (len(source.validation), len(source.test)) == (8, 7)
+
+
+def test_pixels_are_those_of_the_files(class_folders):
+    source = open_folder(class_folders)
+    pixels = np.asarray(Image.open(class_folders / "train" / "dogs" / "3.png"))
+    np.testing.assert_array_equal(source.train.pixels[8 + 3], pixels.transpose(2, 0, 1))
+
+
+def test_grey_images_among_colour_ones_count_as_colour(class_folders):
+    path = class_folders / "train" / "cats" / "0.png"
+    Image.open(path).convert("L").save(path)
+    first = open_folder(class_folders).train.pixels[0]
+    assert first.shape == (3, 12, 12)
+    np.testing.assert_array_equal(first[0], first[2])
+
+
+def test_an_unreadable_image_is_skipped_and_listed(class_folders):
+    path = class_folders / "train" / "cats" / "0.png"
+    path.write_bytes(b"not an image")
+    source = open_folder(class_folders)
+    assert len(source.train) == 15
+    assert [(s.path, s.reason) for s in source.skipped] == [
+        (path, "not an image in a known format")
+    ]
+
+
+def test_a_class_left_empty_by_skipping(class_folders):
+    folder = class_folders / "train" / "cats"
+    for path in folder.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(NormscopeError) as error:
+        open_folder(class_folders)
+    assert str(error.value) == (
+        f"{folder} must hold at least one readable image, got only unreadable ones. "
+        "Mend or remove the class."
+    )
+
+
+def test_an_empty_class_folder(class_folders):
+    folder = class_folders / "val" / "cats"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    with pytest.raises(NormscopeError) as error:
+        open_folder(class_folders)
+    assert str(error.value) == (
+        f"{folder} must hold at least one image "
+        "(.bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp), got none. "
+        "Add images or remove the folder."
+    )
+
+
+def test_classes_that_differ_between_splits(class_folders):
+    (class_folders / "val" / "dogs").rename(class_folders / "val" / "wolves")
+    with pytest.raises(NormscopeError) as error:
+        open_folder(class_folders)
+    assert str(error.value) == (
+        f"every split of {class_folders} must have the same classes, got 2 that differ between "
+        "train and val: dogs, wolves. Give each split every class."
+    )
+
+
+def test_a_split_without_classes(class_folders):
+    shutil.rmtree(class_folders / "val" / "dogs")
+    shutil.rmtree(class_folders / "val" / "cats")
+    with pytest.raises(NormscopeError) as error:
+        open_folder(class_folders)
+    assert str(error.value) == (
+        f"{class_folders / 'val'} must hold one folder per class, got none. "
+        "Put each class's images into a folder of its own."
+    )
+
+
+def test_a_folder_without_splits(class_folders):
+    (class_folders / "val").rename(class_folders / "other")
+    with pytest.raises(NormscopeError) as error:
+        open_folder(class_folders)
+    assert str(error.value) == (
+        f"{class_folders} must hold train/ and also val/ or test/, each with one folder per class, "
+        "got the folders: other, train. Sort the images into splits."
+    )
+
+
+def test_images_of_several_sizes(class_folders):
+    Image.new("RGB", (9, 7)).save(class_folders / "train" / "cats" / "0.png")
+    with pytest.raises(NormscopeError) as error:
+        open_folder(class_folders)
+    assert str(error.value) == (
+        f"the images of {class_folders} must share one size, got 2: 12 x 12 (23 images), "
+        "9 x 7 (1 images). Resize them to one size."
+    )

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+import normscope
+from normscope.errors import NormscopeError
+from normscope.studies.scan import ScanOptions, plan_scan, run_scan
+
+WITHOUT_TORCH = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision"}:
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Refuse())
+from normscope.cli.app import run
+sys.exit(run(["report", sys.argv[1], "--json", "-"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    options = ScanOptions(
+        mean="0,0.5", std="0.5,1", seeds=2, epochs=1, train_images=50,
+        out=tmp_path_factory.mktemp("study"),
+    )  # fmt: skip
+    run_scan(plan_scan(options), workers=1)
+    return options.out
+
+
+def test_it_writes_the_summary_and_the_figures(finished):
+    summary = normscope.report(finished)
+    written = json.loads((finished / "summary.json").read_text(encoding="utf-8"))
+    assert written == json.loads(json.dumps(summary.to_json()))
+    figures = sorted(path.name for path in (finished / "figures").iterdir())
+    assert figures == ["accuracy_map.png", "best_95_percent.png"]
+
+
+def test_it_redraws_them_without_torch(finished):
+    normscope.report(finished)
+    expected = json.loads((finished / "summary.json").read_text(encoding="utf-8"))
+    (finished / "summary.json").unlink()
+    for path in (finished / "figures").iterdir():
+        path.unlink()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(finished)],
+        env=os.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == expected
+    assert json.loads((finished / "summary.json").read_text(encoding="utf-8")) == expected
+    assert len(list((finished / "figures").iterdir())) == 2
+
+
+def test_a_study_without_a_whole_seed(tmp_path):
+    options = ScanOptions(
+        mean="0", std="1", seeds=1, epochs=1, train_images=50, out=tmp_path / "study"
+    )
+    plan = plan_scan(replace(options))
+
+    def stop(done: int, _total: int) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_scan(plan, workers=1, on_progress=stop)
+    with pytest.raises(NormscopeError) as error:
+        normscope.report(plan.out)
+    assert str(error.value) == (
+        f"{plan.out} must hold a scan with at least one seed finished in every cell, got 1 of 2 "
+        "trials. Run the scan again to finish it."
+    )

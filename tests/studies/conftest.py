@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+
+from normscope.studies.scan import ScanOptions, plan_scan
+
+
+@pytest.fixture
+def small_options(tmp_path):
+    """A scan of 2 x 3 cells, 2 seeds and one epoch that takes seconds."""
+    return ScanOptions(
+        mean="0,0.5",
+        std="0.1:1:3:log",
+        seeds=2,
+        epochs=1,
+        train_images=100,
+        out=tmp_path / "study",
+    )
+
+
+@pytest.fixture
+def small_plan(small_options):
+    return plan_scan(small_options)

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.trials.test_train import numbers
+
+import normscope
+from normscope.errors import NormscopeError
+from normscope.images.splits import with_train_images
+from normscope.studies.estimate import estimate
+from normscope.studies.scan import default_folder, plan_again, plan_scan, run_scan
+from normscope.studies.specification import ScanSpec
+from normscope.studies.study import Study
+
+
+def everything(study: Study) -> dict[str, object]:
+    """What each trial of a study says, without what it took."""
+    return {trial.spec.key(): numbers(trial.result) for trial in study.trials()}
+
+
+@pytest.fixture
+def finished_scan(small_plan):
+    return run_scan(small_plan, workers=1)
+
+
+def test_every_cell_and_reference_is_trained_once(small_plan):
+    seen = []
+    study = run_scan(
+        small_plan, workers=1, on_progress=lambda done, total: seen.append((done, total))
+    )
+    planned = small_plan.specification.trials()
+    assert seen == [(done, len(planned)) for done in range(len(planned) + 1)]
+    assert {trial.spec for trial in study.trials()} == set(planned)
+
+
+def test_called_again_it_trains_nothing(finished_scan, small_plan):
+    before = [trial.result.environment["time"] for trial in finished_scan.trials()]
+    again = run_scan(small_plan, workers=1)
+    assert [trial.result.environment["time"] for trial in again.trials()] == before
+
+
+def test_worker_processes_give_the_same_numbers(finished_scan, small_plan, tmp_path):
+    elsewhere = run_scan(replace(small_plan, out=tmp_path / "parallel"), workers=2)
+    assert everything(elsewhere) == everything(finished_scan)
+
+
+def test_a_trial_gives_the_same_number_alone(finished_scan, small_plan):
+    from normscope.trials.train import train
+
+    trial = finished_scan.trials()[3]
+    assert numbers(train(trial.spec, small_plan.source)) == numbers(trial.result)
+
+
+def test_an_interrupted_scan_keeps_what_was_finished(small_plan):
+    def interrupt(done: int, _total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_scan(small_plan, workers=1, on_progress=interrupt)
+    kept = everything(Study.open(small_plan.out))
+    assert len(kept) == 3
+    whole = everything(run_scan(small_plan, workers=1))
+    assert kept.items() <= whole.items()
+    assert len(whole) == len(small_plan.specification.trials())
+
+
+def trials_in(database) -> int:
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            return connection.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        if "connection" in locals():
+            connection.close()
+
+
+def test_killed_and_started_again_at_once(tmp_path, small_plan):
+    out = tmp_path / "killed"
+    command = [
+        sys.executable, "-m", "normscope", "scan", "digits", "--mean", "0,0.5",
+        "--std", "0.1:1:3:log", "--seeds", "2", "--epochs", "1", "--train-images", "100",
+        "--workers", "2", "--out", str(out),
+    ]  # fmt: skip
+    with subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL) as scan:
+        deadline = time.monotonic() + 120
+        while trials_in(out / "study.db") < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        scan.send_signal(signal.SIGKILL)
+    kept = {trial.spec.key(): trial.result for trial in Study.open(out).trials()}
+    assert 3 <= len(kept) < len(small_plan.specification.trials())
+    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    study = Study.open(out)
+    assert len(study.trials()) == len(small_plan.specification.trials())
+    for trial in study.trials():
+        assert kept.get(trial.spec.key(), trial.result) == trial.result
+    uninterrupted = run_scan(small_plan, workers=1)
+    assert everything(study) == everything(uninterrupted)
+    assert (out / "summary.json").is_file()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_workers_die_with_a_killed_parent(tmp_path):
+    out = tmp_path / "orphans"
+    command = [
+        sys.executable, "-m", "normscope", "scan", "digits", "--epochs", "100000",
+        "--workers", "2", "--seeds", "1", "--out", str(out),
+    ]  # fmt: skip
+
+    with subprocess.Popen(command, env=os.environ) as scan:
+        deadline = time.monotonic() + 60
+        while len(spawned_by(scan.pid)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        workers = spawned_by(scan.pid)
+        time.sleep(3)
+        scan.send_signal(signal.SIGKILL)
+    assert len(workers) == 2
+    deadline = time.monotonic() + 30
+    while any(is_running(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(is_running(worker) for worker in workers)
+
+
+def spawned_by(parent: int) -> list[int]:
+    """The worker processes of a process, by the kernel's own list."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            command = (stat.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and b"spawn_main" in command:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_specification_can_be_passed_back_in(finished_scan, small_plan, tmp_path):
+    specification = ScanSpec.read_toml(small_plan.out / "study.toml")
+    again = run_scan(plan_again(specification, tmp_path / "again"), workers=1)
+    assert everything(again) == everything(finished_scan)
+
+
+def test_a_specification_of_other_images_is_refused(small_plan):
+    changed = replace(small_plan.specification, fingerprint="0123456789abcdef")
+    with pytest.raises(NormscopeError) as error:
+        plan_again(changed)
+    assert re.fullmatch(
+        r"digits must hold the images that the specification was written for \(fingerprint "
+        r"0123456789abcdef\), got others \([0-9a-f]{16}\)\. Leave out --spec to begin a new study\.",
+        str(error.value),
+    )
+
+
+def test_a_model_that_does_not_fit_leaves_no_folder(small_options):
+    with pytest.raises(NormscopeError, match="^model factory no_such:model must import"):
+        plan_scan(replace(small_options, model="no_such:model"))
+    assert not small_options.out.exists()
+
+
+def test_fewer_than_one_worker(small_plan):
+    with pytest.raises(NormscopeError) as error:
+        run_scan(small_plan, workers=0)
+    assert str(error.value) == "--workers must be at least 1, got 0. Give a larger number."
+
+
+def test_a_diverging_cell_never_stops_a_scan(small_options):
+    study = run_scan(plan_scan(replace(small_options, mean="0", std="1e-38,1", seeds=1)), workers=1)
+    diverged = {trial.spec.normalization.std[0]: trial.result.diverged for trial in study.trials()}
+    assert diverged[1e-38]
+    assert not diverged[1.0]
+
+
+def test_from_python(tmp_path):
+    study = normscope.scan(
+        "digits", mean="0,0.5", std="0.5,1", seeds=1, epochs=1, train_images=50, workers=1,
+        out=tmp_path / "study",
+    )  # fmt: skip
+    assert len(study.trials()) == 5
+    assert normscope.summarize(study).trials == 5
+
+
+def test_default_folder_is_a_name_that_every_file_system_takes():
+    assert default_folder("digits", "lenet").as_posix() == "runs/digits-lenet"
+    assert default_folder("a b/c:d", "my.nets:Net").as_posix() == "runs/c-d-my.nets-Net"
+
+
+def test_an_estimate_is_near_what_a_scan_takes(small_plan):
+    whole = replace(small_plan, source=with_train_images(small_plan.source, 100))
+    before = estimate(whole, workers=1)
+    assert (before.trials, before.finished, before.workers) == (14, 0, 1)
+    assert before.to_json(whole.specification)["bytes"] == before.bytes_ > 0
+    study = run_scan(whole, workers=1)
+    took = sum(trial.result.seconds for trial in study.trials())
+    assert took / 10 < before.seconds < took * 10
+    used = sum(path.stat().st_size for path in whole.out.iterdir())
+    assert used / 3 < before.bytes_ < used * 10
+    after = estimate(whole, workers=1)
+    assert (after.trials, after.finished) == (0, 14)

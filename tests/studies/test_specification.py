@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from normscope.errors import NormscopeError
+from normscope.normalization import NONE
+from normscope.studies.axis import Axis
+from normscope.studies.specification import ScanSpec
+
+
+def test_round_trips(small_plan, tmp_path):
+    specification = small_plan.specification
+    assert ScanSpec.from_json(json.loads(json.dumps(specification.to_json()))) == specification
+    path = tmp_path / "study.toml"
+    path.write_text(specification.to_toml(), encoding="utf-8")
+    assert ScanSpec.read_toml(path) == specification
+    everything = replace(specification, train_images=None)
+    assert ScanSpec.from_json(everything.to_json()) == everything
+
+
+def test_references_and_cells_are_each_trained_once_with_every_seed(small_plan):
+    specification = small_plan.specification
+    trials = specification.trials()
+    assert len(trials) == (6 + 2 - 1) * 2  # none is the cell at mean 0 and std 1
+    assert len({trial.key() for trial in trials}) == len(trials)
+    first = trials[: len(trials) // 2]
+    assert {trial.seed for trial in first} == {0}
+    assert [trial.normalization for trial in first[:2]] == [specification.data, NONE]
+
+
+def test_differences_are_named(small_plan):
+    specification = small_plan.specification
+    other = replace(
+        specification,
+        std=Axis.parse("std", "0.1:1:4:log"),
+        train_images=None,
+        recipe=replace(specification.recipe, epochs=2),
+    )
+    assert other.differences(specification) == [
+        "std 0.1:1:4:log (begun with 0.1:1:3:log)",
+        "recipe.epochs 2 (begun with 1)",
+        "train_images not given (begun with 100)",
+    ]
+    assert not specification.differences(specification)
+
+
+def test_a_std_that_is_not_above_zero(small_plan):
+    with pytest.raises(NormscopeError) as error:
+        replace(small_plan.specification, std=Axis.parse("std", "0:1:3"))
+    assert str(error.value) == ("every std must be > 0, got --std 0:1:3. Start the axis above 0.")
+
+
+def test_no_seed(small_plan):
+    with pytest.raises(NormscopeError) as error:
+        replace(small_plan.specification, seeds=0)
+    assert str(error.value) == "--seeds must be at least 1, got 0. Give a larger number."
+
+
+def test_another_schema(small_plan):
+    fields = {**small_plan.specification.to_json(), "schema": 99}
+    with pytest.raises(NormscopeError) as error:
+        ScanSpec.from_json(fields)
+    assert str(error.value) == (
+        "a scan's specification must have schema 1 and kind scan, got schema 99 and kind scan. "
+        "Use the normscope that wrote it."
+    )
+
+
+def test_a_field_that_is_missing(small_plan):
+    fields = small_plan.specification.to_json()
+    del fields["model"]
+    with pytest.raises(NormscopeError) as error:
+        ScanSpec.from_json(fields)
+    assert str(error.value) == (
+        "a scan's specification must name every field with its kind of value, got a fault at "
+        "'model'. Use a study.toml as normscope wrote it."
+    )
+
+
+def test_a_file_that_is_no_toml(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text("mean = ", encoding="utf-8")
+    with pytest.raises(NormscopeError, match=r"^.*study.toml must be a readable study.toml, got: "):
+        ScanSpec.read_toml(path)

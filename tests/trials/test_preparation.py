@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from normscope.errors import NormscopeError, UnknownName, WorkFailed
+from normscope.trials.preparation import (
+    check_skipped,
+    prepare_source,
+    resolve_device,
+    resolve_precision,
+)
+from normscope.trials.recipe import LENET, LENET_ARTICLE
+
+
+def test_data_is_the_statistics_of_training_and_validation_images():
+    from sklearn.datasets import load_digits
+
+    prepared = prepare_source("digits", None, LENET, None)
+    split = prepared.source
+    pixels = np.concatenate([split.train.pixels, split.validation.pixels]) / 16
+    assert prepared.data.mean[0] == pytest.approx(pixels.mean(), rel=1e-12)
+    assert prepared.data.std[0] == pytest.approx(pixels.std(), rel=1e-12)
+    assert len(pixels) + len(split.test) == len(load_digits().images)
+
+
+def test_a_subset_changes_neither_the_statistics_nor_the_fingerprint():
+    whole = prepare_source("digits", None, LENET, None)
+    few = prepare_source("digits", None, LENET, 100)
+    assert (few.data, few.fingerprint) == (whole.data, whole.fingerprint)
+    assert len(few.source.train) == 100
+    assert len(few.source.validation) == len(whole.source.validation)
+
+
+def test_the_article_recipe_holds_no_images_back():
+    source = prepare_source("digits", None, LENET_ARTICLE, None).source
+    assert source.validation is None
+    assert len(source.train) == 1438
+
+
+def test_auto_is_a_device_that_is_there():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.backends.mps.is_available():
+        assert resolve_device("auto") == expected
+    assert resolve_device("cpu") == "cpu"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is present")
+def test_a_device_that_is_absent():
+    with pytest.raises(NormscopeError) as error:
+        resolve_device("cuda")
+    assert str(error.value) == (
+        "--device cuda must be present and supported by the installed torch, got neither here. "
+        "Use --device auto."
+    )
+
+
+def test_unknown_device_and_precision():
+    with pytest.raises(UnknownName) as error:
+        resolve_device("cida")
+    assert str(error.value) == (
+        "--device must be one of auto, cpu, cuda, mps, got 'cida'. Did you mean 'cuda'?"
+    )
+    with pytest.raises(UnknownName, match="^--precision must be one of auto, fp32"):
+        resolve_precision("fp31")
+    assert resolve_precision("auto") == "fp32"
+
+
+def test_strict_refuses_unreadable_images(class_folders):
+    path = class_folders / "train" / "cats" / "0.png"
+    path.write_bytes(b"")
+    source = prepare_source(str(class_folders), None, LENET, None).source
+    check_skipped(source, strict=False)
+    with pytest.raises(WorkFailed) as error:
+        check_skipped(source, strict=True)
+    assert str(error.value) == (
+        f"every image of {class_folders} must be readable under --strict, got 1 that are not, "
+        f"such as {path}: an empty file. Mend or remove them."
+    )
