@@ -25,10 +25,7 @@ demo: install
 	$(BIN)/normscope scan
 
 test: install
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report term
 
 lint: install
 	$(BIN)/ruff check

@@ -165,7 +165,8 @@ def test_a_specification_of_other_images_is_refused(small_plan):
         plan_again(changed)
     assert re.fullmatch(
         r"digits must hold the images that the specification was written for \(fingerprint "
-        r"0123456789abcdef\), got others \([0-9a-f]{16}\)\. Leave out --spec to begin a new study\.",
+        r"0123456789abcdef\), got others \([0-9a-f]{16}\)\. Leave out --spec to begin a new "
+        r"study\.",
         str(error.value),
     )
 

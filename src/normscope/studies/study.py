@@ -69,6 +69,7 @@ class Study:
                     f"{'; '.join(differences)}. Choose another --out or repeat the first call."
                 )
             return study
+        folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / SPECIFICATION, specification.to_toml())
         with _readable(folder):
             storage = _storage(folder)
