@@ -136,6 +136,26 @@ class Moments:
             np.asarray(histogram, np.int64),
         )
 
+    @classmethod
+    def side_by_side(cls, channels: Sequence[Moments]) -> Moments:
+        """Moments of several channels from those of each.
+
+        Args:
+            channels: Moments of one type.
+
+        Returns:
+            Moments whose channels are theirs, in order.
+        """
+        return cls(
+            channels[0].dtype,
+            tuple(n for moments in channels for n in moments.n),
+            tuple(s for moments in channels for s in moments.sums),
+            tuple(q for moments in channels for q in moments.squares),
+            tuple(v for moments in channels for v in moments.minimum),
+            tuple(v for moments in channels for v in moments.maximum),
+            np.concatenate([moments.histogram for moments in channels]),
+        )
+
     @property
     def channels(self) -> int:
         """How many channels were summed."""
