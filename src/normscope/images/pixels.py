@@ -12,6 +12,9 @@ from normscope.images.jpeg_header import jpeg_shape
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+UNCHANGED = 0
+"""``torchvision.io.ImageReadMode.UNCHANGED``."""
+
 WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 
 
@@ -96,23 +99,25 @@ def _jpeg(data: bytes) -> Pixels:
     if components not in {1, 3}:
         return _with_pillow(data)
     import torch
-    from torchvision.io import decode_jpeg
+    import torchvision  # noqa: F401 - registers the operator
 
     # A bytearray because torch warns of read-only buffers; the copy is small beside decoding.
     encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
     try:
-        return Pixels(decode_jpeg(encoded).numpy()[None])
+        # The operator itself: its Python wrapper spends a warning on every call.
+        return Pixels(torch.ops.image.decode_jpeg(encoded, UNCHANGED, False).numpy()[None])
     except RuntimeError as error:
         raise UnreadableImage(_reason(error)) from None
 
 
 def _deep_png(data: bytes) -> Pixels:
     import torch
-    from torchvision.io import decode_png
+    import torchvision  # noqa: F401 - registers the operator
 
     check_size(int.from_bytes(data[20:24]), int.from_bytes(data[16:20]))
     try:
-        pixels = decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8)).numpy()
+        encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        pixels = torch.ops.image.decode_png(encoded, UNCHANGED, False).numpy()
     except RuntimeError as error:
         raise UnreadableImage(_reason(error)) from None
     return split_alpha(pixels) if len(pixels) in {2, 4} else Pixels(pixels[None])

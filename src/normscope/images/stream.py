@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from normscope.errors import NormscopeError, unknown_name
+from normscope.errors import NormscopeError, UnknownName
 from normscope.images.archive import Member, tar_members
 from normscope.images.arrays import as_images, images_of_npz, open_npy
 from normscope.images.decode import SUFFIXES
@@ -91,7 +91,7 @@ def _open_path(source: str, split: str | None, root: Path | None) -> Stream:
         expanded = expand_braces(source)
         if len(expanded) > 1:
             return _files_stream(expanded, split)
-        raise unknown_name("source", source, NAMES, also="a folder, an archive or a file of images")
+        raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return _array_stream(source, as_images(open_npy(path), source), path)

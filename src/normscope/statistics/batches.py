@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from normscope.statistics.exact import exact_sqrt
 from normscope.statistics.kinds import Kind, common_kind
 
 if TYPE_CHECKING:
@@ -21,21 +20,21 @@ Sums = tuple[tuple["Rational", "Rational", "Rational"], ...]
 
 
 class Settled(NamedTuple):
-    """Sums over whole batches of one channel's batch mean and batch std.
+    """Sums over whole batches of one channel's batch mean and batch variance.
 
     Attributes:
         batches: How many batches.
         mean: Sum of their means.
-        std: Sum of their stds.
+        variance: Sum of their variances.
         mean_squared: Sum of the squares of their means.
-        std_squared: Sum of the squares of their stds.
+        variance_squared: Sum of the squares of their variances.
     """
 
     batches: int
     mean: Fraction
-    std: Fraction
+    variance: Fraction
     mean_squared: Fraction
-    std_squared: Fraction
+    variance_squared: Fraction
 
 
 @dataclass
@@ -161,7 +160,6 @@ def _added(left, right):
 
 def _settled(n: Rational, s: Rational, q: Rational) -> Settled:
     mean = Fraction(float(Fraction(s) / n))
-    # torch.std divides by n - 1, and this is what its users computed.
-    variance = max(Fraction(0), Fraction(q) - Fraction(s) ** 2 / n) / max(n - 1, 1)
-    std = Fraction(exact_sqrt(variance))
-    return Settled(1, mean, std, mean * mean, std * std)
+    exact = max(Fraction(0), Fraction(q) / n - (Fraction(s) / n) ** 2)
+    variance = Fraction(float(exact))
+    return Settled(1, mean, variance, mean * mean, variance * variance)

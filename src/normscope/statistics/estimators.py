@@ -91,7 +91,7 @@ def root_mean_image_variance(images: tuple[PerImage, ...], scale: float) -> Esti
 
 
 def batch_average(settled: tuple[Settled, ...], scale: float) -> tuple[Estimate, Estimate]:
-    """The averages over batches of the batch mean and of the batch std.
+    """The average over batches of the batch mean, and the root of that of the batch variance.
 
     Args:
         settled: Sums over batches, channel by channel.
@@ -102,7 +102,7 @@ def batch_average(settled: tuple[Settled, ...], scale: float) -> tuple[Estimate,
     """
     unit = Fraction(scale)
     mean = (_average(c.batches, c.mean, c.mean_squared, unit) for c in settled)
-    std = (_average(c.batches, c.std, c.std_squared, unit) for c in settled)
+    std = (_root_average(c.batches, c.variance, c.variance_squared, unit) for c in settled)
     return _estimate(mean), _estimate(std)
 
 
@@ -162,9 +162,15 @@ def _mean_image_std(i: PerImage, scale: Fraction) -> tuple[float, float | None]:
 
 
 def _root_mean_image_variance(i: PerImage, scale: Fraction) -> tuple[float, float | None]:
-    mean = i.variance / i.images
+    return _root_average(i.images, i.variance, i.variance_squared, scale)
+
+
+def _root_average(
+    count: int, total: Fraction, squares: Fraction, scale: Fraction
+) -> tuple[float, float | None]:
+    mean = total / count
     root = exact_sqrt(mean / scale**2)
-    spread = _variance_of_mean(i.images, i.variance, i.variance_squared)
+    spread = _variance_of_mean(count, total, squares)
     if not mean or spread is None:
         return root, None
     return root, _root(spread / (4 * mean), scale)

@@ -8,7 +8,7 @@ FAST_PIXELS = 8_192
 """Fewer pixels are counted sooner by NumPy than Pillow is called."""
 
 STRIP_PIXELS = 2**24
-"""Pillow copies a strip at a time, which bounds the memory for the largest images."""
+"""OpenCV returns counts as float32, which holds every integer up to this one."""
 
 
 def bins_of(dtype: np.dtype) -> int:
@@ -79,8 +79,8 @@ def count_bins(pixels: np.ndarray) -> np.ndarray:
 def count_colour_bins(image: np.ndarray) -> np.ndarray:
     """Count the pixels of one 8-bit image of three channels into 256 bins each.
 
-    Decoders leave the channels interleaved. Pillow counts three channels in one pass over such
-    memory, three times as fast as one `numpy.bincount` for each, which has to gather it first.
+    Decoders leave the channels interleaved. OpenCV counts one channel of such memory three times
+    as fast as `numpy.bincount`, which has to gather it first.
 
     Args:
         image: uint8, shape ``(3, H, W)``, a view of an array of shape ``(H, W, 3)``.
@@ -88,18 +88,16 @@ def count_colour_bins(image: np.ndarray) -> np.ndarray:
     Returns:
         int64, shape ``(3, 256)``.
     """
-    from PIL import Image
+    import cv2
 
     rows = image.transpose(1, 2, 0)
-    height, width = rows.shape[:2]
-    at_once = max(1, STRIP_PIXELS // width)
+    at_once = max(1, STRIP_PIXELS // rows.shape[1])
     counts = np.zeros((3, 256), np.int64)
-    for top in range(0, height, at_once):
-        strip = rows[top : top + at_once]
-        size = (width, len(strip))
-        counts += np.array(
-            Image.frombuffer("RGB", size, strip, "raw", "RGB", 0, 1).histogram()
-        ).reshape(3, 256)
+    for top in range(0, len(rows), at_once):
+        strip = [rows[top : top + at_once]]
+        for channel in range(3):
+            found = cv2.calcHist(strip, [channel], None, [256], [0, 256])
+            counts[channel] += found.reshape(-1).astype(np.int64)
     return counts
 
 

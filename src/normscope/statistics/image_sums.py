@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from normscope.statistics.histogram import bin_values, count_bins, count_colour_bins
+from normscope.statistics.histogram import count_bins, count_colour_bins
 from normscope.statistics.moments import Moments
 
 SMALL_PIXELS = 65_536
 """Below this many pixels a channel, many images are summed faster together than one by one."""
+
+POWERS = np.arange(256)[:, None] ** [1, 2]
+"""Each value of a byte, and its square."""
 
 BLOCK = 256
 """So many squares of bytes add up to less than 2**24, which float32 holds exactly."""
@@ -30,13 +33,53 @@ class ImageSums:
         n: int64, shape ``(N, C)``.
         s: The sum of pixels, shape ``(N, C)``.
         q: The sum of squared pixels, shape ``(N, C)``.
-        variance: float64, shape ``(N, C)``; 0 where nothing was counted.
+        wide_variance: float64, shape ``(N, C)``, for wide pixels, whose sums are rounded; None
+            where the sums determine it.
     """
 
     n: np.ndarray
     s: np.ndarray
     q: np.ndarray
-    variance: np.ndarray
+    wide_variance: np.ndarray | None = None
+
+    @property
+    def variance(self) -> np.ndarray:
+        """float64, shape ``(N, C)``; 0 where nothing was counted."""
+        if self.wide_variance is not None:
+            return self.wide_variance
+        return _variance(self.n, self.s, self.q)
+
+    @classmethod
+    def joined(cls, parts: list[ImageSums]) -> ImageSums:
+        """The sums of several sets of images of one kind, one after another.
+
+        Args:
+            parts: At least one.
+
+        Returns:
+            All of them.
+        """
+        wide = [p.wide_variance for p in parts if p.wide_variance is not None]
+        return cls(
+            np.concatenate([p.n for p in parts]),
+            np.concatenate([p.s for p in parts]),
+            np.concatenate([p.q for p in parts]),
+            np.concatenate(wide) if wide else None,
+        )
+
+    def take(self, order: np.ndarray) -> ImageSums:
+        """The sums of the images at these indices.
+
+        Args:
+            order: Shape ``(K,)``.
+
+        Returns:
+            The sums of K images.
+        """
+        wide = self.wide_variance
+        return ImageSums(
+            self.n[order], self.s[order], self.q[order], None if wide is None else wide[order]
+        )
 
 
 def sum_images(
@@ -65,17 +108,15 @@ def sum_images(
 
 
 def _sum_by_histogram(values: np.ndarray, colour: bool) -> tuple[np.ndarray | Moments, ImageSums]:
-    levels = bin_values(values.dtype)
-    powers = np.stack([levels, levels * levels], axis=1)
     total = np.zeros((values.shape[1], 256), np.int64)
     sums = []
     for image in values:
         counts = count_colour_bins(image) if colour else np.stack([count_bins(c) for c in image])
-        sums.append(counts @ powers)
+        sums.append(counts @ POWERS)
         total += counts
     s, q = np.moveaxis(np.array(sums), -1, 0)
     n = np.full(s.shape, values.shape[2] * values.shape[3], np.int64)
-    return total, ImageSums(n, s, q, _variance(n, s, q))
+    return total, ImageSums(n, s, q)
 
 
 def _sum_bytes(values: np.ndarray) -> tuple[np.ndarray | Moments, ImageSums]:
@@ -102,7 +143,7 @@ def _sum_bytes(values: np.ndarray) -> tuple[np.ndarray | Moments, ImageSums]:
         total = count_bins(values)[None]
     else:
         total = np.stack([count_bins(np.ascontiguousarray(values[:, c])) for c in range(channels)])
-    return total, ImageSums(n, s, q, _variance(n, s, q))
+    return total, ImageSums(n, s, q)
 
 
 def _sum_narrow(
@@ -117,7 +158,7 @@ def _sum_narrow(
         s[index, channel] = wide.sum()
         q[index, channel] = np.dot(wide, wide)
         total[channel] += count_bins(pixels)
-    return total, ImageSums(n, s, q, _variance(n, s, q))
+    return total, ImageSums(n, s, q)
 
 
 def _sum_wide(

@@ -89,17 +89,17 @@ class Kind(NamedTuple):
         return rescaled * (self.channels // other.channels)
 
     def settled_from(self, other: Kind, settled):
-        """Sums of batch means and stds of another kind as of this one.
+        """Sums of batch means and variances of another kind as of this one.
 
         Args:
             other: The kind they are of.
-            settled: ``(batches, mean, std, mean_squared, std_squared)`` for each channel.
+            settled: ``(batches, mean, variance, mean_squared, variance_squared)`` for each channel.
 
         Returns:
             The same for each channel of this kind.
         """
         factor = self.factor_from(other)
-        powers = (0, 1, 1, 2, 2)
+        powers = (0, 1, 2, 2, 4)
         rescaled = tuple(
             type(channel)(*(v * factor**p for v, p in zip(channel, powers, strict=True)))
             for channel in settled

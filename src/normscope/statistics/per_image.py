@@ -66,8 +66,9 @@ class PerImage(NamedTuple):
         Returns:
             One for each channel.
         """
+        variance = sums.variance
         return tuple(
-            cls._of_channel(sums.n[:, c], sums.s[:, c], sums.q[:, c], sums.variance[:, c])
+            cls._of_channel(sums.n[:, c], sums.s[:, c], sums.q[:, c], variance[:, c])
             for c in range(sums.n.shape[1])
         )
 

@@ -27,7 +27,7 @@ STACK_PIXELS = 16_384
 STACK_IMAGES = 64
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
     """The run was asked to end before the shard was done."""
 
 
@@ -113,14 +113,8 @@ class _Work:
                 moments = kept.moments
             else:
                 moments = Moments.from_histogram(kept.histogram, kind.dtype)
-            sums = ImageSums(
-                *(
-                    np.concatenate(columns)
-                    for columns in zip(*map(_columns, kept.sums), strict=True)
-                )
-            )
             order = np.argsort(positions := np.concatenate(kept.positions), kind="stable")
-            sums = ImageSums(*(column[order] for column in _columns(sums)))
+            sums = ImageSums.joined(kept.sums).take(order)
             collected.add(kind, kept.pixels, moments, sums, positions[order])
         if collected.batches is not None:
             collected.batches.see(start, count)
@@ -140,7 +134,3 @@ class _Work:
     def _add(self, positions: np.ndarray, values: np.ndarray, valid: np.ndarray | None) -> None:
         kind = Kind(values.shape[1], values.dtype.name)
         self.kept.setdefault(kind, _Kept()).add(positions, values, valid)
-
-
-def _columns(sums: ImageSums) -> tuple[np.ndarray, ...]:
-    return sums.n, sums.s, sums.q, sums.variance
