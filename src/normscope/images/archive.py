@@ -52,7 +52,7 @@ def tar_members(archive: str) -> Iterator[Member]:
             with tarfile.open(fileobj=raw, mode="r:") as tar:
                 for info in tar:
                     # tarfile keeps every header it has seen; any number of them must fit.
-                    tar.members.clear()
+                    tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
                     if info.offset_data + info.size > size:
                         raise WorkFailed(_cut(archive, info.name))
                     name = info.name.rsplit("/", 1)[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,7 +107,7 @@ def open_npz(path: Path) -> dict[str, np.ndarray]:
                 else:
                     array = _unpacked_member(path, archive, info)
                 arrays[info.filename.removesuffix(".npy")] = array
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise NormscopeError(
             f"{path} must be a whole NumPy archive of numbers, got: {_first_line(error)}. "
             "Save the arrays again with numpy.savez."

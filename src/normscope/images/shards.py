@@ -237,10 +237,10 @@ def shard_size(index: int) -> int:
         A number of files.
 
     Example:
-        >>> [shard_size(index) for index in (0, 64, 128, 1000)]
-        [32, 64, 256, 1024]
+        >>> [shard_size(index) for index in (0, 64, 128)]
+        [32, 128, 1024]
     """
-    return 32 if index < 64 else 64 if index < 128 else 256 if index < 256 else 1024
+    return 32 if index < 64 else 128 if index < 128 else 1024
 
 
 def _decoded(read: Callable[[str], bytes], name: str) -> Pixels | UnreadableImage:

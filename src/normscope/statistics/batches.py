@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from normscope.statistics.exact import Exact
 from normscope.statistics.kinds import Kind, common_kind
 
 if TYPE_CHECKING:
-    from numbers import Rational
-
     from normscope.statistics.image_sums import ImageSums
 
-Sums = tuple[tuple["Rational", "Rational", "Rational"], ...]
+Sums = tuple[tuple[Exact, ...], ...]
 """For each channel: pixels counted, their sum and the sum of their squares."""
 
 
@@ -26,15 +25,11 @@ class Settled(NamedTuple):
         batches: How many batches.
         mean: Sum of their means.
         variance: Sum of their variances.
-        mean_squared: Sum of the squares of their means.
-        variance_squared: Sum of the squares of their variances.
     """
 
     batches: int
-    mean: Fraction
-    variance: Fraction
-    mean_squared: Fraction
-    variance_squared: Fraction
+    mean: Exact
+    variance: Exact
 
 
 @dataclass
@@ -126,9 +121,13 @@ class Batches:
             mine[kind] = _added(mine[kind], theirs) if kind in mine else theirs
 
     def _add_settled(self, kind: Kind, settled: tuple[Settled, ...]) -> None:
-        if kind in self.settled:
-            settled = _added(self.settled[kind], settled)
-        self.settled[kind] = tuple(Settled(*channel) for channel in settled)
+        before = self.settled.get(kind)
+        if before is not None:
+            settled = tuple(
+                Settled(a.batches + b.batches, a.mean + b.mean, a.variance + b.variance)
+                for a, b in zip(before, settled, strict=True)
+            )
+        self.settled[kind] = settled
 
     def _settle(self, whole) -> None:
         for batch in [b for b in self.seen if whole(b)]:
@@ -141,25 +140,24 @@ class Batches:
             total = parts[0]
             for part in parts[1:]:
                 total = _added(total, part)
-            if all(n for n, _, _ in total):
-                self._add_settled(kind, tuple(_settled(*channel) for channel in total))
+            if all(channel[0] for channel in total):
+                self._add_settled(kind, tuple(_settled(n, s, q) for n, s, q in total))
 
 
-def _total(column: np.ndarray) -> Rational:
+def _total(column: np.ndarray) -> Exact:
     if column.dtype.kind == "i":
         return sum(column.tolist())
     return sum(map(Fraction, column.tolist()), Fraction(0))
 
 
-def _added(left, right):
+def _added(left: Sums, right: Sums) -> Sums:
     return tuple(
         tuple(a + b for a, b in zip(one, other, strict=True))
         for one, other in zip(left, right, strict=True)
     )
 
 
-def _settled(n: Rational, s: Rational, q: Rational) -> Settled:
+def _settled(n: Exact, s: Exact, q: Exact) -> Settled:
     mean = Fraction(float(Fraction(s) / n))
     exact = max(Fraction(0), Fraction(q) / n - (Fraction(s) / n) ** 2)
-    variance = Fraction(float(exact))
-    return Settled(1, mean, variance, mean * mean, variance * variance)
+    return Settled(1, mean, Fraction(float(exact)))

@@ -130,7 +130,7 @@ class Collected:
                 entry["images"],
                 entry["pixels"],
                 _moments_from_json(entry["moments"]),
-                tuple(PerImage(*_inexact(channel)) for channel in entry["per_image"]),
+                tuple(PerImage(c[0], *_inexact(c[1:])) for c in entry["per_image"]),
             )
             for entry in data["kinds"]
         }
@@ -203,7 +203,7 @@ def _batches_from_json(data: dict[str, Any]) -> Batches:
             for batch, kinds in data["open"]
         },
         {
-            Kind(*kind): tuple(Settled(*_inexact(channel)) for channel in settled)
+            Kind(*kind): tuple(Settled(c[0], *_inexact(c[1:])) for c in settled)
             for kind, settled in data["settled"]
         },
     )

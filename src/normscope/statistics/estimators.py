@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from normscope.statistics.exact import exact_sqrt
+from normscope.statistics.exact import Exact, exact_sqrt
 
 if TYPE_CHECKING:
     from normscope.statistics.batches import Settled
@@ -90,20 +90,30 @@ def root_mean_image_variance(images: tuple[PerImage, ...], scale: float) -> Esti
     return _estimate(_root_mean_image_variance(image, Fraction(scale)) for image in images)
 
 
-def batch_average(settled: tuple[Settled, ...], scale: float) -> tuple[Estimate, Estimate]:
+def batch_average(
+    settled: tuple[Settled, ...], scale: float, mean: Estimate, std: Estimate
+) -> tuple[Estimate, Estimate]:
     """The average over batches of the batch mean, and the root of that of the batch variance.
+
+    They come from the same images as the pixel mean and std and vary from sample to sample as
+    those do, so they share their standard errors.
 
     Args:
         settled: Sums over batches, channel by channel.
         scale: What brings pixels to [0, 1].
+        mean: The pixel mean.
+        std: The pixel std.
 
     Returns:
-        The mean and the std, their standard errors from the spread between batches.
+        The batch mean and the batch std.
     """
     unit = Fraction(scale)
-    mean = (_average(c.batches, c.mean, c.mean_squared, unit) for c in settled)
-    std = (_root_average(c.batches, c.variance, c.variance_squared, unit) for c in settled)
-    return _estimate(mean), _estimate(std)
+    return (
+        Estimate(tuple(float(Fraction(c.mean) / c.batches / unit) for c in settled), mean.se),
+        Estimate(
+            tuple(exact_sqrt(Fraction(c.variance) / c.batches / unit**2) for c in settled), std.se
+        ),
+    )
 
 
 def real_digits(se: float | None) -> int | None:
@@ -146,53 +156,44 @@ def _pixel_std(i: PerImage, scale: Fraction) -> tuple[float, float | None]:
     mean = Fraction(i.s) / i.n
     variance = max(Fraction(0), Fraction(i.q) / i.n - mean * mean)
     std = exact_sqrt(variance / scale**2)
-    if not variance or i.images < 2:
+    if not variance:
         return std, None
     c = mean * mean - variance
     squares = (
         i.qq + 4 * mean * mean * i.ss + c * c * i.nn
         - 4 * mean * i.sq + 2 * c * i.nq - 4 * mean * c * i.ns
     )  # fmt: skip
-    return std, _root(_ratio_variance(i, squares) / (4 * variance), scale)
+    of_variance = _ratio_variance(i, squares)
+    return std, None if of_variance is None else _root(of_variance / (4 * variance), scale)
 
 
 def _mean_image_std(i: PerImage, scale: Fraction) -> tuple[float, float | None]:
     # An image's squared standard deviation is its variance, to within rounding.
-    return _average(i.images, i.std, i.variance, scale)
+    spread = _variance_of_mean(i.images, i.std, i.variance)
+    return float(Fraction(i.std) / i.images / scale), _root(spread, scale)
 
 
 def _root_mean_image_variance(i: PerImage, scale: Fraction) -> tuple[float, float | None]:
-    return _root_average(i.images, i.variance, i.variance_squared, scale)
-
-
-def _root_average(
-    count: int, total: Fraction, squares: Fraction, scale: Fraction
-) -> tuple[float, float | None]:
-    mean = total / count
+    mean = Fraction(i.variance) / i.images
     root = exact_sqrt(mean / scale**2)
-    spread = _variance_of_mean(count, total, squares)
+    spread = _variance_of_mean(i.images, i.variance, i.variance_squared)
     if not mean or spread is None:
         return root, None
     return root, _root(spread / (4 * mean), scale)
 
 
-def _average(
-    count: int, total: Fraction, squares: Fraction, scale: Fraction
-) -> tuple[float, float | None]:
-    mean = total / count
-    return float(mean / scale), _root(_variance_of_mean(count, total, squares), scale)
-
-
-def _variance_of_mean(count: int, total: Fraction, squares: Fraction) -> Fraction | None:
+def _variance_of_mean(count: int, total: Exact, squares: Exact) -> Fraction | None:
     if count < 2:
         return None
-    return max(Fraction(0), squares / count - (total / count) ** 2) / (count - 1)
+    return max(Fraction(0), Fraction(squares) / count - (Fraction(total) / count) ** 2) / (
+        count - 1
+    )
 
 
-def _ratio_variance(i: PerImage, squares: Fraction) -> Fraction | None:
+def _ratio_variance(i: PerImage, squares: Exact) -> Fraction | None:
     if i.images < 2:
         return None
-    return max(Fraction(0), squares) * i.images / (i.images - 1) / Fraction(i.n) ** 2
+    return max(Fraction(0), Fraction(squares)) * i.images / (i.images - 1) / Fraction(i.n) ** 2
 
 
 def _root(variance: Fraction | None, scale: Fraction) -> float | None:

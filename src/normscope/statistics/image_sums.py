@@ -114,7 +114,8 @@ def _sum_by_histogram(values: np.ndarray, colour: bool) -> tuple[np.ndarray | Mo
         counts = count_colour_bins(image) if colour else np.stack([count_bins(c) for c in image])
         sums.append(counts @ POWERS)
         total += counts
-    s, q = np.moveaxis(np.array(sums), -1, 0)
+    both = np.array(sums)
+    s, q = both[..., 0], both[..., 1]
     n = np.full(s.shape, values.shape[2] * values.shape[3], np.int64)
     return total, ImageSums(n, s, q)
 
@@ -176,7 +177,7 @@ def _sum_wide(
         s[index, channel] = float(one.sums[0])
         q[index, channel] = float(one.squares[0])
         variance[index, channel] = float(one.variance(1)[0]) if one.n[0] else 0.0
-    return Moments.side_by_side(moments), ImageSums(n, s, q, variance)
+    return Moments.side_by_side([m for m in moments if m is not None]), ImageSums(n, s, q, variance)
 
 
 def _channels(values: np.ndarray, valid: np.ndarray | None):

@@ -93,13 +93,13 @@ class Kind(NamedTuple):
 
         Args:
             other: The kind they are of.
-            settled: ``(batches, mean, variance, mean_squared, variance_squared)`` for each channel.
+            settled: ``(batches, mean, variance)`` for each channel.
 
         Returns:
             The same for each channel of this kind.
         """
         factor = self.factor_from(other)
-        powers = (0, 1, 2, 2, 4)
+        powers = (0, 1, 2)
         rescaled = tuple(
             type(channel)(*(v * factor**p for v, p in zip(channel, powers, strict=True)))
             for channel in settled

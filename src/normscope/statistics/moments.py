@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import ChannelMismatch, NormscopeError
-from normscope.statistics.exact import exact_dot, exact_sqrt, exact_sum
+from normscope.statistics.exact import Exact, exact_dot, exact_sqrt, exact_sum
 from normscope.statistics.histogram import bin_values, count_bins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from numbers import Rational
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +35,8 @@ class Moments:
 
     dtype: str
     n: tuple[int, ...]
-    sums: tuple[Rational, ...]
-    squares: tuple[Rational, ...]
+    sums: tuple[Exact, ...]
+    squares: tuple[Exact, ...]
     minimum: tuple[float | None, ...]
     maximum: tuple[float | None, ...]
     histogram: np.ndarray

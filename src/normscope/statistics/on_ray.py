@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
@@ -38,6 +39,7 @@ def reduce_on_ray(
     """
     try:
         import ray
+        import ray.exceptions
     except ImportError:
         raise NormscopeError(
             "--ray must find Ray installed, got no such package. "
@@ -46,7 +48,7 @@ def reduce_on_ray(
     started = not ray.is_initialized()
     if started:
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="error")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise NormscopeError(
                 f"--ray must be the address of a running cluster, got {address}: "

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from normscope.statistics.exact import exact_dot, exact_sum
+from normscope.statistics.exact import Exact, exact_dot, exact_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from fractions import Fraction
-    from numbers import Rational
 
     from normscope.statistics.image_sums import ImageSums
 
@@ -19,6 +17,9 @@ LIMB_BITS = 21
 """An int64 is three limbs of so many bits; their products, 2**20 at a time, add up in 64 bits."""
 
 GRAM_IMAGES = 2**20
+
+PAIRS = ((0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3))
+"""Of the columns 1, n, s and q: whose products are summed, in the order of the fields."""
 
 
 class PerImage(NamedTuple):
@@ -43,18 +44,18 @@ class PerImage(NamedTuple):
     """
 
     images: int
-    n: Rational
-    s: Rational
-    q: Rational
-    nn: Rational
-    ns: Rational
-    nq: Rational
-    ss: Rational
-    sq: Rational
-    qq: Rational
-    std: Fraction
-    variance: Fraction
-    variance_squared: Fraction
+    n: Exact
+    s: Exact
+    q: Exact
+    nn: Exact
+    ns: Exact
+    nq: Exact
+    ss: Exact
+    sq: Exact
+    qq: Exact
+    std: Exact
+    variance: Exact
+    variance_squared: Exact
 
     @classmethod
     def of(cls, sums: ImageSums) -> tuple[PerImage, ...]:
@@ -83,13 +84,10 @@ class PerImage(NamedTuple):
             products = _integer_products([np.ones_like(n), n, s, q])
         else:
             columns = [np.ones(len(n)), n.astype(np.float64), s, q]
-            products = {
-                (i, j): exact_dot(columns[i], columns[j]) for i in range(4) for j in range(i, 4)
-            }
+            products = {(i, j): exact_dot(columns[i], columns[j]) for i, j in PAIRS}
         return cls(
             len(n),
-            *(products[0, j] for j in (1, 2, 3)),
-            *(products[i, j] for i, j in ((1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3))),
+            *(products[pair] for pair in PAIRS),
             exact_sum(np.sqrt(variance)),
             exact_sum(variance),
             exact_dot(variance, variance),
@@ -104,7 +102,8 @@ class PerImage(NamedTuple):
         Returns:
             New sums.
         """
-        return PerImage(*(a + b for a, b in zip(self, other, strict=True)))
+        sums = (a + b for a, b in zip(self[1:], other[1:], strict=True))
+        return PerImage(self.images + other.images, *sums)
 
     def rescaled(self, factor: int) -> PerImage:
         """The sums that the same images give with every pixel multiplied.
@@ -115,13 +114,13 @@ class PerImage(NamedTuple):
         Returns:
             New sums.
         """
-        powers = (0, 0, 1, 2, 0, 1, 2, 2, 3, 4, 1, 2, 4)
-        return PerImage(*(v * factor**p for v, p in zip(self, powers, strict=True)))
+        powers = (0, 1, 2, 0, 1, 2, 2, 3, 4, 1, 2, 4)
+        sums = (v * factor**p for v, p in zip(self[1:], powers, strict=True))
+        return PerImage(self.images, *sums)
 
 
 def _integer_products(columns: Sequence[np.ndarray]) -> dict[tuple[int, int], int]:
-    size = len(columns)
-    products = dict.fromkeys(((i, j) for i in range(size) for j in range(i, size)), 0)
+    products = dict.fromkeys(PAIRS, 0)
     bits = 2**LIMB_BITS - 1
     limbs = np.stack(
         [

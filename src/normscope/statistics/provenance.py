@@ -83,8 +83,8 @@ def _distances(constants: tuple[float, ...], estimate: Estimate) -> tuple[float 
 
 def _distance(constant: float, value: float, se: float | None) -> float | None:
     difference = constant - value
-    exponent = Decimal(repr(constant)).normalize().as_tuple().exponent
-    rounding = 0.5 * 10.0 ** int(exponent) if exponent < 0 else 0.0
+    exponent = int(Decimal(repr(constant)).normalize().as_tuple().exponent)
+    rounding = 0.5 * 10.0**exponent if exponent < 0 else 0.0
     beyond = max(0.0, abs(difference) - rounding)
     if beyond == 0:
         return 0.0

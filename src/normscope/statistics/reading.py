@@ -71,7 +71,7 @@ class Reading:
         if values.dtype.kind == "f":
             values, valid = _without_nan(values, valid)
         if self.nodata is not None:
-            counted = values != self.nodata
+            counted = np.not_equal(values, self.nodata)
             valid = counted if valid is None else valid & counted
         if self.resize is not None or self.crop is not None:
             from normscope.statistics.resizing import resized
@@ -102,7 +102,7 @@ def _luma(values: np.ndarray) -> np.ndarray:
         weights = np.array(LUMA) / 2**16
         return np.einsum("nchw,c->nhw", values, weights)[:, None].astype(values.dtype)
     wide = values.astype(np.int64)
-    total = sum(wide[:, c] * weight for c, weight in enumerate(LUMA))
+    total = np.einsum("nchw,c->nhw", wide, np.array(LUMA))
     return ((total + 2**15) >> 16)[:, None].astype(values.dtype)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +54,12 @@ def reduce_shard(
             raise Stopped
         work.take(position, name, item)
     return work.finish(shard.start, shard.count)
+
+
+@cache
+def _kind(channels: int, dtype: np.dtype) -> Kind:
+    # NumPy works a type's name out anew each time, in as long as a small image takes to sum.
+    return Kind(channels, dtype.name)
 
 
 @dataclass
@@ -109,10 +116,10 @@ class _Work:
         size = self.reading.batch_size
         collected = Collected(skipped=self.skipped, batches=None if size is None else Batches(size))
         for kind, kept in self.kept.items():
-            if kept.moments is not None:
-                moments = kept.moments
-            else:
+            moments = kept.moments
+            if kept.histogram is not None:
                 moments = Moments.from_histogram(kept.histogram, kind.dtype)
+            assert moments is not None
             order = np.argsort(positions := np.concatenate(kept.positions), kind="stable")
             sums = ImageSums.joined(kept.sums).take(order)
             collected.add(kind, kept.pixels, moments, sums, positions[order])
@@ -132,5 +139,5 @@ class _Work:
             self._add(np.array(positions), np.concatenate(images), None)
 
     def _add(self, positions: np.ndarray, values: np.ndarray, valid: np.ndarray | None) -> None:
-        kind = Kind(values.shape[1], values.dtype.name)
+        kind = _kind(values.shape[1], values.dtype)
         self.kept.setdefault(kind, _Kept()).add(positions, values, valid)

@@ -69,7 +69,9 @@ def summarize_collection(
     settled = None if collected.batches is None else collected.batches.finish(kind)
     batch_mean = batch_std = None
     if settled is not None:
-        batch_mean, batch_std = batch_average(settled, divisor)
+        batch_mean, batch_std = batch_average(
+            settled, divisor, means["pixel mean"], stds["pixel std"]
+        )
         means[f"average over batches of {reading.batch_size}"] = batch_mean
         stds[f"average over batches of {reading.batch_size}"] = batch_std
     grey = collected.kinds[GREY].images if GREY in collected.kinds and kind == COLOUR else 0
@@ -192,15 +194,22 @@ def _notes(
         notes.append(f"{grey} grey images count as colour with three equal channels.")
     if dtype.kind == "f" or dtype.itemsize > 2:
         notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
-    whole = "all of this split" if stream.complete else "all there are"
-    notes.append(
-        f"The standard errors hold where these {images} images stand for more; "
-        f"as a description of {whole} the mean and std are exact."
-        if stream.complete
-        else f"The standard errors take these {images} images for a sample; "
-        f"if they are {whole}, the mean and std are exact."
-    )
+    notes.append(_sample_note(images, stream.complete))
     return tuple(notes)
+
+
+def _sample_note(images: int, complete: bool) -> str:
+    if images < 2:
+        return "One image says nothing of how images differ, so there are no standard errors."
+    if complete:
+        return (
+            f"These {images} images are the whole split, whose mean and std are exact; the "
+            "standard errors hold where they stand for more images like them."
+        )
+    return (
+        f"The standard errors take these {images} images for a sample of more; if they are the "
+        "whole collection, its mean and std are exact."
+    )
 
 
 def _range_note(dtype: np.dtype, moments: Moments, given: float | None) -> str:
