@@ -10,6 +10,7 @@ from normscope.statistics.exact import Exact, exact_sqrt
 
 if TYPE_CHECKING:
     from normscope.statistics.batches import Settled
+    from normscope.statistics.moments import Moments
     from normscope.statistics.per_image import PerImage
 
 NORMAL_95 = 1.96
@@ -29,23 +30,25 @@ class Estimate(NamedTuple):
     se: tuple[float | None, ...]
 
 
-def pixel_mean(images: tuple[PerImage, ...], scale: float) -> Estimate:
+def pixel_mean(moments: Moments, images: tuple[PerImage, ...], scale: float) -> Estimate:
     """The mean over all pixels, a ratio of two sums over images.
 
     With n pixels of sum s in image i and m = sum(s) / sum(n), the delta method gives the variance
     ``N / (N - 1) * sum((s - m n)**2) / sum(n)**2`` (Cochran, Sampling Techniques, 1977, 2.11).
 
     Args:
+        moments: Sums over pixels.
         images: Sums over images, channel by channel.
         scale: What brings pixels to [0, 1].
 
     Returns:
         The mean.
     """
-    return _estimate(_pixel_mean(image, Fraction(scale)) for image in images)
+    errors = (_mean_se(image, Fraction(scale)) for image in images)
+    return Estimate(moments.mean(scale), tuple(errors))
 
 
-def pixel_std(images: tuple[PerImage, ...], scale: float) -> Estimate:
+def pixel_std(moments: Moments, images: tuple[PerImage, ...], scale: float) -> Estimate:
     """The standard deviation over all pixels around their mean.
 
     With q the sum of squares in image i, m the mean and v the variance, image i moves v by
@@ -53,13 +56,15 @@ def pixel_std(images: tuple[PerImage, ...], scale: float) -> Estimate:
     square root's derivative ``1 / (2 sqrt(v))``.
 
     Args:
+        moments: Sums over pixels.
         images: Sums over images, channel by channel.
         scale: What brings pixels to [0, 1].
 
     Returns:
         The standard deviation.
     """
-    return _estimate(_pixel_std(image, Fraction(scale)) for image in images)
+    errors = (_std_se(image, Fraction(scale)) for image in images)
+    return Estimate(moments.std(scale), tuple(errors))
 
 
 def mean_image_std(images: tuple[PerImage, ...], scale: float) -> Estimate:
@@ -145,26 +150,24 @@ def _estimate(channels) -> Estimate:
     return Estimate(values, errors)
 
 
-def _pixel_mean(i: PerImage, scale: Fraction) -> tuple[float, float | None]:
+def _mean_se(i: PerImage, scale: Fraction) -> float | None:
     mean = Fraction(i.s) / i.n
     squares = i.ss - 2 * mean * i.ns + mean * mean * i.nn
-    variance = _ratio_variance(i, squares)
-    return float(mean / scale), _root(variance, scale)
+    return _root(_ratio_variance(i, squares), scale)
 
 
-def _pixel_std(i: PerImage, scale: Fraction) -> tuple[float, float | None]:
+def _std_se(i: PerImage, scale: Fraction) -> float | None:
     mean = Fraction(i.s) / i.n
     variance = max(Fraction(0), Fraction(i.q) / i.n - mean * mean)
-    std = exact_sqrt(variance / scale**2)
     if not variance:
-        return std, None
+        return None
     c = mean * mean - variance
     squares = (
         i.qq + 4 * mean * mean * i.ss + c * c * i.nn
         - 4 * mean * i.sq + 2 * c * i.nq - 4 * mean * c * i.ns
     )  # fmt: skip
     of_variance = _ratio_variance(i, squares)
-    return std, None if of_variance is None else _root(of_variance / (4 * variance), scale)
+    return None if of_variance is None else _root(of_variance / (4 * variance), scale)
 
 
 def _mean_image_std(i: PerImage, scale: Fraction) -> tuple[float, float | None]:

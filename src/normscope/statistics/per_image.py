@@ -87,10 +87,10 @@ class PerImage(NamedTuple):
             products = {(i, j): exact_dot(columns[i], columns[j]) for i, j in PAIRS}
         return cls(
             len(n),
-            *(products[pair] for pair in PAIRS),
-            exact_sum(np.sqrt(variance)),
-            exact_sum(variance),
-            exact_dot(variance, variance),
+            **dict(zip(cls._fields[1:10], (products[pair] for pair in PAIRS), strict=True)),
+            std=exact_sum(np.sqrt(variance)),
+            variance=exact_sum(variance),
+            variance_squared=exact_dot(variance, variance),
         )
 
     def merge(self, other: PerImage) -> PerImage:

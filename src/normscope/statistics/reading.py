@@ -71,7 +71,7 @@ class Reading:
         if values.dtype.kind == "f":
             values, valid = _without_nan(values, valid)
         if self.nodata is not None:
-            counted = np.not_equal(values, self.nodata)
+            counted = np.asarray(values != self.nodata)
             valid = counted if valid is None else valid & counted
         if self.resize is not None or self.crop is not None:
             from normscope.statistics.resizing import resized
@@ -114,6 +114,6 @@ def _without_nan(
         valid = ~missing if valid is None else valid & ~missing
         values = np.where(missing, values.dtype.type(0), values)
     counted = values if valid is None else np.where(valid, values, 0)
-    if (np.abs(counted) > LARGEST_FLOAT).any():
+    if np.isinf(counted).any() or np.abs(counted).max() > np.float64(LARGEST_FLOAT):
         raise UnreadableImage("pixels that are infinite or too large to square")
     return values if valid is None else counted, valid

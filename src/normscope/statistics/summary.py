@@ -60,9 +60,9 @@ def summarize_collection(
     dtype = np.dtype(kind.dtype)
     given = scale if scale is not None else stream.scale
     divisor = _scale(given, dtype, moments, stream.name)
-    means = {"pixel mean": pixel_mean(images, divisor)}
+    means = {"pixel mean": pixel_mean(moments, images, divisor)}
     stds = {
-        "pixel std": pixel_std(images, divisor),
+        "pixel std": pixel_std(moments, images, divisor),
         "root mean image variance": root_mean_image_variance(images, divisor),
         "mean image std": mean_image_std(images, divisor),
     }
