@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from normscope.statistics.reading import Reading
 
 AHEAD = 2
+PATIENCE_SECONDS = 10
 RETRIES = 20
 """A shard whose worker died is done again; one that kills so many workers is at fault itself."""
 
@@ -47,14 +49,7 @@ def reduce_on_ray(
         ) from None
     started = not ray.is_initialized()
     if started:
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise NormscopeError(
-                f"--ray must be the address of a running cluster, got {address}: "
-                f"{(str(error).splitlines() or ['no answer'])[0].rstrip('.')}. "
-                "Start one by `ray start --head`."
-            ) from None
+        _connect(ray, address)
     try:
         yield from _in_flight(ray, shards, reading)
     except ray.exceptions.RayError as error:
@@ -65,6 +60,21 @@ def reduce_on_ray(
     finally:
         if started:
             ray.shutdown()
+
+
+def _connect(ray, address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    try:
+        if colon and port.isdigit() and "/" not in host:
+            # Ray itself tries for minutes where nobody answers.
+            socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["no answer"])[0]
+        raise NormscopeError(
+            f"--ray must be the address of a running cluster, got {address}: "
+            f"{reason.rstrip('.')}. Start one by `ray start --head`."
+        ) from None
 
 
 def _in_flight(
