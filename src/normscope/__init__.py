@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from normscope.init_scale import InitScale
     from normscope.normalization import Normalization
     from normscope.reports.writing import report
+    from normscope.statistics.stats import stats
     from normscope.studies.scan import scan
     from normscope.studies.study import Study
     from normscope.trials.single import train
@@ -25,6 +26,7 @@ _HOMES = {
     "Summary": "normscope.findings.summary",
     "report": "normscope.reports.writing",
     "scan": "normscope.studies.scan",
+    "stats": "normscope.statistics.stats",
     "summarize": "normscope.findings.summary",
     "train": "normscope.trials.single",
 }
@@ -38,6 +40,7 @@ __all__ = [
     "__version__",
     "report",
     "scan",
+    "stats",
     "summarize",
     "train",
 ]

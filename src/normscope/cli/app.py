@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from normscope.cli import report, scan, train
+from normscope.cli import report, scan, stats, train
 from normscope.errors import NormscopeError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command("stats", epilog=stats.EXAMPLE)(stats.stats)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("scan", epilog=scan.EXAMPLE)(scan.scan)
 app.command("report", epilog=report.EXAMPLE)(report.report)

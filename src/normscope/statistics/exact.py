@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numbers import Rational
+Exact = int | Fraction
+"""A number without rounding."""
 
 CHUNK = 2**22
 """27-bit halves of so many numbers add up to less than 2**53, which float64 holds exactly."""
@@ -66,7 +65,7 @@ def exact_dot(left: np.ndarray, right: np.ndarray) -> Fraction:
     return exact_sum(product) + exact_sum(error)
 
 
-def exact_sqrt(value: Rational) -> float:
+def exact_sqrt(value: Exact) -> float:
     """The square root of an exact number, rounded once.
 
     Args:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+FAST_PIXELS = 8_192
+"""Fewer pixels are counted sooner by NumPy than Pillow is called."""
+
+STRIP_PIXELS = 2**24
+"""OpenCV returns counts as float32, which holds every integer up to this one."""
+
 
 def bins_of(dtype: np.dtype) -> int:
     """How many bins a pixel type has: 256 for 8 bits, 65,536 for all others.
@@ -57,6 +63,8 @@ def count_bins(pixels: np.ndarray) -> np.ndarray:
         [1, 2]
     """
     dtype = pixels.dtype
+    if dtype == np.uint8 and pixels.size >= FAST_PIXELS and pixels.flags.c_contiguous:
+        return _count_bytes(pixels.reshape(-1))
     flat = pixels.reshape(-1)
     if dtype.kind in "ub" and dtype.itemsize <= 2:
         order = flat
@@ -66,3 +74,42 @@ def count_bins(pixels: np.ndarray) -> np.ndarray:
         bits = flat.astype(np.float32).view(np.uint32) >> 16
         order = np.where(bits >= 0x8000, bits ^ 0xFFFF, bits ^ 0x8000)
     return np.bincount(order, minlength=bins_of(dtype)).astype(np.int64, copy=False)
+
+
+def count_colour_bins(image: np.ndarray) -> np.ndarray:
+    """Count the pixels of one 8-bit image of three channels into 256 bins each.
+
+    Decoders leave the channels interleaved. OpenCV counts one channel of such memory three times
+    as fast as `numpy.bincount`, which has to gather it first.
+
+    Args:
+        image: uint8, shape ``(3, H, W)``, a view of an array of shape ``(H, W, 3)``.
+
+    Returns:
+        int64, shape ``(3, 256)``.
+    """
+    import cv2
+
+    rows = image.transpose(1, 2, 0)
+    at_once = max(1, STRIP_PIXELS // rows.shape[1])
+    counts = np.zeros((3, 256), np.int64)
+    for top in range(0, len(rows), at_once):
+        strip = [rows[top : top + at_once]]
+        for channel in range(3):
+            found = cv2.calcHist(strip, [channel], None, [256], [0, 256])
+            counts[channel] += found.reshape(-1).astype(np.int64)
+    return counts
+
+
+def _count_bytes(flat: np.ndarray) -> np.ndarray:
+    from PIL import Image
+
+    # Four neighbours counted into four tables do not wait for each other's increments, so bytes
+    # of one channel are counted as if they were pixels of four.
+    whole = flat.size // 4 * 4
+    counts = np.bincount(flat[whole:], minlength=256).astype(np.int64, copy=False)
+    for start in range(0, whole, STRIP_PIXELS):
+        part = flat[start : min(start + STRIP_PIXELS, whole)]
+        quads = Image.frombuffer("RGBX", (part.size // 4, 1), part, "raw", "RGBX", 0, 1)
+        counts += np.array(quads.histogram()).reshape(4, 256).sum(axis=0)
+    return counts

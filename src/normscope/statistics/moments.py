@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import ChannelMismatch, NormscopeError
-from normscope.statistics.exact import exact_dot, exact_sqrt, exact_sum
+from normscope.statistics.exact import Exact, exact_dot, exact_sqrt, exact_sum
 from normscope.statistics.histogram import bin_values, count_bins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from numbers import Rational
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +35,8 @@ class Moments:
 
     dtype: str
     n: tuple[int, ...]
-    sums: tuple[Rational, ...]
-    squares: tuple[Rational, ...]
+    sums: tuple[Exact, ...]
+    squares: tuple[Exact, ...]
     minimum: tuple[float | None, ...]
     maximum: tuple[float | None, ...]
     histogram: np.ndarray
@@ -134,6 +133,26 @@ class Moments:
             tuple(minimum),
             tuple(maximum),
             np.asarray(histogram, np.int64),
+        )
+
+    @classmethod
+    def side_by_side(cls, channels: Sequence[Moments]) -> Moments:
+        """Moments of several channels from those of each.
+
+        Args:
+            channels: Moments of one type.
+
+        Returns:
+            Moments whose channels are theirs, in order.
+        """
+        return cls(
+            channels[0].dtype,
+            tuple(n for moments in channels for n in moments.n),
+            tuple(s for moments in channels for s in moments.sums),
+            tuple(q for moments in channels for q in moments.squares),
+            tuple(v for moments in channels for v in moments.minimum),
+            tuple(v for moments in channels for v in moments.maximum),
+            np.concatenate([moments.histogram for moments in channels]),
         )
 
     @property

@@ -1,0 +1,216 @@
+"""``normscope stats``: the exact statistics of a collection of images."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from normscope.cli import options
+from normscope.cli.output import note, note_skipped, show, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from normscope.statistics.estimators import Estimate
+    from normscope.statistics.result import CollectionStatistics
+
+CHANNELS_ABREAST = 3
+"""More columns of numbers with their errors would not fit a terminal."""
+
+EXAMPLE = "Example: normscope stats photos/ --explain imagenet"
+
+
+def stats(
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="digits, mnist, fashion-mnist, cifar10, cifar100, a folder of images, image "
+            "files, .tar archives (WebDataset shards too, as shard-{000..099}.tar), .npy, .npz, "
+            "or an IDX file.",
+            metavar="SOURCE...",
+        ),
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(help="train, val, test or all; train where there is one, else all."),
+    ] = None,
+    explain: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Say where MEAN/STD, imagenet, clip, mnist, half or none comes from; may be "
+            "given several times.",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Also average over batches of so many files, in file order."),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="What brings pixels to [0, 1]; the type's maximum by default."),
+    ] = None,
+    channels: Annotated[
+        str | None, typer.Option(help="rgb or grey, to see images of mixed kinds as one.")
+    ] = None,
+    nodata: Annotated[
+        float | None, typer.Option(help="The value of pixels that do not count.")
+    ] = None,
+    resize: Annotated[
+        int | None, typer.Option(help="First bring the shorter side to so many pixels.")
+    ] = None,
+    crop: Annotated[
+        int | None, typer.Option(help="Then keep the central square of so many pixels.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads, one per core by default; no digit depends on it.",
+            rich_help_panel="Machine",
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Work on the Ray cluster at this address, such as auto.",
+            metavar="ADDRESS",
+            rich_help_panel="Machine",
+        ),
+    ] = None,
+    root: options.Root = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep finished shards in this folder, to go on from after an interruption; the "
+            "result and the picture go there too.",
+            metavar="DIR",
+        ),
+    ] = None,
+    strict: options.Strict = False,
+    json: options.Json = None,
+) -> None:
+    """What are the mean and std of my images, exactly, and how many digits are real?"""
+    from normscope.errors import NormscopeError
+    from normscope.statistics.stats import stats as measure
+
+    with _progress() as update:
+        found = measure(
+            source[0] if len(source) == 1 else source,
+            split=split,
+            batch_size=batch_size,
+            explain=explain or (),
+            channels=channels,
+            nodata=nodata,
+            scale=scale,
+            resize=resize,
+            crop=crop,
+            workers=workers,
+            ray=ray,
+            out=out,
+            root=root,
+            on_progress=update,
+        )
+    show(_headline(found), *_tables(found), json_target=json)
+    for sentence in (*found.notes, *(e.sentence for e in found.explanations)):
+        show(sentence, json_target=json)
+    write_json(found.to_json(), json)
+    if out is not None:
+        _draw(found, out / "figures" / "channel_histograms.png")
+    note_skipped(found.skipped)
+    try:
+        _show_paste_lines(found, json)
+    except NormscopeError as error:
+        note(f"normscope: {error}")
+        raise typer.Exit(1) from None
+    if strict and found.skipped:
+        raise typer.Exit(1)
+
+
+def _headline(found: CollectionStatistics) -> str:
+    return (
+        f"{found.name}: {found.images} images, {found.pixels} pixels, {found.dtype}, "
+        f"divided by {found.scale:.10g}."
+    )
+
+
+def _tables(found: CollectionStatistics) -> list[Table]:
+    from normscope.statistics.estimators import real_digits
+
+    rows: dict[str, list[str]] = {
+        "mean": _with_se(found.mean),
+        "pixel std": _with_se(found.std),
+        "mean image std": _with_se(found.mean_image_std),
+        "root mean image variance": _with_se(found.root_mean_image_variance),
+    }
+    if found.batch_mean is not None and found.batch_std is not None:
+        rows["batch mean"] = [f"{value:.6f}" for value in found.batch_mean.value]
+        rows["batch std"] = [f"{value:.6f}" for value in found.batch_std.value]
+    rows["min"] = [f"{value:g}" for value in found.minimum]
+    rows["max"] = [f"{value:g}" for value in found.maximum]
+    rows["clipped low"] = [f"{100 * share:.2f} %" for share in found.clipped_low]
+    rows["clipped high"] = [f"{100 * share:.2f} %" for share in found.clipped_high]
+    for what, estimate in (("mean", found.mean), ("std", found.std)):
+        digits = [real_digits(se) for se in estimate.se]
+        rows[f"real digits of {what}"] = ["unknown" if d is None else str(d) for d in digits]
+    tables = []
+    for first in range(0, found.channels, CHANNELS_ABREAST):
+        names = found.channel_names[first : first + CHANNELS_ABREAST]
+        table = Table("", *names)
+        for name, values in rows.items():
+            table.add_row(name, *values[first : first + CHANNELS_ABREAST])
+        tables.append(table)
+    return tables
+
+
+def _with_se(estimate: Estimate) -> list[str]:
+    return [
+        f"{value:.6f}" if se is None else f"{value:.6f} ± {se:.2g}"
+        for value, se in zip(estimate.value, estimate.se, strict=True)
+    ]
+
+
+def _show_paste_lines(found: CollectionStatistics, json: str | None) -> None:
+    from normscope.statistics.paste import paste_lines
+
+    for library, line in paste_lines(found).items():
+        show(f"{library}: {line}", json_target=json)
+
+
+def _draw(found: CollectionStatistics, path: Path) -> None:
+    from normscope.figures.channel_histograms import channel_histograms, draw_channel_histograms
+    from normscope.writing import replacing
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        draw_channel_histograms(channel_histograms(found)).savefig(temporary, dpi=120)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, float | None], None] | None]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.completed:.0f} images"),
+        TextColumn("{task.fields[rate]}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, rate="")
+
+        def update(images: int, share: float | None) -> None:
+            elapsed = bar.tasks[0].elapsed or 0
+            rate = f"{images / elapsed:.0f}/s" if elapsed else ""
+            total = images / share if share else None
+            bar.update(task, completed=images, total=total, rate=rate)
+
+        yield update

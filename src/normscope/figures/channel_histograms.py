@@ -1,0 +1,98 @@
+"""How often each channel takes each value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from normscope.statistics.histogram import bin_values
+
+if TYPE_CHECKING:
+    from normscope.statistics.result import CollectionStatistics
+
+MOST_STEPS = 256
+"""Finer bins than this are put together: a picture shows no more."""
+
+MOST_NAMED = 12
+COLOURS = {"red": "tab:red", "green": "tab:green", "blue": "tab:blue", "grey": "black"}
+
+
+@dataclass(frozen=True)
+class ChannelHistograms:
+    """What the picture shows.
+
+    Attributes:
+        edges: Borders of the steps, in pixel value over scale, shape ``(steps + 1,)``.
+        share: Share of each channel's pixels in each step, shape ``(C, steps)``.
+        names: Of the channels.
+        mean: Of each channel.
+        std: Of each channel.
+        title: What was counted.
+    """
+
+    edges: np.ndarray
+    share: np.ndarray
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    title: str
+
+
+def channel_histograms(statistics: CollectionStatistics) -> ChannelHistograms:
+    """The numbers of the picture.
+
+    Args:
+        statistics: Of any collection.
+
+    Returns:
+        What it shows; the steps span the values that were met.
+    """
+    dtype = np.dtype(statistics.dtype)
+    values = bin_values(dtype)
+    met = np.flatnonzero(statistics.histogram.sum(axis=0))
+    first, last = int(met[0]), int(met[-1])
+    counts = statistics.histogram[:, first : last + 1]
+    present = values[first : last + 1] / statistics.scale
+    whole = dtype.kind in "iu" and dtype.itemsize <= 2
+    # A bin of one value is drawn centred on it; a bin of floats starts at the value that names it.
+    width = 1 / statistics.scale if whole else 0.0
+    steps = min(MOST_STEPS, len(present)) if whole else MOST_STEPS
+    low, high = present[0] - width / 2, present[-1] + width / 2
+    edges = np.linspace(low, high if high > low else low + 1, steps + 1)
+    step = np.clip(np.searchsorted(edges, present, "right") - 1, 0, steps - 1)
+    share = np.stack([np.bincount(step, row, minlength=steps) for row in counts])
+    return ChannelHistograms(
+        edges=edges,
+        share=share / np.asarray(statistics.counted)[:, None],
+        names=statistics.channel_names,
+        mean=statistics.mean.value,
+        std=statistics.std.value,
+        title=f"{statistics.images} images of {statistics.name}",
+    )
+
+
+def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
+    """Draw one line per channel, with its mean and one std to either side.
+
+    Args:
+        numbers: What it shows.
+
+    Returns:
+        A figure of 8 x 5 inches.
+    """
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    for name, share, mean, std in zip(
+        numbers.names, numbers.share, numbers.mean, numbers.std, strict=True
+    ):
+        label = f"{name}: {mean:.4g} ± {std:.4g}"
+        line = axes.stairs(share, numbers.edges, color=COLOURS.get(name), label=label, lw=1.2)
+        axes.axvline(mean, color=line.get_edgecolor(), ls="--", lw=0.8)
+    axes.set_yscale("log")
+    axes.set(xlabel="pixel value / scale", ylabel="share of pixels", title=numbers.title)
+    if len(numbers.names) <= MOST_NAMED:
+        axes.legend(title="mean ± std", frameon=False)
+    return figure

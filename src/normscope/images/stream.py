@@ -1,0 +1,261 @@
+"""From what the user gave to shards of images, without holding the collection in memory."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from normscope.errors import NormscopeError, UnknownName
+from normscope.images.archive import Member, tar_members
+from normscope.images.arrays import as_images, images_of_npz, open_npy
+from normscope.images.decode import SUFFIXES
+from normscope.images.idx import read_idx
+from normscope.images.items import as_array, shards_of_items
+from normscope.images.opening import NAMES, open_source
+from normscope.images.shards import ArrayShard, FileShard, Shard, TarShard, shard_size
+from normscope.images.tree import ARCHIVES, split_folder, split_of_path, walk_images
+
+ARRAY_SHARD_BYTES = 2**22
+SPLITS = ("train", "val", "test", "all")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A collection as shards, which are made anew at every call.
+
+    Attributes:
+        name: The source as the user named it.
+        shards: Yields the shards in file order.
+        total: Counts the units of all shards, or None where that cannot be known beforehand.
+        scale: What brings pixels to [0, 1] where the source itself says so, else None.
+        complete: Whether it is all of a named split.
+    """
+
+    name: str
+    shards: Callable[[], Iterator[Shard]]
+    total: Callable[[], float | None]
+    scale: float | None = None
+    complete: bool = False
+
+
+def open_stream(source: Any, split: str | None = None, root: Path | None = None) -> Stream:
+    """Open a source without reading its images.
+
+    Args:
+        source: A named source, a path or a list of paths (folders, image files, ``.tar``
+            archives, ``.npy``, ``.npz``, IDX), an array or tensor, or any iterable or Dataset.
+        split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
+            all.
+        root: Where the named data sets are looked for first.
+
+    Returns:
+        The collection.
+
+    Raises:
+        NormscopeError: If the split is unknown, or the source cannot be opened.
+    """
+    if split is not None and split not in SPLITS:
+        raise NormscopeError(
+            f"--split must be one of {', '.join(SPLITS)}, got '{split}'. Choose one of these."
+        )
+    if isinstance(source, str | Path):
+        return _open_path(str(source), split, root)
+    array = as_array(source)
+    if array is not None:
+        return _array_stream("array", as_images(array, "the array"))
+    if isinstance(source, list | tuple) and source and all(
+        isinstance(part, str | Path) for part in source
+    ):  # fmt: skip
+        return _files_stream([str(part) for part in source], split)
+    return _items_stream(source)
+
+
+def _open_path(source: str, split: str | None, root: Path | None) -> Stream:
+    if source in NAMES:
+        return _named_stream(source, split, root)
+    path = Path(source)
+    if path.is_dir():
+        folder = split_folder(path, split)
+        return Stream(
+            source,
+            lambda: _file_shards(walk_images(folder), split),
+            lambda: sum(1 for _ in walk_images(folder)),
+        )
+    if not path.exists():
+        expanded = expand_braces(source)
+        if len(expanded) > 1:
+            return _files_stream(expanded, split)
+        raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return _array_stream(source, as_images(open_npy(path), source), path)
+    if suffix == ".npz":
+        return _several_arrays(source, images_of_npz(path, split), path)
+    if suffix == ".idx" or "-ubyte" in path.name:
+        return _array_stream(source, as_images(read_idx(path), source), path)
+    return _files_stream([source], split)
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """The paths that a WebDataset pattern or a wildcard names.
+
+    Args:
+        pattern: Such as ``train-{000..099}.tar`` or ``shards/*.tar``.
+
+    Returns:
+        Paths in order; the pattern itself if it names nothing more.
+
+    Example:
+        >>> expand_braces("a-{08..10}.tar")
+        ['a-08.tar', 'a-09.tar', 'a-10.tar']
+    """
+    match = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
+    if match is None:
+        return sorted(glob.glob(pattern)) or [pattern] if "*" in pattern else [pattern]  # noqa: PTH207
+    first, last = match.groups()
+    head, tail = pattern[: match.start()], pattern[match.end() :]
+    numbers = range(int(first), int(last) + 1)
+    return [p for n in numbers for p in expand_braces(f"{head}{n:0{len(first)}}{tail}")]
+
+
+def _files_stream(paths: list[str], split: str | None) -> Stream:
+    for path in paths:
+        if not Path(path).exists():
+            raise NormscopeError(
+                f"{path} must be a file or folder that exists, got nothing there. Check the path."
+            )
+        if Path(path).is_file() and not path.lower().endswith((*SUFFIXES, *ARCHIVES)):
+            raise NormscopeError(
+                f"{path} must be an image ({', '.join(SUFFIXES)}), a .tar archive, .npy, .npz or "
+                "IDX, got a file of an unknown format. Convert it."
+            )
+
+    def files() -> Iterator[str]:
+        for path in paths:
+            if Path(path).is_dir():
+                yield from walk_images(split_folder(Path(path), split))
+            else:
+                yield path
+
+    name = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    return Stream(name, lambda: _file_shards(files(), split), lambda: sum(1 for _ in files()))
+
+
+def _file_shards(paths: Iterable[str], split: str | None) -> Iterator[Shard]:
+    start, index = 0, 0
+    waiting: list[str] = []
+    for path in paths:
+        archive = path.lower().endswith(ARCHIVES)
+        if waiting and (archive or len(waiting) >= shard_size(index)):
+            yield FileShard(start, tuple(waiting))
+            start, index, waiting = start + len(waiting), index + 1, []
+        if not archive:
+            waiting.append(path)
+            continue
+        for shard in _tar_shards(path, start, index, split):
+            yield shard
+            start, index = start + shard.count, index + 1
+    if waiting:
+        yield FileShard(start, tuple(waiting))
+
+
+def _tar_shards(archive: str, start: int, index: int, split: str | None) -> Iterator[Shard]:
+    size = Path(archive).stat().st_size
+    members = _members_of_split(archive, split)
+    waiting: list[Member] = []
+    done = 0
+    for member in members:
+        if len(waiting) >= shard_size(index):
+            yield _tar_shard(archive, start, waiting, (member.offset - done) / size)
+            start, index, waiting, done = start + len(waiting), index + 1, [], member.offset
+        waiting.append(member)
+    if waiting:
+        yield _tar_shard(archive, start, waiting, (size - done) / size)
+
+
+def _tar_shard(archive: str, start: int, members: list[Member], units: float) -> TarShard:
+    extents = np.array([(member.offset, member.size) for member in members], np.int64)
+    return TarShard(start, archive, "\0".join(m.name for m in members), extents, units)
+
+
+def _members_of_split(archive: str, split: str | None) -> Iterator[Member]:
+    if split is None and any(split_of_path(m.name) == "train" for m in tar_members(archive)):
+        split = "train"
+    if split in {None, "all"}:
+        yield from tar_members(archive)
+        return
+    met = False
+    for member in tar_members(archive):
+        if split_of_path(member.name) == split:
+            met = True
+            yield member
+    if not met:
+        raise NormscopeError(
+            f"{archive} must hold {split}/ for --split {split}, got no such folder in it. "
+            "Choose a split that is there, or all."
+        )
+
+
+def _array_shards(
+    images: np.ndarray, start: int = 0, origin: tuple[Any, ...] | None = None
+) -> Iterator[Shard]:
+    rows = max(1, ARRAY_SHARD_BYTES // max(1, images[:1].nbytes))
+    for row in range(0, len(images), rows):
+        yield ArrayShard(start + row, images[row : row + rows], None, origin)
+
+
+def _array_stream(name: str, images: np.ndarray, path: Path | None = None) -> Stream:
+    return _several_arrays(name, {"": images}, path)
+
+
+def _several_arrays(name: str, arrays: dict[str, np.ndarray], path: Path | None) -> Stream:
+    origin = None
+    if path is not None:
+        status = path.stat()
+        origin = (str(path), status.st_size, status.st_mtime_ns)
+
+    def shards() -> Iterator[Shard]:
+        start = 0
+        for key, images in arrays.items():
+            yield from _array_shards(images, start, None if origin is None else (*origin, key))
+            start += len(images)
+
+    return Stream(name, shards, lambda: float(sum(len(images) for images in arrays.values())))
+
+
+def _named_stream(name: str, split: str | None, root: Path | None) -> Stream:
+    source = open_source(name, root)
+    splits = {"train": source.train, "val": source.validation, "test": source.test}
+    if split in {"train", "val", "test"} and splits[split] is None:
+        present = ", ".join(key for key, images in splits.items() if images is not None)
+        raise NormscopeError(
+            f"{name} must have a split {split}, got {present}. Choose one of these, or all."
+        )
+    wanted = list(splits) if split == "all" else [split or "train"]
+    arrays = {key: splits[key].pixels for key in wanted if splits[key] is not None}
+    stream = _several_arrays(name, arrays, None)
+    return Stream(name, stream.shards, stream.total, source.scale, complete=True)
+
+
+def _items_stream(source: Any) -> Stream:
+    name = type(source).__name__
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+        count = len(source)
+        # A Dataset need not be iterable; its items are read by index, as a DataLoader does.
+        return Stream(
+            name,
+            lambda: shards_of_items(source[i] for i in range(count)),
+            lambda: float(count),
+        )
+    if not isinstance(source, Iterable):
+        raise NormscopeError(
+            "source must be a name, a path, an array, a tensor, a Dataset or an iterable of "
+            f"images, got {name}. Give one of these."
+        )
+    return Stream(name, lambda: shards_of_items(source), lambda: None)

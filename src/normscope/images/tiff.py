@@ -1,0 +1,86 @@
+"""TIFF of any band count and pixel type, bounded in size before it is decoded."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import struct
+import zlib
+
+import numpy as np
+
+from normscope.errors import NormscopeError
+from normscope.images.decode import UnreadableImage
+from normscope.images.pixels import Pixels, _with_pillow, split_alpha
+
+MAX_BYTES = 2**30
+"""Larger images are refused unread: a header of a few bytes can claim terabytes."""
+
+PALETTE, CMYK = 3, 5
+WHITE_IS_ZERO = 0
+ALPHA = {1, 2}
+"""ExtraSamples: associated and unassociated alpha (TIFF 6.0, 1992, section 18)."""
+
+# tifffile reports through logging what it finds odd; without a handler Python would print it.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def decode_tiff(data: bytes) -> Pixels:
+    """Decode the first image series of a TIFF.
+
+    Samples become channels. Other axes (pages, time, depth) are stacked as more rows of the same
+    image, so that every pixel of the series counts.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        One image.
+
+    Raises:
+        NormscopeError: If tifffile is not installed.
+        UnreadableImage: If the data is no TIFF, is truncated, or claims too many bytes.
+    """
+    try:
+        import tifffile
+    except ImportError:
+        raise NormscopeError(
+            "TIFF images must be read by tifffile and imagecodecs, got neither installed. "
+            "Install them by pip install 'normscope[tiff]'."
+        ) from None
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            series = file.series[0]
+            page = series.keyframe
+            bytes_ = math.prod(series.shape) * np.dtype(series.dtype).itemsize
+            if bytes_ > MAX_BYTES:
+                raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
+            if bytes_ == 0:
+                raise UnreadableImage("a TIFF without pixels")
+            if page.photometric in {PALETTE, CMYK}:
+                return _with_pillow(data)
+            return _oriented(series.asarray(), series.axes, page)
+    except (
+        tifffile.TiffFileError, OSError, RuntimeError, ValueError, TypeError, LookupError,
+        ArithmeticError, AttributeError, struct.error, zlib.error,
+    ) as error:  # fmt: skip
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise UnreadableImage(f"not a readable TIFF: {reason}") from None
+
+
+def _oriented(pixels: np.ndarray, axes: str, page) -> Pixels:
+    if pixels.dtype.kind not in "biuf":
+        raise UnreadableImage(f"pixels of type {pixels.dtype} are neither integers nor floats")
+    if pixels.dtype.kind == "b" or page.bitspersample == 1:
+        pixels = pixels.astype(np.uint8) * 255
+    if page.photometric == WHITE_IS_ZERO and pixels.dtype.kind == "u":
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    channel = next((axes.index(axis) for axis in "SC" if axis in axes), None)
+    if channel is None:
+        return Pixels(pixels.reshape(1, 1, -1, pixels.shape[-1]))
+    bands = np.moveaxis(pixels, channel, 0)
+    bands = bands.reshape(len(bands), -1, bands.shape[-1])
+    if len(page.extrasamples) == 1 and int(page.extrasamples[0]) in ALPHA and len(bands) > 1:
+        return split_alpha(bands)
+    return Pixels(bands[None])

@@ -1,0 +1,106 @@
+"""The image files under a folder, in one order everywhere and without listing them all at once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from normscope.errors import NormscopeError
+from normscope.images.decode import SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ARCHIVES = (".tar",)
+SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "val": ("val", "validation", "valid"),
+    "test": ("test", "testing"),
+}
+
+
+def walk_images(folder: Path) -> Iterator[str]:
+    """Image files and tar archives under a folder, in the order of their names.
+
+    Only one folder's names are held at a time, so any number of images fits in memory. Links are
+    followed, and a link back to a folder that is being walked is not, so that a loop ends. Names
+    that start with a dot are hidden.
+
+    Args:
+        folder: Where to start.
+
+    Yields:
+        Paths as text, which is a third of the size of path objects.
+    """
+    yield from _walk(str(folder), ())
+
+
+def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            return
+        with os.scandir(folder) as entries:
+            names = sorted((e.name, e.is_dir()) for e in entries if e.name[0] != ".")
+    except OSError as error:
+        raise NormscopeError(
+            f"{folder} must be readable, got: {error.strerror}. Check its permissions."
+        ) from None
+    for name, is_folder in names:
+        path = f"{folder}/{name}"
+        if is_folder:
+            yield from _walk(path, (*above, identity))
+        elif name.lower().endswith((*SUFFIXES, *ARCHIVES)):
+            yield path
+
+
+def split_folder(folder: Path, split: str | None) -> Path:
+    """The part of a folder that a split names.
+
+    Args:
+        folder: Perhaps with ``train/``, ``val/`` or ``test/`` in it.
+        split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one.
+
+    Returns:
+        The folder to walk.
+
+    Raises:
+        NormscopeError: If the folder has no such split.
+    """
+    if split == "all":
+        return folder
+    for name in SPLIT_FOLDERS[split or "train"]:
+        if (folder / name).is_dir():
+            return folder / name
+    if split is None:
+        return folder
+    present = [
+        name for names in SPLIT_FOLDERS.values() for name in names if (folder / name).is_dir()
+    ]
+    raise NormscopeError(
+        f"{folder} must hold {split}/ for --split {split}, "
+        f"got {', '.join(present) or 'no split folder'}. Choose a split that is there, or all."
+    )
+
+
+def split_of_path(path: str) -> str | None:
+    """The split that a path inside an archive belongs to, by its first two folders.
+
+    Args:
+        path: Such as ``train/cat/1.jpg`` or ``cifar/train/cat/1.jpg``.
+
+    Returns:
+        ``train``, ``val``, ``test`` or None.
+
+    Example:
+        >>> split_of_path("cifar/validation/cat/1.jpg")
+        'val'
+    """
+    folders = [part for part in path.split("/")[:-1] if part != "."][:2]
+    for folder in folders:
+        for split, names in SPLIT_FOLDERS.items():
+            if folder in names:
+                return split
+    return None

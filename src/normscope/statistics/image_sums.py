@@ -1,0 +1,206 @@
+"""The sums of each image by itself: what says how much images differ from one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from normscope.statistics.histogram import count_bins, count_colour_bins
+from normscope.statistics.moments import Moments
+
+SMALL_PIXELS = 65_536
+"""Below this many pixels a channel, many images are summed faster together than one by one."""
+
+POWERS = np.arange(256)[:, None] ** [1, 2]
+"""Each value of a byte, and its square."""
+
+BLOCK = 256
+"""So many squares of bytes add up to less than 2**24, which float32 holds exactly."""
+
+TOGETHER_BYTES = 2**21
+"""Images are converted to float32 so many bytes at a time, to stay in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class ImageSums:
+    """Per image and channel: pixels counted, their sum, the sum of squares, and the variance.
+
+    Sums are int64 for pixels of up to 16 bits and float64, rounded once from the exact sum, for
+    all others.
+
+    Attributes:
+        n: int64, shape ``(N, C)``.
+        s: The sum of pixels, shape ``(N, C)``.
+        q: The sum of squared pixels, shape ``(N, C)``.
+        wide_variance: float64, shape ``(N, C)``, for wide pixels, whose sums are rounded; None
+            where the sums determine it.
+    """
+
+    n: np.ndarray
+    s: np.ndarray
+    q: np.ndarray
+    wide_variance: np.ndarray | None = None
+
+    @property
+    def variance(self) -> np.ndarray:
+        """float64, shape ``(N, C)``; 0 where nothing was counted."""
+        if self.wide_variance is not None:
+            return self.wide_variance
+        return _variance(self.n, self.s, self.q)
+
+    @classmethod
+    def joined(cls, parts: list[ImageSums]) -> ImageSums:
+        """The sums of several sets of images of one kind, one after another.
+
+        Args:
+            parts: At least one.
+
+        Returns:
+            All of them.
+        """
+        wide = [p.wide_variance for p in parts if p.wide_variance is not None]
+        return cls(
+            np.concatenate([p.n for p in parts]),
+            np.concatenate([p.s for p in parts]),
+            np.concatenate([p.q for p in parts]),
+            np.concatenate(wide) if wide else None,
+        )
+
+    def take(self, order: np.ndarray) -> ImageSums:
+        """The sums of the images at these indices.
+
+        Args:
+            order: Shape ``(K,)``.
+
+        Returns:
+            The sums of K images.
+        """
+        wide = self.wide_variance
+        return ImageSums(
+            self.n[order], self.s[order], self.q[order], None if wide is None else wide[order]
+        )
+
+
+def sum_images(
+    values: np.ndarray, valid: np.ndarray | None
+) -> tuple[np.ndarray | Moments, ImageSums]:
+    """Sum images of one shape, together and each by itself.
+
+    Args:
+        values: Integers or finite floats, shape ``(N, C, H, W)``.
+        valid: bool, of a shape that broadcasts to ``values``, or None for all.
+
+    Returns:
+        The histogram of each channel, which determines the moments of pixels of up to 16 bits, or
+        the moments of wider pixels; and the sums of each image.
+    """
+    dtype = values.dtype
+    if dtype.kind not in "iu" or dtype.itemsize > 2:
+        return _sum_wide(values, valid)
+    if valid is None and dtype == np.uint8:
+        colour = values.shape[1] == 3 and values[0].transpose(1, 2, 0).flags.c_contiguous
+        large = values.shape[2] * values.shape[3] > SMALL_PIXELS
+        if large or (colour and len(values) == 1):
+            return _sum_by_histogram(values, colour)
+        return _sum_bytes(values)
+    return _sum_narrow(values, valid)
+
+
+def _sum_by_histogram(values: np.ndarray, colour: bool) -> tuple[np.ndarray | Moments, ImageSums]:
+    total = np.zeros((values.shape[1], 256), np.int64)
+    sums = []
+    for image in values:
+        counts = count_colour_bins(image) if colour else np.stack([count_bins(c) for c in image])
+        sums.append(counts @ POWERS)
+        total += counts
+    both = np.array(sums)
+    s, q = both[..., 0], both[..., 1]
+    n = np.full(s.shape, values.shape[2] * values.shape[3], np.int64)
+    return total, ImageSums(n, s, q)
+
+
+def _sum_bytes(values: np.ndarray) -> tuple[np.ndarray | Moments, ImageSums]:
+    # In float32, in blocks so small that every partial sum is an integer which it holds.
+    images, channels, height, width = values.shape
+    pixels = height * width
+    blocks = -(-pixels // BLOCK)
+    block = -(-pixels // blocks)
+    rows = max(1, TOGETHER_BYTES // (channels * pixels * 4))
+    buffer = np.zeros((min(rows, images), channels, blocks * block), np.float32)
+    ones = np.ones(block, np.float32)
+    s, q = (np.empty((images, channels), np.int64) for _ in range(2))
+    for start in range(0, images, rows):
+        part = values[start : start + rows]
+        filled = buffer[: len(part)]
+        np.copyto(filled[:, :, :pixels], part.reshape(len(part), channels, pixels))
+        cut = filled.reshape(-1, block)
+        shape = (len(part), channels, blocks)
+        s[start : start + rows] = (cut @ ones).reshape(shape).sum(axis=2, dtype=np.float64)
+        squares = np.einsum("ij,ij->i", cut, cut).reshape(shape)
+        q[start : start + rows] = squares.sum(axis=2, dtype=np.float64)
+    n = np.full(s.shape, pixels, np.int64)
+    if channels == 1:
+        total = count_bins(values)[None]
+    else:
+        total = np.stack([count_bins(np.ascontiguousarray(values[:, c])) for c in range(channels)])
+    return total, ImageSums(n, s, q)
+
+
+def _sum_narrow(
+    values: np.ndarray, valid: np.ndarray | None
+) -> tuple[np.ndarray | Moments, ImageSums]:
+    shape = values.shape[:2]
+    n, s, q = (np.zeros(shape, np.int64) for _ in range(3))
+    total = np.zeros((shape[1], 2 ** (8 * values.dtype.itemsize)), np.int64)
+    for index, channel, pixels in _channels(values, valid):
+        wide = pixels.astype(np.int64)
+        n[index, channel] = wide.size
+        s[index, channel] = wide.sum()
+        q[index, channel] = np.dot(wide, wide)
+        total[channel] += count_bins(pixels)
+    return total, ImageSums(n, s, q)
+
+
+def _sum_wide(
+    values: np.ndarray, valid: np.ndarray | None
+) -> tuple[np.ndarray | Moments, ImageSums]:
+    shape = values.shape[:2]
+    n = np.zeros(shape, np.int64)
+    s, q, variance = (np.zeros(shape) for _ in range(3))
+    moments: list[Moments | None] = [None] * shape[1]
+    for index, channel, pixels in _channels(values, valid):
+        one = Moments.of_channels([pixels])
+        before = moments[channel]
+        moments[channel] = one if before is None else before.merge(one)
+        n[index, channel] = one.n[0]
+        s[index, channel] = float(one.sums[0])
+        q[index, channel] = float(one.squares[0])
+        variance[index, channel] = float(one.variance(1)[0]) if one.n[0] else 0.0
+    return Moments.side_by_side([m for m in moments if m is not None]), ImageSums(n, s, q, variance)
+
+
+def _channels(values: np.ndarray, valid: np.ndarray | None):
+    if valid is not None:
+        valid = np.broadcast_to(valid, values.shape)
+    for index in range(len(values)):
+        for channel in range(values.shape[1]):
+            plane = values[index, channel]
+            counted = plane.reshape(-1) if valid is None else plane[valid[index, channel]]
+            yield index, channel, counted
+
+
+def _variance(n: np.ndarray, s: np.ndarray, q: np.ndarray) -> np.ndarray:
+    # The numerator is exact before it is rounded, whichever of the two ways computes it.
+    largest = int(n.max(initial=0)) * int(q.max(initial=0))
+    if largest < 2**62:
+        numerator = (n * q - s * s).astype(np.float64)
+    else:
+        numerator = np.array(
+            [
+                float(int(m) * int(b) - int(a) ** 2)
+                for m, a, b in zip(n.flat, s.flat, q.flat, strict=True)
+            ]
+        ).reshape(n.shape)
+    pixels = np.maximum(n, 1).astype(np.float64)
+    return numerator / (pixels * pixels)

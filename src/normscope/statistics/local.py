@@ -1,0 +1,76 @@
+"""Shards reduced by threads of this process."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from normscope.statistics.reduce import reduce_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from normscope.images.shards import Shard
+    from normscope.statistics.collected import Collected
+    from normscope.statistics.reading import Reading
+
+AHEAD = 2
+"""Shards in flight per worker: enough that none waits, few enough to bound the memory."""
+
+
+def reduce_locally(
+    shards: Iterable[Shard], reading: Reading, workers: int | None
+) -> Generator[tuple[Shard, Collected]]:
+    """Reduce shards in threads.
+
+    Threads rather than processes, because decoding, resizing and counting release Python's lock,
+    so that nothing has to be imported again, copied between processes, or ended when this process
+    is killed. Beyond one machine's cores there is Ray.
+
+    Args:
+        shards: Taken from as workers become free.
+        reading: How to read images.
+        workers: How many threads; the cores at this process's disposal if None.
+
+    Yields:
+        Each shard with its sums, as they are done.
+    """
+    count = workers or len(os.sched_getaffinity(0))
+    stop = threading.Event()
+    waiting = iter(shards)
+    in_flight: dict[Future[Collected], Shard] = {}
+    with _quiet_single_threads(), ThreadPoolExecutor(count, "normscope") as pool:
+        try:
+            while True:
+                while len(in_flight) < count * AHEAD and (shard := next(waiting, None)):
+                    in_flight[pool.submit(reduce_shard, shard, reading, stop.is_set)] = shard
+                if not in_flight:
+                    return
+                for future in wait(in_flight, return_when=FIRST_COMPLETED).done:
+                    yield in_flight.pop(future), future.result()
+        finally:
+            # Reached on an error and on Ctrl-C too: workers give up at their next image.
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _quiet_single_threads() -> Iterator[None]:
+    """One thread for each worker, and no warnings of odd metadata, which changes no pixel."""
+    import cv2
+    import torch
+
+    threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(cv2_threads)

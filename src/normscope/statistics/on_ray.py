@@ -1,0 +1,116 @@
+"""Shards reduced by the workers of a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+from normscope.errors import NormscopeError, WorkFailed
+from normscope.statistics.reduce import reduce_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from normscope.images.shards import Shard
+    from normscope.statistics.collected import Collected
+    from normscope.statistics.reading import Reading
+
+AHEAD = 2
+PATIENCE_SECONDS = 10
+RETRIES = 20
+"""A shard whose worker died is done again; one that kills so many workers is at fault itself."""
+
+
+def reduce_on_ray(
+    shards: Iterable[Shard], reading: Reading, address: str
+) -> Generator[tuple[Shard, Collected]]:
+    """Reduce shards as tasks of a Ray cluster, which must see the same files.
+
+    Args:
+        shards: Taken from as tasks finish.
+        reading: How to read images.
+        address: The cluster's address, or ``auto``.
+
+    Yields:
+        Each shard with its sums, as they are done.
+
+    Raises:
+        NormscopeError: If Ray is not installed or the cluster cannot be reached.
+        WorkFailed: If a shard's workers keep dying.
+    """
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError:
+        raise NormscopeError(
+            "--ray must find Ray installed, got no such package. "
+            "Install it by pip install 'normscope[ray]'."
+        ) from None
+    started = not ray.is_initialized()
+    if started:
+        _connect(ray, address)
+    try:
+        yield from _in_flight(ray, shards, reading)
+    except ray.exceptions.RayError as error:
+        raise WorkFailed(
+            f"every shard must be reduced by some worker, got {type(error).__name__} after "
+            f"{RETRIES} more attempts. Look at the cluster's logs, then run the command again."
+        ) from None
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _connect(ray, address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    try:
+        if colon and port.isdigit() and "/" not in host:
+            # Ray itself tries for minutes where nobody answers.
+            socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["no answer"])[0]
+        raise NormscopeError(
+            f"--ray must be the address of a running cluster, got {address}: "
+            f"{reason.rstrip('.')}. Start one by `ray start --head`."
+        ) from None
+
+
+def _in_flight(
+    ray, shards: Iterable[Shard], reading: Reading
+) -> Generator[tuple[Shard, Collected]]:
+    task = ray.remote(num_cpus=1, max_retries=RETRIES)(_reduce_on_worker)
+    waiting = iter(shards)
+    in_flight = {}
+    while True:
+        most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        while len(in_flight) < most and (shard := next(waiting, None)):
+            in_flight[task.remote(shard, reading)] = shard
+        if not in_flight:
+            return
+        done, _ = ray.wait(list(in_flight), num_returns=1)
+        for reference in done:
+            yield in_flight.pop(reference), ray.get(reference)
+
+
+def _reduce_on_worker(shard: Shard, reading: Reading) -> Collected:
+    import platform
+    import warnings
+
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        collected = reduce_shard(shard, reading)
+    for _, path, reason in collected.skipped:
+        if reason == "No such file or directory":
+            # The driver has just listed it, so this node sees other disks.
+            raise NormscopeError(
+                f"every node must see the images under the same path, got no {path} on "
+                f"{platform.node()}. Put them on a shared disk."
+            )
+    return collected

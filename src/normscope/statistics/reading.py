@@ -1,0 +1,119 @@
+"""What is done to an image between decoding and summing, the same for every image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from normscope.errors import NormscopeError
+from normscope.images.decode import UnreadableImage
+from normscope.images.pixels import Pixels
+
+LUMA = (19_595, 38_470, 7_471)
+"""Rec. ITU-R BT.601 weights times 2**16, as Pillow's grey conversion has them."""
+
+LARGEST_FLOAT = 1e150
+"""Larger floats have squares beyond what a float holds."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How images are read.
+
+    Attributes:
+        channels: ``rgb`` or ``grey`` to see every image so, or None to take it as it is.
+        nodata: The value of pixels that do not count, or None.
+        resize: Length in pixels that the shorter side is brought to, or None.
+        crop: Side in pixels of the square that is kept around the centre, or None.
+        batch_size: Files per batch of the average over batches, or None.
+
+    Raises:
+        NormscopeError: If a value is out of its range.
+    """
+
+    channels: str | None = None
+    nodata: float | None = None
+    resize: int | None = None
+    crop: int | None = None
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.channels not in {None, "rgb", "grey"}:
+            raise NormscopeError(
+                f"--channels must be rgb or grey, got '{self.channels}'. Choose one of these."
+            )
+        sizes = {"resize": self.resize, "crop": self.crop, "batch-size": self.batch_size}
+        for name, size in sizes.items():
+            if size is not None and size < 1:
+                raise NormscopeError(
+                    f"--{name} must be at least 1, got {size}. Give a whole number."
+                )
+
+    def prepare(self, pixels: Pixels) -> Pixels:
+        """The values to sum, and which of them count.
+
+        Args:
+            pixels: As decoded.
+
+        Returns:
+            Images in native byte order, without NaN.
+        """
+        values, valid = pixels.values, pixels.valid
+        if not values.dtype.isnative or values.dtype == np.float16 or values.dtype.itemsize > 8:
+            values = values.astype(
+                np.float32
+                if values.dtype.itemsize == 2 and values.dtype.kind == "f"
+                else _native(values.dtype)
+            )
+        if self.channels is not None:
+            values, valid = self._with_channels(values, valid)
+        if values.dtype.kind == "f":
+            values, valid = _without_nan(values, valid)
+        if self.nodata is not None:
+            counted = np.asarray(values != self.nodata)
+            valid = counted if valid is None else valid & counted
+        if self.resize is not None or self.crop is not None:
+            from normscope.statistics.resizing import resized
+
+            values, valid = resized(values, valid, self.resize, self.crop)
+        return Pixels(values, valid)
+
+    def _with_channels(
+        self, values: np.ndarray, valid: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        channels = values.shape[1]
+        if channels not in {1, 3, 4}:
+            raise UnreadableImage(f"{channels} channels cannot be seen as {self.channels}")
+        if valid is not None and valid.shape[1] > 1:
+            valid = valid[:, :3].all(axis=1, keepdims=True)
+        if channels == 1:
+            return values, valid
+        # Grey stays one channel even for rgb: three equal channels are made of its sums.
+        return (values[:, :3] if self.channels == "rgb" else _luma(values[:, :3])), valid
+
+
+def _native(dtype: np.dtype) -> np.dtype:
+    return np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
+
+
+def _luma(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "f":
+        weights = np.array(LUMA) / 2**16
+        return np.einsum("nchw,c->nhw", values, weights)[:, None].astype(values.dtype)
+    wide = values.astype(np.int64)
+    total = np.einsum("nchw,c->nhw", wide, np.array(LUMA))
+    return ((total + 2**15) >> 16)[:, None].astype(values.dtype)
+
+
+def _without_nan(
+    values: np.ndarray, valid: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    missing = np.isnan(values)
+    if missing.any():
+        valid = ~missing if valid is None else valid & ~missing
+        values = np.where(missing, values.dtype.type(0), values)
+    counted = values if valid is None else np.where(valid, values, 0)
+    if np.isinf(counted).any() or np.abs(counted).max() > np.float64(LARGEST_FLOAT):
+        raise UnreadableImage("pixels that are infinite or too large to square")
+    return values if valid is None else counted, valid

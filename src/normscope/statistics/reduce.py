@@ -1,0 +1,143 @@
+"""From a shard of images to its sums, in the process that reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from normscope.images.decode import UnreadableImage
+from normscope.images.pixels import Pixels
+from normscope.statistics.batches import Batches
+from normscope.statistics.collected import Collected
+from normscope.statistics.image_sums import ImageSums, sum_images
+from normscope.statistics.kinds import Kind
+from normscope.statistics.moments import Moments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from normscope.images.shards import Shard
+    from normscope.statistics.reading import Reading
+
+STACK_PIXELS = 16_384
+"""Images of at most so many pixels are summed together with their neighbours of the same shape."""
+
+STACK_IMAGES = 64
+
+
+class Stopped(Exception):
+    """The run was asked to end before the shard was done."""
+
+
+def reduce_shard(
+    shard: Shard, reading: Reading, stopped: Callable[[], bool] = lambda: False
+) -> Collected:
+    """Read a shard's images and sum them.
+
+    Args:
+        shard: What to read.
+        reading: How to read it.
+        stopped: Asked before each image whether to give up.
+
+    Returns:
+        The sums, and what was skipped.
+
+    Raises:
+        Stopped: If asked to give up.
+    """
+    work = _Work(reading)
+    for position, name, item in shard.images():
+        if stopped():
+            raise Stopped
+        work.take(position, name, item)
+    return work.finish(shard.start, shard.count)
+
+
+@cache
+def _kind(channels: int, dtype: np.dtype) -> Kind:
+    # NumPy works a type's name out anew each time, in as long as a small image takes to sum.
+    return Kind(channels, dtype.name)
+
+
+@dataclass
+class _Kept:
+    # The sums of one kind of image so far; image by image until the shard ends.
+    pixels: int = 0
+    histogram: np.ndarray | None = None
+    moments: Moments | None = None
+    sums: list[ImageSums] = field(default_factory=list)
+    positions: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, positions: np.ndarray, values: np.ndarray, valid: np.ndarray | None) -> None:
+        totals, sums = sum_images(values, valid)
+        if isinstance(totals, Moments):
+            self.moments = totals if self.moments is None else self.moments.merge(totals)
+        else:
+            self.histogram = totals if self.histogram is None else self.histogram + totals
+        self.pixels += len(values) * values.shape[2] * values.shape[3]
+        self.sums.append(sums)
+        self.positions.append(positions)
+
+
+class _Work:
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.kept: dict[Kind, _Kept] = {}
+        self.skipped: list[tuple[int, str, str]] = []
+        self.stack: list[tuple[int, np.ndarray]] = []
+
+    def take(self, position: int, name: str, item: Pixels | UnreadableImage) -> None:
+        try:
+            if isinstance(item, UnreadableImage):
+                raise item
+            pixels = self.reading.prepare(item)
+        except UnreadableImage as error:
+            if isinstance(item, Pixels) and len(item.values) > 1:
+                # One bad image of an array must not cost the others.
+                for index in range(len(item.values)):
+                    self.take(position + index, name, item.image(index))
+            else:
+                self.skipped.append((position, name or f"image {position}", str(error)))
+            return
+        values, valid = pixels.values, pixels.valid
+        small = values.shape[2] * values.shape[3] <= STACK_PIXELS
+        if len(values) > 1 or valid is not None or not small:
+            self._add(np.arange(position, position + len(values)), values, valid)
+            return
+        if self.stack and not self._fits(values):
+            self._add_stack()
+        self.stack.append((position, values))
+
+    def finish(self, start: int, count: int) -> Collected:
+        self._add_stack()
+        size = self.reading.batch_size
+        collected = Collected(skipped=self.skipped, batches=None if size is None else Batches(size))
+        for kind, kept in self.kept.items():
+            moments = kept.moments
+            if kept.histogram is not None:
+                moments = Moments.from_histogram(kept.histogram, kind.dtype)
+            assert moments is not None
+            order = np.argsort(positions := np.concatenate(kept.positions), kind="stable")
+            sums = ImageSums.joined(kept.sums).take(order)
+            collected.add(kind, kept.pixels, moments, sums, positions[order])
+        if collected.batches is not None:
+            collected.batches.see(start, count)
+        return collected
+
+    def _fits(self, values: np.ndarray) -> bool:
+        first = self.stack[0][1]
+        alike = first.shape == values.shape and first.dtype == values.dtype
+        return alike and len(self.stack) < STACK_IMAGES
+
+    def _add_stack(self) -> None:
+        if self.stack:
+            positions, images = zip(*self.stack, strict=True)
+            self.stack = []
+            self._add(np.array(positions), np.concatenate(images), None)
+
+    def _add(self, positions: np.ndarray, values: np.ndarray, valid: np.ndarray | None) -> None:
+        kind = _kind(values.shape[1], values.dtype)
+        self.kept.setdefault(kind, _Kept()).add(positions, values, valid)

@@ -1,0 +1,56 @@
+"""Resize and crop as torchvision's evaluation transforms do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def resized(
+    values: np.ndarray, valid: np.ndarray | None, resize: int | None, crop: int | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Bring the shorter side to a length, then keep a square around the centre.
+
+    The interpolation is bilinear with antialiasing, by torchvision itself. A new pixel counts
+    where all the pixels that it mixes count.
+
+    Args:
+        values: Shape ``(N, C, H, W)``.
+        valid: Which pixels count, or None for all.
+        resize: Length of the shorter side in pixels, or None to leave the size.
+        crop: Side of the square in pixels, or None to keep everything.
+
+    Returns:
+        The new values, of the same type, and which of them count.
+    """
+    import torch
+
+    pixels = _transformed(_as_tensor(values), resize, crop)
+    if values.dtype == np.uint8:
+        new = pixels.numpy()
+    elif values.dtype.kind == "f":
+        new = pixels.numpy().astype(values.dtype, copy=False)
+    else:
+        limits = np.iinfo(values.dtype)
+        new = np.clip(np.rint(pixels.numpy()), limits.min, limits.max).astype(values.dtype)
+    if valid is None:
+        return new, None
+    counted = torch.from_numpy(np.ascontiguousarray(valid, np.float32))
+    # Weights add up to 1 within float32's rounding, and one missing pixel takes at least 1e-4.
+    return new, _transformed(counted, resize, crop).numpy() > 1 - 1e-5
+
+
+def _as_tensor(values: np.ndarray):
+    import torch
+
+    if values.dtype in {np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64)}:
+        # torch warns of read-only memory, which a mapped file is.
+        return torch.from_numpy(values if values.flags.writeable else values.copy())
+    return torch.from_numpy(values.astype(np.float64))
+
+
+def _transformed(pixels, resize: int | None, crop: int | None):
+    from torchvision.transforms.v2 import functional
+
+    if resize is not None:
+        pixels = functional.resize(pixels, [resize], antialias=True)
+    return pixels if crop is None else functional.center_crop(pixels, [crop])

@@ -1,0 +1,163 @@
+"""``normscope.stats``: everything about a collection of images in one pass."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from normscope.errors import NormscopeError, WorkFailed
+from normscope.images.stream import open_stream
+from normscope.normalization import Normalization
+from normscope.statistics.batches import Batches
+from normscope.statistics.checkpoint import Checkpoint
+from normscope.statistics.collected import Collected
+from normscope.statistics.local import reduce_locally
+from normscope.statistics.reading import Reading
+from normscope.statistics.summary import summarize_collection
+from normscope.writing import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from normscope.images.shards import Shard
+    from normscope.images.stream import Stream
+    from normscope.statistics.result import CollectionStatistics
+
+
+def stats(
+    source: Any,
+    *,
+    split: str | None = None,
+    batch_size: int | None = None,
+    explain: str | Sequence[str] = (),
+    channels: str | None = None,
+    nodata: float | None = None,
+    scale: float | None = None,
+    resize: int | None = None,
+    crop: int | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    out: str | Path | None = None,
+    root: Path | None = None,
+    strict: bool = False,
+    on_progress: Callable[[int, float | None], None] | None = None,
+) -> CollectionStatistics:
+    """The exact statistics of any collection of images.
+
+    The result is the same to the last bit for any number of workers, here or on Ray.
+
+    Args:
+        source: A named source, a path or list of paths, an array ``(N, C, H, W)``, a tensor, a
+            Dataset or an iterable of images.
+        split: ``train``, ``val``, ``test`` or ``all``; train where there is one, else all.
+        batch_size: Also average over batches of so many files, in file order.
+        explain: Constants (``MEAN/STD`` or a preset's name) whose origin is asked for.
+        channels: ``rgb`` or ``grey`` to see every image so.
+        nodata: The value of pixels that do not count.
+        scale: What brings pixels to [0, 1]; the type's maximum, or 1 for floats.
+        resize: Length in pixels that each image's shorter side is brought to.
+        crop: Side in pixels of the square around the centre that is kept.
+        workers: Threads; one for each core if None.
+        ray: The address of a Ray cluster to work on instead.
+        out: A folder where finished shards are kept, from which an interrupted run goes on.
+        root: Where the named data sets are looked for first.
+        strict: Whether an image that cannot be read is an error.
+        on_progress: Told after each shard how many images are done, and the share of the whole
+            if that is known.
+
+    Returns:
+        The statistics, with a ``normalization`` to use at once.
+
+    Raises:
+        NormscopeError: If an option is wrong, or the images cannot be summed together.
+        WorkFailed: If no image could be read, or one could not and ``strict`` is set.
+
+    Example:
+        >>> import numpy as np
+        >>> stats(np.array([[[0, 0, 255, 255]]], np.uint8)).normalization
+        Normalization.parse('0.5/0.5')
+    """
+    reading = Reading(channels, nodata, resize, crop, batch_size)
+    constants = [explain] if isinstance(explain, str) else list(explain)
+    for text in constants:
+        Normalization.parse(text)
+    _check(scale, workers)
+    stream = open_stream(source, split, root)
+    checkpoint = None if out is None else Checkpoint(Path(out) / "shards", reading)
+    collected = Collected(batches=None if batch_size is None else Batches(batch_size))
+    progress = _Progress(stream, on_progress)
+
+    def take(shard: Shard, part: Collected) -> None:
+        collected.merge(part)
+        progress.update(shard)
+
+    def missing() -> Iterator[Shard]:
+        for shard in stream.shards():
+            found = None if checkpoint is None else checkpoint.load(shard)
+            if found is None:
+                yield shard
+            else:
+                take(shard, found)
+
+    with closing(_reduced(missing(), reading, workers, ray)) as reduced:
+        for shard, part in reduced:
+            if checkpoint is not None:
+                checkpoint.save(shard, part)
+            take(shard, part)
+    collected.skipped.sort()
+    _check_images(collected, stream.name, strict)
+    result = summarize_collection(collected, stream, reading, scale, constants)
+    if out is not None:
+        write_text(Path(out) / "stats.json", json.dumps(result.to_json(), indent=2) + "\n")
+    return result
+
+
+class _Progress:
+    def __init__(self, stream: Stream, tell: Callable[[int, float | None], None] | None) -> None:
+        self.tell = tell
+        self.total = None if tell is None else stream.total()
+        self.images, self.units = 0, 0.0
+
+    def update(self, shard: Shard) -> None:
+        self.images += shard.count
+        self.units += shard.units
+        if self.tell is not None:
+            self.tell(self.images, self.units / self.total if self.total else None)
+
+
+def _reduced(
+    shards: Iterator[Shard], reading: Reading, workers: int | None, ray: str | None
+) -> Generator[tuple[Shard, Collected]]:
+    if ray is None:
+        return reduce_locally(shards, reading, workers)
+    from normscope.statistics.on_ray import reduce_on_ray
+
+    return reduce_on_ray(shards, reading, ray)
+
+
+def _check(scale: float | None, workers: int | None) -> None:
+    if scale is not None and not 0 < scale < float("inf"):
+        raise NormscopeError(
+            f"--scale must be finite and > 0, got {scale}. Give what brings pixels to [0, 1]."
+        )
+    if workers is not None and workers < 1:
+        raise NormscopeError(
+            f"--workers must be at least 1, got {workers}. Leave it out for one per core."
+        )
+
+
+def _check_images(collected: Collected, name: str, strict: bool) -> None:
+    skipped = collected.skipped
+    first = f"{skipped[0][1]}: {skipped[0][2]}" if skipped else ""
+    if not collected.kinds:
+        met = f"{len(skipped)} that cannot be read, the first {first}" if skipped else "none"
+        raise WorkFailed(
+            f"{name} must hold at least one readable image, got {met}. Check the source."
+        )
+    if strict and skipped:
+        raise WorkFailed(
+            f"every image must be readable with --strict, got {len(skipped)} that cannot be, "
+            f"the first {first}. Mend or remove them, or leave out --strict."
+        )

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import normscope
+from normscope.errors import NormscopeError
+from normscope.statistics.on_ray import reduce_on_ray
+from normscope.statistics.reading import Reading
+from normscope.statistics.stats import stats
+
+pytest.importorskip("ray", reason="the ray extra is not installed")
+
+
+def test_a_cluster_gives_the_same_bits_though_a_node_dies(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(400):
+        pixels = rng.integers(0, 256, (48, 48 + number % 5, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number:03}.png")
+    (tmp_path / "100.png").write_bytes(b"broken")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(normscope.__file__).parents[1]),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Keeps Ray's driver on the loopback address too, which it otherwise replaces.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", Path(__file__).with_name("on_a_cluster.py"), tmp_path],
+        env=environment, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-2000:]
+    printed = json.loads(run.stdout.splitlines()[-1])
+    assert printed["killed_midway"]
+    assert printed["found"] == stats(str(tmp_path), batch_size=70, workers=2).to_json()
+
+
+def test_no_cluster_there():
+    with pytest.raises(NormscopeError) as error:
+        stats("digits", ray="127.0.0.1:1")
+    assert str(error.value) == (
+        "--ray must be the address of a running cluster, got 127.0.0.1:1: Connection refused. "
+        "Start one by `ray start --head`."
+    )
+
+
+def test_ray_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(NormscopeError) as error:
+        list(reduce_on_ray([], Reading(), "auto"))
+    assert str(error.value) == (
+        "--ray must find Ray installed, got no such package. "
+        "Install it by pip install 'normscope[ray]'."
+    )
