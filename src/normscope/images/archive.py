@@ -44,7 +44,6 @@ def tar_members(archive: str) -> Iterator[Member]:
         NormscopeError: If the file is no tar archive or cannot be read.
         WorkFailed: If the archive is cut in the middle.
     """
-    size = None
     try:
         with open(archive, "rb") as raw:  # noqa: PTH123
             size = raw.seek(0, 2)
@@ -65,8 +64,8 @@ def tar_members(archive: str) -> Iterator[Member]:
             f"{archive} must be readable, got: {error.strerror or error}. Check its permissions."
         ) from None
     except tarfile.ReadError as error:
-        if size and "truncated" in str(error):
-            raise WorkFailed(_cut(archive, "a header")) from None
+        if "truncated" in str(error) or "unexpected end" in str(error):
+            raise WorkFailed(_cut(archive, "a header or an image")) from None
         raise NormscopeError(
             f"{archive} must be an uncompressed tar archive, got: {error}. "
             "Unpack it, or make the archive again."

@@ -128,7 +128,6 @@ def _sum_bytes(values: np.ndarray) -> tuple[np.ndarray | Moments, ImageSums]:
     block = -(-pixels // blocks)
     rows = max(1, TOGETHER_BYTES // (channels * pixels * 4))
     buffer = np.zeros((min(rows, images), channels, blocks * block), np.float32)
-    ones = np.ones(block, np.float32)
     s, q = (np.empty((images, channels), np.int64) for _ in range(2))
     for start in range(0, images, rows):
         part = values[start : start + rows]
@@ -136,8 +135,10 @@ def _sum_bytes(values: np.ndarray) -> tuple[np.ndarray | Moments, ImageSums]:
         np.copyto(filled[:, :, :pixels], part.reshape(len(part), channels, pixels))
         cut = filled.reshape(-1, block)
         shape = (len(part), channels, blocks)
-        s[start : start + rows] = (cut @ ones).reshape(shape).sum(axis=2, dtype=np.float64)
+        # Not BLAS: its threads would fight over the cores with the other workers.
+        plain = np.einsum("ij->i", cut).reshape(shape)
         squares = np.einsum("ij,ij->i", cut, cut).reshape(shape)
+        s[start : start + rows] = plain.sum(axis=2, dtype=np.float64)
         q[start : start + rows] = squares.sum(axis=2, dtype=np.float64)
     n = np.full(s.shape, pixels, np.int64)
     if channels == 1:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LIMB_BITS = 21
 """An int64 is three limbs of so many bits; their products, 2**20 at a time, add up in 64 bits."""
 
-GRAM_IMAGES = 2**20
+AT_ONCE = 2**20
 
 PAIRS = ((0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3))
 """Of the columns 1, n, s and q: whose products are summed, in the order of the fields."""
@@ -121,21 +121,20 @@ class PerImage(NamedTuple):
 
 def _integer_products(columns: Sequence[np.ndarray]) -> dict[tuple[int, int], int]:
     products = dict.fromkeys(PAIRS, 0)
-    bits = 2**LIMB_BITS - 1
-    limbs = np.stack(
-        [
-            (column >> (LIMB_BITS * k)) & bits if k < 2 else column >> (LIMB_BITS * 2)
-            for column in columns
-            for k in range(3)
-        ]
-    )
-    for start in range(0, limbs.shape[1], GRAM_IMAGES):
-        part = limbs[:, start : start + GRAM_IMAGES]
-        gram = (part @ part.T).tolist()
-        for i, j in products:
+    for start in range(0, len(columns[0]), AT_ONCE):
+        limbs = [_limbs(column[start : start + AT_ONCE]) for column in columns]
+        for i, j in PAIRS:
             products[i, j] += sum(
-                gram[3 * i + k][3 * j + m] << (LIMB_BITS * (k + m))
-                for k in range(3)
-                for m in range(3)
+                int(np.dot(a, b)) << (a_shift + b_shift)
+                for a, a_shift in limbs[i]
+                for b, b_shift in limbs[j]
             )
     return products
+
+
+def _limbs(column: np.ndarray) -> list[tuple[np.ndarray, int]]:
+    # With their shifts; the top one carries the sign, and those of zeros are left out.
+    bits = 2**LIMB_BITS - 1
+    low, middle, high = column & bits, (column >> LIMB_BITS) & bits, column >> (2 * LIMB_BITS)
+    limbs = ((low, 0), (middle, LIMB_BITS), (high, 2 * LIMB_BITS))
+    return [(limb, shift) for limb, shift in limbs if limb.any()]

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from normscope.cli.app import run
+from normscope.statistics.stats import stats
+
+
+def test_help_has_an_example(capsys):
+    assert run(["stats", "--help"]) == 0
+    assert "Example: normscope stats" in capsys.readouterr().out
+
+
+def test_table_lines_and_explanations(capsys):
+    assert run(["stats", "digits", "--batch-size", "64", "--explain", "mnist"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("digits: 1438 images, 92032 pixels, uint8, divided by 16.\n")
+    for words in (
+        "0.305483 ± 0.00089", "real digits of mean", "batch std", "clipped low",
+        "mnist: no estimator here explains the mean; the nearest is the pixel mean",
+        "torchvision: transforms.Normalize(mean=[0.305483], std=[0.37611])",
+        "timm: --mean 0.305483 --std 0.37611",
+        "albumentations: A.Normalize(mean=[0.305483], std=[0.37611], max_pixel_value=16)",
+        "image_mean=[0.305483], image_std=[0.37611], rescale_factor=1 / 16)",
+    ):  # fmt: skip
+        assert words in out
+
+
+def test_json_is_alone_on_standard_output(capsys):
+    assert run(["stats", "digits", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out) == stats("digits").to_json()
+
+
+def test_out_holds_result_and_picture(tmp_path, capsys):
+    assert run(["stats", "digits", "--out", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "stats.json").read_text())["images"] == 1438
+    with Image.open(tmp_path / "figures" / "channel_histograms.png") as picture:
+        assert picture.size == (960, 600)
+
+
+@pytest.mark.parametrize(("options", "status"), [([], 0), (["--strict"], 1)])
+def test_skipped_images_are_listed(tmp_path, capsys, options, status):
+    Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"")
+    assert run(["stats", str(tmp_path), *options]) == status
+    captured = capsys.readouterr()
+    assert "1 images, 16 pixels" in captured.out
+    assert "1 unreadable image was skipped:" in captured.err
+    assert f"{tmp_path}/b.png: an empty file" in captured.err
+
+
+def test_a_constant_channel_is_said_and_fails(tmp_path, capsys):
+    Image.new("L", (4, 4), 7).save(tmp_path / "a.png")
+    assert run(["stats", str(tmp_path), "--json", str(tmp_path / "a.json")]) == 1
+    assert (
+        "normscope: std must be > 0 in every channel, got (0): channel 0 is constant. "
+        "Drop the channel or give its std yourself."
+    ) in capsys.readouterr().err
+    assert json.loads((tmp_path / "a.json").read_text())["std"] == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["nowhere"], 2, "source must be one of digits"),
+        (["digits", "--split", "val"], 2, "digits must have a split val, got train, test."),
+        (["{empty}"], 1, "must hold at least one readable image, got none."),
+        (["digits", "--ray", "127.0.0.1:1"], 2, "--ray must be the address of a running cluster"),
+    ],
+)
+def test_failures(tmp_path, capsys, arguments, status, sentence):
+    assert run(["stats", *(a.format(empty=tmp_path) for a in arguments)]) == status
+    assert sentence in capsys.readouterr().err
+
+
+def test_many_channels_and_several_sources(tmp_path, capsys):
+    for name in "ab":
+        array = np.random.default_rng(0).random((5, 6, 10)).astype(np.float32)
+        import tifffile
+
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", array, photometric="minisblack", planarconfig="contig",
+            extrasamples=[0] * 9,
+        )  # fmt: skip
+    assert run(["stats", str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]) == 0
+    out = capsys.readouterr().out
+    assert out.count("pixel std") == 4
+    assert "2 images, 60 pixels, float32" in out
+
+
+def test_progress_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setattr("rich.console.Console.is_terminal", property(lambda _: True))
+    assert run(["stats", "digits", "--json", "-"]) == 0
+    assert "1438 images" in capsys.readouterr().err

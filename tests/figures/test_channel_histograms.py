@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from normscope.figures.channel_histograms import channel_histograms, draw_channel_histograms
+from normscope.statistics.stats import stats
+
+
+def test_numbers():
+    found = stats(np.array([[[10, 10], [11, 13]]], np.uint8))
+    numbers = channel_histograms(found)
+    assert numbers.share.tolist() == [[0.5, 0.25, 0.0, 0.25]]
+    assert numbers.edges * 255 == pytest.approx([9.5, 10.5, 11.5, 12.5, 13.5])
+    assert numbers.names == ("grey",)
+    assert numbers.title == "1 images of array"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [1, 3, 13])
+def test_every_pixel_is_shown_and_drawn(dtype, channels):
+    pixels = (np.random.default_rng(0).random((3, channels, 5, 6)) * 100).astype(dtype)
+    numbers = channel_histograms(stats(pixels, scale=100))
+    assert numbers.share.sum(axis=1) == pytest.approx(1)
+    figure = draw_channel_histograms(numbers)
+    figure.canvas.draw()
+    assert len(figure.axes[0].patches) == channels
+    assert (figure.axes[0].get_legend() is None) == (channels > 12)
+
+
+def test_one_value():
+    numbers = channel_histograms(stats(np.full((2, 3, 3), 0.5, np.float32)))
+    assert numbers.share.sum() == 1
+    assert (np.diff(numbers.edges) > 0).all()
