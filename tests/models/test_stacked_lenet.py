@@ -23,6 +23,7 @@ NORMALIZATIONS = [
     Normalization(-2.0, 0.02),
 ]
 STEPS = 50
+RATES = {"adadelta": 1.0, "sgd": 0.01}
 SHAPE = (2, 9, 8)
 """Two channels, and a height that pooling does not divide."""
 
@@ -62,8 +63,8 @@ def batches(features, generator):
 
 def plain_optimizer(name, parameters):
     if name == "adadelta":
-        return torch.optim.Adadelta(parameters, lr=1.0)
-    return torch.optim.SGD(parameters, lr=0.01, momentum=0.9)
+        return torch.optim.Adadelta(parameters, lr=RATES[name])
+    return torch.optim.SGD(parameters, lr=RATES[name], momentum=0.9)
 
 
 @pytest.mark.parametrize("optimizer", ["adadelta", "sgd"])
@@ -75,8 +76,8 @@ def test_a_stack_follows_plain_training_step_by_step(trunk_name, optimizer, stac
     trunk = open_trunk(trunk_name)
     fold = Fold.of(normalizations, SHAPE[0], 255.0, plain[0].conv1.weight.detach())
     stack = StackedLeNet(plain, fold, trunk, torch.device("cpu"), torch.float64)
-    rows = list(stack.rows)
-    rate, mine = (1.0, Adadelta(rows)) if optimizer == "adadelta" else (0.01, Sgd(rows))
+    mine = (Adadelta if optimizer == "adadelta" else Sgd)(stack.rows)
+    mine.set_rates([RATES[optimizer]] * len(plain))
     theirs = []
     for model in plain:
         model.dropout1, model.dropout2 = Kept(0.75), Kept(0.5)
@@ -85,7 +86,7 @@ def test_a_stack_follows_plain_training_step_by_step(trunk_name, optimizer, stac
         by_place = kept.unflatten(1, (64, -1)).transpose(1, 2).flatten(1)
         masks = Masks(by_place if trunk.channels_last else kept, hidden)
         losses = stack.differentiate(pixels, labels, masks)
-        mine.step(list(stack.gradients), [rate] * len(plain))
+        mine.step(stack.gradients)
         for index, (model, normalization, update) in enumerate(
             zip(plain, normalizations, theirs, strict=True)
         ):

@@ -108,14 +108,10 @@ class StackedLeNet:
         # Dropout's factors 1 / kept are left to the products that follow: a factor costs nothing
         # there, and a pass over memory here.
         features = self._convolve(pixels).relu_().mul_(masks.features)
-        hidden = torch.baddbmm(
-            self._low(w["fc1.bias"])[:, None], features, fc1.mT, alpha=1 / KEPT1
-        )
+        hidden = torch.baddbmm(self._low(w["fc1.bias"])[:, None], features, fc1.mT, alpha=1 / KEPT1)
         hidden = hidden.relu_().mul_(masks.hidden)
         high = hidden.to(self.rows.dtype)
-        logits = torch.baddbmm(
-            w["fc2.bias"][:, None], high, w["fc2.weight"].mT, alpha=1 / KEPT2
-        )
+        logits = torch.baddbmm(w["fc2.bias"][:, None], high, w["fc2.weight"].mT, alpha=1 / KEPT2)
         log_probabilities = F.log_softmax(logits, dim=2)
         count, classes = logits.shape[1:]
         of_truth = log_probabilities.gather(2, labels[:, None].expand(len(logits), -1, -1))

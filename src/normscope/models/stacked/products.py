@@ -77,9 +77,7 @@ class ProductsTrunk:
         of_hidden = _summed_patches(torch.bmm(of_maps, matrix.transpose(1, 2)), hidden)
         of_hidden = aten.threshold_backward(of_hidden, hidden, 0).flatten(1, 3)
         weight1 = torch.matmul(of_hidden.transpose(1, 2), patches[0])
-        return TrunkGradients(
-            _as_kernels(weight1), of_hidden.sum(1), _as_kernels(weight2), bias2
-        )
+        return TrunkGradients(_as_kernels(weight1), of_hidden.sum(1), _as_kernels(weight2), bias2)
 
 
 def _patches(images: Tensor) -> Tensor:

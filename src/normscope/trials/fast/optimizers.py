@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from normscope.trials.recipe import SGD_MOMENTUM
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,18 +22,23 @@ DECAY = 0.9
 EPSILON = 1e-6
 """Adadelta's constants as torch has them (Zeiler, 2012, arXiv:1212.5701, has rho 0.95)."""
 
-MOMENTUM = 0.9
-
 
 class Optimizer(Protocol):
-    """Moves parameters along their gradients."""
+    """Moves the rows of a tensor along their gradients."""
 
-    def step(self, gradients: Sequence[Tensor], rates: Sequence[float]) -> None:
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Choose the learning rates of the steps that follow.
+
+        Args:
+            rates: One a row.
+        """
+        ...
+
+    def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
         """Take one step.
 
         Args:
-            gradients: One a parameter, of its shape and layout.
-            rates: One learning rate a parameter.
+            gradients: One a row, of its shape and layout.
         """
         ...
 
@@ -45,31 +52,37 @@ class Adadelta:
     does without the seconds that its first construction takes to import the compiler.
 
     Args:
-        parameters: Dense in memory; changed in place.
+        rows: Each dense in memory; changed in place.
     """
 
-    def __init__(self, parameters: Sequence[Tensor]) -> None:
-        self._parameters = [_pieces(parameter) for parameter in parameters]
-        self._squares = [_pieces(torch.full_like(p, EPSILON)) for p in parameters]
-        self._deltas = [_pieces(torch.full_like(p, EPSILON)) for p in parameters]
-        longest = max(len(piece) for pieces in self._parameters for piece in pieces)
-        self._work = parameters[0].new_empty(longest)
-        self._epsilon = parameters[0].new_full((), EPSILON)
+    def __init__(self, rows: Sequence[Tensor] | Tensor) -> None:
+        self._rows = [_pieces(row) for row in rows]
+        self._squares = [_pieces(torch.full_like(row, EPSILON)) for row in rows]
+        self._deltas = [_pieces(torch.full_like(row, EPSILON)) for row in rows]
+        longest = max(len(piece) for pieces in self._rows for piece in pieces)
+        self._work = rows[0].new_empty(longest)
+        self._epsilon = rows[0].new_full((), EPSILON)
+        self._rates: Sequence[float] = ()
 
-    def step(self, gradients: Sequence[Tensor], rates: Sequence[float]) -> None:
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Choose the learning rates of the steps that follow.
+
+        Args:
+            rates: One a row.
+        """
+        self._rates = list(rates)
+
+    def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
         """Take one step; see ``Optimizer``.
 
         Args:
-            gradients: One a parameter, of its shape and layout.
-            rates: One learning rate a parameter.
+            gradients: One a row, of its shape and layout.
         """
         epsilon = self._epsilon
-        for parameters, gradient, squares, deltas, rate in zip(
-            self._parameters, gradients, self._squares, self._deltas, rates, strict=True
+        for row, gradient, squares, deltas, rate in zip(
+            self._rows, gradients, self._squares, self._deltas, self._rates, strict=True
         ):
-            for p, g, square, delta in zip(
-                parameters, _pieces(gradient), squares, deltas, strict=True
-            ):
+            for p, g, square, delta in zip(row, _pieces(gradient), squares, deltas, strict=True):
                 work = self._work[: len(p)]
                 torch.addcmul(epsilon, g, g, out=work)
                 square.lerp_(work, 1 - DECAY)
@@ -83,39 +96,51 @@ class Sgd:
     """``torch.optim.SGD`` with momentum, without torch's import of the compiler.
 
     Args:
-        parameters: Dense in memory; changed in place.
+        rows: Each dense in memory; changed in place.
     """
 
-    def __init__(self, parameters: Sequence[Tensor]) -> None:
-        self._parameters = [_pieces(parameter) for parameter in parameters]
-        self._momenta = [_pieces(torch.zeros_like(p)) for p in parameters]
+    def __init__(self, rows: Sequence[Tensor] | Tensor) -> None:
+        self._rows = [_pieces(row) for row in rows]
+        self._momenta = [_pieces(torch.zeros_like(row)) for row in rows]
+        self._rates: Sequence[float] = ()
 
-    def step(self, gradients: Sequence[Tensor], rates: Sequence[float]) -> None:
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Choose the learning rates of the steps that follow.
+
+        Args:
+            rates: One a row.
+        """
+        self._rates = list(rates)
+
+    def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
         """Take one step; see ``Optimizer``.
 
         Args:
-            gradients: One a parameter, of its shape and layout.
-            rates: One learning rate a parameter.
+            gradients: One a row, of its shape and layout.
         """
-        for parameters, gradient, momenta, rate in zip(
-            self._parameters, gradients, self._momenta, rates, strict=True
+        for row, gradient, momenta, rate in zip(
+            self._rows, gradients, self._momenta, self._rates, strict=True
         ):
-            for p, g, momentum in zip(parameters, _pieces(gradient), momenta, strict=True):
-                momentum.mul_(MOMENTUM).add_(g)
+            for p, g, momentum in zip(row, _pieces(gradient), momenta, strict=True):
+                momentum.mul_(SGD_MOMENTUM).add_(g)
                 p.sub_(momentum, alpha=rate)
 
 
-def open_optimizer(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
+def open_optimizer(recipe: Recipe, rows: Sequence[Tensor] | Tensor) -> Optimizer:
     """The optimizer that a recipe names.
 
     Args:
         recipe: How models are trained.
-        parameters: Dense in memory; changed in place.
+        rows: Each dense in memory; changed in place. On a GPU one tensor.
 
     Returns:
         A fresh one.
     """
-    return (Adadelta if recipe.optimizer == "adadelta" else Sgd)(parameters)
+    if isinstance(rows, torch.Tensor) and rows.is_cuda:
+        from normscope.trials.fast.device_optimizers import open_device_optimizer
+
+        return open_device_optimizer(recipe, rows)
+    return (Adadelta if recipe.optimizer == "adadelta" else Sgd)(rows)
 
 
 def _pieces(tensor: Tensor) -> Sequence[Tensor]:
