@@ -40,14 +40,14 @@ class ProductsTrunk:
             Shape ``(models, N, features)``.
         """
         models, images = len(weight1), len(pixels)
-        patches = _patches(pixels.permute(0, 2, 3, 1)[None])
+        patches = patches_of(pixels.permute(0, 2, 3, 1)[None])
         height, width = pixels.shape[2] - 2, pixels.shape[3] - 2
         # The same patches for every model: expanded, not copied.
         hidden = torch.baddbmm(
-            bias1[:, None], patches.expand(models, -1, -1), _as_matrix(weight1)
+            bias1[:, None], patches.expand(models, -1, -1), as_matrix(weight1)
         ).relu_()
         hidden = hidden.unflatten(1, (images, height, width))
-        unfolded, matrix = _patches(hidden), _as_matrix(weight2)
+        unfolded, matrix = patches_of(hidden), as_matrix(weight2)
         maps = torch.baddbmm(bias2[:, None], unfolded, matrix)
         maps = maps.view(models * images, height - 2, width - 2, -1).permute(0, 3, 1, 2)
         pooled, where = F.max_pool2d(maps, 2, return_indices=True)
@@ -76,18 +76,25 @@ class ProductsTrunk:
         weight2 = torch.bmm(of_maps.transpose(1, 2), unfolded)
         of_hidden = _summed_patches(torch.bmm(of_maps, matrix.transpose(1, 2)), hidden)
         of_hidden = aten.threshold_backward(of_hidden, hidden, 0).flatten(1, 3)
-        weight1 = torch.matmul(of_hidden.transpose(1, 2), patches[0])
-        return TrunkGradients(_as_kernels(weight1), of_hidden.sum(1), _as_kernels(weight2), bias2)
+        weight1 = torch.bmm(of_hidden.mT, patches.expand(models, -1, -1))
+        return TrunkGradients(as_kernels(weight1), of_hidden.sum(1), as_kernels(weight2), bias2)
 
 
-def _patches(images: Tensor) -> Tensor:
-    """From ``(models, N, H, W, C)`` to ``(models, N (H - 2) (W - 2), 9 C)``."""
+def patches_of(images: Tensor) -> Tensor:
+    """The 3 x 3 pixels around every pixel that has all of them.
+
+    Args:
+        images: Shape ``(models, N, H, W, C)``.
+
+    Returns:
+        Shape ``(models, N (H - 2) (W - 2), 9 C)``.
+    """
     windows = images.unfold(2, KERNEL, 1).unfold(3, KERNEL, 1)
     return windows.permute(0, 1, 2, 3, 5, 6, 4).flatten(4).flatten(1, 3)
 
 
 def _summed_patches(patches: Tensor, like: Tensor) -> Tensor:
-    """The transpose of ``_patches``: every patch added back to where it was taken."""
+    """The transpose of ``patches_of``: every patch added back to where it was taken."""
     images = torch.zeros_like(like)
     height, width = like.shape[2] - 2, like.shape[3] - 2
     windows = patches.unflatten(1, (-1, height, width)).unflatten(4, (KERNEL, KERNEL, -1))
@@ -99,11 +106,25 @@ def _summed_patches(patches: Tensor, like: Tensor) -> Tensor:
     return images
 
 
-def _as_matrix(weight: Tensor) -> Tensor:
-    """From ``(models, out, in, 3, 3)`` to ``(models, 9 in, out)``."""
+def as_matrix(weight: Tensor) -> Tensor:
+    """Kernels as the right-hand side of a product with patches.
+
+    Args:
+        weight: Shape ``(models, out, in, 3, 3)``.
+
+    Returns:
+        Shape ``(models, 9 in, out)``.
+    """
     return weight.permute(0, 3, 4, 2, 1).flatten(1, 3)
 
 
-def _as_kernels(matrix: Tensor) -> Tensor:
-    """From ``(models, out, 9 in)`` to ``(models, out, in, 3, 3)``."""
+def as_kernels(matrix: Tensor) -> Tensor:
+    """A gradient by patches as one by kernels.
+
+    Args:
+        matrix: Shape ``(models, out, 9 in)``.
+
+    Returns:
+        Shape ``(models, out, in, 3, 3)``.
+    """
     return matrix.unflatten(2, (KERNEL, KERNEL, -1)).permute(0, 1, 4, 2, 3)

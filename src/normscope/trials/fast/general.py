@@ -56,7 +56,7 @@ class ModelLearner:
         self._first_layer = find_first_layer(model, source.channels, source.image_size)
         scale_first_layer(self._first_layer, spec.init_scale)
         self.initial = [describe_first_layer(self._first_layer)]
-        # Convolutions and pooling of this layout are quicker on every CPU; other layers keep theirs.
+        # Convolutions and pooling are quicker in this layout; other layers keep theirs.
         self._model = model.to(spec.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._parameters = [p for p in self._model.parameters() if p.requires_grad]
         self._optimizer = open_optimizer(spec.recipe, [p.detach() for p in self._parameters])
