@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import optuna
 import torch
 
 from normscope.init_scale import InitScale
@@ -40,6 +41,7 @@ TRAIN_FLOP = 3 * TEST_FLOP - FIRST
 def main() -> None:
     """Measure and print."""
     options = _options()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(options.threads)
     recipe = replace(named_recipe("lenet-article", "lenet"), epochs=1)
     prepared = prepare_source("mnist", options.root, recipe, None)
@@ -63,13 +65,17 @@ def main() -> None:
     run_trial(spec, few)
     notebook = Notebook(source, 0.1307, 0.3081, options.loaders)
     seconds: dict[str, list[float]] = {"notebook": [], "fast": []}
+    busy: dict[str, list[float]] = {"notebook": [], "fast": []}
     share = len(source.train) / 60_000
     for _ in range(options.rounds):
-        start = time.perf_counter()
+        start, before = time.perf_counter(), cpu_seconds()
         notebook.epoch()
         seconds["notebook"].append((time.perf_counter() - start) / share)
+        busy["notebook"].append((cpu_seconds() - before) / share)
+        before = cpu_seconds()
         result = run_trial(spec, source)
         seconds["fast"].append(result.history[0]["seconds"] / share)
+        busy["fast"].append((cpu_seconds() - before) / share)
     print(
         f"{torch.backends.cpu.get_cpu_capability()}, {options.threads} threads, {precision}, ",
         end="",
@@ -80,6 +86,9 @@ def main() -> None:
         print(f"{name:9s} {min(measured):7.1f} s an epoch (each: {each})")
     ratios = [a / b for a, b in zip(seconds["notebook"], seconds["fast"], strict=True)]
     print(f"ratio     {np.median(ratios):7.2f} (each: {', '.join(f'{r:.2f}' for r in ratios)})")
+    work = [a / b for a, b in zip(busy["notebook"], busy["fast"], strict=True)]
+    print(f"of processor time, which neighbours disturb less: {np.median(work):.2f}", end=" ")
+    print(f"(each: {', '.join(f'{r:.2f}' for r in work)})")
     rate = matrix_rate(torch.bfloat16 if precision == "bf16" else torch.float32)
     flop = 60_000 * TRAIN_FLOP + 10_000 * TEST_FLOP
     print(
@@ -95,7 +104,7 @@ def main() -> None:
 
 def _scan_rate(options: argparse.Namespace, source, notebook_seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
+        start, before = time.perf_counter(), cpu_seconds()
         scan(
             "mnist",
             mean="0,0.2,0.5",
@@ -109,7 +118,7 @@ def _scan_rate(options: argparse.Namespace, source, notebook_seconds: float) -> 
             out=Path(folder) / "study",
             root=options.root,
         )
-        took = time.perf_counter() - start
+        took, busy = time.perf_counter() - start, cpu_seconds() - before
     # A scan's trials are tested on all 10,000 images, whatever they are trained on.
     whole = notebook_seconds * 60_000 / len(source.train)
     share = len(source.train) / 60_000
@@ -118,9 +127,13 @@ def _scan_rate(options: argparse.Namespace, source, notebook_seconds: float) -> 
     )
     expected = 8 * whole * share * work
     print(f"8 trials through scan: {took:.1f} s, start included; by the notebook's loop ", end="")
-    print(f"{expected:.1f} s: ratio {expected / took:.2f}")
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"peak memory of its largest worker: {children:.0f} MB")
+    print(f"{expected:.1f} s: ratio {expected / took:.2f} ({busy:.1f} s of processor time)")
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and of its finished children, a DataLoader's among them."""
+    used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def matrix_rate(dtype: torch.dtype, size: int = 2048) -> float:

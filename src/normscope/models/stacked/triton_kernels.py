@@ -7,7 +7,7 @@ kept in registers forward and rebuilt in registers backward. Hidden images are l
 """
 
 # A kernel is launched with other arguments than its function names.
-# pyright: reportCallIssue=false, reportArgumentType=false, reportIndexIssue=false
+# pyright: reportCallIssue=false, reportArgumentType=false, reportIndexIssue=false, reportGeneralTypeIssues=false
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A stack's convolutions by kernels of our own, which keep the largest tensors in registers."""
 
 # A kernel is launched with other arguments than its function names.
-# pyright: reportCallIssue=false, reportArgumentType=false, reportIndexIssue=false
+# pyright: reportCallIssue=false, reportArgumentType=false, reportIndexIssue=false, reportGeneralTypeIssues=false
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One step of Adadelta in one kernel: seven numbers of memory traffic a weight, not some twenty."""
 
 # A kernel is launched with other arguments than its function names.
-# pyright: reportCallIssue=false, reportArgumentType=false, reportIndexIssue=false
+# pyright: reportCallIssue=false, reportArgumentType=false, reportIndexIssue=false, reportGeneralTypeIssues=false
 
 from __future__ import annotations
 
