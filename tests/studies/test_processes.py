@@ -34,6 +34,7 @@ def dying_models(tmp_path, monkeypatch):
 
 
 def test_a_worker_that_dies_loses_no_trial(dying_models, few_digits, spec):
+    spec = replace(spec, trainer="plain")
     specs = [replace(spec, model="dying_models:dies_once", seed=seed) for seed in range(3)]
     executor = LocalProcesses(few_digits, workers=2)
     try:

@@ -20,6 +20,7 @@ from normscope.studies.estimate import estimate
 from normscope.studies.scan import default_folder, plan_again, plan_scan, run_scan
 from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study
+from normscope.trials.running import run_trial
 
 
 def everything(study: Study) -> dict[str, object]:
@@ -54,10 +55,8 @@ def test_worker_processes_give_the_same_numbers(finished_scan, small_plan, tmp_p
 
 
 def test_a_trial_gives_the_same_number_alone(finished_scan, small_plan):
-    from normscope.trials.train import train
-
     trial = finished_scan.trials()[3]
-    assert numbers(train(trial.spec, small_plan.source)) == numbers(trial.result)
+    assert numbers(run_trial(trial.spec, small_plan.source)) == numbers(trial.result)
 
 
 def test_an_interrupted_scan_keeps_what_was_finished(small_plan):

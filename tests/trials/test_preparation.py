@@ -9,7 +9,6 @@ from normscope.trials.preparation import (
     check_skipped,
     prepare_source,
     resolve_device,
-    resolve_precision,
 )
 from normscope.trials.recipe import LENET, LENET_ARTICLE
 
@@ -56,15 +55,12 @@ def test_a_device_that_is_absent():
     )
 
 
-def test_unknown_device_and_precision():
+def test_unknown_device():
     with pytest.raises(UnknownName) as error:
         resolve_device("cida")
     assert str(error.value) == (
         "--device must be one of auto, cpu, cuda, mps, got 'cida'. Did you mean 'cuda'?"
     )
-    with pytest.raises(UnknownName, match="^--precision must be one of auto, fp32"):
-        resolve_precision("fp31")
-    assert resolve_precision("auto") == "fp32"
 
 
 def test_strict_refuses_unreadable_images(class_folders):

@@ -44,7 +44,17 @@ BiasInit = Annotated[
     typer.Option(help="Multiplies the first layer's initial bias.", rich_help_panel="Trial"),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel="Machine")]
-Precision = Annotated[str, typer.Option(help="auto or fp32.", rich_help_panel="Machine")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="auto, fp32 or bf16; auto is bf16 where the processor has instructions for it.",
+        rich_help_panel="Machine",
+    ),
+]
+Trainer = Annotated[
+    str,
+    typer.Option(help="fast, or plain to check it against.", rich_help_panel="Machine"),
+]
 Root = Annotated[
     Path | None,
     typer.Option(

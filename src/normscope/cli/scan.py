@@ -33,6 +33,7 @@ def scan(
     bias_init: options.BiasInit = 1.0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    trainer: options.Trainer = "fast",
     threads: Annotated[
         int,
         typer.Option(
@@ -84,6 +85,7 @@ def scan(
                 bias_init,
                 device,
                 precision,
+                trainer,
                 threads,
                 out,
                 root,

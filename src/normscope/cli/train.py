@@ -40,6 +40,7 @@ def train(
     ] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    trainer: options.Trainer = "fast",
     threads: Annotated[
         int | None,
         typer.Option(
@@ -75,6 +76,7 @@ def train(
             seed=seed,
             device=device,
             precision=precision,
+            trainer=trainer,
             threads=threads,
             root=root,
             strict=strict,

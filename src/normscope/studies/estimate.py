@@ -67,7 +67,7 @@ def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
     Returns:
         What the rest of the scan would cost.
     """
-    from normscope.trials.train import train
+    from normscope.trials.running import run_trial
 
     specification = plan.specification
     planned = specification.trials()
@@ -75,9 +75,9 @@ def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
     remaining = plan.remaining(Study.open(plan.out) if begun else None)
     few = _few_images(plan.source, specification.recipe.batch_size)
     trial = replace(planned[0], recipe=replace(specification.recipe, epochs=1))
-    train(trial, few)
+    run_trial(trial, few)
     start = time.perf_counter()
-    result = train(trial, few)
+    result = run_trial(trial, few)
     once = time.perf_counter() - start
     test_share = len(plan.source.test) / len(few.test)
     images = len(few.train) + len(few.validation or ()) + len(few.test)

@@ -13,11 +13,11 @@ from normscope.studies.axis import Axis
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study, locked
+from normscope.trials.precision import resolve_precision, resolve_trainer
 from normscope.trials.preparation import (
     check_skipped,
     prepare_source,
     resolve_device,
-    resolve_precision,
 )
 from normscope.trials.recipe import named_recipe
 
@@ -77,6 +77,7 @@ class ScanOptions:
     bias_init: float = 1.0
     device: str = "auto"
     precision: str = "auto"
+    trainer: str = "fast"
     threads: int = 1
     out: str | Path | None = None
     root: Path | None = None
@@ -97,6 +98,7 @@ def scan(
     bias_init: float = 1.0,
     device: str = "auto",
     precision: str = "auto",
+    trainer: str = "fast",
     threads: int = 1,
     workers: int | None = None,
     out: str | Path | None = None,
@@ -121,7 +123,8 @@ def scan(
         weight_init: Multiplies the first layer's initial weight.
         bias_init: Multiplies the first layer's initial bias.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        precision: ``"auto"`` or ``"fp32"``.
+        precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
+        trainer: ``"fast"``, or ``"plain"`` to check it against.
         threads: CPU threads of each trial; results depend on their number.
         workers: How many trials run at once; results do not depend on it.
         out: The study's folder; ``runs/SOURCE-MODEL`` by default.
@@ -145,6 +148,7 @@ def scan(
         bias_init,
         device,
         precision,
+        trainer,
         threads,
         out,
         root,
@@ -163,6 +167,7 @@ def plan_scan(options: ScanOptions) -> PlannedScan:
         The planned scan.
     """
     mean, std = Axis.parse("mean", options.mean), Axis.parse("std", options.std)
+    device, trainer = resolve_device(options.device), resolve_trainer(options.trainer)
     recipe = named_recipe(options.recipe, options.model, options.epochs, options.source)
     prepared = prepare_source(options.source, options.root, recipe, options.train_images)
     check_skipped(prepared.source, options.strict)
@@ -177,9 +182,10 @@ def plan_scan(options: ScanOptions) -> PlannedScan:
         mean=mean,
         std=std,
         seeds=options.seeds,
-        device=resolve_device(options.device),
+        device=device,
         threads=options.threads,
-        precision=resolve_precision(options.precision),
+        precision=resolve_precision(options.precision, device, trainer),
+        trainer=trainer,
     )
     return _checked(specification, prepared.source, options.out)
 

@@ -40,6 +40,7 @@ class ScanSpec:
         device: Where trials run.
         threads: CPU threads of each trial.
         precision: What trials are computed in.
+        trainer: What trains them, ``"fast"`` or ``"plain"``.
 
     Raises:
         NormscopeError: If a std is not above 0, or there is no seed.
@@ -58,6 +59,7 @@ class ScanSpec:
     device: str
     threads: int
     precision: str
+    trainer: str = "fast"
 
     def __post_init__(self) -> None:
         if min(self.std.values) <= 0:
@@ -105,6 +107,7 @@ class ScanSpec:
             device=self.device,
             threads=self.threads,
             precision=self.precision,
+            trainer=self.trainer,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -127,6 +130,7 @@ class ScanSpec:
             "device": self.device,
             "threads": self.threads,
             "precision": self.precision,
+            "trainer": self.trainer,
             "init_scale": {"weight": self.init_scale.weight, "bias": self.init_scale.bias},
             "recipe": self.recipe.to_json(),
         }
@@ -166,6 +170,7 @@ class ScanSpec:
                 device=fields["device"],
                 threads=fields["threads"],
                 precision=fields["precision"],
+                trainer=fields["trainer"],
             )
         except (KeyError, TypeError) as error:
             raise NormscopeError(

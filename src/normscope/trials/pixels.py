@@ -30,8 +30,8 @@ class ResidentImages:
     def __init__(self, images: LabelledImages, scale: float, spec: TrialSpec) -> None:
         normalization = spec.normalization.for_channels(images.pixels.shape[1])
         self.device = torch.device(spec.device)
-        self._pixels = _shared(images.pixels).to(self.device)
-        self._labels = _shared(images.labels).to(self.device)
+        self._pixels = shared(images.pixels).to(self.device)
+        self._labels = shared(images.labels).to(self.device)
         self._scale = scale
         self._mean = torch.tensor(normalization.mean, device=self.device).view(-1, 1, 1)
         self._std = torch.tensor(normalization.std, device=self.device).view(-1, 1, 1)
@@ -53,7 +53,15 @@ class ResidentImages:
         return pixels, self._labels[indices]
 
 
-def _shared(array: np.ndarray) -> Tensor:
+def shared(array: np.ndarray) -> Tensor:
+    """A tensor over an array's own memory.
+
+    Args:
+        array: Not to be written to.
+
+    Returns:
+        The same numbers, on the CPU.
+    """
     # One channel may have any stride, and torch picks another convolution by it: laid out anew, so
     # that a result does not depend on where the array comes from.
     flat = np.ascontiguousarray(array).reshape(-1)

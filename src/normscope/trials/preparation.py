@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from normscope.trials.recipe import Recipe
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32")
 
 
 @dataclass(frozen=True)
@@ -92,23 +91,6 @@ def resolve_device(device: str) -> str:
             "here. Use --device auto."
         )
     return device
-
-
-def resolve_precision(precision: str) -> str:
-    """The precision that trials are computed in.
-
-    Args:
-        precision: ``"auto"`` or ``"fp32"``.
-
-    Returns:
-        ``"fp32"``.
-
-    Raises:
-        UnknownName: If the name is unknown.
-    """
-    if precision not in PRECISIONS:
-        raise UnknownName("--precision", precision, PRECISIONS)
-    return "fp32"
 
 
 def check_skipped(source: DecodedSource, strict: bool) -> None:

@@ -13,6 +13,9 @@ Schedule = Literal["plateau", "step"]
 Selection = Literal["validation", "test"]
 
 
+SGD_MOMENTUM = 0.9
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a model is trained.
@@ -21,7 +24,7 @@ class Recipe:
         name: What it is called.
         epochs: Passes over the training images.
         batch_size: Images in a step; the last batch of an epoch may be smaller.
-        optimizer: ``"adadelta"``.
+        optimizer: ``"adadelta"``, or ``"sgd"`` with momentum 0.9.
         lr: Initial learning rate.
         schedule: ``"plateau"`` divides the rate by 10 when the accuracy that ``selection`` names
             has not risen for 10 epochs (``ReduceLROnPlateau("max")``); ``"step"`` multiplies it
@@ -37,7 +40,7 @@ class Recipe:
     name: str
     epochs: int
     batch_size: int
-    optimizer: Literal["adadelta"]
+    optimizer: Literal["adadelta", "sgd"]
     lr: float
     schedule: Schedule
     shuffle: bool

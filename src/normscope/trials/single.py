@@ -8,11 +8,11 @@ from normscope.errors import NormscopeError, UnknownName
 from normscope.init_scale import InitScale
 from normscope.normalization import NONE, PRESETS, Normalization
 from normscope.trials.environment import available_cores
+from normscope.trials.precision import resolve_precision, resolve_trainer
 from normscope.trials.preparation import (
     check_skipped,
     prepare_source,
     resolve_device,
-    resolve_precision,
 )
 from normscope.trials.recipe import named_recipe
 from normscope.trials.result import FinishedTrial
@@ -39,6 +39,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
+    trainer: str = "fast",
     threads: int | None = None,
     root: Path | None = None,
     strict: bool = False,
@@ -59,7 +60,8 @@ def train(
         bias_init: Multiplies the first layer's initial bias.
         seed: Fixes the initialization, the order of the images and the dropout.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        precision: ``"auto"`` or ``"fp32"``.
+        precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
+        trainer: ``"fast"``, or ``"plain"`` to check it against.
         threads: CPU threads; all cores by default. The result depends on their number.
         root: Where named data sets are looked for first.
         strict: Whether an image that cannot be read is an error.
@@ -69,8 +71,9 @@ def train(
     Returns:
         The trial's full specification with what it gave.
     """
-    from normscope.trials.train import train as train_trial
+    from normscope.trials.running import run_trial
 
+    device, trainer = resolve_device(device), resolve_trainer(trainer)
     chosen = named_recipe(recipe, model, epochs, source)
     if norm != "data":
         resolve_normalization(norm, NONE)  # a wrong one is said before any image is opened
@@ -87,11 +90,12 @@ def train(
         normalization=resolve_normalization(norm, prepared.data),
         init_scale=InitScale(weight_init, bias_init),
         seed=seed,
-        device=resolve_device(device),
+        device=device,
         threads=available_cores() if threads is None else threads,
-        precision=resolve_precision(precision),
+        precision=resolve_precision(precision, device, trainer),
+        trainer=trainer,
     )
-    return FinishedTrial(spec, train_trial(spec, prepared.source, on_epoch))
+    return FinishedTrial(spec, run_trial(spec, prepared.source, on_epoch))
 
 
 def resolve_normalization(norm: str | Normalization, data: Normalization) -> Normalization:

@@ -29,7 +29,8 @@ class TrialSpec:
         seed: Fixes the initialization, the order of the images and the dropout.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         threads: CPU threads; sums of floats depend on their number, so it is part of the trial.
-        precision: ``"fp32"``.
+        precision: ``"fp32"`` or ``"bf16"``.
+        trainer: ``"fast"`` or ``"plain"``; the last digits depend on it.
 
     Raises:
         NormscopeError: If the seed or the number of threads is out of range.
@@ -46,6 +47,7 @@ class TrialSpec:
     device: str
     threads: int
     precision: str
+    trainer: str = "fast"
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
@@ -76,6 +78,7 @@ class TrialSpec:
             "device": self.device,
             "threads": self.threads,
             "precision": self.precision,
+            "trainer": self.trainer,
         }
 
     @classmethod

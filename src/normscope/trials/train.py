@@ -19,6 +19,7 @@ from normscope.models.first_layer import (
 )
 from normscope.trials.environment import describe_environment
 from normscope.trials.pixels import ResidentImages
+from normscope.trials.recipe import SGD_MOMENTUM
 from normscope.trials.result import Epoch, TrialResult, finite_or_none, pack_bits
 from normscope.trials.seeding import generators, threads, torch_seeded
 
@@ -96,7 +97,7 @@ def _fit(
         ResidentImages(source.validation, source.scale, spec) if source.validation else None
     )
     test = ResidentImages(source.test, source.scale, spec) if recipe.selection == "test" else None
-    optimizer = torch.optim.Adadelta(model.parameters(), lr=recipe.lr)
+    optimizer = _optimizer(recipe, model)
     schedule = _schedule(recipe, optimizer)
     history: list[Epoch] = []
     for number in range(1, recipe.epochs + 1):
@@ -128,6 +129,12 @@ def _fit(
         if not np.isfinite(loss):
             break
     return history
+
+
+def _optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+    if recipe.optimizer == "adadelta":
+        return torch.optim.Adadelta(model.parameters(), lr=recipe.lr)
+    return torch.optim.SGD(model.parameters(), lr=recipe.lr, momentum=SGD_MOMENTUM)
 
 
 def _schedule(recipe: Recipe, optimizer: torch.optim.Optimizer) -> ReduceLROnPlateau | StepLR:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from normscope.trials.result import FinishedTrial
-from normscope.trials.train import train
+from normscope.trials.running import run_trial
 
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
@@ -41,7 +41,7 @@ class InProcess:
             The trial with its result.
         """
         spec = self._waiting.popleft()
-        return FinishedTrial(spec, train(spec, self._source))
+        return FinishedTrial(spec, run_trial(spec, self._source))
 
     def close(self) -> None:
         """Forget the trials that wait."""

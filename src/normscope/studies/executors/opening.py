@@ -28,11 +28,16 @@ def open_executor(
         workers: How many trials run at once; None chooses.
 
     Yields:
-        Worker processes where several trials run at once, else this process.
+        One stack of all trials on a GPU where their model allows it, worker processes where
+        several trials run at once, else this process.
     """
     workers = worker_count(specification, trials, workers)
     executor: Executor
-    if workers > 1:
+    if trains_stacked(specification):
+        from normscope.studies.executors.stacked import Stacked
+
+        executor = Stacked(source, trials)
+    elif workers > 1:
         from normscope.studies.executors.processes import LocalProcesses
 
         executor = LocalProcesses(source, workers)
@@ -44,6 +49,21 @@ def open_executor(
         yield executor
     finally:
         executor.close()
+
+
+def trains_stacked(specification: ScanSpec) -> bool:
+    """Whether a study's trials train together on a GPU.
+
+    Args:
+        specification: Names the model, the device and the trainer.
+
+    Returns:
+        True for the fast trainer's own networks on a CUDA device.
+    """
+    from normscope.trials.fast.training import can_stack
+
+    on_gpu = specification.device == "cuda" and specification.trainer == "fast"
+    return on_gpu and can_stack(specification.model, specification.device)
 
 
 def worker_count(specification: ScanSpec, trials: int, workers: int | None) -> int:

@@ -125,7 +125,7 @@ def _die_with_parent(watched: Connection) -> None:
 
 
 def _run(spec: TrialSpec) -> TrialResult:
-    from normscope.trials.train import train
+    from normscope.trials.running import run_trial
 
     assert _source_of_this_worker is not None
-    return train(spec, _source_of_this_worker)
+    return run_trial(spec, _source_of_this_worker)

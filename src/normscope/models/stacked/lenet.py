@@ -1,0 +1,177 @@
+"""Many LeNets on one batch: their losses, and the gradients written by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+
+from normscope.models.stacked.parameters import Layout, stack_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from normscope.models.lenet import LeNet
+    from normscope.models.stacked.fold import Fold
+    from normscope.models.stacked.trunk import Trunk
+
+aten = torch.ops.aten
+
+KEPT1, KEPT2 = 0.75, 0.5
+"""Shares of the features and of the hidden units that LeNet's two dropouts keep."""
+
+
+class Masks(NamedTuple):
+    """What dropout keeps of one batch, the same for every model of the stack.
+
+    Attributes:
+        features: bool, shape ``(N, features)``, in the trunk's order.
+        hidden: bool, shape ``(N, 128)``.
+    """
+
+    features: Tensor
+    hidden: Tensor
+
+
+class StackedLeNet:
+    """The weights, gradients and arithmetic of many LeNets of the same shapes.
+
+    Without autograd: what is kept for the gradient, and where it is written, is known beforehand,
+    so nothing is kept twice, dropout and ReLU share one backward pass, and the gradients land in
+    rows beside the weights, where an optimizer takes them in a few calls.
+
+    Args:
+        models: The networks as they are initialized.
+        fold: Their normalizations.
+        trunk: Their convolutions.
+        device: Where they live.
+        compute: What the convolutions and the first linear layer are computed in; the weights and
+            all the rest stay in the models' own type.
+
+    Attributes:
+        rows: Weights, shape ``(models, length)``.
+        gradients: Of the same shape.
+        layout: Where each tensor lies in a row.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[LeNet],
+        fold: Fold,
+        trunk: Trunk,
+        device: torch.device,
+        compute: torch.dtype,
+    ) -> None:
+        self.layout = Layout.of(models[0])
+        self.rows = stack_rows(models, self.layout, trunk.channels_last).to(device)
+        self.gradients = torch.zeros_like(self.rows)
+        self._weights = self.layout.views(self.rows)
+        self._gradients = self.layout.views(self.gradients)
+        self._fold, self._trunk, self._compute = fold, trunk, compute
+        self.features = models[0].fc1.in_features
+
+    def log_probabilities(self, pixels: Tensor) -> Tensor:
+        """What each model says of each image, without dropout.
+
+        Args:
+            pixels: uint8, shape ``(N, C, H, W)``.
+
+        Returns:
+            Shape ``(models, N, classes)``.
+        """
+        w = self._weights
+        features = self._convolve(pixels).relu_()
+        hidden = torch.baddbmm(
+            self._low(w["fc1.bias"])[:, None], features, self._low(w["fc1.weight"]).mT
+        )
+        logits = torch.baddbmm(
+            w["fc2.bias"][:, None], hidden.relu_().to(self.rows.dtype), w["fc2.weight"].mT
+        )
+        return F.log_softmax(logits, dim=2)
+
+    def differentiate(self, pixels: Tensor, labels: Tensor, masks: Masks) -> Tensor:
+        """Losses on a batch, and their gradients left in ``gradients``.
+
+        Args:
+            pixels: uint8, shape ``(N, C, H, W)``.
+            labels: int64, shape ``(N,)``.
+            masks: What dropout keeps.
+
+        Returns:
+            Mean cross-entropy of each model, shape ``(models,)``.
+        """
+        w, g = self._weights, self._gradients
+        fc1 = self._low(w["fc1.weight"])
+        # Dropout's factors 1 / kept are left to the products that follow: a factor costs nothing
+        # there, and a pass over memory here.
+        features = self._convolve(pixels).relu_().mul_(masks.features)
+        hidden = torch.baddbmm(self._low(w["fc1.bias"])[:, None], features, fc1.mT, alpha=1 / KEPT1)
+        hidden = hidden.relu_().mul_(masks.hidden)
+        high = hidden.to(self.rows.dtype)
+        logits = torch.baddbmm(w["fc2.bias"][:, None], high, w["fc2.weight"].mT, alpha=1 / KEPT2)
+        log_probabilities = F.log_softmax(logits, dim=2)
+        count, classes = logits.shape[1:]
+        of_truth = log_probabilities.gather(2, labels[:, None].expand(len(logits), -1, -1))
+        losses = of_truth.sum((1, 2)).div_(-count)
+
+        one_hot = F.one_hot(labels, classes)
+        of_logits = log_probabilities.exp_().sub_(one_hot).div_(count)
+        _product(of_logits.mT, high, 1 / KEPT2, g["fc2.weight"])
+        g["fc2.bias"].copy_(of_logits.sum(1))
+        of_hidden = _scaled(of_logits, w["fc2.weight"], 1 / KEPT2).to(self._compute)
+        # What is above 0 here is what both ReLU and dropout let through.
+        of_hidden = aten.threshold_backward(of_hidden, hidden, 0)
+        _product(of_hidden.mT, features, 1 / KEPT1, g["fc1.weight"])
+        g["fc1.bias"].copy_(of_hidden.sum(1, dtype=self.rows.dtype))
+        of_features = _scaled(of_hidden, fc1, 1 / KEPT1)
+        of_features = aten.threshold_backward.grad_input(
+            of_features, features, 0, grad_input=of_features
+        )
+        found = self._trunk.backward(of_features)
+        g["conv2.weight"].copy_(found.weight2)
+        g["conv2.bias"].copy_(found.bias2)
+        bias1 = found.bias1.to(self.rows.dtype)
+        g["conv1.bias"].copy_(bias1)
+        g["conv1.weight"].copy_(self._fold.gradient(found.weight1.to(bias1), bias1))
+        return losses
+
+    def first_layer(self, index: int) -> tuple[Tensor, Tensor]:
+        """One model's first layer.
+
+        Args:
+            index: Which model.
+
+        Returns:
+            Its weight and its bias.
+        """
+        return self._weights["conv1.weight"][index], self._weights["conv1.bias"][index]
+
+    def _convolve(self, pixels: Tensor) -> Tensor:
+        w = self._weights
+        weight1, bias1 = self._fold.into(w["conv1.weight"], w["conv1.bias"])
+        return self._trunk.forward(
+            # Bytes are whole numbers up to 255, which bf16 holds exactly.
+            self._low(pixels),
+            self._low(weight1),
+            self._low(bias1),
+            self._low(w["conv2.weight"]),
+            self._low(w["conv2.bias"]),
+        )
+
+    def _low(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._compute)
+
+
+def _scaled(left: Tensor, right: Tensor, factor: float) -> Tensor:
+    out = left.new_empty(len(left), left.shape[1], right.shape[2])
+    return torch.baddbmm(out, left, right, beta=0, alpha=factor)
+
+
+def _product(left: Tensor, right: Tensor, factor: float, out: Tensor) -> None:
+    if left.dtype == out.dtype:
+        out.baddbmm_(left, right, beta=0, alpha=factor)
+    else:
+        out.copy_(_scaled(left, right, factor))

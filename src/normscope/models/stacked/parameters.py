@@ -1,0 +1,102 @@
+"""The weights of many LeNets, one row of numbers a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from normscope.models.lenet import LeNet
+
+NAMES = (
+    "conv1.weight",
+    "conv1.bias",
+    "conv2.weight",
+    "conv2.bias",
+    "fc1.weight",
+    "fc1.bias",
+    "fc2.weight",
+    "fc2.bias",
+)
+
+ALIGNMENT = 64
+"""Every tensor starts at a multiple of so many numbers, as vector loads of a GPU need it."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each tensor of a LeNet lies in its model's row.
+
+    Attributes:
+        starts: First number of each tensor, by name.
+        shapes: The tensors' shapes, by name.
+        length: Numbers in a row.
+    """
+
+    starts: dict[str, int]
+    shapes: dict[str, tuple[int, ...]]
+    length: int
+
+    @classmethod
+    def of(cls, model: LeNet) -> Layout:
+        """The layout that suits a LeNet.
+
+        Args:
+            model: Any of the stack; all have the same shapes.
+
+        Returns:
+            Its layout.
+        """
+        starts, shapes, end = {}, {}, 0
+        for name in NAMES:
+            parameter = model.get_parameter(name)
+            starts[name], shapes[name] = end, tuple(parameter.shape)
+            end += -(-parameter.numel() // ALIGNMENT) * ALIGNMENT
+        return cls(starts, shapes, end)
+
+    def views(self, rows: Tensor) -> dict[str, Tensor]:
+        """Each tensor of every model, sharing the rows' memory.
+
+        Args:
+            rows: Shape ``(models, length)``.
+
+        Returns:
+            Tensors of shape ``(models, *shape)``, by name.
+        """
+        views = {}
+        for name, shape in self.shapes.items():
+            numbers = torch.Size(shape).numel()
+            views[name] = rows[:, self.starts[name] : self.starts[name] + numbers].unflatten(
+                1, shape
+            )
+        return views
+
+
+def stack_rows(models: Sequence[LeNet], layout: Layout, channels_last: bool) -> Tensor:
+    """The models' weights as rows.
+
+    Args:
+        models: LeNets of the same shapes.
+        layout: Theirs.
+        channels_last: Whether the first linear layer takes its features in the order height,
+            width, channel, which is how pooled images lie in memory in that layout.
+
+    Returns:
+        Shape ``(models, length)``, in the models' own type, on the CPU; padding is 0.
+    """
+    rows = torch.zeros(len(models), layout.length, dtype=models[0].conv1.weight.dtype)
+    views = layout.views(rows)
+    with torch.no_grad():
+        for index, model in enumerate(models):
+            for name in NAMES:
+                views[name][index] = model.get_parameter(name)
+            if channels_last:
+                weight = model.fc1.weight.unflatten(1, (model.conv2.out_channels, -1))
+                views["fc1.weight"][index] = weight.transpose(1, 2).flatten(1)
+    return rows

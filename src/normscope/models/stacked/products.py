@@ -1,0 +1,130 @@
+"""A stack's convolutions as batched matrix products over unfolded images."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from torch import Tensor
+
+from normscope.models.stacked.trunk import TrunkGradients
+
+aten = torch.ops.aten
+KERNEL = 3
+
+
+class ProductsTrunk:
+    """Every model apart in memory, and each convolution one product a model.
+
+    Nine times the memory of the first layer's output, for products that run at full rate where
+    grouped convolutions do not (https://github.com/pytorch/functorch/issues/365).
+    """
+
+    channels_last = True
+
+    def __init__(self) -> None:
+        self._saved: tuple[Tensor, ...] = ()
+
+    def forward(
+        self, pixels: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
+    ) -> Tensor:
+        """Features of every image by every model; see ``Trunk``.
+
+        Args:
+            pixels: Raw, shape ``(N, C, H, W)``.
+            weight1: Folded, shape ``(models, 32, C, 3, 3)``.
+            bias1: Folded, shape ``(models, 32)``.
+            weight2: Shape ``(models, 64, 32, 3, 3)``.
+            bias2: Shape ``(models, 64)``.
+
+        Returns:
+            Shape ``(models, N, features)``.
+        """
+        models, images = len(weight1), len(pixels)
+        patches = patches_of(pixels.permute(0, 2, 3, 1)[None])
+        height, width = pixels.shape[2] - 2, pixels.shape[3] - 2
+        # The same patches for every model: expanded, not copied.
+        hidden = torch.baddbmm(
+            bias1[:, None], patches.expand(models, -1, -1), as_matrix(weight1)
+        ).relu_()
+        hidden = hidden.unflatten(1, (images, height, width))
+        unfolded, matrix = patches_of(hidden), as_matrix(weight2)
+        maps = torch.baddbmm(bias2[:, None], unfolded, matrix)
+        maps = maps.view(models * images, height - 2, width - 2, -1).permute(0, 3, 1, 2)
+        pooled, where = F.max_pool2d(maps, 2, return_indices=True)
+        self._saved = (patches, hidden, unfolded, matrix, maps, where)
+        return pooled.permute(0, 2, 3, 1).reshape(models, images, -1)
+
+    def backward(self, gradient: Tensor) -> TrunkGradients:
+        """Gradients at the last ``forward``, once; see ``Trunk``.
+
+        Args:
+            gradient: Of the features, shape ``(models, N, features)``.
+
+        Returns:
+            Those of the weights and biases.
+        """
+        patches, hidden, unfolded, matrix, maps, where = self._saved
+        self._saved = ()
+        models, (height, width) = len(hidden), where.shape[2:]
+        of_pooled = gradient.reshape(-1, height, width, where.shape[1])
+        bias2 = of_pooled.view(models, -1, where.shape[1]).sum(1)
+        of_maps = aten.max_pool2d_with_indices_backward(
+            of_pooled.permute(0, 3, 1, 2), maps, [2, 2], [2, 2], [0, 0], [1, 1], False, where
+        )
+        del maps
+        of_maps = of_maps.permute(0, 2, 3, 1).reshape(models, -1, where.shape[1])
+        weight2 = torch.bmm(of_maps.transpose(1, 2), unfolded)
+        of_hidden = _summed_patches(torch.bmm(of_maps, matrix.transpose(1, 2)), hidden)
+        of_hidden = aten.threshold_backward(of_hidden, hidden, 0).flatten(1, 3)
+        weight1 = torch.bmm(of_hidden.mT, patches.expand(models, -1, -1))
+        return TrunkGradients(as_kernels(weight1), of_hidden.sum(1), as_kernels(weight2), bias2)
+
+
+def patches_of(images: Tensor) -> Tensor:
+    """The 3 x 3 pixels around every pixel that has all of them.
+
+    Args:
+        images: Shape ``(models, N, H, W, C)``.
+
+    Returns:
+        Shape ``(models, N (H - 2) (W - 2), 9 C)``.
+    """
+    windows = images.unfold(2, KERNEL, 1).unfold(3, KERNEL, 1)
+    return windows.permute(0, 1, 2, 3, 5, 6, 4).flatten(4).flatten(1, 3)
+
+
+def _summed_patches(patches: Tensor, like: Tensor) -> Tensor:
+    """The transpose of ``patches_of``: every patch added back to where it was taken."""
+    images = torch.zeros_like(like)
+    height, width = like.shape[2] - 2, like.shape[3] - 2
+    windows = patches.unflatten(1, (-1, height, width)).unflatten(4, (KERNEL, KERNEL, -1))
+    for row in range(KERNEL):
+        for column in range(KERNEL):
+            images[:, :, row : row + height, column : column + width] += windows[
+                :, :, :, :, row, column
+            ]
+    return images
+
+
+def as_matrix(weight: Tensor) -> Tensor:
+    """Kernels as the right-hand side of a product with patches.
+
+    Args:
+        weight: Shape ``(models, out, in, 3, 3)``.
+
+    Returns:
+        Shape ``(models, 9 in, out)``.
+    """
+    return weight.permute(0, 3, 4, 2, 1).flatten(1, 3)
+
+
+def as_kernels(matrix: Tensor) -> Tensor:
+    """A gradient by patches as one by kernels.
+
+    Args:
+        matrix: Shape ``(models, out, 9 in)``.
+
+    Returns:
+        Shape ``(models, out, in, 3, 3)``.
+    """
+    return matrix.unflatten(2, (KERNEL, KERNEL, -1)).permute(0, 1, 4, 2, 3)

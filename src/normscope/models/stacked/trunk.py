@@ -1,0 +1,97 @@
+"""What every implementation of a stack's two convolutions and pooling offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from normscope.errors import UnknownName
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TRUNKS = ("channels-last", "nchw", "products", "triton")
+"""Grouped convolutions in two layouts, matrix products over unfolded images, and own kernels."""
+
+
+class TrunkGradients(NamedTuple):
+    """Gradients of a stack's convolutions, each of shape ``(models, ...)``.
+
+    Attributes:
+        weight1: Of the folded first weight.
+        bias1: Of the folded first bias.
+        weight2: Of the second weight.
+        bias2: Of the second bias.
+    """
+
+    weight1: Tensor
+    bias1: Tensor
+    weight2: Tensor
+    bias2: Tensor
+
+
+class Trunk(Protocol):
+    """Convolution, ReLU, convolution, pooling: from raw pixels to features before their ReLU.
+
+    Pooling before ReLU gives what ReLU before pooling does, on a quarter of the numbers: both
+    are monotone, and where a pooled value is not above 0 neither lets a gradient through.
+
+    Attributes:
+        channels_last: Whether the features come in the order height, width, channel.
+    """
+
+    channels_last: bool
+
+    def forward(
+        self, pixels: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
+    ) -> Tensor:
+        """Features of every image by every model.
+
+        Args:
+            pixels: Raw, shape ``(N, C, H, W)``, channels-last in memory.
+            weight1: Folded, shape ``(models, 32, C, 3, 3)``.
+            bias1: Folded, shape ``(models, 32)``.
+            weight2: Shape ``(models, 64, 32, 3, 3)``.
+            bias2: Shape ``(models, 64)``.
+
+        Returns:
+            Shape ``(models, N, features)``, which the caller may overwrite.
+        """
+        ...
+
+    def backward(self, gradient: Tensor) -> TrunkGradients:
+        """Gradients at the last ``forward``, once.
+
+        Args:
+            gradient: Of the features, shape ``(models, N, features)``.
+
+        Returns:
+            Those of the weights and biases.
+        """
+        ...
+
+
+def open_trunk(name: str) -> Trunk:
+    """An implementation by name.
+
+    Args:
+        name: A name in ``TRUNKS``.
+
+    Returns:
+        A fresh one.
+
+    Raises:
+        UnknownName: If the name is unknown.
+    """
+    if name in {"channels-last", "nchw"}:
+        from normscope.models.stacked.grouped import GroupedTrunk
+
+        return GroupedTrunk(channels_last=name == "channels-last")
+    if name == "products":
+        from normscope.models.stacked.products import ProductsTrunk
+
+        return ProductsTrunk()
+    if name == "triton":
+        from normscope.models.stacked.triton_trunk import TritonTrunk
+
+        return TritonTrunk()
+    raise UnknownName("trunk", name, TRUNKS)

@@ -1,0 +1,108 @@
+"""The recipes' optimizers for a whole stack on a device, each model at its own rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from normscope.trials.fast.optimizers import DECAY, EPSILON
+from normscope.trials.recipe import SGD_MOMENTUM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from normscope.trials.fast.optimizers import Optimizer
+    from normscope.trials.recipe import Recipe
+
+
+class DeviceAdadelta:
+    """Adadelta over all rows in one call: by one kernel of Triton's, else by torch's passes.
+
+    Rates live on the device, so a captured graph of steps follows their schedule.
+
+    Args:
+        rows: Weights, shape ``(models, length)``, contiguous; changed in place.
+        fused: Whether to use Triton's kernel.
+    """
+
+    def __init__(self, rows: Tensor, fused: bool) -> None:
+        self._rows, self._fused = rows, fused
+        self._squares = torch.full_like(rows, EPSILON)
+        self._deltas = torch.full_like(rows, EPSILON)
+        self._rates = torch.zeros(len(rows), 1, dtype=rows.dtype, device=rows.device)
+
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Choose the learning rates of the steps that follow.
+
+        Args:
+            rates: One a row.
+        """
+        self._rates.copy_(torch.tensor(rates, dtype=self._rates.dtype)[:, None])
+
+    def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
+        """Take one step.
+
+        Args:
+            gradients: Of the rows' shape.
+        """
+        assert isinstance(gradients, torch.Tensor)
+        if self._fused:
+            from normscope.trials.fast.triton_adadelta import adadelta_step
+
+            adadelta_step(self._rows, gradients, self._squares, self._deltas, self._rates)
+            return
+        squares, deltas = self._squares, self._deltas
+        squares.lerp_(gradients.square().add_(EPSILON), 1 - DECAY)
+        change = torch.div(deltas, squares).sqrt_().mul_(gradients)
+        self._rows.addcmul_(change, self._rates, value=-1)
+        deltas.lerp_(change.square_().add_(EPSILON), 1 - DECAY)
+
+
+class DeviceSgd:
+    """Gradient descent with momentum over all rows.
+
+    Args:
+        rows: Weights, shape ``(models, length)``; changed in place.
+    """
+
+    def __init__(self, rows: Tensor) -> None:
+        self._rows, self._momenta = rows, torch.zeros_like(rows)
+        self._rates = torch.zeros(len(rows), 1, dtype=rows.dtype, device=rows.device)
+
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Choose the learning rates of the steps that follow.
+
+        Args:
+            rates: One a row.
+        """
+        self._rates.copy_(torch.tensor(rates, dtype=self._rates.dtype)[:, None])
+
+    def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
+        """Take one step.
+
+        Args:
+            gradients: Of the rows' shape.
+        """
+        assert isinstance(gradients, torch.Tensor)
+        self._momenta.mul_(SGD_MOMENTUM).add_(gradients)
+        self._rows.addcmul_(self._momenta, self._rates, value=-1)
+
+
+def open_device_optimizer(recipe: Recipe, rows: Tensor) -> Optimizer:
+    """The optimizer that a recipe names, for a stack on a device.
+
+    Args:
+        recipe: How models are trained.
+        rows: Weights, shape ``(models, length)``; changed in place.
+
+    Returns:
+        A fresh one.
+    """
+    if recipe.optimizer == "sgd":
+        return DeviceSgd(rows)
+    from normscope.models.stacked.triton_present import has_triton
+
+    return DeviceAdadelta(rows, fused=has_triton())

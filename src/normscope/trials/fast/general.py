@@ -1,0 +1,138 @@
+"""Any model, trained quickly: the plain step with a lighter optimizer, layout and precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+
+from normscope.models.building import build_model
+from normscope.models.first_layer import (
+    describe_first_layer,
+    find_first_layer,
+    scale_first_layer,
+)
+from normscope.trials.fast.memory import EVALUATION_BATCH
+from normscope.trials.fast.optimizers import open_optimizer
+from normscope.trials.pixels import ResidentImages
+from normscope.trials.train import Evaluation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from normscope.images.decoded import DecodedSource
+    from normscope.trials.fast.learner import Numbers
+    from normscope.trials.spec import TrialSpec
+
+
+class ModelLearner:
+    """One model of any kind, under autograd.
+
+    Torch's generator must be seeded for the initialization when this is called, and for dropout
+    afterwards.
+
+    Args:
+        spec: The trial.
+        source: Its images.
+
+    Attributes:
+        models: 1.
+        images: How many images it trains on.
+        initial: Its first layer as it was initialized.
+    """
+
+    models = 1
+
+    def __init__(self, spec: TrialSpec, source: DecodedSource) -> None:
+        model = build_model(
+            spec.model,
+            channels=source.channels,
+            classes=len(source.classes),
+            image_size=source.image_size,
+        )
+        self._first_layer = find_first_layer(model, source.channels, source.image_size)
+        scale_first_layer(self._first_layer, spec.init_scale)
+        self.initial = [describe_first_layer(self._first_layer)]
+        # Convolutions and pooling are quicker in this layout; other layers keep theirs.
+        self._model = model.to(spec.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self._parameters = [p for p in self._model.parameters() if p.requires_grad]
+        self._optimizer = open_optimizer(spec.recipe, [p.detach() for p in self._parameters])
+        self._autocast = spec.precision == "bf16"
+        self._batch_size = spec.recipe.batch_size
+        self._train = ResidentImages(source.train, source.scale, spec)
+        self._others = {"test": ResidentImages(source.test, source.scale, spec)}
+        if source.validation is not None:
+            self._others["validation"] = ResidentImages(source.validation, source.scale, spec)
+        self.images = len(self._train)
+
+    def train_epoch(self, indices: Tensor, rates: Sequence[float]) -> list[float]:
+        """Train on every image once; see ``Learner``.
+
+        Args:
+            indices: The order of the images.
+            rates: One learning rate.
+
+        Returns:
+            Mean cross-entropy over the images as they were trained on.
+        """
+        self._model.train()
+        self._optimizer.set_rates(list(rates) * len(self._parameters))
+        total = torch.zeros((), dtype=torch.float64, device=self._train.device)
+        for batch in indices.split(self._batch_size):
+            pixels, labels = self._train.batch(batch)
+            self._model.zero_grad(set_to_none=True)
+            loss = F.cross_entropy(self._output(pixels), labels)
+            loss.backward()
+            self._optimizer.step([_gradient(parameter) for parameter in self._parameters])
+            total += loss.detach() * len(batch)
+        return [total.item() / len(indices)]
+
+    @torch.inference_mode()
+    def evaluate(self, split: str) -> list[Evaluation]:
+        """Test without training; see ``Learner``.
+
+        Args:
+            split: ``"validation"`` or ``"test"``.
+
+        Returns:
+            How it does.
+        """
+        self._model.eval()
+        images = self._others[split]
+        loss = torch.zeros((), dtype=torch.float64, device=images.device)
+        correct = []
+        for batch in torch.arange(len(images)).split(EVALUATION_BATCH):
+            pixels, labels = images.batch(batch)
+            output = self._output(pixels)
+            loss += F.cross_entropy(output, labels, reduction="sum")
+            correct.append(output.argmax(dim=1) == labels)
+        right = torch.cat(correct).cpu().numpy()
+        return [Evaluation(float(right.mean()), loss.item() / len(images), right)]
+
+    def first_layers(self) -> list[Numbers]:
+        """Its first layer as it is.
+
+        Returns:
+            One description.
+        """
+        return [describe_first_layer(self._first_layer)]
+
+    def _output(self, pixels: Tensor) -> Tensor:
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        if not self._autocast:
+            return self._model(pixels)
+        with torch.autocast(pixels.device.type, torch.bfloat16):
+            return self._model(pixels).float()
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    """A parameter's gradient in the parameter's own layout; zero where the loss ignores it."""
+    gradient = parameter.grad
+    if gradient is None:
+        return torch.zeros_like(parameter)
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)

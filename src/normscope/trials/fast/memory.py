@@ -1,0 +1,65 @@
+"""Memory: kept between steps on a CPU, and shared out among the trials of a stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from normscope.models.stacked.trunk import TRUNKS
+
+if TYPE_CHECKING:
+    from normscope.images.decoded import DecodedSource
+
+LARGEST_KEPT = (32 << 20) - (8 << 10)
+"""Just under the largest block that glibc's allocator learns to keep (mallopt(3), M_MMAP_THRESHOLD:
+at most 32 MiB on 64-bit machines)."""
+
+EVALUATION_BATCH = 128
+"""Images tested at a time: enough to fill the machine, few enough to stay in its caches."""
+
+CPU_BYTES = 1 << 30
+GPU_SHARE = 0.8
+
+
+def keep_freed_memory() -> None:
+    """Let the C library hand out again what a step freed, rather than return it to the system.
+
+    Temporaries of a few megabytes are by default given back when freed, and every page of the
+    next ones is faulted in and cleared anew. glibc keeps blocks up to the size of the largest that
+    it has ever seen freed, so freeing one large block teaches it. Where the library is another,
+    this does nothing.
+    """
+    torch.empty(LARGEST_KEPT, dtype=torch.uint8)
+
+
+def models_that_fit(
+    source: DecodedSource, batch_size: int, compute: torch.dtype, device: torch.device, trunk: str
+) -> int:
+    """How many LeNets train together in this device's memory, by a generous estimate.
+
+    Args:
+        source: Gives the size of the images.
+        batch_size: Images in a step.
+        compute: What convolutions are computed in.
+        device: Where they train.
+        trunk: The implementation's name, from ``TRUNKS``.
+
+    Returns:
+        At least 1.
+    """
+    assert trunk in TRUNKS
+    height, width = source.image_size
+    features = 64 * ((height - 4) // 2) * ((width - 4) // 2)
+    images = max(batch_size, EVALUATION_BATCH)
+    hidden, maps = 32 * (height - 2) * (width - 2), 64 * (height - 4) * (width - 4)
+    unfolded = 2 * 9 * hidden if trunk == "products" else 0
+    # Twice each map, for its gradient, and indices of eight bytes under the pooling.
+    activations = images * ((2 * (hidden + maps) + unfolded) * compute.itemsize + 8 * features)
+    # Weights, gradients and two running means, and the copy that is computed with.
+    bytes_ = activations + 20 * 130 * features
+    if device.type == "cuda":
+        available = int(GPU_SHARE * torch.cuda.mem_get_info(device)[0])
+    else:
+        available = CPU_BYTES
+    return max(1, available // bytes_)

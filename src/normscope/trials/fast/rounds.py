@@ -1,0 +1,149 @@
+"""Trials trained together: as many at a time as share their images and fit the memory."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from normscope.errors import WorkFailed
+from normscope.init_scale import InitScale
+from normscope.normalization import NONE
+from normscope.trials.fast.choosing import choose_trunk
+from normscope.trials.fast.learner import fit
+from normscope.trials.fast.memory import keep_freed_memory, models_that_fit
+from normscope.trials.fast.stack import COMPUTE, StackLearner
+from normscope.trials.result import FinishedTrial
+from normscope.trials.seeding import generators, threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from normscope.images.decoded import DecodedSource
+    from normscope.trials.result import Epoch, TrialResult
+    from normscope.trials.spec import TrialSpec
+
+
+def train_many(
+    specs: Sequence[TrialSpec], source: DecodedSource, trunk: str | None = None
+) -> list[TrialResult]:
+    """Train LeNets together: the same trials as one by one, in a fraction of the time on a GPU.
+
+    Args:
+        specs: Trials of ``lenet`` on these images, in any mixture of seeds and recipes.
+        source: Their images.
+        trunk: The convolutions' implementation; None chooses.
+
+    Returns:
+        Their results, in the same order.
+    """
+    finished = [trial for one in train_rounds(specs, source, trunk) for trial in one]
+    results = {trial.spec.key(): trial.result for trial in finished}
+    return [results[spec.key()] for spec in specs]
+
+
+def train_rounds(
+    specs: Sequence[TrialSpec], source: DecodedSource, trunk: str | None = None
+) -> Iterator[list[FinishedTrial]]:
+    """Train LeNets together, round by round.
+
+    Trials of one round differ in normalization and initialization scale only: those of one seed
+    see the same images in the same order and the same dropout, so a batch is read and drawn once
+    for all of them.
+
+    Args:
+        specs: Trials of ``lenet`` on these images.
+        source: Their images.
+        trunk: The convolutions' implementation; None chooses.
+
+    Yields:
+        The trials of one round with their results. A round that runs out of memory is run again
+        in halves, and no later one is larger.
+
+    Raises:
+        WorkFailed: If one trial alone does not fit the device's memory.
+    """
+    largest = len(specs)
+    warned = False
+    for group in _groups(specs):
+        first = group[0]
+        device = torch.device(first.device)
+        name = trunk or choose_trunk(device, source, first, len(group))
+        compute = COMPUTE[first.precision]
+        fitting = models_that_fit(source, first.recipe.batch_size, compute, device, name)
+        waiting = list(group)
+        while waiting:
+            size = _even_share(len(waiting), min(largest, fitting))
+            try:
+                results = train_stack(waiting[:size], source, name)
+            except torch.OutOfMemoryError:
+                results = None
+            # Not while the exception is handled, whose frames still hold the memory.
+            if results is None:
+                if size == 1:
+                    raise WorkFailed(
+                        f"a trial must fit the memory of {first.device}, got one that does not. "
+                        "Free memory on the device, or use --device cpu."
+                    )
+                largest = size // 2
+                if device.type == "cuda":
+                    torch.cuda.empty_cache()
+                if not warned:
+                    warnings.warn(
+                        f"{first.device} ran out of memory; going on with rounds of at most "
+                        f"{largest} trials",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
+                warned = True
+                continue
+            yield [
+                FinishedTrial(spec, result)
+                for spec, result in zip(waiting[:size], results, strict=True)
+            ]
+            waiting = waiting[size:]
+
+
+def train_stack(
+    specs: Sequence[TrialSpec],
+    source: DecodedSource,
+    trunk: str,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> list[TrialResult]:
+    """Train LeNets as one stack.
+
+    Args:
+        specs: Trials that differ in normalization and initialization scale only.
+        source: Their images.
+        trunk: The convolutions' implementation.
+        on_epoch: Called with the first trial's epochs.
+
+    Returns:
+        Their results, in the same order.
+    """
+    first = specs[0]
+    seeds = generators(first.seed)
+    with threads(first.threads):
+        if first.device == "cuda":
+            from normscope.trials.fast.graph import GraphedStackLearner as Learner
+        else:
+            keep_freed_memory()
+            Learner = StackLearner  # noqa: N806 - a class under the other one's name
+        learner = Learner(specs, source, seeds, trunk)
+        return fit(learner, first, seeds.order, source.validation is not None, on_epoch)
+
+
+def _groups(specs: Sequence[TrialSpec]) -> list[list[TrialSpec]]:
+    groups: dict[str, list[TrialSpec]] = {}
+    for spec in specs:
+        shape = replace(spec, normalization=NONE, init_scale=InitScale())
+        groups.setdefault(shape.key(), []).append(spec)
+    return list(groups.values())
+
+
+def _even_share(waiting: int, largest: int) -> int:
+    """As few rounds as possible, and those of equal size: 225 by at most 100 is 3 times 75."""
+    return math.ceil(waiting / math.ceil(waiting / largest))

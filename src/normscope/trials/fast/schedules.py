@@ -1,0 +1,91 @@
+"""The recipes' schedules of the learning rate, for one trial of a stack each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from normscope.trials.recipe import Recipe
+
+FACTOR, PATIENCE, THRESHOLD = 0.1, 10, 1e-4
+"""``torch.optim.lr_scheduler.ReduceLROnPlateau``'s defaults."""
+
+SMALLEST_CHANGE = 1e-8
+GAMMA = 0.7
+
+
+class Schedule(Protocol):
+    """Decides on a trial's next learning rate.
+
+    Attributes:
+        rate: The one to train with.
+    """
+
+    rate: float
+
+    def step(self, accuracy: float) -> None:
+        """Look back on an epoch.
+
+        Args:
+            accuracy: On the split that the recipe chooses on.
+        """
+        ...
+
+
+class Plateau:
+    """``ReduceLROnPlateau("max")`` without the optimizer that torch's own asks for.
+
+    Args:
+        rate: The first learning rate.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._best = -float("inf")
+        self._epochs_without_rise = 0
+
+    def step(self, accuracy: float) -> None:
+        """Divide the rate by 10 after more than 10 epochs without a rise.
+
+        Args:
+            accuracy: On the split that the recipe chooses on.
+        """
+        if accuracy > self._best * (1 + THRESHOLD):
+            self._best, self._epochs_without_rise = accuracy, 0
+        else:
+            self._epochs_without_rise += 1
+        if self._epochs_without_rise > PATIENCE:
+            self._epochs_without_rise = 0
+            if self.rate - self.rate * FACTOR > SMALLEST_CHANGE:
+                self.rate *= FACTOR
+
+
+class Steps:
+    """``StepLR(step_size=1, gamma=0.7)``.
+
+    Args:
+        rate: The first learning rate.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+
+    def step(self, accuracy: float) -> None:  # noqa: ARG002 - looks at nothing
+        """Multiply the rate by 0.7.
+
+        Args:
+            accuracy: Not looked at.
+        """
+        self.rate *= GAMMA
+
+
+def open_schedule(recipe: Recipe) -> Schedule:
+    """The schedule that a recipe names.
+
+    Args:
+        recipe: How a model is trained.
+
+    Returns:
+        A fresh one.
+    """
+    return Plateau(recipe.lr) if recipe.schedule == "plateau" else Steps(recipe.lr)

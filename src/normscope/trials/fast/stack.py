@@ -1,0 +1,163 @@
+"""A stack of LeNets that learns: one model on a CPU, as many as fit on a GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from normscope.models.first_layer import describe_first_layer, scale_first_layer
+from normscope.models.lenet import LeNet
+from normscope.models.stacked.fold import Fold
+from normscope.models.stacked.lenet import StackedLeNet
+from normscope.models.stacked.trunk import open_trunk
+from normscope.trials.fast.dropout import DropoutMasks
+from normscope.trials.fast.memory import EVALUATION_BATCH
+from normscope.trials.fast.optimizers import open_optimizer
+from normscope.trials.pixels import shared
+from normscope.trials.seeding import torch_seeded
+from normscope.trials.train import Evaluation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from normscope.images.decoded import DecodedSource, LabelledImages
+    from normscope.trials.fast.learner import Numbers
+    from normscope.trials.seeding import Generators
+    from normscope.trials.spec import TrialSpec
+
+COMPUTE = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class StackLearner:
+    """LeNets of one seed and one recipe, each with its own normalization and scale.
+
+    Args:
+        specs: The trials, equal but for normalization and initialization scale.
+        source: Their images.
+        seeds: Their seed's streams.
+        trunk: The convolutions' implementation, a name in ``TRUNKS``.
+
+    Attributes:
+        models: How many.
+        images: How many images they train on.
+        initial: Their first layers as they were initialized.
+    """
+
+    def __init__(
+        self, specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators, trunk: str
+    ) -> None:
+        first = specs[0]
+        self.models, self.images = len(specs), len(source.train)
+        self._device = torch.device(first.device)
+        self._batch_size = first.recipe.batch_size
+        networks = [_network(spec, source, seeds) for spec in specs]
+        self.initial = [describe_first_layer(network.conv1) for network in networks]
+        fold = Fold.of(
+            [spec.normalization for spec in specs],
+            source.channels,
+            source.scale,
+            torch.empty(0, device=self._device),
+        )
+        self._stack = StackedLeNet(
+            networks, fold, open_trunk(trunk), self._device, COMPUTE[first.precision]
+        )
+        self._first_layers = [network.conv1 for network in networks]
+        self._masks = DropoutMasks(self._stack.features, seeds.dropout, self._device)
+        self._optimizer = open_optimizer(first.recipe, self._stack.rows)
+        self._train = _Split(source.train, self._device)
+        self._others = {"test": _Split(source.test, self._device)}
+        if source.validation is not None:
+            self._others["validation"] = _Split(source.validation, self._device)
+        self._total = torch.zeros(self.models, dtype=torch.float64, device=self._device)
+
+    def train_epoch(self, indices: Tensor, rates: Sequence[float]) -> list[float]:
+        """Train on every image once; see ``Learner``.
+
+        Args:
+            indices: The order of the images.
+            rates: One learning rate a model.
+
+        Returns:
+            Mean cross-entropy of each model over the images as they were trained on.
+        """
+        self._optimizer.set_rates(rates)
+        self._total.zero_()
+        for batch in indices.to(self._device).split(self._batch_size):
+            self.step(batch)
+        return (self._total / len(indices)).tolist()
+
+    def step(self, indices: Tensor) -> None:
+        """Train on one batch.
+
+        Args:
+            indices: Of its images, on the device.
+        """
+        pixels, labels = self._train.batch(indices)
+        losses = self._stack.differentiate(pixels, labels, self._masks.draw(len(indices)))
+        self._total.add_(losses, alpha=len(indices))
+        self._optimizer.step(self._stack.gradients)
+
+    @torch.inference_mode()
+    def evaluate(self, split: str) -> list[Evaluation]:
+        """Test without training; see ``Learner``.
+
+        Args:
+            split: ``"validation"`` or ``"test"``.
+
+        Returns:
+            How each model does.
+        """
+        images = self._others[split]
+        loss = torch.zeros(self.models, dtype=torch.float64, device=self._device)
+        correct = []
+        for batch in torch.arange(len(images), device=self._device).split(EVALUATION_BATCH):
+            pixels, labels = images.batch(batch)
+            said = self._stack.log_probabilities(pixels)
+            truth = labels.expand(self.models, -1)
+            loss -= said.gather(2, truth[:, :, None]).sum((1, 2))
+            correct.append(said.argmax(dim=2) == truth)
+        right = torch.cat(correct, dim=1).cpu().numpy()
+        return [
+            Evaluation(float(row.mean()), total / len(images), row)
+            for row, total in zip(right, loss.tolist(), strict=True)
+        ]
+
+    def first_layers(self) -> list[Numbers]:
+        """The models' first layers as they are.
+
+        Returns:
+            One description a model.
+        """
+        described = []
+        for index, layer in enumerate(self._first_layers):
+            weight, bias = self._stack.first_layer(index)
+            with torch.no_grad():
+                layer.get_parameter("weight").copy_(weight)
+                layer.get_parameter("bias").copy_(bias)
+            described.append(describe_first_layer(layer))
+        return described
+
+
+class _Split:
+    """A split's bytes on the device, channels innermost."""
+
+    def __init__(self, images: LabelledImages, device: torch.device) -> None:
+        self._pixels = shared(images.pixels).permute(0, 2, 3, 1).contiguous().to(device)
+        self._labels = shared(images.labels).to(device)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = self._pixels.index_select(0, indices).permute(0, 3, 1, 2)
+        return pixels, self._labels.index_select(0, indices)
+
+
+def _network(spec: TrialSpec, source: DecodedSource, seeds: Generators) -> LeNet:
+    with torch_seeded(seeds.initialization, spec.device):
+        network = LeNet(source.channels, len(source.classes), source.image_size)
+    scale_first_layer(network.conv1, spec.init_scale)
+    return network

@@ -1,0 +1,67 @@
+"""The fast trainer: one trial, whatever its model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from normscope.trials.fast.choosing import choose_trunk
+from normscope.trials.fast.general import ModelLearner
+from normscope.trials.fast.learner import fit
+from normscope.trials.fast.memory import keep_freed_memory
+from normscope.trials.fast.rounds import train_stack
+from normscope.trials.seeding import generators, threads, torch_seeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from normscope.images.decoded import DecodedSource
+    from normscope.trials.result import Epoch, TrialResult
+    from normscope.trials.spec import TrialSpec
+
+STACKED_MODEL = "lenet"
+STACKED_DEVICES = ("cpu", "cuda")
+
+
+def can_stack(model: str, device: str) -> bool:
+    """Whether trials of a model can train together, by arithmetic of our own.
+
+    Args:
+        model: A model's name.
+        device: Where it trains.
+
+    Returns:
+        True for ``lenet`` on a CPU or a CUDA device.
+    """
+    return model == STACKED_MODEL and device in STACKED_DEVICES
+
+
+def train_fast(
+    spec: TrialSpec,
+    source: DecodedSource,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> TrialResult:
+    """Run one trial: the plain trainer's experiment in less time.
+
+    The same initialization, order of images and schedule, and dropout of the same law from other
+    draws; see ``docs/performance.md`` for what is done otherwise.
+
+    Args:
+        spec: The trial.
+        source: Its images, with the splits that its recipe needs.
+        on_epoch: Called at the end of every epoch.
+
+    Returns:
+        What the trial gave.
+    """
+    if can_stack(spec.model, spec.device):
+        trunk = choose_trunk(torch.device(spec.device), source, spec, models=1)
+        return train_stack([spec], source, trunk, on_epoch)[0]
+    seeds = generators(spec.seed)
+    with threads(spec.threads), torch_seeded(seeds.initialization, spec.device):
+        if spec.device == "cpu":
+            keep_freed_memory()
+        learner = ModelLearner(spec, source)
+        torch.manual_seed(seeds.dropout)
+        return fit(learner, spec, seeds.order, source.validation is not None, on_epoch)[0]

@@ -1,0 +1,105 @@
+"""What trials are computed in, and what this machine computes quickly."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from normscope.errors import NormscopeError, UnknownName
+
+PRECISIONS = ("auto", "fp32", "bf16")
+TRAINERS = ("fast", "plain")
+
+BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
+
+WITHOUT_BF16 = (
+    "SSE41",
+    "AVX",
+    "AVX2",
+    "AVX2_VNNI",
+    "AVX2_VNNI_2",
+    "AVX512_CORE",
+    "AVX512_CORE_VNNI",
+)
+"""Values of oneDNN's ``ONEDNN_MAX_CPU_ISA`` that keep it from instructions for bf16
+(https://uxlfoundation.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html)."""
+
+
+def resolve_trainer(trainer: str) -> str:
+    """The trainer of a name.
+
+    Args:
+        trainer: ``"fast"`` or ``"plain"``.
+
+    Returns:
+        The same.
+
+    Raises:
+        UnknownName: If the name is unknown.
+    """
+    if trainer not in TRAINERS:
+        raise UnknownName("--trainer", trainer, TRAINERS)
+    return trainer
+
+
+def resolve_precision(precision: str, device: str = "cpu", trainer: str = "fast") -> str:
+    """The precision that trials are computed in.
+
+    Args:
+        precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
+        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        trainer: ``"fast"`` or ``"plain"``.
+
+    Returns:
+        ``"fp32"`` or ``"bf16"``; ``"auto"`` is bf16 where the processor has instructions for it.
+
+    Raises:
+        UnknownName: If the name is unknown.
+        NormscopeError: If the plain trainer is asked for bf16.
+    """
+    if precision not in PRECISIONS:
+        raise UnknownName("--precision", precision, PRECISIONS)
+    if trainer == "plain":
+        if precision == "bf16":
+            raise NormscopeError(
+                "--trainer plain must be given --precision fp32 or auto, got bf16. "
+                "Use --trainer fast."
+            )
+        return "fp32"
+    if precision == "auto":
+        return "bf16" if computes_bf16(device) else "fp32"
+    return precision
+
+
+def computes_bf16(device: str) -> bool:
+    """Whether a device has instructions for bf16, rather than emulating it.
+
+    Args:
+        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Returns:
+        False where that cannot be told.
+    """
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device != "cpu":
+        return False
+    return _allowed_bf16(os.environ) and _has_bf16(_cpu_capabilities())
+
+
+def _cpu_capabilities() -> dict[str, Any]:
+    import torch
+
+    found = getattr(torch.cpu, "get_capabilities", None)
+    return dict(found()) if found else {}
+
+
+def _has_bf16(capabilities: dict[str, Any]) -> bool:
+    return any(capabilities.get(name) for name in BF16_INSTRUCTIONS)
+
+
+def _allowed_bf16(environment: os._Environ[str] | dict[str, str]) -> bool:
+    limit = environment.get("ONEDNN_MAX_CPU_ISA") or environment.get("DNNL_MAX_CPU_ISA") or ""
+    return limit.upper() not in WITHOUT_BF16
