@@ -86,7 +86,7 @@ class Reading:
         if channels not in {1, 3, 4}:
             raise UnreadableImage(f"{channels} channels cannot be seen as {self.channels}")
         if valid is not None and valid.shape[1] > 1:
-            valid = valid[:, :3].all(axis=1, keepdims=True)
+            valid = np.asarray(valid[:, :3].all(axis=1, keepdims=True))
         if channels == 1:
             return values, valid
         # Grey stays one channel even for rgb: three equal channels are made of its sums.
