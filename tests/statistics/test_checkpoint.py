@@ -26,7 +26,7 @@ def images(tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
     rng = np.random.default_rng(0)
-    for number in range(200):
+    for number in range(400):
         channels = 1 if number % 7 == 0 else 3
         pixels = rng.integers(0, 256, (8, 9, channels), dtype=np.uint8)
         Image.fromarray(pixels.squeeze()).save(folder / f"{number:03}.png")
@@ -57,7 +57,7 @@ def test_an_interrupted_run_goes_on_from_its_shards(images, tmp_path, monkeypatc
     monkeypatch.setattr(Image, "open", lambda *a, **k: read.append(1) or original(*a, **k))
     found = stats(images, batch_size=30, out=out, workers=7)
     assert everything(found) == expected
-    assert len(read) <= 200 - 32 * saved
+    assert len(read) <= 400 - 64 * saved
     read.clear()
     assert everything(stats(images, batch_size=30, out=out)) == expected
     assert not read
@@ -135,10 +135,10 @@ def test_a_run_from_the_command_line_is_stopped_and_goes_on(tmp_path, sign):
     run.send_signal(sign)
     _, error = run.communicate(timeout=30)
     assert run.returncode == (130 if sign == signal.SIGINT else -signal.SIGKILL), error
-    assert 1 <= len(list(shards.glob("[!.]*.json"))) < 28
-    for path in sorted(images.iterdir())[96:]:
+    assert 1 <= len(list(shards.glob("[!.]*.json"))) < 14
+    for path in sorted(images.iterdir())[128:]:
         path.unlink()
     again = _run(images, out)
     printed, error = again.communicate(timeout=60)
     assert again.returncode == 0, error
-    assert "96 images" in printed
+    assert "128 images" in printed

@@ -238,9 +238,9 @@ def shard_size(index: int) -> int:
 
     Example:
         >>> [shard_size(index) for index in (0, 64, 128)]
-        [32, 128, 1024]
+        [64, 128, 1024]
     """
-    return 32 if index < 64 else 128 if index < 128 else 1024
+    return 64 if index < 64 else 128 if index < 128 else 1024
 
 
 def _decoded(read: Callable[[str], bytes], name: str) -> Pixels | UnreadableImage:
@@ -253,7 +253,8 @@ def _decoded(read: Callable[[str], bytes], name: str) -> Pixels | UnreadableImag
 
 
 def _file_bytes(path: str) -> bytes:
-    with open(path, "rb") as file:  # noqa: PTH123
+    # Unbuffered: the whole file is read at once.
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         _check_bytes(os.fstat(file.fileno()).st_size)
         return file.read()
 

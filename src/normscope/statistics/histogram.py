@@ -83,22 +83,24 @@ def count_colour_bins(image: np.ndarray) -> np.ndarray:
     as fast as `numpy.bincount`, which has to gather it first.
 
     Args:
-        image: uint8, shape ``(3, H, W)``, a view of an array of shape ``(H, W, 3)``.
+        image: uint8, shape ``(3, H, W)``, a view of an array of shape ``(H, W, 3)`` whose rows may
+            be further apart.
 
     Returns:
-        int64, shape ``(3, 256)``.
+        Integers in float32 or int64, shape ``(3, 256)``.
     """
     import cv2
 
     rows = image.transpose(1, 2, 0)
-    at_once = max(1, STRIP_PIXELS // rows.shape[1])
-    counts = np.zeros((3, 256), np.int64)
-    for top in range(0, len(rows), at_once):
-        strip = [rows[top : top + at_once]]
-        for channel in range(3):
-            found = cv2.calcHist(strip, [channel], None, [256], [0, 256])
-            counts[channel] += found.reshape(-1).astype(np.int64)
-    return counts
+    if rows.shape[1] > STRIP_PIXELS:
+        return np.stack([count_bins(channel) for channel in image])
+    at_once = STRIP_PIXELS // rows.shape[1]
+    strips = [
+        np.array([cv2.calcHist([strip], [c], None, [256], [0, 256]) for c in range(3)])
+        for strip in (rows[top : top + at_once] for top in range(0, len(rows), at_once))
+    ]
+    counts = strips[0] if len(strips) == 1 else np.sum(strips, axis=0, dtype=np.int64)
+    return counts.reshape(3, 256)
 
 
 def _count_bytes(flat: np.ndarray) -> np.ndarray:

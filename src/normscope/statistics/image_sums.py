@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from normscope.statistics.histogram import count_bins, count_colour_bins
+from normscope.statistics.histogram import count_bins
 from normscope.statistics.moments import Moments
 
-SMALL_PIXELS = 65_536
+SMALL_PIXELS = 16_384
 """Below this many pixels a channel, many images are summed faster together than one by one."""
 
 POWERS = np.arange(256)[:, None] ** [1, 2]
@@ -98,29 +98,46 @@ def sum_images(
     dtype = values.dtype
     if dtype.kind not in "iu" or dtype.itemsize > 2:
         return _sum_wide(values, valid)
-    if valid is None and dtype == np.uint8:
-        colour = values.shape[1] == 3 and values[0].transpose(1, 2, 0).flags.c_contiguous
-        large = values.shape[2] * values.shape[3] > SMALL_PIXELS
-        if large or (colour and len(values) == 1):
-            return _sum_by_histogram(values, colour)
-        return _sum_bytes(values)
-    return _sum_narrow(values, valid)
+    if valid is not None or dtype != np.uint8:
+        return _sum_narrow(values, valid)
+    if values.shape[2] * values.shape[3] > SMALL_PIXELS:
+        return sum_counts([np.stack([count_bins(c) for c in image]) for image in values])
+    return _sum_bytes(values)
 
 
-def _sum_by_histogram(values: np.ndarray, colour: bool) -> tuple[np.ndarray | Moments, ImageSums]:
-    total = np.zeros((values.shape[1], 256), np.int64)
-    sums = []
-    for image in values:
-        counts = count_colour_bins(image) if colour else np.stack([count_bins(c) for c in image])
-        sums.append(counts @ POWERS)
-        total += counts
-    both = np.array(sums)
-    s, q = both[..., 0], both[..., 1]
-    n = np.full(s.shape, values.shape[2] * values.shape[3], np.int64)
-    return total, ImageSums(n, s, q)
+def is_counted_alone(values: np.ndarray, valid: np.ndarray | None) -> bool:
+    """Whether an image is best summed by `count_colour_bins` and, in the end, `sum_counts`.
+
+    Args:
+        values: Shape ``(N, C, H, W)``.
+        valid: Which pixels count, or None for all.
+
+    Returns:
+        True for one image of bytes with three channels side by side, as decoders leave them; its
+        rows may be cropped.
+    """
+    if len(values) > 1 or valid is not None or values.dtype != np.uint8 or values.shape[1] != 3:
+        return False
+    _, channel, row, pixel = values.strides
+    return (channel, pixel) == (1, 3) and row >= 3 * values.shape[3]
 
 
-def _sum_bytes(values: np.ndarray) -> tuple[np.ndarray | Moments, ImageSums]:
+def sum_counts(counts: list[np.ndarray]) -> tuple[np.ndarray, ImageSums]:
+    """The sums that the histograms of images of bytes determine.
+
+    Args:
+        counts: For each image, shape ``(C, 256)``.
+
+    Returns:
+        The histogram of all of them, and the sums of each.
+    """
+    stacked = np.array(counts).astype(np.int64, copy=False)
+    powers = stacked @ POWERS
+    sums = ImageSums(stacked.sum(axis=2), powers[..., 0], powers[..., 1])
+    return stacked.sum(axis=0), sums
+
+
+def _sum_bytes(values: np.ndarray) -> tuple[np.ndarray, ImageSums]:
     # In float32, in blocks so small that every partial sum is an integer which it holds.
     images, channels, height, width = values.shape
     pixels = height * width

@@ -72,7 +72,7 @@ class Reading:
             values, valid = _without_nan(values, valid)
         if self.nodata is not None:
             counted = np.asarray(values != self.nodata)
-            valid = counted if valid is None else valid & counted
+            valid = counted if valid is None else np.asarray(valid & counted)
         if self.resize is not None or self.crop is not None:
             from normscope.statistics.resizing import resized
 

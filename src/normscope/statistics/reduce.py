@@ -12,7 +12,8 @@ from normscope.images.decode import UnreadableImage
 from normscope.images.pixels import Pixels
 from normscope.statistics.batches import Batches
 from normscope.statistics.collected import Collected
-from normscope.statistics.image_sums import ImageSums, sum_images
+from normscope.statistics.histogram import count_colour_bins
+from normscope.statistics.image_sums import ImageSums, is_counted_alone, sum_counts, sum_images
 from normscope.statistics.kinds import Kind
 from normscope.statistics.moments import Moments
 
@@ -70,14 +71,35 @@ class _Kept:
     moments: Moments | None = None
     sums: list[ImageSums] = field(default_factory=list)
     positions: list[np.ndarray] = field(default_factory=list)
+    counts: list[np.ndarray] = field(default_factory=list)
+    counted: list[int] = field(default_factory=list)
+
+    def count(self, position: int, image: np.ndarray) -> None:
+        # What can be done for many images at once is left for the end of the shard.
+        self.counts.append(count_colour_bins(image))
+        self.counted.append(position)
+        self.pixels += image.shape[1] * image.shape[2]
+
+    def finish(self, dtype: str) -> tuple[Moments, ImageSums, np.ndarray]:
+        if self.counts:
+            self._keep(np.array(self.counted), *sum_counts(self.counts))
+        moments = self.moments
+        if self.histogram is not None:
+            moments = Moments.from_histogram(self.histogram, dtype)
+        assert moments is not None
+        positions = np.concatenate(self.positions)
+        order = np.argsort(positions, kind="stable")
+        return moments, ImageSums.joined(self.sums).take(order), positions[order]
 
     def add(self, positions: np.ndarray, values: np.ndarray, valid: np.ndarray | None) -> None:
-        totals, sums = sum_images(values, valid)
+        self._keep(positions, *sum_images(values, valid))
+        self.pixels += len(values) * values.shape[2] * values.shape[3]
+
+    def _keep(self, positions: np.ndarray, totals: np.ndarray | Moments, sums: ImageSums) -> None:
         if isinstance(totals, Moments):
             self.moments = totals if self.moments is None else self.moments.merge(totals)
         else:
             self.histogram = totals if self.histogram is None else self.histogram + totals
-        self.pixels += len(values) * values.shape[2] * values.shape[3]
         self.sums.append(sums)
         self.positions.append(positions)
 
@@ -103,6 +125,9 @@ class _Work:
                 self.skipped.append((position, name or f"image {position}", str(error)))
             return
         values, valid = pixels.values, pixels.valid
+        if is_counted_alone(values, valid):
+            self._kept(values).count(position, values[0])
+            return
         small = values.shape[2] * values.shape[3] <= STACK_PIXELS
         if len(values) > 1 or valid is not None or not small:
             self._add(np.arange(position, position + len(values)), values, valid)
@@ -116,13 +141,8 @@ class _Work:
         size = self.reading.batch_size
         collected = Collected(skipped=self.skipped, batches=None if size is None else Batches(size))
         for kind, kept in self.kept.items():
-            moments = kept.moments
-            if kept.histogram is not None:
-                moments = Moments.from_histogram(kept.histogram, kind.dtype)
-            assert moments is not None
-            order = np.argsort(positions := np.concatenate(kept.positions), kind="stable")
-            sums = ImageSums.joined(kept.sums).take(order)
-            collected.add(kind, kept.pixels, moments, sums, positions[order])
+            moments, sums, positions = kept.finish(kind.dtype)
+            collected.add(kind, kept.pixels, moments, sums, positions)
         if collected.batches is not None:
             collected.batches.see(start, count)
         return collected
@@ -139,5 +159,11 @@ class _Work:
             self._add(np.array(positions), np.concatenate(images), None)
 
     def _add(self, positions: np.ndarray, values: np.ndarray, valid: np.ndarray | None) -> None:
+        self._kept(values).add(positions, values, valid)
+
+    def _kept(self, values: np.ndarray) -> _Kept:
         kind = _kind(values.shape[1], values.dtype)
-        self.kept.setdefault(kind, _Kept()).add(positions, values, valid)
+        kept = self.kept.get(kind)
+        if kept is None:
+            kept = self.kept[kind] = _Kept()
+        return kept
