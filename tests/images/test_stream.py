@@ -165,6 +165,20 @@ def test_an_archive_cut_in_the_middle(tmp_path, keep):
     )
 
 
+def test_links_inside_an_archive_are_skipped_with_a_reason(tmp_path):
+    _png(tmp_path / "a.png")
+    os.link(tmp_path / "a.png", tmp_path / "b.png")
+    (tmp_path / "c.png").symlink_to("a.png")
+    with tarfile.open(tmp_path / "links.tar", "w") as tar:
+        for name in "abc":
+            tar.add(tmp_path / f"{name}.png", f"{name}.png")
+    found = stats(tmp_path / "links.tar")
+    assert found.images == 1
+    assert [(s.path.name, s.reason) for s in found.skipped] == [
+        (f"{name}.png", "a link inside an archive, which is not followed") for name in "bc"
+    ]
+
+
 def test_no_archive(tmp_path):
     path = tmp_path / "a.tar"
     path.write_bytes(b"no tar at all" * 100)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.statistics.test_stats import everything
+from tests.reference.bits import everything
 
 import normscope
 from normscope.images.stream import open_stream

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
+from tests.reference.bits import everything
 from tests.reference.fractions_statistics import reference_statistics
 
 import normscope
@@ -20,14 +21,6 @@ from normscope.normalization import Normalization
 from normscope.statistics.stats import stats
 
 RNG = np.random.default_rng(1)
-
-
-def everything(found) -> dict:
-    """All fields but the name, for a comparison to the last bit."""
-    return {
-        **{key: value for key, value in found.to_json().items() if key not in {"source", "notes"}},
-        "histogram": found.histogram.tolist(),
-    }
 
 
 @pytest.fixture(scope="module")

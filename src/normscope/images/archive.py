@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+LINK = -1
+"""In place of a size: the member has no bytes of its own."""
+
+
 @dataclass(frozen=True)
 class Member:
     """One image in an archive.
@@ -20,7 +24,7 @@ class Member:
     Attributes:
         name: Its path in the archive.
         offset: Where its bytes start in the archive's file.
-        size: How many bytes it has.
+        size: How many bytes it has, or `LINK`.
     """
 
     name: str
@@ -38,7 +42,7 @@ def tar_members(archive: str) -> Iterator[Member]:
         archive: Path of the file.
 
     Yields:
-        The regular members whose names end like an image's.
+        The regular members whose names end like an image's, and links among them.
 
     Raises:
         NormscopeError: If the file is no tar archive or cannot be read.
@@ -55,8 +59,12 @@ def tar_members(archive: str) -> Iterator[Member]:
                     if info.offset_data + info.size > size:
                         raise WorkFailed(_cut(archive, info.name))
                     name = info.name.rsplit("/", 1)[-1]
-                    if info.isreg() and name[:1] != "." and name.lower().endswith(SUFFIXES):
+                    if name[:1] == "." or not name.lower().endswith(SUFFIXES):
+                        continue
+                    if info.isreg():
                         yield Member(info.name, info.offset_data, info.size)
+                    elif info.islnk() or info.issym():
+                        yield Member(info.name, 0, LINK)
                 if size < tar.offset + tarfile.BLOCKSIZE:
                     raise WorkFailed(_cut(archive, "the end marker"))
     except OSError as error:

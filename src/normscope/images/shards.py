@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from normscope.images.archive import LINK
 from normscope.images.decode import UnreadableImage
 from normscope.images.pixels import Pixels, decode_pixels
 
@@ -125,6 +126,8 @@ class TarShard:
                 offset, size = self.extents[index].tolist()
 
                 def read(_: str, offset: int = offset, size: int = size) -> bytes:
+                    if size == LINK:
+                        raise UnreadableImage("a link inside an archive, which is not followed")
                     _check_bytes(size)
                     file.seek(offset)
                     return file.read(size)

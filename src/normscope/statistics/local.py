@@ -39,7 +39,7 @@ def reduce_locally(
     Yields:
         Each shard with its sums, as they are done.
     """
-    count = workers or len(os.sched_getaffinity(0))
+    count = workers or _cores()
     stop = threading.Event()
     waiting = iter(shards)
     in_flight: dict[Future[Collected], Shard] = {}
@@ -56,6 +56,12 @@ def reduce_locally(
             # Reached on an error and on Ctrl-C too: workers give up at their next image.
             stop.set()
             pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    # A container may have fewer than the machine; only Linux tells.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @contextmanager
