@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from normscope.errors import NormscopeError, UnknownName
-from normscope.models.building import build_model
+from normscope.models.building import build_model, check_model
 
 SIZES = {"channels": 3, "classes": 2, "image_size": (12, 12)}
 
@@ -30,6 +31,17 @@ def not_a_module(image_size):
 
 def broken():
     raise RuntimeError("no luck")
+
+def three_outputs():
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
+
+class Picky(nn.Module):
+    def forward(self, images):
+        raise ValueError("too small")
+
+def no_weights():
+    return nn.Sequential(nn.AdaptiveAvgPool2d((1, 2)), nn.Flatten(), nn.Unflatten(1, (3, 2)),
+                         nn.AdaptiveAvgPool2d((1, 2)), nn.Flatten())
 
 number = 3
 """,
@@ -95,3 +107,34 @@ def test_unknown_model_suggests_the_nearest():
 def test_a_model_that_refuses_the_images():
     with pytest.raises(NormscopeError, match="^lenet must be given images of at least"):
         build_model("lenet", channels=1, classes=2, image_size=(4, 4))
+
+
+def test_a_model_that_fits(factories):
+    before = torch.get_rng_state()
+    check_model("lenet", **SIZES)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "my_models:three_outputs",
+            "model my_models:three_outputs must give one output for each of the 2 classes, shape "
+            "(1, 2), got (1, 3). Mend the model's last layer.",
+        ),
+        (
+            "my_models:Picky",
+            "model my_models:Picky must take images of shape (1, 3, 12, 12), got "
+            "ValueError: too small. Mend the model, or use images that it takes.",
+        ),
+        (
+            "my_models:no_weights",
+            "model my_models:no_weights must have weights to train, got none. Mend the model.",
+        ),
+    ],
+)
+def test_models_that_do_not_fit(factories, name, sentence):
+    with pytest.raises(NormscopeError) as error:
+        check_model(name, **SIZES)
+    assert str(error.value) == sentence

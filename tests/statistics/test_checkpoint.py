@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.reference.bits import everything
 
 import normscope
 from normscope.images.stream import open_stream
@@ -19,6 +18,7 @@ from normscope.statistics.collected import Collected
 from normscope.statistics.reading import Reading
 from normscope.statistics.reduce import Stopped, reduce_shard
 from normscope.statistics.stats import stats
+from tests.reference.bits import everything
 
 
 @pytest.fixture

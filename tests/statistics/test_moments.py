@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tests.reference.fractions_moments import reference_moments, reference_std
 
 from normscope.errors import ChannelMismatch, NormscopeError
 from normscope.statistics.exact import exact_dot, exact_sqrt, exact_sum
 from normscope.statistics.moments import Moments
+from tests.reference.fractions_moments import reference_moments, reference_std
 
 TYPES = (
     "uint8",

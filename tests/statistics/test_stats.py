@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from tests.reference.bits import everything
-from tests.reference.fractions_statistics import reference_statistics
 
 import normscope
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.normalization import Normalization
 from normscope.statistics.stats import stats
+from tests.reference.bits import everything
+from tests.reference.fractions_statistics import reference_statistics
 
 RNG = np.random.default_rng(1)
 

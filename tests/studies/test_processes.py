@@ -3,11 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.trials.test_train import numbers
 
 from normscope.errors import WorkFailed
 from normscope.studies.executors.processes import LocalProcesses
 from normscope.trials.train import train
+from tests.trials.test_train import numbers
 
 MODELS = """
 import os

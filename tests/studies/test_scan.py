@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.trials.test_train import numbers
 
 import normscope
 from normscope.errors import NormscopeError
@@ -21,6 +20,7 @@ from normscope.studies.scan import default_folder, plan_again, plan_scan, run_sc
 from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study
 from normscope.trials.running import run_trial
+from tests.trials.test_train import numbers
 
 
 def everything(study: Study) -> dict[str, object]:

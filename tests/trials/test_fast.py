@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.trials.test_train import numbers
 from torch import nn
 
 from normscope.errors import WorkFailed
@@ -24,6 +23,7 @@ from normscope.trials.fast.training import train_fast
 from normscope.trials.recipe import LENET_ARTICLE, LENET_STEPLR
 from normscope.trials.running import run_trial
 from normscope.trials.train import train
+from tests.trials.test_train import numbers
 
 
 def small_network(channels: int, classes: int) -> nn.Module:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.reference.notebook_loop import notebook_loop
 
 from normscope.errors import ChannelMismatch
 from normscope.init_scale import InitScale
@@ -14,6 +13,7 @@ from normscope.normalization import IMAGENET, NONE, Normalization
 from normscope.trials.recipe import LENET_ARTICLE, LENET_STEPLR
 from normscope.trials.seeding import generators
 from normscope.trials.train import train
+from tests.reference.notebook_loop import notebook_loop
 
 
 def numbers(result):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from normscope.errors import NormscopeError, UnknownName
@@ -55,6 +56,40 @@ def build_model(
             "Return the network."
         )
     return model
+
+
+def check_model(name: str, *, channels: int, classes: int, image_size: tuple[int, int]) -> None:
+    """Build a model once and show it one black image, before any trial depends on it.
+
+    Args:
+        name: As for ``build_model``.
+        channels: Channels of the images.
+        classes: How many outputs there must be.
+        image_size: Height and width in pixels.
+
+    Raises:
+        NormscopeError: If it cannot be built, does not take the images, has no weights to train,
+            or gives another number of outputs.
+    """
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(name, channels=channels, classes=classes, image_size=image_size).eval()
+        shape = (1, channels, *image_size)
+        try:
+            with torch.inference_mode():
+                output = model(torch.zeros(shape))
+        except Exception as error:
+            raise NormscopeError(
+                f"model {name} must take images of shape {shape}, got {type(error).__name__}: "
+                f"{error}. Mend the model, or use images that it takes."
+            ) from error
+    met = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    if met != (1, classes):
+        raise NormscopeError(
+            f"model {name} must give one output for each of the {classes} classes, shape "
+            f"{(1, classes)}, got {met}. Mend the model's last layer."
+        )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise NormscopeError(f"model {name} must have weights to train, got none. Mend the model.")
 
 
 def model_factory(name: str) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.init_scale import InitScale
-from normscope.models.building import build_model
+from normscope.models.building import check_model
 from normscope.studies.axis import Axis
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.specification import ScanSpec
@@ -220,8 +220,8 @@ def plan_again(
 
 
 def _checked(specification: ScanSpec, source: DecodedSource, out: str | Path | None) -> PlannedScan:
-    # Building the model once finds a wrong name or factory before a folder is made for the study.
-    build_model(
+    # A wrong name, factory or network is found before a folder is made for the study.
+    check_model(
         specification.model,
         channels=source.channels,
         classes=len(source.classes),

@@ -71,6 +71,7 @@ def train(
     Returns:
         The trial's full specification with what it gave.
     """
+    from normscope.models.building import check_model
     from normscope.trials.running import run_trial
 
     device, trainer = resolve_device(device), resolve_trainer(trainer)
@@ -81,6 +82,12 @@ def train(
     check_skipped(prepared.source, strict)
     if on_skipped:
         on_skipped(prepared.source.skipped)
+    check_model(
+        model,
+        channels=prepared.source.channels,
+        classes=len(prepared.source.classes),
+        image_size=prepared.source.image_size,
+    )
     spec = TrialSpec(
         source=source,
         fingerprint=prepared.fingerprint,
