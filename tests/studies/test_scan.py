@@ -84,11 +84,13 @@ def trials_in(database) -> int:
             connection.close()
 
 
-def test_killed_and_started_again_at_once(tmp_path, small_plan):
+def test_killed_and_started_again_at_once(tmp_path, small_options):
+    # So many epochs that trials are left when the third is seen to be finished.
+    small_plan = plan_scan(replace(small_options, epochs=5))
     out = tmp_path / "killed"
     command = [
         sys.executable, "-m", "normscope", "scan", "digits", "--mean", "0,0.5",
-        "--std", "0.1:1:3:log", "--seeds", "2", "--epochs", "1", "--train-images", "100",
+        "--std", "0.1:1:3:log", "--seeds", "2", "--epochs", "5", "--train-images", "100",
         "--workers", "2", "--out", str(out),
     ]  # fmt: skip
     with subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL) as scan:
