@@ -23,7 +23,7 @@ def test_bytes_are_counted_in_every_layout(monkeypatch, strip, shape):
     assert count_colour_bins(image).tolist() == expected
     cropped = np.pad(interleaved, ((0, 0), (2, 3), (0, 0)))[:, 2:-3].transpose(2, 0, 1)
     assert count_colour_bins(cropped).tolist() == expected
-    monkeypatch.setattr(histogram, "STRIP_PIXELS", max(4, strip // 4 * 4))
+    monkeypatch.setattr(histogram, "QUAD_BYTES", max(4, strip // 4 * 4))
     assert [count_bins(np.ascontiguousarray(c)).tolist() for c in image] == expected
     assert [count_bins(c).tolist() for c in image] == expected
 

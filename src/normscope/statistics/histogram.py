@@ -10,6 +10,9 @@ FAST_PIXELS = 8_192
 STRIP_PIXELS = 2**24
 """OpenCV returns counts as float32, which holds every integer up to this one."""
 
+QUAD_BYTES = 2**24
+"""Pillow is lent so many bytes at a time; a multiple of four, below its largest image."""
+
 
 def bins_of(dtype: np.dtype) -> int:
     """How many bins a pixel type has: 256 for 8 bits, 65,536 for all others.
@@ -63,9 +66,9 @@ def count_bins(pixels: np.ndarray) -> np.ndarray:
         [1, 2]
     """
     dtype = pixels.dtype
-    if dtype == np.uint8 and pixels.size >= FAST_PIXELS and pixels.flags.c_contiguous:
-        return _count_bytes(pixels.reshape(-1))
     flat = pixels.reshape(-1)
+    if dtype == np.uint8 and flat.size >= FAST_PIXELS:
+        return _count_bytes(np.ascontiguousarray(flat))
     if dtype.kind in "ub" and dtype.itemsize <= 2:
         order = flat
     elif dtype.kind == "i" and dtype.itemsize <= 2:
@@ -110,8 +113,8 @@ def _count_bytes(flat: np.ndarray) -> np.ndarray:
     # of one channel are counted as if they were pixels of four.
     whole = flat.size // 4 * 4
     counts = np.bincount(flat[whole:], minlength=256).astype(np.int64, copy=False)
-    for start in range(0, whole, STRIP_PIXELS):
-        part = flat[start : min(start + STRIP_PIXELS, whole)]
+    for start in range(0, whole, QUAD_BYTES):
+        part = flat[start : min(start + QUAD_BYTES, whole)]
         quads = Image.frombuffer("RGBX", (part.size // 4, 1), part, "raw", "RGBX", 0, 1)
         counts += np.array(quads.histogram()).reshape(4, 256).sum(axis=0)
     return counts

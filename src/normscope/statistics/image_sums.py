@@ -138,31 +138,33 @@ def sum_counts(counts: list[np.ndarray]) -> tuple[np.ndarray, ImageSums]:
 
 
 def _sum_bytes(values: np.ndarray) -> tuple[np.ndarray, ImageSums]:
-    # In float32, in blocks so small that every partial sum is an integer which it holds.
+    import cv2
+
     images, channels, height, width = values.shape
-    pixels = height * width
+    planes = np.ascontiguousarray(values).reshape(images * channels, height * width)
+    s = cv2.reduce(planes, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    counts = [count_bins(planes[channel::channels]) for channel in range(channels)]
+    shape = (images, channels)
+    n = np.full(shape, height * width, np.int64)
+    sums = ImageSums(n, s.reshape(shape).astype(np.int64), _squares(planes).reshape(shape))
+    return np.stack(counts), sums
+
+
+def _squares(planes: np.ndarray) -> np.ndarray:
+    # In float32, in blocks so small that every partial sum is an integer which it holds.
+    pixels = planes.shape[1]
     blocks = -(-pixels // BLOCK)
     block = -(-pixels // blocks)
-    rows = max(1, TOGETHER_BYTES // (channels * pixels * 4))
-    buffer = np.zeros((min(rows, images), channels, blocks * block), np.float32)
-    s, q = (np.empty((images, channels), np.int64) for _ in range(2))
-    for start in range(0, images, rows):
-        part = values[start : start + rows]
+    rows = max(1, TOGETHER_BYTES // (pixels * 4))
+    buffer = np.zeros((min(rows, len(planes)), blocks * block), np.float32)
+    squares = np.empty(len(planes), np.int64)
+    for start in range(0, len(planes), rows):
+        part = planes[start : start + rows]
         filled = buffer[: len(part)]
-        np.copyto(filled[:, :, :pixels], part.reshape(len(part), channels, pixels))
-        cut = filled.reshape(-1, block)
-        shape = (len(part), channels, blocks)
-        # Not BLAS: its threads would fight over the cores with the other workers.
-        plain = np.einsum("ij->i", cut).reshape(shape)
-        squares = np.einsum("ij,ij->i", cut, cut).reshape(shape)
-        s[start : start + rows] = plain.sum(axis=2, dtype=np.float64)
-        q[start : start + rows] = squares.sum(axis=2, dtype=np.float64)
-    n = np.full(s.shape, pixels, np.int64)
-    if channels == 1:
-        total = count_bins(values)[None]
-    else:
-        total = np.stack([count_bins(np.ascontiguousarray(values[:, c])) for c in range(channels)])
-    return total, ImageSums(n, s, q)
+        np.copyto(filled[:, :pixels], part)
+        cut = filled.reshape(len(part), blocks, block)
+        squares[start : start + rows] = np.vecdot(cut, cut).sum(axis=1, dtype=np.float64)
+    return squares
 
 
 def _sum_narrow(
