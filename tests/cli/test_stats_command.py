@@ -98,3 +98,25 @@ def test_progress_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr("rich.console.Console.is_terminal", property(lambda _: True))
     assert run(["stats", "digits", "--json", "-"]) == 0
     assert "1438 images" in capsys.readouterr().err
+
+
+def test_three_channels_fit_on_80_columns(capsys, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 3, 8, 8), np.uint8)
+    np.save(tmp_path / "pixels.npy", pixels)
+    assert run(["stats", str(tmp_path / "pixels.npy")]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line[:1] in "┃│┏└"]
+    assert {len(line) for line in lines} <= set(range(81))
+    assert sum("pixel std" in line for line in lines) == 1
+    assert sum(line.count("±") == 3 for line in lines) == 4
+
+
+def test_names_with_control_characters_are_quoted(capsys, tmp_path):
+    np.save(tmp_path / "good.npy", np.eye(4, dtype=np.uint8))
+    (tmp_path / "a\n\x1b[31m.png").write_bytes(b"no image")
+    assert run(["stats", str(tmp_path)]) == 1
+    assert r"a\n\x1b[31m.png: not an image in a known format" in capsys.readouterr().err
+
+
+def test_json_over_a_folder_is_refused(capsys, tmp_path):
+    assert run(["stats", "digits", "--json", str(tmp_path)]) == 2
+    assert f"normscope: {tmp_path} must be writable, got: " in capsys.readouterr().err

@@ -348,10 +348,19 @@ def test_tiff_of_many_bands(tmp_path):
     [
         (
             {"scale": 0},
-            "--scale must be finite and > 0, got 0. Give what brings pixels to [0, 1].",
+            "--scale must be from 1e-100 to 1e+100, got 0. Give what brings pixels to [0, 1].",
         ),
-        ({"workers": 0}, "--workers must be at least 1, got 0. Leave it out for one per core."),
-        ({"batch_size": 0}, "--batch-size must be at least 1, got 0. Give a whole number."),
+        (
+            {"scale": 1e-320},
+            "--scale must be from 1e-100 to 1e+100, got 1e-320. Give what brings pixels to [0, 1].",
+        ),
+        ({"workers": 0}, "--workers must be from 1 to 1024, got 0. Leave it out for one per core."),
+        ({"resize": 2**70}, f"--resize must be from 1 to 14142, got {2**70}. Give a whole number."),
+        ({"batch_size": 0}, f"--batch-size must be from 1 to {2**62}, got 0. Give a whole number."),
+        (
+            {"batch_size": 2**70},
+            f"--batch-size must be from 1 to {2**62}, got {2**70}. Give a whole number.",
+        ),
         ({"channels": "bgr"}, "--channels must be rgb or grey, got 'bgr'. Choose one of these."),
         (
             {"split": "dev"},
@@ -451,3 +460,27 @@ def test_other_real_images(real_data):
     bands = stats(real_data / "other" / "multispectral-10band-float32.tif", scale=1)
     assert bands.channels == 10
     assert min(bands.minimum) < -1500
+
+
+def test_floats_at_the_ends_of_their_range():
+    tiny = np.array([0.1, 0.9]).reshape(1, 1, 1, 2) * 1e-300
+    assert stats(tiny).std.value == (0.0,)
+    large = np.array([1e71, 0.5]).reshape(2, 1, 1, 1)
+    assert [s.reason for s in stats(large).skipped] == [
+        "pixels that are infinite or too large to square"
+    ]
+
+
+def test_a_thin_image_that_resizing_would_blow_up_is_skipped():
+    thin = np.zeros((1, 1, 1, 30_000), np.uint8)
+    with pytest.raises(WorkFailed, match="30000 x 1 pixels is too large after --resize 100"):
+        stats(thin, resize=100)
+
+
+def test_a_split_of_what_has_none():
+    with pytest.raises(NormscopeError) as error:
+        stats(np.eye(4, dtype=np.uint8), split="test")
+    assert _message(error) == (
+        "the array must hold splits for --split test, got one collection without names. "
+        "Leave out --split, or pass all."
+    )

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from normscope.cli import report, scan, stats, train
+from normscope.cli.output import printable
 from normscope.errors import NormscopeError
 
 app = typer.Typer(
@@ -28,7 +29,10 @@ app.command("report", epilog=report.EXAMPLE)(report.report)
 NOT_WRITABLE = {
     errno.EACCES,
     errno.EDQUOT,
+    errno.EBUSY,
     errno.EFBIG,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
     errno.ENOENT,
     errno.ENOSPC,
     errno.ENOTDIR,
@@ -55,13 +59,13 @@ def run(arguments: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except NormscopeError as error:
-        print(f"normscope: {error}", file=sys.stderr)  # noqa: T201 - the one place that says so
+        print(f"normscope: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the one place that says so
         return error.exit_status
     except OSError as error:
         if error.errno not in NOT_WRITABLE:
             raise
         print(  # noqa: T201 - likewise
-            f"normscope: {error.filename or 'the output'} must be writable, "
+            f"normscope: {error.filename2 or error.filename or 'the output'} must be writable, "
             f"got: {error.strerror}. Free space, mend the permissions or choose another place.",
             file=sys.stderr,
         )

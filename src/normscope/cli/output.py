@@ -31,7 +31,8 @@ def show(*parts: str | Table, json_target: str | None) -> None:
     if json_target != "-":
         console = Console(soft_wrap=True)
         for part in parts:
-            console.print(part, highlight=False, markup=False)
+            text = printable(part) if isinstance(part, str) else part
+            console.print(text, highlight=False, markup=False)
 
 
 def note(text: str) -> None:
@@ -40,7 +41,23 @@ def note(text: str) -> None:
     Args:
         text: A sentence.
     """
-    Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)
+    Console(stderr=True, soft_wrap=True).print(printable(text), highlight=False, markup=False)
+
+
+def printable(text: str) -> str:
+    r"""A sentence with names in it that no terminal will act on and any can encode.
+
+    Args:
+        text: Perhaps with line breaks, escape sequences or bytes that are no UTF-8.
+
+    Returns:
+        The text with these written as Python would.
+
+    Example:
+        >>> printable("a" + chr(10))
+        'a\\n'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def write_json(data: dict[str, Any], target: str | None) -> None:

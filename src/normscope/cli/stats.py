@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from normscope.statistics.estimators import Estimate
     from normscope.statistics.result import CollectionStatistics
 
-CHANNELS_ABREAST = 3
-"""More columns of numbers with their errors would not fit a terminal."""
+TABLE_COLUMNS, NAME_COLUMNS = 80, 13
+"""The width in characters of a table, and the least of its row names, broken at spaces."""
 
 EXAMPLE = "Example: normscope stats photos/ --explain imagenet"
 
@@ -158,11 +158,16 @@ def _tables(found: CollectionStatistics) -> list[Table]:
         digits = [real_digits(se) for se in estimate.se]
         rows[f"real digits of {what}"] = ["unknown" if d is None else str(d) for d in digits]
     tables = []
-    for first in range(0, found.channels, CHANNELS_ABREAST):
-        names = found.channel_names[first : first + CHANNELS_ABREAST]
-        table = Table("", *names)
+    widest = max(len(cell) for cells in (found.channel_names, *rows.values()) for cell in cells)
+    # Each column has a border and a space on both sides.
+    fitting = (TABLE_COLUMNS - NAME_COLUMNS - 4) // (widest + 3)
+    abreast = max(1, min(fitting, found.channels))
+    for first in range(0, found.channels, abreast):
+        table = Table(Column(max_width=TABLE_COLUMNS - 4 - abreast * (widest + 3)))
+        for name in found.channel_names[first : first + abreast]:
+            table.add_column(name, no_wrap=True)
         for name, values in rows.items():
-            table.add_row(name, *values[first : first + CHANNELS_ABREAST])
+            table.add_row(name, *values[first : first + abreast])
         tables.append(table)
     return tables
 

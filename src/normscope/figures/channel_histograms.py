@@ -92,7 +92,9 @@ def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
         line = axes.stairs(share, numbers.edges, color=COLOURS.get(name), label=label, lw=1.2)
         axes.axvline(mean, color=line.get_edgecolor(), ls="--", lw=0.8)
     axes.set_yscale("log")
-    axes.set(xlabel="pixel value / scale", ylabel="share of pixels", title=numbers.title)
+    axes.set(xlabel="pixel value / scale", ylabel="share of pixels")
+    # A name is no formula, and may hold bytes that no font can show.
+    axes.set_title(numbers.title.encode(errors="replace").decode(), parse_math=False)
     if len(numbers.names) <= MOST_NAMED:
         axes.legend(title="mean ± std", frameon=False)
     return figure

@@ -12,6 +12,8 @@ from normscope.images.jpeg_header import jpeg_shape
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+GREY_PNG = (b"\0", b"\4")
+"""Colour types of grey, without and with alpha (PNG, W3C 2003, section 11.2.2)."""
 UNCHANGED = 0
 """``torchvision.io.ImageReadMode.UNCHANGED``."""
 
@@ -48,7 +50,7 @@ class Pixels:
 def decode_pixels(data: bytes) -> Pixels:
     """Decode an image without changing a value: 16 bits stay 16 bits, bands stay bands.
 
-    JPEGs and 16-bit PNGs go through torchvision (libjpeg-turbo and libpng), TIFFs through
+    JPEGs go through torchvision (libjpeg-turbo), 16-bit PNGs through OpenCV, TIFFs through
     tifffile, everything else through Pillow. Palettes become colours, and fully transparent
     pixels do not count. Exif orientation is left alone: it moves pixels and changes none.
 
@@ -107,20 +109,31 @@ def _jpeg(data: bytes) -> Pixels:
         # The operator itself: its Python wrapper spends a warning on every call.
         return Pixels(torch.ops.image.decode_jpeg(encoded, UNCHANGED, False).numpy()[None])
     except RuntimeError as error:
-        raise UnreadableImage(_reason(error)) from None
+        # Before the reason stand the function and its source file.
+        raise UnreadableImage(_reason(error).rsplit(", ", 1)[-1]) from None
 
 
 def _deep_png(data: bytes) -> Pixels:
-    import torch
-    import torchvision  # noqa: F401 - registers the operator
+    import cv2
 
     check_size(int.from_bytes(data[20:24]), int.from_bytes(data[16:20]))
     try:
-        encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        pixels = torch.ops.image.decode_png(encoded, UNCHANGED, False).numpy()
-    except RuntimeError as error:
-        raise UnreadableImage(_reason(error)) from None
-    return split_alpha(pixels) if len(pixels) in {2, 4} else Pixels(pixels[None])
+        # Not torchvision: a row that is missing or damaged crashes its PNG decoder, and with it
+        # the whole process (0.26).
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise UnreadableImage("a 16-bit PNG that is truncated or corrupt")
+    if pixels.ndim == 2:
+        return Pixels(pixels[None, None])
+    grey = data[25:26] in GREY_PNG
+    colours = np.moveaxis(pixels, 2, 0)[[0] if grey else [2, 1, 0]]
+    return (
+        split_alpha(np.stack([*colours, pixels[..., 3]]))
+        if pixels.shape[2] == 4
+        else (Pixels(colours[None]))
+    )
 
 
 def split_alpha(pixels: np.ndarray) -> Pixels:

@@ -68,12 +68,22 @@ def open_stream(source: Any, split: str | None = None, root: Path | None = None)
         return _open_path(str(source), split, root)
     array = as_array(source)
     if array is not None:
+        _check_split_is_whole("the array", split)
         return _array_stream("array", as_images(array, "the array"))
     if isinstance(source, list | tuple) and source and all(
         isinstance(part, str | Path) for part in source
     ):  # fmt: skip
         return _files_stream([str(part) for part in source], split)
+    _check_split_is_whole(f"the {type(source).__name__}", split)
     return _items_stream(source)
+
+
+def _check_split_is_whole(name: str, split: str | None) -> None:
+    if split not in {None, "all"}:
+        raise NormscopeError(
+            f"{name} must hold splits for --split {split}, got one collection without names. "
+            "Leave out --split, or pass all."
+        )
 
 
 def _open_path(source: str, split: str | None, root: Path | None) -> Stream:
@@ -94,10 +104,12 @@ def _open_path(source: str, split: str | None, root: Path | None) -> Stream:
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     suffix = path.suffix.lower()
     if suffix == ".npy":
+        _check_split_is_whole(source, split)
         return _array_stream(source, as_images(open_npy(path), source), path)
     if suffix == ".npz":
         return _several_arrays(source, images_of_npz(path, split), path)
     if suffix == ".idx" or "-ubyte" in path.name:
+        _check_split_is_whole(source, split)
         return _array_stream(source, as_images(read_idx(path), source), path)
     return _files_stream([source], split)
 
@@ -135,6 +147,8 @@ def _files_stream(paths: list[str], split: str | None) -> Stream:
                 f"{path} must be an image ({', '.join(SUFFIXES)}), a .tar archive, .npy, .npz or "
                 "IDX, got a file of an unknown format. Convert it."
             )
+        if Path(path).is_file() and not path.lower().endswith(ARCHIVES):
+            _check_split_is_whole(path, split)
 
     def files() -> Iterator[str]:
         for path in paths:

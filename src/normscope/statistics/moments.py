@@ -237,7 +237,8 @@ class Moments:
         """
         self._check_counted()
         return tuple(
-            Fraction(q * n - s * s) / (n * n) / Fraction(scale) ** 2
+            # Squares of floats below 1e-140 are rounded, which could leave a little less than 0.
+            max(Fraction(0), Fraction(q * n - s * s) / (n * n) / Fraction(scale) ** 2)
             for q, s, n in zip(self.squares, self.sums, self.n, strict=True)
         )
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import UnreadableImage
+from normscope.images.decode import MAX_PIXELS, UnreadableImage
 from normscope.images.pixels import Pixels
 
 LUMA = (19_595, 38_470, 7_471)
 """Rec. ITU-R BT.601 weights times 2**16, as Pillow's grey conversion has them."""
 
-LARGEST_FLOAT = 1e150
-"""Larger floats have squares beyond what a float holds."""
+LARGEST_FLOAT = 1e70
+"""Standard errors need squares of sums of squares, which of larger floats no float holds."""
+
+LONGEST_SIDE = math.isqrt(MAX_PIXELS)
+LARGEST_BATCH = 2**62
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,14 @@ class Reading:
             raise NormscopeError(
                 f"--channels must be rgb or grey, got '{self.channels}'. Choose one of these."
             )
-        sizes = {"resize": self.resize, "crop": self.crop, "batch-size": self.batch_size}
-        for name, size in sizes.items():
-            if size is not None and size < 1:
+        for name, size, most in (
+            ("resize", self.resize, LONGEST_SIDE),
+            ("crop", self.crop, LONGEST_SIDE),
+            ("batch-size", self.batch_size, LARGEST_BATCH),
+        ):
+            if size is not None and not 1 <= size <= most:
                 raise NormscopeError(
-                    f"--{name} must be at least 1, got {size}. Give a whole number."
+                    f"--{name} must be from 1 to {most}, got {size}. Give a whole number."
                 )
 
     def prepare(self, pixels: Pixels) -> Pixels:

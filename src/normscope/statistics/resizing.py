@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from normscope.images.decode import MAX_PIXELS, UnreadableImage
+
 
 def resized(
     values: np.ndarray, valid: np.ndarray | None, resize: int | None, crop: int | None
@@ -21,9 +23,14 @@ def resized(
 
     Returns:
         The new values, of the same type, and which of them count.
+
+    Raises:
+        UnreadableImage: If an image would become too large.
     """
     import torch
 
+    if resize is not None:
+        _check_resized(values.shape[2], values.shape[3], resize)
     pixels = _transformed(_as_tensor(values), resize, crop)
     if values.dtype == np.uint8:
         new = pixels.numpy()
@@ -37,6 +44,13 @@ def resized(
     counted = torch.from_numpy(np.ascontiguousarray(valid, np.float32))
     # Weights add up to 1 within float32's rounding, and one missing pixel takes at least 1e-4.
     return new, _transformed(counted, resize, crop).numpy() > 1 - 1e-5
+
+
+def _check_resized(height: int, width: int, resize: int) -> None:
+    # A long thin image would become far larger than any that is decoded.
+    short, long = sorted((height, width))
+    if resize * (resize * long // short) > MAX_PIXELS:
+        raise UnreadableImage(f"{width} x {height} pixels is too large after --resize {resize}")
 
 
 def _as_tensor(values: np.ndarray):

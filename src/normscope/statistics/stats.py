@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from normscope.images.stream import Stream
     from normscope.statistics.result import CollectionStatistics
 
+SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
+"""Beyond them a quotient of a pixel might not be a float any more."""
+
+MOST_WORKERS = 1024
+
 
 def stats(
     source: Any,
@@ -138,13 +143,15 @@ def _reduced(
 
 
 def _check(scale: float | None, workers: int | None) -> None:
-    if scale is not None and not 0 < scale < float("inf"):
+    if scale is not None and not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
         raise NormscopeError(
-            f"--scale must be finite and > 0, got {scale}. Give what brings pixels to [0, 1]."
+            f"--scale must be from {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}, got {scale}. "
+            "Give what brings pixels to [0, 1]."
         )
-    if workers is not None and workers < 1:
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise NormscopeError(
-            f"--workers must be at least 1, got {workers}. Leave it out for one per core."
+            f"--workers must be from 1 to {MOST_WORKERS}, got {workers}. "
+            "Leave it out for one per core."
         )
 
 
