@@ -32,3 +32,9 @@ def test_one_value():
     numbers = channel_histograms(stats(np.full((2, 3, 3), 0.5, np.float32)))
     assert numbers.share.sum() == 1
     assert (np.diff(numbers.edges) > 0).all()
+
+
+def test_many_channels_have_colours_of_their_own():
+    found = stats(np.random.default_rng(0).random((2, 10, 5, 5)))
+    figure = draw_channel_histograms(channel_histograms(found))
+    assert len({patch.get_edgecolor() for patch in figure.axes[0].patches}) == 10

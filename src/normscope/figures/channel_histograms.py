@@ -85,16 +85,17 @@ def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
-    for name, share, mean, std in zip(
-        numbers.names, numbers.share, numbers.mean, numbers.std, strict=True
-    ):
+    channels = zip(numbers.names, numbers.share, numbers.mean, numbers.std, strict=True)
+    for index, (name, share, mean, std) in enumerate(channels):
         label = f"{name}: {mean:.4g} ± {std:.4g}"
-        line = axes.stairs(share, numbers.edges, color=COLOURS.get(name), label=label, lw=1.2)
+        line = axes.stairs(
+            share, numbers.edges, color=COLOURS.get(name, f"C{index}"), label=label, lw=1.2
+        )
         axes.axvline(mean, color=line.get_edgecolor(), ls="--", lw=0.8)
     axes.set_yscale("log")
     axes.set(xlabel="pixel value / scale", ylabel="share of pixels")
     # A name is no formula, and may hold bytes that no font can show.
     axes.set_title(numbers.title.encode(errors="replace").decode(), parse_math=False)
     if len(numbers.names) <= MOST_NAMED:
-        axes.legend(title="mean ± std", frameon=False)
+        axes.legend(title="mean ± std", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
