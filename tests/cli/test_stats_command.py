@@ -48,7 +48,7 @@ def test_skipped_images_are_listed(tmp_path, capsys, options, status):
     (tmp_path / "b.png").write_bytes(b"")
     assert run(["stats", str(tmp_path), *options]) == status
     captured = capsys.readouterr()
-    assert "1 images, 16 pixels" in captured.out
+    assert "1 image, 16 pixels" in captured.out
     assert "1 unreadable image was skipped:" in captured.err
     assert f"{tmp_path}/b.png: an empty file" in captured.err
 

@@ -13,7 +13,7 @@ def test_numbers():
     assert numbers.share.tolist() == [[0.5, 0.25, 0.0, 0.25]]
     assert numbers.edges * 255 == pytest.approx([9.5, 10.5, 11.5, 12.5, 13.5])
     assert numbers.names == ("grey",)
-    assert numbers.title == "1 images of array"
+    assert numbers.title == "1 image of array"
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])

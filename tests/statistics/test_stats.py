@@ -16,6 +16,7 @@ from PIL import Image
 import normscope
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.normalization import Normalization
+from normscope.statistics import reading
 from normscope.statistics.stats import stats
 from tests.reference.bits import everything
 from tests.reference.fractions_statistics import reference_statistics
@@ -253,6 +254,14 @@ def test_resize_and_crop_are_torchvisions():
     assert deep.mean.value == pytest.approx(stats([expected]).mean.value, abs=1e-3)
     floats = stats([image / np.float32(255)], resize=20)
     assert floats.mean.value == pytest.approx(stats([image], resize=20).mean.value, abs=1e-3)
+
+
+def test_an_array_is_resized_in_pieces_that_fit_the_memory(monkeypatch):
+    images = RNG.integers(0, 256, (7, 1, 8, 10), dtype=np.uint8)
+    whole = everything(stats(images, resize=32))
+    monkeypatch.setattr(reading, "RESIZED_BYTES", 3 * 32 * 40)
+    assert reading.Reading(resize=32).images_at_once(images) == 3
+    assert everything(stats(images, resize=32)) == whole
 
 
 def test_a_resized_pixel_counts_only_where_all_it_mixes_counts():

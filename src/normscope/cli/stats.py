@@ -132,8 +132,9 @@ def stats(
 
 
 def _headline(found: CollectionStatistics) -> str:
+    images = f"{found.images} image{'s' * (found.images != 1)}"
     return (
-        f"{found.name}: {found.images} images, {found.pixels} pixels, {found.dtype}, "
+        f"{found.name}: {images}, {found.pixels} pixels, {found.dtype}, "
         f"divided by {found.scale:.10g}."
     )
 

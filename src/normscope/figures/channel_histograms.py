@@ -70,7 +70,7 @@ def channel_histograms(statistics: CollectionStatistics) -> ChannelHistograms:
         names=statistics.channel_names,
         mean=statistics.mean.value,
         std=statistics.std.value,
-        title=f"{statistics.images} images of {statistics.name}",
+        title=f"{statistics.images} image{'s' * (statistics.images != 1)} of {statistics.name}",
     )
 
 

@@ -41,10 +41,22 @@ class Pixels:
         Returns:
             A view of it, with N = 1.
         """
+        return self.images(index, index + 1)
+
+    def images(self, start: int, stop: int) -> Pixels:
+        """Some of the images, one after another.
+
+        Args:
+            start: The first, from 0.
+            stop: The one behind the last.
+
+        Returns:
+            A view of them.
+        """
         valid = self.valid
         if valid is not None and len(valid) > 1:
-            valid = valid[index : index + 1]
-        return Pixels(self.values[index : index + 1], valid)
+            valid = valid[start:stop]
+        return Pixels(self.values[start:stop], valid)
 
 
 def decode_pixels(data: bytes) -> Pixels:

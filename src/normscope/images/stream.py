@@ -89,6 +89,8 @@ def _check_split_is_whole(name: str, split: str | None) -> None:
 def _open_path(source: str, split: str | None, root: Path | None) -> Stream:
     if source in NAMES:
         return _named_stream(source, split, root)
+    if not source:
+        raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     path = Path(source)
     if path.is_dir():
         folder = split_folder(path, split)

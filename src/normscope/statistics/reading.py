@@ -17,6 +17,9 @@ LUMA = (19_595, 38_470, 7_471)
 LARGEST_FLOAT = 1e70
 """Standard errors need squares of sums of squares, which of larger floats no float holds."""
 
+RESIZED_BYTES = 2**24
+"""So many bytes of resized images are made at a time, however small the images were before."""
+
 LONGEST_SIDE = math.isqrt(MAX_PIXELS)
 LARGEST_BATCH = 2**62
 
@@ -85,6 +88,22 @@ class Reading:
 
             values, valid = resized(values, valid, self.resize, self.crop)
         return Pixels(values, valid)
+
+    def images_at_once(self, values: np.ndarray) -> int:
+        """How many images of an array may be prepared together without filling the memory.
+
+        Args:
+            values: Shape ``(N, C, H, W)``.
+
+        Returns:
+            At least 1.
+        """
+        if self.resize is None:
+            return len(values)
+        _, channels, height, width = values.shape
+        grown = (self.resize / min(height, width)) ** 2 if height and width else 0
+        image = channels * height * width * grown * values.dtype.itemsize
+        return max(1, int(RESIZED_BYTES // max(image, 1)))
 
     def _with_channels(
         self, values: np.ndarray, valid: np.ndarray | None

@@ -112,6 +112,14 @@ class _Work:
         self.stack: list[tuple[int, np.ndarray]] = []
 
     def take(self, position: int, name: str, item: Pixels | UnreadableImage) -> None:
+        if isinstance(item, Pixels):
+            most = self.reading.images_at_once(item.values)
+            for start in range(0, len(item.values), most):
+                self._take(position + start, name, item.images(start, start + most))
+        else:
+            self._take(position, name, item)
+
+    def _take(self, position: int, name: str, item: Pixels | UnreadableImage) -> None:
         try:
             if isinstance(item, UnreadableImage):
                 raise item
@@ -120,7 +128,7 @@ class _Work:
             if isinstance(item, Pixels) and len(item.values) > 1:
                 # One bad image of an array must not cost the others.
                 for index in range(len(item.values)):
-                    self.take(position + index, name, item.image(index))
+                    self._take(position + index, name, item.image(index))
             else:
                 self.skipped.append((position, name or f"image {position}", str(error)))
             return
