@@ -31,16 +31,24 @@ class UnknownName(NormscopeError):
         name: The name that was met.
         known: The names that exist.
         also: What else would have been accepted, such as ``"package.module:factory"``.
+        similar: Names too many to list, of which the nearest is suggested all the same.
 
     Example:
         >>> print(UnknownName("model", "lnet", ["lenet"]))
         model must be one of lenet, got 'lnet'. Did you mean 'lenet'?
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], also: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        known: Iterable[str],
+        also: str = "",
+        similar: Iterable[str] = (),
+    ) -> None:
         names = list(known)
-        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        alternative = f" or {also}" if also else ""
+        nearest = difflib.get_close_matches(name, [*names, *similar], n=1, cutoff=0.5)
+        alternative = f" or {also}" if also and names else also
         advice = f"Did you mean '{nearest[0]}'?" if nearest else "Choose one of these."
         super().__init__(
             f"{kind} must be one of {', '.join(names)}{alternative}, got '{name}'. {advice}"

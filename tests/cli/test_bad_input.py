@@ -45,7 +45,8 @@ SMALL = ["--epochs", "1", "--train-images", "60"]
         ),
         (
             ["scan", "--model", "lennet"],
-            "model must be one of lenet or package.module:factory, got 'lennet'. "
+            "model must be one of lenet, lenet-bn, resnet20 or a torchvision classification model, "
+            "timm/NAME, hf/NAME or package.module:factory, got 'lennet'. "
             "Did you mean 'lenet'?",
         ),
         (

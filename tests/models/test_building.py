@@ -100,7 +100,8 @@ def test_unknown_model_suggests_the_nearest():
     with pytest.raises(UnknownName) as error:
         build_model("lnet", **SIZES)
     assert str(error.value) == (
-        "model must be one of lenet or package.module:factory, got 'lnet'. Did you mean 'lenet'?"
+        "model must be one of lenet, lenet-bn, resnet20 or a torchvision classification model, "
+        "timm/NAME, hf/NAME or package.module:factory, got 'lnet'. Did you mean 'lenet'?"
     )
 
 

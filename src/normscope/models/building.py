@@ -2,137 +2,195 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from normscope.errors import NormscopeError, UnknownName
-from normscope.models.lenet import LeNet
+from normscope.models import libraries
+from normscope.models.batchnorm import leave_out_batchnorm
+from normscope.models.class_names import outputs_for_classes
+from normscope.models.libraries.own import OWN_MODELS, Factory, import_factory
+from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions
+from normscope.models.outputs import SelectedOutputs, replace_head, without_wrapping
+from normscope.models.weights import load_weights, outputs_of, read_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-MODELS: dict[str, Callable[..., nn.Module]] = {"lenet": LeNet}
+    from normscope.models.libraries.library import Library, Published
+
+ALSO = "a torchvision classification model, timm/NAME, hf/NAME or package.module:factory"
+
+PLAIN = ModelOptions()
 
 
 def build_model(
-    name: str, *, channels: int, classes: int, image_size: tuple[int, int]
+    name: str,
+    *,
+    channels: int,
+    classes: int | Sequence[str],
+    image_size: tuple[int, int],
+    options: ModelOptions = PLAIN,
 ) -> nn.Module:
-    """Build a network with its library's own initialization, drawn from torch's generator.
+    """Build a network; what is not loaded is drawn from torch's generator.
 
     Args:
-        name: A name in ``MODELS``, or ``package.module:factory``. A factory is called with those
-            of ``channels``, ``classes`` and ``image_size`` that its signature names.
+        name: ``lenet``, ``lenet-bn``, ``resnet20``, a classification model of torchvision,
+            ``timm/NAME``, ``hf/NAME``, or ``package.module:factory``. A factory is called with
+            those of ``channels``, ``classes`` and ``image_size`` that its signature names.
         channels: Channels of the images.
-        classes: How many outputs.
+        classes: How many classes the images have, or their names.
         image_size: Height and width in pixels.
+        options: Its weights, and what is changed in it.
 
     Returns:
-        The network, on the CPU.
+        The network, on the CPU, with an output for each class.
 
     Raises:
-        NormscopeError: If the name is unknown, or the factory cannot be imported or called, or
-            returns no module.
+        NormscopeError: If the name is unknown, the network cannot be built, or its weights do not
+            fit it.
     """
-    factory = model_factory(name)
-    offered = {"channels": channels, "classes": classes, "image_size": image_size}
-    try:
-        model = factory(**_named_in_signature(factory, offered))
-    except NormscopeError:
-        raise
-    except Exception as error:
-        raise NormscopeError(
-            f"model factory {name} must build a network, got {type(error).__name__}: {error}. "
-            "Mend the factory."
-        ) from error
-    if not isinstance(model, nn.Module):
-        raise NormscopeError(
-            f"model factory {name} must return a torch.nn.Module, got {type(model).__name__}. "
-            "Return the network."
+    library = find_library(name)
+    count = classes if isinstance(classes, int) else len(classes)
+    if options.weights is None:
+        return _fresh(library, name, options, (channels, count, image_size))
+    if options.weights == DEFAULT_WEIGHTS:
+        if not options.batchnorm:
+            raise NormscopeError(
+                "--no-batchnorm must be used without --weights default, which hold BatchNorm's, "
+                "got both. Train without it, or give a file of weights."
+            )
+        model = library.pretrained()
+    else:
+        model = _from_file(library, name, options, (channels, count, image_size))
+    if options.new_head:
+        replace_head(model, count, channels, image_size, name)
+    elif not isinstance(classes, int):
+        output = _shown_one_image(model.eval(), name, channels, image_size)
+        said = library.published()
+        indices = outputs_for_classes(
+            classes, output.shape[-1], said.classes if said else None, name
         )
-    return model
+        model = model if indices is None else SelectedOutputs(model, indices)
+    return model.train()
 
 
-def check_model(name: str, *, channels: int, classes: int, image_size: tuple[int, int]) -> None:
+def find_library(name: str) -> Library:
+    """What builds the models of a name, without building one.
+
+    Args:
+        name: As for ``build_model``.
+
+    Returns:
+        The library's model.
+
+    Raises:
+        UnknownName: If the name is unknown.
+        NormscopeError: If its library is not installed or its factory cannot be imported.
+    """
+    if name in OWN_MODELS:
+        return Factory(name, OWN_MODELS[name])
+    if name.startswith(libraries.TIMM):
+        from normscope.models.libraries.from_timm import TimmModel
+
+        return TimmModel(name)
+    if name.startswith(libraries.HUGGING_FACE):
+        from normscope.models.libraries.from_hugging_face import HuggingFaceModel
+
+        return HuggingFaceModel(name)
+    if ":" in name:
+        return Factory(name, import_factory(name))
+    from normscope.models.libraries.from_torchvision import TorchvisionModel, torchvision_names
+
+    known = torchvision_names()
+    if name not in known:
+        raise UnknownName("model", name, OWN_MODELS, also=ALSO, similar=known)
+    return TorchvisionModel(name)
+
+
+def published(name: str) -> Published | None:
+    """What a model's library says of the weights that it publishes.
+
+    Args:
+        name: As for ``build_model``.
+
+    Returns:
+        Their normalization and more; None where it publishes none.
+    """
+    return find_library(name).published()
+
+
+def check_model(
+    name: str,
+    *,
+    channels: int,
+    classes: int | Sequence[str],
+    image_size: tuple[int, int],
+    options: ModelOptions = PLAIN,
+) -> None:
     """Build a model once and show it one black image, before any trial depends on it.
 
     Args:
         name: As for ``build_model``.
         channels: Channels of the images.
-        classes: How many outputs there must be.
+        classes: How many classes the images have, or their names.
         image_size: Height and width in pixels.
+        options: Its weights, and what is changed in it.
 
     Raises:
         NormscopeError: If it cannot be built, does not take the images, has no weights to train,
             or gives another number of outputs.
     """
+    count = classes if isinstance(classes, int) else len(classes)
     with torch.random.fork_rng(devices=[]):
-        model = build_model(name, channels=channels, classes=classes, image_size=image_size).eval()
-        shape = (1, channels, *image_size)
-        try:
-            with torch.inference_mode():
-                output = model(torch.zeros(shape))
-        except Exception as error:
-            raise NormscopeError(
-                f"model {name} must take images of shape {shape}, got {type(error).__name__}: "
-                f"{error}. Mend the model, or use images that it takes."
-            ) from error
+        model = build_model(
+            name, channels=channels, classes=classes, image_size=image_size, options=options
+        ).eval()
+        output = _shown_one_image(model, name, channels, image_size)
     met = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-    if met != (1, classes):
+    if met != (1, count):
         raise NormscopeError(
-            f"model {name} must give one output for each of the {classes} classes, shape "
-            f"{(1, classes)}, got {met}. Mend the model's last layer."
+            f"model {name} must give one output for each of the {count} classes, shape "
+            f"{(1, count)}, got {met}. Mend the model's last layer."
         )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise NormscopeError(f"model {name} must have weights to train, got none. Mend the model.")
 
 
-def model_factory(name: str) -> Callable[..., Any]:
-    """Find what builds a model, without building it.
+def _from_file(
+    library: Library, name: str, options: ModelOptions, fitting: tuple[int, int, tuple[int, int]]
+) -> nn.Module:
+    path = str(options.weights)
+    weights = read_weights(path)
+    channels, classes, image_size = fitting
+    model = _fresh(library, name, options, fitting)
+    outputs = outputs_of(without_wrapping(model), weights, classes)
+    if outputs != classes:
+        model = _fresh(library, name, options, (channels, outputs, image_size))
+    load_weights(without_wrapping(model), weights, path, name)
+    return model
 
-    Args:
-        name: A name in ``MODELS``, or ``package.module:factory``.
 
-    Returns:
-        The class or function.
+def _fresh(
+    library: Library, name: str, options: ModelOptions, fitting: tuple[int, int, tuple[int, int]]
+) -> nn.Module:
+    model = library.build(*fitting)
+    if not options.batchnorm:
+        leave_out_batchnorm(model, name)
+    return model
 
-    Raises:
-        UnknownName: If the name is unknown.
-        NormscopeError: If its factory cannot be imported or called.
-    """
-    if name in MODELS:
-        return MODELS[name]
-    module_name, colon, attribute = name.partition(":")
-    if not colon:
-        raise UnknownName("model", name, MODELS, also="package.module:factory")
-    working_folder = str(Path.cwd())
-    if working_folder not in sys.path:
-        sys.path.append(working_folder)
+
+def _shown_one_image(
+    model: nn.Module, name: str, channels: int, image_size: tuple[int, int]
+) -> Any:
+    shape = (1, channels, *image_size)
     try:
-        factory: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            factory = getattr(factory, part)
+        with torch.inference_mode():
+            return model(torch.zeros(shape))
     except Exception as error:
         raise NormscopeError(
-            f"model factory {name} must import, got {type(error).__name__}: {error}. "
-            "Check the module's and the factory's names."
+            f"model {name} must take images of shape {shape}, got {type(error).__name__}: "
+            f"{error}. Mend the model, or use images that it takes."
         ) from error
-    if not callable(factory):
-        raise NormscopeError(
-            f"model factory {name} must be callable, got {type(factory).__name__}. "
-            "Name a class or function that returns the network."
-        )
-    return factory
-
-
-def _named_in_signature(factory: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
-    try:
-        parameters = inspect.signature(factory).parameters
-    except (TypeError, ValueError):
-        return {}
-    return {name: value for name, value in offered.items() if name in parameters}

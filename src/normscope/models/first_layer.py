@@ -5,20 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
-from normscope.errors import NormscopeError
+from normscope.models.tracing import layers_called
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from normscope.init_scale import InitScale
 
 
 def find_first_layer(model: nn.Module, channels: int, image_size: tuple[int, int]) -> nn.Module:
     """The first layer with weights that an image meets, whatever its name.
-
-    A black image is run through the network, and the first module called that has a weight of two
-    or more dimensions of its own is the first layer (a convolution, a linear layer or a patch
-    embedding, not a BatchNorm).
 
     Args:
         model: Any network; its mode and buffers are left as they were.
@@ -27,37 +24,8 @@ def find_first_layer(model: nn.Module, channels: int, image_size: tuple[int, int
 
     Returns:
         The layer, itself a part of ``model``.
-
-    Raises:
-        NormscopeError: If no such layer is called.
     """
-    called: list[nn.Module] = []
-
-    def note(module: nn.Module, _: object) -> None:
-        weight = getattr(module, "weight", None)
-        if isinstance(weight, nn.Parameter) and weight.ndim >= 2:
-            called.append(module)
-
-    hooks = [module.register_forward_pre_hook(note) for module in model.modules()]
-    was_training = model.training
-    model.eval()
-    parameter = next(model.parameters(), torch.empty(0))
-    black = torch.zeros(
-        1, channels, *image_size, device=parameter.device, dtype=torch.get_default_dtype()
-    )
-    try:
-        with torch.inference_mode():
-            model(black.to(parameter.dtype))
-    finally:
-        model.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    if not called:
-        raise NormscopeError(
-            "the model must have a first layer with weights (a convolution or a linear layer), "
-            "got none that an image meets. Check the model."
-        )
-    return called[0]
+    return layers_called(model, channels, image_size)[0][1]
 
 
 def scale_first_layer(layer: nn.Module, scale: InitScale) -> None:

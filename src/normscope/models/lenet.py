@@ -26,13 +26,20 @@ class LeNet(nn.Module):
         channels: Channels of the images.
         classes: How many outputs.
         image_size: Height and width in pixels.
+        batchnorm: Whether a BatchNorm follows each convolution: ``lenet-bn``, which starts from
+            the same weights.
 
     Raises:
         NormscopeError: If the images are smaller than 6 x 6.
     """
 
     def __init__(
-        self, channels: int = 1, classes: int = 10, image_size: tuple[int, int] = (28, 28)
+        self,
+        channels: int = 1,
+        classes: int = 10,
+        image_size: tuple[int, int] = (28, 28),
+        *,
+        batchnorm: bool = False,
     ) -> None:
         super().__init__()
         height, width = image_size
@@ -43,6 +50,8 @@ class LeNet(nn.Module):
             )
         self.conv1 = nn.Conv2d(channels, 32, 3)
         self.conv2 = nn.Conv2d(32, 64, 3)
+        self.bn1 = nn.BatchNorm2d(32) if batchnorm else nn.Identity()
+        self.bn2 = nn.BatchNorm2d(64) if batchnorm else nn.Identity()
         self.dropout1 = nn.Dropout(0.25)
         self.dropout2 = nn.Dropout(0.5)
         self.fc1 = nn.Linear(64 * ((height - 4) // 2) * ((width - 4) // 2), 128)
@@ -57,8 +66,8 @@ class LeNet(nn.Module):
         Returns:
             Shape ``(N, classes)``.
         """
-        x = F.relu(self.conv1(images))
-        x = F.relu(self.conv2(x))
+        x = F.relu(self.bn1(self.conv1(images)))
+        x = F.relu(self.bn2(self.conv2(x)))
         x = self.dropout1(F.max_pool2d(x, 2)).flatten(1)
         x = self.dropout2(F.relu(self.fc1(x)))
         return F.log_softmax(self.fc2(x), dim=1)

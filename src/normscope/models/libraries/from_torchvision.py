@@ -1,0 +1,88 @@
+"""The classification models of torchvision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from normscope.errors import WorkFailed
+from normscope.models.libraries.library import Published
+from normscope.normalization import Normalization
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def torchvision_names() -> list[str]:
+    """Every classification model by name.
+
+    Returns:
+        Names such as ``"resnet18"``.
+    """
+    import torchvision
+
+    return torchvision.models.list_models(module=torchvision.models)
+
+
+class TorchvisionModel:
+    """A classification model of torchvision; its images have three channels.
+
+    Args:
+        name: In ``torchvision_names()``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def build(self, channels: int, classes: int, image_size: tuple[int, int]) -> nn.Module:  # noqa: ARG002
+        """A freshly initialized network.
+
+        Args:
+            channels: Not asked; it is three.
+            classes: How many outputs.
+            image_size: Not asked.
+
+        Returns:
+            The network, on the CPU.
+        """
+        from torchvision.models import get_model
+
+        # These two also train with auxiliary outputs, which no recipe here uses.
+        with_auxiliary = self._name in {"googlenet", "inception_v3"}
+        choices = {"aux_logits": False, "init_weights": False} if with_auxiliary else {}
+        return get_model(self._name, weights=None, num_classes=classes, **choices)
+
+    def pretrained(self) -> nn.Module:
+        """The network with torchvision's default weights, from its cache or downloaded to it.
+
+        Returns:
+            The network, on the CPU, with ImageNet's 1,000 outputs.
+
+        Raises:
+            WorkFailed: If they cannot be fetched.
+        """
+        from torchvision.models import get_model
+
+        try:
+            return get_model(self._name, weights="DEFAULT", progress=False)
+        except (OSError, RuntimeError) as error:
+            raise WorkFailed(
+                f"the default weights of {self._name} must be in torch's cache or downloadable, "
+                f"got: {error}. Fetch them by hand and pass the file to --weights."
+            ) from None
+
+    def published(self) -> Published | None:
+        """What torchvision says of its default weights.
+
+        Returns:
+            Their normalization, classes and evaluation transform.
+        """
+        from torchvision.models import get_model_weights
+
+        weights: Any = get_model_weights(self._name).DEFAULT  # pyright: ignore[reportAttributeAccessIssue]
+        preset = weights.transforms()
+        return Published(
+            Normalization(preset.mean, preset.std),
+            tuple(weights.meta["categories"]),
+            preset.resize_size[0],
+            preset.crop_size[0],
+        )

@@ -1,0 +1,132 @@
+"""The networks of normscope itself, and those of a user's factories."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from normscope.errors import NormscopeError
+from normscope.models.lenet import LeNet
+from normscope.models.resnet20 import ResNet20
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from normscope.models.libraries.library import Published
+
+OWN_MODELS: dict[str, Callable[..., nn.Module]] = {
+    "lenet": LeNet,
+    "lenet-bn": partial(LeNet, batchnorm=True),
+    "resnet20": ResNet20,
+}
+
+
+class Factory:
+    """A class or function that builds a network; nobody publishes weights for it.
+
+    Args:
+        name: What the model is called.
+        factory: Called with those of ``channels``, ``classes`` and ``image_size`` that its
+            signature names.
+    """
+
+    def __init__(self, name: str, factory: Callable[..., Any]) -> None:
+        self._name = name
+        self._factory = factory
+
+    def build(self, channels: int, classes: int, image_size: tuple[int, int]) -> nn.Module:
+        """Call the factory.
+
+        Args:
+            channels: Channels of the images.
+            classes: How many outputs.
+            image_size: Height and width in pixels.
+
+        Returns:
+            The network, on the CPU.
+
+        Raises:
+            NormscopeError: If it raises, or returns no module.
+        """
+        offered = {"channels": channels, "classes": classes, "image_size": image_size}
+        try:
+            model = self._factory(**_named_in_signature(self._factory, offered))
+        except NormscopeError:
+            raise
+        except Exception as error:
+            raise NormscopeError(
+                f"model factory {self._name} must build a network, got {type(error).__name__}: "
+                f"{error}. Mend the factory."
+            ) from error
+        if not isinstance(model, nn.Module):
+            raise NormscopeError(
+                f"model factory {self._name} must return a torch.nn.Module, got "
+                f"{type(model).__name__}. Return the network."
+            )
+        return model
+
+    def pretrained(self) -> nn.Module:
+        """Refuse.
+
+        Raises:
+            NormscopeError: Always.
+        """
+        raise NormscopeError(
+            f"--weights default must be used with a model whose library publishes weights, got "
+            f"{self._name}. Give a file of weights."
+        )
+
+    def published(self) -> Published | None:
+        """Nothing.
+
+        Returns:
+            None.
+        """
+        return None
+
+
+def import_factory(name: str) -> Callable[..., Any]:
+    """Find what ``package.module:factory`` names, without calling it.
+
+    Args:
+        name: With a colon; the working folder's modules are found too.
+
+    Returns:
+        The class or function.
+
+    Raises:
+        NormscopeError: If it cannot be imported or called.
+    """
+    module_name, _, attribute = name.partition(":")
+    working_folder = str(Path.cwd())
+    if working_folder not in sys.path:
+        sys.path.append(working_folder)
+    try:
+        factory: Any = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            factory = getattr(factory, part)
+    except Exception as error:
+        raise NormscopeError(
+            f"model factory {name} must import, got {type(error).__name__}: {error}. "
+            "Check the module's and the factory's names."
+        ) from error
+    if not callable(factory):
+        raise NormscopeError(
+            f"model factory {name} must be callable, got {type(factory).__name__}. "
+            "Name a class or function that returns the network."
+        )
+    return factory
+
+
+def _named_in_signature(factory: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
+    try:
+        parameters = inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return {}
+    return {name: value for name, value in offered.items() if name in parameters}
