@@ -51,13 +51,13 @@ SMALL = ["--epochs", "1", "--train-images", "60"]
         ),
         (
             ["train", "--norm", "imagnet"],
-            "--norm must be one of data, imagenet, none, half, clip, mnist or MEAN/STD, "
+            "--norm must be one of data, model, imagenet, none, half, clip, mnist or MEAN/STD, "
             "got 'imagnet'. Did you mean 'imagenet'?",
         ),
         (
             ["train", "--recipe", "lenet-steplt"],
-            "recipe must be one of lenet, lenet-steplr, lenet-article, got 'lenet-steplt'. "
-            "Did you mean 'lenet-steplr'?",
+            "recipe must be one of lenet, lenet-steplr, lenet-article, resnet-scratch, "
+            "resnet-finetune, frozen, got 'lenet-steplt'. Did you mean 'lenet-steplr'?",
         ),
         (
             ["scan", "--mean", "0:1"],

@@ -16,8 +16,8 @@ def test_the_recipes_as_published():
 
 
 def test_default_recipe_and_epochs():
-    assert named_recipe(None, "lenet") is LENET
-    assert named_recipe(None, "my.module:net") is LENET
+    assert named_recipe(None, "lenet") == LENET
+    assert named_recipe(None, "my.module:net") == LENET
     assert named_recipe("lenet-article", "lenet", epochs=2).epochs == 2
     assert named_recipe(None, "lenet", source="digits").epochs == 10
     assert named_recipe(None, "lenet", epochs=3, source="digits").epochs == 3
@@ -31,8 +31,8 @@ def test_unknown_recipe_suggests_the_nearest():
     with pytest.raises(UnknownName) as error:
         named_recipe("lenet-artcle", "lenet")
     assert str(error.value) == (
-        "recipe must be one of lenet, lenet-steplr, lenet-article, got 'lenet-artcle'. "
-        "Did you mean 'lenet-article'?"
+        "recipe must be one of lenet, lenet-steplr, lenet-article, resnet-scratch, "
+        "resnet-finetune, frozen, got 'lenet-artcle'. Did you mean 'lenet-article'?"
     )
 
 

@@ -10,24 +10,83 @@ import typer
 Source = Annotated[
     str,
     typer.Argument(
-        help="digits, mnist, fashion-mnist, cifar10, cifar100, or a folder with train/ and val/ "
-        "or test/, each with one folder per class.",
+        help="digits, mnist, fashion-mnist, cifar10, cifar100, or a folder or .tar with train/ "
+        "and val/ or test/, each with one folder per class.",
         metavar="SOURCE",
     ),
 ]
 Model = Annotated[
-    str, typer.Option(help="lenet, or package.module:factory.", rich_help_panel="Trial")
+    str,
+    typer.Option(
+        help="lenet, lenet-bn, resnet20, a torchvision model, timm/NAME, hf/NAME, or "
+        "package.module:factory.",
+        rich_help_panel="Trial",
+    ),
 ]
 RecipeName = Annotated[
     str | None,
     typer.Option(
-        help="lenet, lenet-steplr or lenet-article; the model's own by default.",
+        help="lenet, lenet-steplr, lenet-article, resnet-scratch, resnet-finetune, or frozen, "
+        "which trains nothing; the model's own by default.",
         rich_help_panel="Trial",
     ),
 ]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="Start from this file (safetensors or a state dict), or from the library's default.",
+        metavar="FILE|default",
+        rich_help_panel="Trial",
+    ),
+]
+NewHead = Annotated[
+    bool,
+    typer.Option(
+        "--new-head",
+        help="Replace the last layer by a fresh one for these classes.",
+        rich_help_panel="Trial",
+    ),
+]
+NoBatchnorm = Annotated[
+    bool,
+    typer.Option("--no-batchnorm", help="Leave every BatchNorm out.", rich_help_panel="Trial"),
+]
+Padding = Annotated[
+    str | None,
+    typer.Option(
+        help="Pad random crops before the normalization (black) or after it (the mean).",
+        metavar="before|after",
+        rich_help_panel="Trial",
+    ),
+]
+HalfWidth = Annotated[
+    float | None,
+    typer.Option(
+        help="Stop testing a frozen network when its accuracy is known to so much, with 99 % "
+        "confidence.",
+        rich_help_panel="Trial",
+    ),
+]
+Resize = Annotated[
+    int | None,
+    typer.Option(
+        help="Bring the shorter side to so many pixels, as torchvision does.",
+        rich_help_panel="Images",
+    ),
+]
+Crop = Annotated[
+    int | None,
+    typer.Option(help="Then keep the central square of so many.", rich_help_panel="Images"),
+]
+Channels = Annotated[
+    str | None,
+    typer.Option(help="rgb gives a grey source three equal channels.", rich_help_panel="Images"),
+]
 Epochs = Annotated[
     int | None,
-    typer.Option(help="In place of the recipe's 30 (10 on digits).", rich_help_panel="Trial"),
+    typer.Option(
+        help="In place of the recipe's own (at most 10 on digits).", rich_help_panel="Trial"
+    ),
 ]
 TrainImages = Annotated[
     int | None,

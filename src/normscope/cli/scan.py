@@ -24,7 +24,9 @@ def scan(
     source: options.Source = "digits",
     mean: Annotated[str, typer.Option(help=f"The grid's means: {AXIS}")] = "-2:3:5",
     std: Annotated[str, typer.Option(help=f"The grid's stds: {AXIS}")] = "0.02:2:5:log",
-    seeds: Annotated[int, typer.Option(help="Replicates of each cell.")] = 3,
+    seeds: Annotated[
+        int | None, typer.Option(help="Replicates of each cell; 3, or 1 where nothing is trained.")
+    ] = None,
     model: options.Model = "lenet",
     recipe: options.RecipeName = None,
     epochs: options.Epochs = None,
@@ -35,12 +37,13 @@ def scan(
     precision: options.Precision = "auto",
     trainer: options.Trainer = "fast",
     threads: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="CPU threads of each trial; the last digits depend on it.",
+            help="CPU threads of each trial, 1 or, where nothing is trained, all cores; the last "
+            "digits depend on it.",
             rich_help_panel="Machine",
         ),
-    ] = 1,
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -48,6 +51,14 @@ def scan(
             rich_help_panel="Machine",
         ),
     ] = None,
+    weights: options.Weights = None,
+    new_head: options.NewHead = False,
+    no_batchnorm: options.NoBatchnorm = False,
+    padding: options.Padding = None,
+    half_width: options.HalfWidth = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    channels: options.Channels = None,
     root: options.Root = None,
     strict: options.Strict = False,
     spec: Annotated[
@@ -90,6 +101,14 @@ def scan(
                 out,
                 root,
                 strict,
+                weights,
+                new_head,
+                not no_batchnorm,
+                resize,
+                crop,
+                channels,
+                padding,
+                half_width,
             )
         )
     else:

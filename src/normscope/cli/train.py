@@ -25,8 +25,8 @@ def train(
     norm: Annotated[
         str | None,
         typer.Option(
-            help="MEAN/STD, imagenet, none, half, clip, mnist, or data for the source's own "
-            "statistics; data by default.",
+            help="MEAN/STD, imagenet, none, half, clip, mnist, data for the source's own "
+            "statistics, or model for what the model's library says; data by default.",
         ),
     ] = None,
     model: options.Model = "lenet",
@@ -48,6 +48,14 @@ def train(
             rich_help_panel="Machine",
         ),
     ] = None,
+    weights: options.Weights = None,
+    new_head: options.NewHead = False,
+    no_batchnorm: options.NoBatchnorm = False,
+    padding: options.Padding = None,
+    half_width: options.HalfWidth = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    channels: options.Channels = None,
     root: options.Root = None,
     strict: options.Strict = False,
     json: options.Json = None,
@@ -58,7 +66,7 @@ def train(
     from normscope.trials.single import train as train_one
 
     text = normalization_text(mean, std, norm)
-    total = named_recipe(recipe, model, epochs, source).epochs
+    total = named_recipe(recipe, model, epochs, source, weights=weights, padding=padding).epochs
     with progress("epochs") as update:
 
         def on_epoch(epoch: Epoch) -> None:
@@ -80,6 +88,14 @@ def train(
             threads=threads,
             root=root,
             strict=strict,
+            weights=weights,
+            new_head=new_head,
+            batchnorm=not no_batchnorm,
+            resize=resize,
+            crop=crop,
+            channels=channels,
+            padding=padding,
+            half_width=half_width,
             on_skipped=note_skipped,
             on_epoch=on_epoch,
         )
@@ -91,8 +107,14 @@ def train(
 
 def _sentence(finished: FinishedTrial) -> str:
     spec, result = finished.spec, finished.result
+    under = f"{spec.model} on {spec.source} under {spec.normalization:.4g}"
+    if not spec.recipe.trains:
+        return (
+            f"{under}, frozen, not trained: accuracy {result.accuracy:.4f} on "
+            f"{result.test_images} images in {result.seconds:.1f} s."
+        )
     return (
-        f"{spec.model} on {spec.source} under {spec.normalization:.4g}, recipe {spec.recipe.name}, "
+        f"{under}, recipe {spec.recipe.name}, "
         f"{len(result.history)} epochs, seed {spec.seed}: test accuracy {result.accuracy:.4f} "
         f"in {result.seconds:.1f} s."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,23 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """Where the pixels of a split lie in a file, and what was found when they were written.
+
+    Attributes:
+        file: The file.
+        offset: Where they start in it, in bytes.
+        digest: SHA-256 of the pixels, in hexadecimal.
+        histogram: int64, shape ``(C, 256)``: how often each value occurs.
+    """
+
+    file: Path | None
+    offset: int
+    digest: str
+    histogram: np.ndarray
+
+
+@dataclass(frozen=True)
 class LabelledImages:
     """The images of one split with their labels.
 
@@ -35,10 +52,12 @@ class LabelledImages:
     Attributes:
         pixels: uint8, shape ``(N, C, H, W)``.
         labels: int64, shape ``(N,)``, each an index into the source's classes.
+        stored: Where all these pixels come from, if that is a file.
     """
 
     pixels: np.ndarray
     labels: np.ndarray
+    stored: Stored | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,6 +72,27 @@ class LabelledImages:
             K images and their labels.
         """
         return LabelledImages(self.pixels[indices], self.labels[indices])
+
+    def digest(self) -> str:
+        """A digest of the pixels, without reading them again where it is known.
+
+        Returns:
+            SHA-256 in hexadecimal.
+        """
+        if self.stored is not None:
+            return self.stored.digest
+        return hashlib.sha256(np.ascontiguousarray(self.pixels).data).hexdigest()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker process maps the same file in place of receiving a copy of it.
+        if self.stored is None or self.stored.file is None:
+            return LabelledImages, (self.pixels, self.labels)
+        return _mapped, (self.pixels.shape, self.labels, self.stored)
+
+
+def _mapped(shape: tuple[int, ...], labels: np.ndarray, stored: Stored) -> LabelledImages:
+    pixels = np.memmap(str(stored.file), np.uint8, "r", stored.offset, shape)
+    return LabelledImages(pixels, labels, stored)
 
 
 @dataclass(frozen=True)
@@ -97,6 +137,6 @@ class DecodedSource:
         for split in (self.train, self.validation, self.test):
             if split is not None:
                 digest.update(repr(split.pixels.shape).encode())
-                digest.update(np.ascontiguousarray(split.pixels).data)
+                digest.update(split.digest().encode())
                 digest.update(np.ascontiguousarray(split.labels).data)
         return digest.hexdigest()[:16]

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.images.cache import cache_folder
 from normscope.images.decoded import DecodedSource, LabelledImages
 from normscope.images.idx import read_idx
 
@@ -42,7 +42,7 @@ def open_named(name: str, root: Path | None) -> DecodedSource:
     for folder in _roots(root):
         if _lies_under(folder, name):
             return _open(name, folder)
-    cache = user_cache_path("normscope") / "data"
+    cache = cache_folder() / "data"
     _download(name, cache)
     return _open(name, cache)
 
@@ -50,7 +50,7 @@ def open_named(name: str, root: Path | None) -> DecodedSource:
 def _roots(root: Path | None) -> list[Path]:
     from_environment = os.environ.get("NORMSCOPE_DATA")
     candidates = [root, Path(from_environment) if from_environment else None]
-    return [c for c in candidates if c is not None] + [user_cache_path("normscope") / "data"]
+    return [c for c in candidates if c is not None] + [cache_folder() / "data"]
 
 
 def _lies_under(folder: Path, name: str) -> bool:

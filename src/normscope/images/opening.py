@@ -8,21 +8,31 @@ from typing import TYPE_CHECKING
 from normscope.errors import NormscopeError, UnknownName
 from normscope.images import named
 from normscope.images.digits import open_digits
-from normscope.images.folder import open_folder
+from normscope.images.folder import UNCHANGED, open_folder
+from normscope.images.resizing import transformed
 
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
+    from normscope.images.transform import ImageTransform
 
 NAMES = ("digits", *named.NAMES)
 
 
-def open_source(source: str, root: Path | None = None) -> DecodedSource:
-    """Decode a whole source into memory.
+def open_source(
+    source: str,
+    root: Path | None = None,
+    transform: ImageTransform = UNCHANGED,
+    *,
+    train: bool = True,
+) -> DecodedSource:
+    """Decode a whole source.
 
     Args:
         source: ``digits``, ``mnist``, ``fashion-mnist``, ``cifar10``, ``cifar100``, or the path
-            of a folder with ``train/`` and ``val/`` or ``test/``.
+            of a folder or ``.tar`` archive with ``train/`` and ``val/`` or ``test/``.
         root: Where the named data sets are looked for first.
+        transform: What is done to each image.
+        train: Whether there must be images to train on.
 
     Returns:
         The source with the splits it comes with.
@@ -33,20 +43,20 @@ def open_source(source: str, root: Path | None = None) -> DecodedSource:
         WorkFailed: If a named data set is nowhere and cannot be downloaded.
     """
     if source == "digits":
-        return open_digits()
+        return transformed(open_digits(), transform)
     if source in named.NAMES:
-        return named.open_named(source, root)
+        return transformed(named.open_named(source, root), transform)
     path = Path(source)
-    if path.is_dir():
+    if path.is_dir() or (path.is_file() and path.suffix == ".tar"):
         try:
-            return open_folder(path)
+            return open_folder(path, transform, train=train)
         except OSError as error:
             raise NormscopeError(
                 f"{path} must be readable, got: {error.strerror}. Check its permissions."
             ) from None
     if path.exists():
         raise NormscopeError(
-            f"source must be a name or a folder of images for trials, got the file {path}. "
-            "Unpack it into train/ and test/ with one folder per class."
+            "source must be a name, a folder or a .tar archive of images for trials, got the file "
+            f"{path}. Sort its images into train/ and test/ with one folder per class."
         )
     raise UnknownName("source", source, NAMES, also="a folder of images")

@@ -129,7 +129,7 @@ def check_model(
     classes: int | Sequence[str],
     image_size: tuple[int, int],
     options: ModelOptions = PLAIN,
-) -> None:
+) -> nn.Module:
     """Build a model once and show it one black image, before any trial depends on it.
 
     Args:
@@ -138,6 +138,9 @@ def check_model(
         classes: How many classes the images have, or their names.
         image_size: Height and width in pixels.
         options: Its weights, and what is changed in it.
+
+    Returns:
+        The network.
 
     Raises:
         NormscopeError: If it cannot be built, does not take the images, has no weights to train,
@@ -157,6 +160,7 @@ def check_model(
         )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise NormscopeError(f"model {name} must have weights to train, got none. Mend the model.")
+    return model
 
 
 def _from_file(
@@ -190,7 +194,21 @@ def _shown_one_image(
         with torch.inference_mode():
             return model(torch.zeros(shape))
     except Exception as error:
+        if channels == 1 and _takes(model, (1, 3, *image_size)):
+            raise NormscopeError(
+                f"model {name} must be given colour images, got grey ones. Use --channels rgb to "
+                "give them three equal channels."
+            ) from None
         raise NormscopeError(
             f"model {name} must take images of shape {shape}, got {type(error).__name__}: "
             f"{error}. Mend the model, or use images that it takes."
         ) from error
+
+
+def _takes(model: nn.Module, shape: tuple[int, ...]) -> bool:
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(shape))
+    except Exception:  # noqa: BLE001 - whatever a stranger's network raises means no
+        return False
+    return True

@@ -84,7 +84,7 @@ class Reading:
             counted = np.asarray(values != self.nodata)
             valid = counted if valid is None else np.asarray(valid & counted)
         if self.resize is not None or self.crop is not None:
-            from normscope.statistics.resizing import resized
+            from normscope.images.resizing import resized
 
             values, valid = resized(values, valid, self.resize, self.crop)
         return Pixels(values, valid)

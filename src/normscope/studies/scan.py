@@ -7,24 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
-from normscope.models.building import check_model
 from normscope.studies.axis import Axis
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study, locked
+from normscope.trials.environment import available_cores
+from normscope.trials.network import check_network
 from normscope.trials.precision import resolve_precision, resolve_trainer
 from normscope.trials.preparation import (
     check_skipped,
+    expected_normalization,
+    model_options,
     prepare_source,
     resolve_device,
 )
 from normscope.trials.recipe import named_recipe
+from normscope.trials.spec import check_half_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from normscope.images.decoded import DecodedSource
+    from normscope.models.options import ModelOptions
     from normscope.trials.spec import TrialSpec
 
 DEFAULT_MEAN = "-2:3:5"
@@ -68,7 +74,7 @@ class ScanOptions:
     source: str = "digits"
     mean: str = DEFAULT_MEAN
     std: str = DEFAULT_STD
-    seeds: int = DEFAULT_SEEDS
+    seeds: int | None = None
     model: str = "lenet"
     recipe: str | None = None
     epochs: int | None = None
@@ -78,10 +84,18 @@ class ScanOptions:
     device: str = "auto"
     precision: str = "auto"
     trainer: str = "fast"
-    threads: int = 1
+    threads: int | None = None
     out: str | Path | None = None
     root: Path | None = None
     strict: bool = False
+    weights: str | Path | None = None
+    new_head: bool = False
+    batchnorm: bool = True
+    resize: int | None = None
+    crop: int | None = None
+    channels: str | None = None
+    padding: str | None = None
+    half_width: float | None = None
 
 
 def scan(
@@ -89,7 +103,7 @@ def scan(
     *,
     mean: str = DEFAULT_MEAN,
     std: str = DEFAULT_STD,
-    seeds: int = DEFAULT_SEEDS,
+    seeds: int | None = None,
     model: str = "lenet",
     recipe: str | None = None,
     epochs: int | None = None,
@@ -99,11 +113,19 @@ def scan(
     device: str = "auto",
     precision: str = "auto",
     trainer: str = "fast",
-    threads: int = 1,
+    threads: int | None = None,
     workers: int | None = None,
     out: str | Path | None = None,
     root: Path | None = None,
     strict: bool = False,
+    weights: str | Path | None = None,
+    new_head: bool = False,
+    batchnorm: bool = True,
+    resize: int | None = None,
+    crop: int | None = None,
+    channels: str | None = None,
+    padding: str | None = None,
+    half_width: float | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Study:
     """Train a model under every normalization of a grid, each with the same seeds.
@@ -115,8 +137,9 @@ def scan(
         source: A name such as ``"mnist"``, or a folder of images.
         mean: The grid's means: ``START:STOP:COUNT`` or a comma list.
         std: The grid's stds: likewise, or ``START:STOP:COUNT:log``.
-        seeds: How many replicates each cell has.
-        model: ``"lenet"`` or ``"package.module:factory"``.
+        seeds: How many replicates each cell has; 3 by default, 1 where nothing is trained.
+        model: ``"lenet"``, ``"lenet-bn"``, ``"resnet20"``, a torchvision name, ``"timm/NAME"``,
+            ``"hf/NAME"`` or ``"package.module:factory"``.
         recipe: A recipe's name; the model's own by default.
         epochs: Replaces the recipe's number of epochs.
         train_images: Train on so many images only, each class in its share.
@@ -125,11 +148,20 @@ def scan(
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
         trainer: ``"fast"``, or ``"plain"`` to check it against.
-        threads: CPU threads of each trial; results depend on their number.
+        threads: CPU threads of each trial, 1 by default and all cores where nothing is trained;
+            results depend on their number.
         workers: How many trials run at once; results do not depend on it.
         out: The study's folder; ``runs/SOURCE-MODEL`` by default.
         root: Where named data sets are looked for first.
         strict: Whether an image that cannot be read is an error.
+        weights: A file of weights to start from, or ``"default"`` for the library's own.
+        new_head: Whether the last layer is replaced by a fresh one for the source's classes.
+        batchnorm: False to leave every BatchNorm out.
+        resize: Bring the shorter side of every image to so many pixels.
+        crop: Then keep the central square of so many.
+        channels: ``"rgb"`` gives a grey source three equal channels.
+        padding: Whether random crops are padded ``"before"`` the normalization or ``"after"`` it.
+        half_width: Stop testing a frozen network when its accuracy is known this well.
         on_progress: Called with the finished and the planned number of trials.
 
     Returns:
@@ -153,6 +185,14 @@ def scan(
         out,
         root,
         strict,
+        weights,
+        new_head,
+        batchnorm,
+        resize,
+        crop,
+        channels,
+        padding,
+        half_width,
     )
     return run_scan(plan_scan(options), workers, on_progress)
 
@@ -168,8 +208,19 @@ def plan_scan(options: ScanOptions) -> PlannedScan:
     """
     mean, std = Axis.parse("mean", options.mean), Axis.parse("std", options.std)
     device, trainer = resolve_device(options.device), resolve_trainer(options.trainer)
-    recipe = named_recipe(options.recipe, options.model, options.epochs, options.source)
-    prepared = prepare_source(options.source, options.root, recipe, options.train_images)
+    model = model_options(options.weights, new_head=options.new_head, batchnorm=options.batchnorm)
+    recipe = named_recipe(
+        options.recipe,
+        options.model,
+        options.epochs,
+        options.source,
+        weights=model.weights,
+        padding=options.padding,
+    )
+    images = ImageTransform(options.resize, options.crop, options.channels)
+    check_half_width(options.half_width, recipe)
+    expected = expected_normalization(options.model) if model.weights else None
+    prepared = prepare_source(options.source, options.root, recipe, options.train_images, images)
     check_skipped(prepared.source, options.strict)
     specification = ScanSpec(
         source=options.source,
@@ -181,11 +232,17 @@ def plan_scan(options: ScanOptions) -> PlannedScan:
         init_scale=InitScale(options.weight_init, options.bias_init),
         mean=mean,
         std=std,
-        seeds=options.seeds,
+        seeds=(DEFAULT_SEEDS if recipe.trains else 1) if options.seeds is None else options.seeds,
         device=device,
-        threads=options.threads,
+        threads=(1 if recipe.trains else available_cores())
+        if options.threads is None
+        else options.threads,
         precision=resolve_precision(options.precision, device, trainer),
         trainer=trainer,
+        options=model,
+        images=images,
+        half_width=options.half_width,
+        expected=expected,
     )
     return _checked(specification, prepared.source, options.out)
 
@@ -207,7 +264,11 @@ def plan_again(
         NormscopeError: If the source's images have changed since.
     """
     prepared = prepare_source(
-        specification.source, root, specification.recipe, specification.train_images
+        specification.source,
+        root,
+        specification.recipe,
+        specification.train_images,
+        specification.images,
     )
     if prepared.fingerprint != specification.fingerprint:
         raise NormscopeError(
@@ -215,18 +276,26 @@ def plan_again(
             f"(fingerprint {specification.fingerprint}), got others "
             f"({prepared.fingerprint}). Leave out --spec to begin a new study."
         )
+    _check_weights(specification.options)
     resolve_device(specification.device)
     return _checked(specification, prepared.source, out)
 
 
+def _check_weights(options: ModelOptions) -> None:
+    if options.weights_digest is None:
+        return
+    again = model_options(options.weights, new_head=False, batchnorm=True).weights_digest
+    if again != options.weights_digest:
+        raise NormscopeError(
+            f"{options.weights} must hold the weights that the specification was written for "
+            f"(digest {options.weights_digest}), got others ({again}). Leave out --spec to begin a "
+            "new study."
+        )
+
+
 def _checked(specification: ScanSpec, source: DecodedSource, out: str | Path | None) -> PlannedScan:
     # A wrong name, factory or network is found before a folder is made for the study.
-    check_model(
-        specification.model,
-        channels=source.channels,
-        classes=len(source.classes),
-        image_size=source.image_size,
-    )
+    check_network(specification.model, specification.options, specification.recipe, source)
     folder = default_folder(specification.source, specification.model) if out is None else Path(out)
     return PlannedScan(specification, source, folder)
 

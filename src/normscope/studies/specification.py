@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
 from normscope.errors import NormscopeError
+from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
+from normscope.models.options import ModelOptions
 from normscope.normalization import NONE, Normalization
 from normscope.studies.axis import Axis
 from normscope.trials.recipe import Recipe
-from normscope.trials.spec import TrialSpec
+from normscope.trials.spec import TrialSpec, optional_from_json, optional_to_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +43,10 @@ class ScanSpec:
         threads: CPU threads of each trial.
         precision: What trials are computed in.
         trainer: What trains them, ``"fast"`` or ``"plain"``.
+        options: The model's weights, and what is changed in it.
+        images: What is done to each image.
+        half_width: A frozen network is tested until its accuracy is known this well.
+        expected: What the model's library says its weights expect, a reference like ``data``.
 
     Raises:
         NormscopeError: If a std is not above 0, or there is no seed.
@@ -60,6 +66,10 @@ class ScanSpec:
     threads: int
     precision: str
     trainer: str = "fast"
+    options: ModelOptions = field(default_factory=ModelOptions)
+    images: ImageTransform = field(default_factory=ImageTransform)
+    half_width: float | None = None
+    expected: Normalization | None = None
 
     def __post_init__(self) -> None:
         if min(self.std.values) <= 0:
@@ -70,17 +80,23 @@ class ScanSpec:
             raise NormscopeError(
                 f"--seeds must be at least 1, got {self.seeds}. Give a larger number."
             )
+        if self.seeds > 1 and not self.recipe.trains:
+            raise NormscopeError(
+                f"--seeds must be 1 with --recipe {self.recipe.name}, which draws nothing at "
+                f"random, got {self.seeds}. Leave it out."
+            )
 
     def trials(self) -> list[TrialSpec]:
         """Every trial of the scan, once.
 
-        The references (the source's own statistics, and none) come first, then the cells; all of
+        The references (the source's own statistics, none, and what the weights expect where that
+        is known) come first, then the cells; all of
         them with one seed before any with the next, so that an interrupted scan has whole maps.
 
         Returns:
             The trials in the order in which they run.
         """
-        references = [self.data, NONE]
+        references = [self.data, NONE, *([self.expected] if self.expected else [])]
         cells = [Normalization(m, s) for m in self.mean.values for s in self.std.values]
         unique = list(dict.fromkeys(references + cells))
         return [self.trial(n, seed) for seed in range(self.seeds) for n in unique]
@@ -108,6 +124,9 @@ class ScanSpec:
             threads=self.threads,
             precision=self.precision,
             trainer=self.trainer,
+            options=self.options,
+            images=self.images,
+            half_width=self.half_width,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -133,6 +152,8 @@ class ScanSpec:
             "trainer": self.trainer,
             "init_scale": {"weight": self.init_scale.weight, "bias": self.init_scale.bias},
             "recipe": self.recipe.to_json(),
+            "expected": str(self.expected) if self.expected else None,
+            **optional_to_json(self.options, self.images, self.half_width),
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -155,6 +176,7 @@ class ScanSpec:
                 f"got schema {fields.get('schema')} and kind {fields.get('kind')}. "
                 "Use the normscope that wrote it."
             )
+        expected = fields.get("expected")
         try:
             return cls(
                 source=fields["source"],
@@ -171,6 +193,8 @@ class ScanSpec:
                 threads=fields["threads"],
                 precision=fields["precision"],
                 trainer=fields["trainer"],
+                expected=Normalization.parse(expected) if expected else None,
+                **optional_from_json(fields),
             )
         except (KeyError, TypeError) as error:
             raise NormscopeError(

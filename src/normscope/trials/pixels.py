@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from normscope.images.decoded import LabelledImages
+    from normscope.trials.augmentation import Augmentation
     from normscope.trials.spec import TrialSpec
 
 
@@ -39,18 +40,29 @@ class ResidentImages:
     def __len__(self) -> int:
         return len(self._labels)
 
-    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, indices: Tensor, augmentation: Augmentation | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Some images, normalized, with their labels.
 
         Args:
             indices: Shape ``(B,)``, on any device.
+            augmentation: Crops and flips them at random.
 
         Returns:
             float32 pixels of shape ``(B, C, H, W)``, and int64 labels of shape ``(B,)``.
         """
         indices = indices.to(self.device)
-        pixels = self._pixels[indices].float().div_(self._scale).sub_(self._mean).div_(self._std)
-        return pixels, self._labels[indices]
+        chosen, labels = self._pixels[indices], self._labels[indices]
+        if augmentation is None:
+            return self._normalized(chosen), labels
+        crops, inside = augmentation.cropped(chosen)
+        if augmentation.padding == "before":
+            return self._normalized(crops * inside), labels
+        return self._normalized(crops).mul_(inside), labels
+
+    def _normalized(self, pixels: Tensor) -> Tensor:
+        return pixels.float().div_(self._scale).sub_(self._mean).div_(self._std)
 
 
 def shared(array: np.ndarray) -> Tensor:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
+from normscope.images.folder import UNCHANGED
 from normscope.images.opening import open_source
 from normscope.images.splits import with_train_images, with_validation
+from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions
 from normscope.normalization import Normalization
 from normscope.statistics.moments import Moments
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from normscope.images.decoded import DecodedSource
+    from normscope.images.decoded import DecodedSource, LabelledImages
+    from normscope.images.transform import ImageTransform
     from normscope.trials.recipe import Recipe
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -27,7 +31,8 @@ class PreparedSource:
     Attributes:
         source: With the splits that the recipe needs.
         fingerprint: Digest of the whole source, before any split was drawn.
-        data: The statistics of its training and validation images.
+        data: The statistics of its training and validation images, or of its test images where
+            nothing is trained and there are none.
     """
 
     source: DecodedSource
@@ -36,7 +41,11 @@ class PreparedSource:
 
 
 def prepare_source(
-    name: str, root: Path | None, recipe: Recipe, train_images: int | None
+    name: str,
+    root: Path | None,
+    recipe: Recipe,
+    train_images: int | None,
+    transform: ImageTransform = UNCHANGED,
 ) -> PreparedSource:
     """Open a source and split it as a recipe needs it.
 
@@ -45,20 +54,69 @@ def prepare_source(
         root: Where named data sets are looked for first.
         recipe: Says whether images are held back for validation.
         train_images: How many training images to keep; None keeps all.
+        transform: What is done to each image.
 
     Returns:
         The source, split, with its statistics.
     """
-    whole = open_source(name, root)
+    whole = open_source(name, root, transform, train=recipe.trains)
     split = with_validation(whole) if recipe.selection == "validation" else whole
-    moments = Moments.of(whole.train.pixels)
-    if whole.validation is not None:
-        moments = moments.merge(Moments.of(whole.validation.pixels))
+    described = [images for images in (whole.train, whole.validation) if images]
+    moments = reduce(Moments.merge, [_moments(images) for images in described or [whole.test]])
     return PreparedSource(
         source=with_train_images(split, train_images),
         fingerprint=whole.fingerprint(),
         data=Normalization(moments.mean(whole.scale), moments.std(whole.scale)),
     )
+
+
+def _moments(images: LabelledImages) -> Moments:
+    if images.stored is not None:
+        return Moments.from_histogram(images.stored.histogram, "uint8")
+    return Moments.of(images.pixels)
+
+
+def model_options(weights: str | Path | None, *, new_head: bool, batchnorm: bool) -> ModelOptions:
+    """What a user says of a model, with a digest of the weights' file.
+
+    Args:
+        weights: A file, ``"default"``, or None.
+        new_head: Whether the last layer is replaced.
+        batchnorm: False to leave every BatchNorm out.
+
+    Returns:
+        The options.
+
+    Raises:
+        NormscopeError: If a new head is asked for without weights.
+    """
+    from normscope.models.weights import weights_digest
+
+    if weights is None:
+        if new_head:
+            raise NormscopeError(
+                "--new-head must be used with --weights, got none: without weights the whole "
+                "network is new. Leave it out."
+            )
+        return ModelOptions(batchnorm=batchnorm)
+    text = str(weights)
+    digest = None if text == DEFAULT_WEIGHTS else weights_digest(text)
+    return ModelOptions(text, digest, new_head, batchnorm)
+
+
+def expected_normalization(model: str) -> Normalization | None:
+    """What a model's library says that its weights expect.
+
+    Args:
+        model: A model's name.
+
+    Returns:
+        The normalization, or None where the library publishes none.
+    """
+    from normscope.models.building import published
+
+    said = published(model)
+    return said.normalization if said else None
 
 
 def resolve_device(device: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from normscope.errors import NormscopeError, UnknownName
 
-Schedule = Literal["plateau", "step"]
+Schedule = Literal["plateau", "step", "cosine", "none"]
+Padding = Literal["before", "after"]
 Selection = Literal["validation", "test"]
 
 
@@ -24,14 +25,21 @@ class Recipe:
         name: What it is called.
         epochs: Passes over the training images.
         batch_size: Images in a step; the last batch of an epoch may be smaller.
-        optimizer: ``"adadelta"``, or ``"sgd"`` with momentum 0.9.
+        optimizer: ``"adadelta"``, or ``"sgd"`` with momentum 0.9; ``"none"`` where nothing is
+            trained.
         lr: Initial learning rate.
         schedule: ``"plateau"`` divides the rate by 10 when the accuracy that ``selection`` names
             has not risen for 10 epochs (``ReduceLROnPlateau("max")``); ``"step"`` multiplies it
-            by 0.7 after every epoch (``StepLR``).
+            by 0.7 after every epoch (``StepLR``); ``"cosine"`` lets it fall along half a cosine, to
+            nothing after the last epoch (``CosineAnnealingLR``).
         shuffle: Whether the order of the images is drawn anew for every epoch.
         selection: The split that the schedule looks at. ``"test"`` is the notebook's own protocol:
             it trains on every training image, holds none back, and tests after every epoch.
+        weight_decay: What is added to a gradient, as a share of its weight.
+        augment: Whether training images are padded by 4 pixels of zeros, cropped back at random
+            and flipped at random.
+        padding: Whether those zeros are added ``"before"`` the normalization, as black pixels, or
+            ``"after"`` it, as pixels of the mean.
 
     Raises:
         NormscopeError: If a number is out of range.
@@ -40,13 +48,20 @@ class Recipe:
     name: str
     epochs: int
     batch_size: int
-    optimizer: Literal["adadelta", "sgd"]
+    optimizer: Literal["adadelta", "sgd", "none"]
     lr: float
     schedule: Schedule
     shuffle: bool
     selection: Selection
+    weight_decay: float = 0.0
+    augment: bool = False
+    padding: Padding = "before"
 
     def __post_init__(self) -> None:
+        if self.padding not in get_args(Padding):
+            raise UnknownName("--padding", self.padding, get_args(Padding))
+        if not self.trains:
+            return
         for option, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
             if value < 1:
                 raise NormscopeError(
@@ -57,13 +72,22 @@ class Recipe:
                 f"lr must be finite and > 0, got {self.lr}. Give a learning rate above 0."
             )
 
+    @property
+    def trains(self) -> bool:
+        """Whether anything is trained; ``frozen`` only tests."""
+        return self.optimizer != "none"
+
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
+        """The fields by name, without those that are left out by default.
 
         Returns:
             A mapping that ``from_json`` reads back.
         """
-        return dataclasses.asdict(self)
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Recipe:
@@ -96,10 +120,53 @@ LENET_STEPLR = dataclasses.replace(LENET, name="lenet-steplr", epochs=14, schedu
 LENET_ARTICLE = dataclasses.replace(LENET, name="lenet-article", shuffle=False, selection="test")
 """The notebook's exact protocol (Perrinet, 2024, doi:10.5281/zenodo.14602370), to compare with."""
 
-RECIPES = {recipe.name: recipe for recipe in (LENET, LENET_STEPLR, LENET_ARTICLE)}
+RESNET_FINETUNE = Recipe(
+    name="resnet-finetune",
+    epochs=1,
+    batch_size=64,
+    optimizer="sgd",
+    lr=0.01,
+    schedule="plateau",
+    shuffle=True,
+    selection="validation",
+)
+"""What the notebook meant to do with ResNet-18, whose training loop never ran."""
 
-DEFAULT_RECIPES = {"lenet": "lenet"}
-"""The recipe of each model that has one of its own; any other model gets ``lenet``."""
+RESNET_SCRATCH = Recipe(
+    name="resnet-scratch",
+    epochs=15,
+    batch_size=128,
+    optimizer="sgd",
+    lr=0.1,
+    schedule="cosine",
+    shuffle=True,
+    selection="validation",
+    weight_decay=5e-4,
+    augment=True,
+)
+"""From nothing at small sizes: He et al. (2016, arXiv:1512.03385) with a cosine for the rate, as
+Loshchilov and Hutter (2017, arXiv:1608.03983), and fewer epochs."""
+
+FROZEN = Recipe(
+    name="frozen",
+    epochs=0,
+    batch_size=64,
+    optimizer="none",
+    lr=0.0,
+    schedule="none",
+    shuffle=False,
+    selection="test",
+)
+"""No training: a network with given weights is tested as it is."""
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (LENET, LENET_STEPLR, LENET_ARTICLE, RESNET_SCRATCH, RESNET_FINETUNE, FROZEN)
+}
+
+DEFAULT_RECIPES = {"lenet": "lenet", "lenet-bn": "lenet"}
+"""The recipe of each model that has one of its own. A network of the user's own gets ``lenet``,
+one of a library ``resnet-scratch``."""
 
 
 SHORT_SOURCES = {"digits": 10}
@@ -107,7 +174,13 @@ SHORT_SOURCES = {"digits": 10}
 
 
 def named_recipe(
-    name: str | None, model: str, epochs: int | None = None, source: str = ""
+    name: str | None,
+    model: str,
+    epochs: int | None = None,
+    source: str = "",
+    *,
+    weights: str | None = None,
+    padding: str | None = None,
 ) -> Recipe:
     """The recipe of this name, or the model's default one.
 
@@ -116,17 +189,37 @@ def named_recipe(
         model: The model's name.
         epochs: Replaces the recipe's own number of epochs when given.
         source: The images; a few small ones need fewer epochs than the recipe's.
+        weights: What the model starts from, if anything; the default recipe then is
+            ``resnet-finetune``.
+        padding: Replaces the recipe's own when given.
 
     Returns:
         The recipe.
 
     Raises:
         UnknownName: If the name is unknown.
-        NormscopeError: If the epochs are fewer than one.
+        NormscopeError: If the epochs are fewer than one, or an option does not go with the recipe.
     """
-    name = name or DEFAULT_RECIPES.get(model, "lenet")
+    name = name or _default_recipe(model, weights)
     if name not in RECIPES:
         raise UnknownName("recipe", name, RECIPES)
     recipe = RECIPES[name]
-    epochs = SHORT_SOURCES.get(source) if epochs is None else epochs
-    return recipe if epochs is None else dataclasses.replace(recipe, epochs=epochs)
+    if not recipe.trains and epochs is not None:
+        raise NormscopeError(
+            f"--epochs must be left out with --recipe {name}, which trains nothing, got {epochs}."
+        )
+    if padding is not None and not recipe.augment:
+        raise NormscopeError(
+            f"--padding must be used with a recipe that pads images, got --recipe {name}. "
+            "Use resnet-scratch, or leave it out."
+        )
+    if epochs is None:
+        epochs = min(recipe.epochs, SHORT_SOURCES.get(source, recipe.epochs))
+    padding = recipe.padding if padding is None else padding
+    return dataclasses.replace(recipe, epochs=epochs, padding=cast("Padding", padding))
+
+
+def _default_recipe(model: str, weights: str | None) -> str:
+    if weights is not None:
+        return "resnet-finetune"
+    return DEFAULT_RECIPES.get(model, "lenet" if ":" in model else "resnet-scratch")

@@ -27,6 +27,10 @@ def run_trial(
     Returns:
         What the trial gave.
     """
+    if not spec.recipe.trains:
+        from normscope.trials.frozen import evaluate_frozen
+
+        return evaluate_frozen(spec, source)
     if spec.trainer == "plain":
         from normscope.trials.train import train
 

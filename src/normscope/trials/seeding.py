@@ -21,11 +21,13 @@ class Generators:
         initialization: Seeds torch's generator while the model is built.
         order: Draws the order of the images, on the CPU.
         dropout: Seeds torch's generator while the model is trained.
+        augmentation: Draws crops and flips, on the CPU.
     """
 
     initialization: int
     order: torch.Generator
     dropout: int
+    augmentation: torch.Generator
 
 
 def generators(seed: int) -> Generators:
@@ -35,13 +37,18 @@ def generators(seed: int) -> Generators:
         seed: The trial's.
 
     Returns:
-        The three streams.
+        The four streams.
     """
-    streams = np.random.SeedSequence(seed).spawn(3)
-    initialization, order, dropout = (
+    streams = np.random.SeedSequence(seed).spawn(4)
+    initialization, order, dropout, augmentation = (
         int(stream.generate_state(1, np.uint64)[0] >> 1) for stream in streams
     )
-    return Generators(initialization, torch.Generator().manual_seed(order), dropout)
+    return Generators(
+        initialization,
+        torch.Generator().manual_seed(order),
+        dropout,
+        torch.Generator().manual_seed(augmentation),
+    )
 
 
 @contextmanager

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
+from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
 from normscope.normalization import NONE, PRESETS, Normalization
 from normscope.trials.environment import available_cores
 from normscope.trials.precision import resolve_precision, resolve_trainer
 from normscope.trials.preparation import (
     check_skipped,
+    expected_normalization,
+    model_options,
     prepare_source,
     resolve_device,
 )
 from normscope.trials.recipe import named_recipe
 from normscope.trials.result import FinishedTrial
-from normscope.trials.spec import TrialSpec
+from normscope.trials.spec import TrialSpec, check_half_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +46,14 @@ def train(
     threads: int | None = None,
     root: Path | None = None,
     strict: bool = False,
+    weights: str | Path | None = None,
+    new_head: bool = False,
+    batchnorm: bool = True,
+    resize: int | None = None,
+    crop: int | None = None,
+    channels: str | None = None,
+    padding: str | None = None,
+    half_width: float | None = None,
     on_skipped: Callable[[tuple[Skipped, ...]], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> FinishedTrial:
@@ -50,9 +61,11 @@ def train(
 
     Args:
         source: A name such as ``"mnist"``, or a folder of images.
-        norm: A normalization, its ``MEAN/STD`` form, a preset's name, or ``"data"`` for the
-            statistics of the source's training and validation images.
-        model: ``"lenet"`` or ``"package.module:factory"``.
+        norm: A normalization, its ``MEAN/STD`` form, a preset's name, ``"data"`` for the
+            statistics of the source's training and validation images, or ``"model"`` for what the
+            model's library says its weights expect.
+        model: ``"lenet"``, ``"lenet-bn"``, ``"resnet20"``, a torchvision name, ``"timm/NAME"``,
+            ``"hf/NAME"`` or ``"package.module:factory"``.
         recipe: A recipe's name; the model's own by default.
         epochs: Replaces the recipe's number of epochs.
         train_images: Train on so many images only, each class in its share.
@@ -65,52 +78,65 @@ def train(
         threads: CPU threads; all cores by default. The result depends on their number.
         root: Where named data sets are looked for first.
         strict: Whether an image that cannot be read is an error.
+        weights: A file of weights to start from, or ``"default"`` for the library's own.
+        new_head: Whether the last layer is replaced by a fresh one for the source's classes.
+        batchnorm: False to leave every BatchNorm out.
+        resize: Bring the shorter side of every image to so many pixels.
+        crop: Then keep the central square of so many.
+        channels: ``"rgb"`` gives a grey source three equal channels.
+        padding: Whether random crops are padded ``"before"`` the normalization or ``"after"`` it.
+        half_width: Stop testing a frozen network when its accuracy is known this well.
         on_skipped: Called with the images that could not be read, before training.
         on_epoch: Called at the end of every epoch.
 
     Returns:
         The trial's full specification with what it gave.
     """
-    from normscope.models.building import check_model
+    from normscope.trials.network import check_network
     from normscope.trials.running import run_trial
 
     device, trainer = resolve_device(device), resolve_trainer(trainer)
-    chosen = named_recipe(recipe, model, epochs, source)
+    options = model_options(weights, new_head=new_head, batchnorm=batchnorm)
+    chosen = named_recipe(recipe, model, epochs, source, weights=options.weights, padding=padding)
+    images = ImageTransform(resize, crop, channels)
+    check_half_width(half_width, chosen)
     if norm != "data":
-        resolve_normalization(norm, NONE)  # a wrong one is said before any image is opened
-    prepared = prepare_source(source, root, chosen, train_images)
+        # A wrong one is said before any image is opened.
+        norm = resolve_normalization(norm, NONE, model)
+    prepared = prepare_source(source, root, chosen, train_images, images)
     check_skipped(prepared.source, strict)
     if on_skipped:
         on_skipped(prepared.source.skipped)
-    check_model(
-        model,
-        channels=prepared.source.channels,
-        classes=len(prepared.source.classes),
-        image_size=prepared.source.image_size,
-    )
+    check_network(model, options, chosen, prepared.source)
     spec = TrialSpec(
         source=source,
         fingerprint=prepared.fingerprint,
         train_images=train_images,
         model=model,
         recipe=chosen,
-        normalization=resolve_normalization(norm, prepared.data),
+        normalization=resolve_normalization(norm, prepared.data, model),
         init_scale=InitScale(weight_init, bias_init),
         seed=seed,
         device=device,
         threads=available_cores() if threads is None else threads,
         precision=resolve_precision(precision, device, trainer),
         trainer=trainer,
+        options=options,
+        images=images,
+        half_width=half_width,
     )
     return FinishedTrial(spec, run_trial(spec, prepared.source, on_epoch))
 
 
-def resolve_normalization(norm: str | Normalization, data: Normalization) -> Normalization:
+def resolve_normalization(
+    norm: str | Normalization, data: Normalization, model: str = "lenet"
+) -> Normalization:
     """The normalization that a user's words stand for.
 
     Args:
-        norm: A normalization, its ``MEAN/STD`` form, a preset's name, or ``"data"``.
+        norm: A normalization, its ``MEAN/STD`` form, a preset's name, ``"data"`` or ``"model"``.
         data: What ``"data"`` stands for.
+        model: The model whose library says what ``"model"`` stands for.
 
     Returns:
         The normalization.
@@ -123,8 +149,16 @@ def resolve_normalization(norm: str | Normalization, data: Normalization) -> Nor
         return norm
     if norm == "data":
         return data
+    if norm == "model":
+        expected = expected_normalization(model)
+        if expected is None:
+            raise NormscopeError(
+                "--norm model must be used with a model whose library says what its weights "
+                f"expect, got {model}. Give the values yourself."
+            )
+        return expected
     if "/" not in norm and norm not in PRESETS:
-        raise UnknownName("--norm", norm, ["data", *PRESETS], also="MEAN/STD")
+        raise UnknownName("--norm", norm, ["data", "model", *PRESETS], also="MEAN/STD")
     return Normalization.parse(norm)
 
 

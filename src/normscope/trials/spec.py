@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from normscope.errors import NormscopeError
+from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
+from normscope.models.options import ModelOptions
 from normscope.normalization import Normalization
 from normscope.trials.recipe import Recipe
 
@@ -31,6 +33,10 @@ class TrialSpec:
         threads: CPU threads; sums of floats depend on their number, so it is part of the trial.
         precision: ``"fp32"`` or ``"bf16"``.
         trainer: ``"fast"`` or ``"plain"``; the last digits depend on it.
+        options: The model's weights, and what is changed in it.
+        images: What is done to each image.
+        half_width: A frozen network is tested until its accuracy is known this well; None tests it
+            on every image.
 
     Raises:
         NormscopeError: If the seed or the number of threads is out of range.
@@ -48,6 +54,9 @@ class TrialSpec:
     threads: int
     precision: str
     trainer: str = "fast"
+    options: ModelOptions = field(default_factory=ModelOptions)
+    images: ImageTransform = field(default_factory=ImageTransform)
+    half_width: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
@@ -59,9 +68,10 @@ class TrialSpec:
             raise NormscopeError(
                 f"threads must be at least 1, got {self.threads}. Give a larger number."
             )
+        check_half_width(self.half_width, self.recipe)
 
     def to_json(self) -> dict[str, Any]:
-        """Every field as JSON has it.
+        """Every field as JSON has it; those of the last three that say nothing are left out.
 
         Returns:
             A mapping that ``from_json`` reads back.
@@ -79,6 +89,7 @@ class TrialSpec:
             "threads": self.threads,
             "precision": self.precision,
             "trainer": self.trainer,
+            **optional_to_json(self.options, self.images, self.half_width),
         }
 
     @classmethod
@@ -97,6 +108,7 @@ class TrialSpec:
                 "recipe": Recipe.from_json(fields["recipe"]),
                 "normalization": Normalization.parse(fields["normalization"]),
                 "init_scale": InitScale(**fields["init_scale"]),
+                **optional_from_json(fields),
             }
         )
 
@@ -107,3 +119,59 @@ class TrialSpec:
             Its JSON with sorted keys.
         """
         return json.dumps(self.to_json(), sort_keys=True)
+
+
+def optional_to_json(
+    options: ModelOptions, images: ImageTransform, half_width: float | None
+) -> dict[str, Any]:
+    """What a specification says of these only where it says anything.
+
+    Args:
+        options: The model's weights, and what is changed in it.
+        images: What is done to each image.
+        half_width: How well a frozen network's accuracy must be known.
+
+    Returns:
+        A mapping that ``optional_from_json`` reads back.
+    """
+    fields = {"options": options.to_json(), "images": images.to_json(), "half_width": half_width}
+    return {name: value for name, value in fields.items() if value}
+
+
+def optional_from_json(fields: dict[str, Any]) -> dict[str, Any]:
+    """Read what ``optional_to_json`` gave.
+
+    Args:
+        fields: A specification's fields by name.
+
+    Returns:
+        The three values by name.
+    """
+    return {
+        "options": ModelOptions(**fields.get("options", {})),
+        "images": ImageTransform(**fields.get("images", {})),
+        "half_width": fields.get("half_width"),
+    }
+
+
+def check_half_width(half_width: float | None, recipe: Recipe) -> None:
+    """Refuse a half-width that means nothing.
+
+    Args:
+        half_width: In units of accuracy, or None.
+        recipe: How models are trained, or not.
+
+    Raises:
+        NormscopeError: If it is out of range, or anything is trained.
+    """
+    if half_width is None:
+        return
+    if recipe.trains:
+        raise NormscopeError(
+            f"--half-width must be used with --recipe frozen, got {recipe.name}. Leave it out."
+        )
+    if not 0 < half_width < 0.5:
+        raise NormscopeError(
+            f"--half-width must lie between 0 and 0.5, got {half_width}. "
+            "Give a share of the images, such as 0.01."
+        )

@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
-from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau, StepLR
 
-from normscope.models.building import build_model
-from normscope.models.first_layer import (
-    describe_first_layer,
-    find_first_layer,
-    scale_first_layer,
-)
+from normscope.models.first_layer import describe_first_layer
+from normscope.trials.augmentation import Augmentation
 from normscope.trials.environment import describe_environment
+from normscope.trials.network import build_network, training_batches
 from normscope.trials.pixels import ResidentImages
 from normscope.trials.recipe import SGD_MOMENTUM
 from normscope.trials.result import Epoch, TrialResult, finite_or_none, pack_bits
-from normscope.trials.seeding import generators, threads, torch_seeded
+from normscope.trials.seeding import Generators, generators, threads, torch_seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,18 +53,11 @@ def train(
     start = time.perf_counter()
     seeds = generators(spec.seed)
     with threads(spec.threads), torch_seeded(seeds.initialization, spec.device):
-        model = build_model(
-            spec.model,
-            channels=source.channels,
-            classes=len(source.classes),
-            image_size=source.image_size,
-        )
-        first_layer = find_first_layer(model, source.channels, source.image_size)
-        scale_first_layer(first_layer, spec.init_scale)
+        model, first_layer = build_network(spec, source)
         initial = describe_first_layer(first_layer)
         model.to(spec.device)
         torch.manual_seed(seeds.dropout)
-        history = _fit(model, spec, source, seeds.order, on_epoch)
+        history = _fit(model, spec, source, seeds, on_epoch)
         test = evaluate(model, ResidentImages(source.test, source.scale, spec))
         return TrialResult(
             accuracy=test.accuracy,
@@ -88,7 +78,7 @@ def _fit(
     model: nn.Module,
     spec: TrialSpec,
     source: DecodedSource,
-    order: torch.Generator,
+    seeds: Generators,
     on_epoch: Callable[[Epoch], None] | None,
 ) -> list[Epoch]:
     recipe = spec.recipe
@@ -97,17 +87,19 @@ def _fit(
         ResidentImages(source.validation, source.scale, spec) if source.validation else None
     )
     test = ResidentImages(source.test, source.scale, spec) if recipe.selection == "test" else None
+    augmentation = Augmentation(recipe.padding, seeds.augmentation) if recipe.augment else None
     optimizer = _optimizer(recipe, model)
     schedule = _schedule(recipe, optimizer)
     history: list[Epoch] = []
     for number in range(1, recipe.epochs + 1):
         start = time.perf_counter()
         indices = (
-            torch.randperm(len(images), generator=order)
+            torch.randperm(len(images), generator=seeds.order)
             if recipe.shuffle
             else torch.arange(len(images))
         )
-        loss = _train_epoch(model, images, indices, optimizer, recipe.batch_size)
+        batches = training_batches(indices, recipe.batch_size, model)
+        loss = _train_epoch(model, images, batches, optimizer, augmentation)
         on_validation = evaluate(model, validation) if validation else None
         on_test = evaluate(model, test) if test else None
         chosen_on = on_test or on_validation
@@ -134,10 +126,14 @@ def _fit(
 def _optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimizer == "adadelta":
         return torch.optim.Adadelta(model.parameters(), lr=recipe.lr)
-    return torch.optim.SGD(model.parameters(), lr=recipe.lr, momentum=SGD_MOMENTUM)
+    return torch.optim.SGD(
+        model.parameters(), lr=recipe.lr, momentum=SGD_MOMENTUM, weight_decay=recipe.weight_decay
+    )
 
 
-def _schedule(recipe: Recipe, optimizer: torch.optim.Optimizer) -> ReduceLROnPlateau | StepLR:
+def _schedule(recipe: Recipe, optimizer: torch.optim.Optimizer) -> ReduceLROnPlateau | LRScheduler:
+    if recipe.schedule == "cosine":
+        return CosineAnnealingLR(optimizer, recipe.epochs)
     if recipe.schedule == "plateau":
         return ReduceLROnPlateau(optimizer, "max")
     return StepLR(optimizer, step_size=1, gamma=0.7)
@@ -146,14 +142,14 @@ def _schedule(recipe: Recipe, optimizer: torch.optim.Optimizer) -> ReduceLROnPla
 def _train_epoch(
     model: nn.Module,
     images: ResidentImages,
-    indices: Tensor,
+    batches: list[Tensor],
     optimizer: torch.optim.Optimizer,
-    batch_size: int,
+    augmentation: Augmentation | None,
 ) -> float:
     model.train()
     total = torch.zeros((), dtype=torch.float64, device=images.device)
-    for batch in indices.split(batch_size):
-        pixels, labels = images.batch(batch)
+    for batch in batches:
+        pixels, labels = images.batch(batch, augmentation)
         optimizer.zero_grad()
         # Cross-entropy of log-probabilities is their negative log-likelihood, so this is right for
         # networks that end in log-softmax, as LeNet does, and for those that give logits.
@@ -161,7 +157,7 @@ def _train_epoch(
         loss.backward()
         optimizer.step()
         total += loss.detach() * len(batch)
-    return total.item() / len(indices)
+    return total.item() / sum(map(len, batches))
 
 
 @dataclass(frozen=True)

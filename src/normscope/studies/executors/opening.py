@@ -63,7 +63,7 @@ def trains_stacked(specification: ScanSpec) -> bool:
     from normscope.trials.fast.training import can_stack
 
     on_gpu = specification.device == "cuda" and specification.trainer == "fast"
-    return on_gpu and can_stack(specification.model, specification.device)
+    return on_gpu and can_stack(specification.trial(specification.data, seed=0))
 
 
 def worker_count(specification: ScanSpec, trials: int, workers: int | None) -> int:

@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
-from normscope.models.building import build_model
-from normscope.models.first_layer import (
-    describe_first_layer,
-    find_first_layer,
-    scale_first_layer,
-)
+from normscope.models.first_layer import describe_first_layer
 from normscope.trials.fast.memory import EVALUATION_BATCH
 from normscope.trials.fast.optimizers import open_optimizer
+from normscope.trials.network import build_network, training_batches
 from normscope.trials.pixels import ResidentImages
 from normscope.trials.train import Evaluation
 
@@ -24,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from normscope.images.decoded import DecodedSource
+    from normscope.trials.augmentation import Augmentation
     from normscope.trials.fast.learner import Numbers
     from normscope.trials.spec import TrialSpec
 
@@ -37,6 +34,7 @@ class ModelLearner:
     Args:
         spec: The trial.
         source: Its images.
+        augmentation: Crops and flips the training images, where the recipe has it.
 
     Attributes:
         models: 1.
@@ -46,20 +44,16 @@ class ModelLearner:
 
     models = 1
 
-    def __init__(self, spec: TrialSpec, source: DecodedSource) -> None:
-        model = build_model(
-            spec.model,
-            channels=source.channels,
-            classes=len(source.classes),
-            image_size=source.image_size,
-        )
-        self._first_layer = find_first_layer(model, source.channels, source.image_size)
-        scale_first_layer(self._first_layer, spec.init_scale)
+    def __init__(
+        self, spec: TrialSpec, source: DecodedSource, augmentation: Augmentation | None = None
+    ) -> None:
+        model, self._first_layer = build_network(spec, source)
         self.initial = [describe_first_layer(self._first_layer)]
         # Convolutions and pooling are quicker in this layout; other layers keep theirs.
         self._model = model.to(spec.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._parameters = [p for p in self._model.parameters() if p.requires_grad]
         self._optimizer = open_optimizer(spec.recipe, [p.detach() for p in self._parameters])
+        self._augmentation = augmentation
         self._autocast = spec.precision == "bf16"
         self._batch_size = spec.recipe.batch_size
         self._train = ResidentImages(source.train, source.scale, spec)
@@ -81,8 +75,8 @@ class ModelLearner:
         self._model.train()
         self._optimizer.set_rates(list(rates) * len(self._parameters))
         total = torch.zeros((), dtype=torch.float64, device=self._train.device)
-        for batch in indices.split(self._batch_size):
-            pixels, labels = self._train.batch(batch)
+        for batch in training_batches(indices, self._batch_size, self._model):
+            pixels, labels = self._train.batch(batch, self._augmentation)
             self._model.zero_grad(set_to_none=True)
             loss = F.cross_entropy(self._output(pixels), labels)
             loss.backward()

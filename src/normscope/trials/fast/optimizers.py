@@ -97,9 +97,11 @@ class Sgd:
 
     Args:
         rows: Each dense in memory; changed in place.
+        weight_decay: What is added to a gradient, as a share of its weight.
     """
 
-    def __init__(self, rows: Sequence[Tensor] | Tensor) -> None:
+    def __init__(self, rows: Sequence[Tensor] | Tensor, weight_decay: float = 0.0) -> None:
+        self._weight_decay = weight_decay
         self._rows = [_pieces(row) for row in rows]
         self._momenta = [_pieces(torch.zeros_like(row)) for row in rows]
         self._rates: Sequence[float] = ()
@@ -123,6 +125,8 @@ class Sgd:
         ):
             for p, g, momentum in zip(row, _pieces(gradient), momenta, strict=True):
                 momentum.mul_(SGD_MOMENTUM).add_(g)
+                if self._weight_decay:
+                    momentum.add_(p, alpha=self._weight_decay)
                 p.sub_(momentum, alpha=rate)
 
 
@@ -140,7 +144,7 @@ def open_optimizer(recipe: Recipe, rows: Sequence[Tensor] | Tensor) -> Optimizer
         from normscope.trials.fast.device_optimizers import open_device_optimizer
 
         return open_device_optimizer(recipe, rows)
-    return (Adadelta if recipe.optimizer == "adadelta" else Sgd)(rows)
+    return Adadelta(rows) if recipe.optimizer == "adadelta" else Sgd(rows, recipe.weight_decay)
 
 
 def _pieces(tensor: Tensor) -> Sequence[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -79,6 +80,28 @@ class Steps:
         self.rate *= GAMMA
 
 
+class Cosine:
+    """``CosineAnnealingLR`` to nothing (Loshchilov and Hutter, 2017, arXiv:1608.03983).
+
+    Args:
+        rate: The first learning rate.
+        epochs: How many there are.
+    """
+
+    def __init__(self, rate: float, epochs: int) -> None:
+        self.rate = self._first = rate
+        self._epochs, self._done = epochs, 0
+
+    def step(self, accuracy: float) -> None:  # noqa: ARG002 - looks at nothing
+        """Go on along half a cosine.
+
+        Args:
+            accuracy: Not looked at.
+        """
+        self._done += 1
+        self.rate = self._first * (1 + math.cos(math.pi * self._done / self._epochs)) / 2
+
+
 def open_schedule(recipe: Recipe) -> Schedule:
     """The schedule that a recipe names.
 
@@ -88,4 +111,6 @@ def open_schedule(recipe: Recipe) -> Schedule:
     Returns:
         A fresh one.
     """
+    if recipe.schedule == "cosine":
+        return Cosine(recipe.lr, recipe.epochs)
     return Plateau(recipe.lr) if recipe.schedule == "plateau" else Steps(recipe.lr)

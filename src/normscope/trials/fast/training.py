@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from normscope.trials.augmentation import Augmentation
 from normscope.trials.fast.choosing import choose_trunk
 from normscope.trials.fast.general import ModelLearner
 from normscope.trials.fast.learner import fit
@@ -24,17 +25,18 @@ STACKED_MODEL = "lenet"
 STACKED_DEVICES = ("cpu", "cuda")
 
 
-def can_stack(model: str, device: str) -> bool:
-    """Whether trials of a model can train together, by arithmetic of our own.
+def can_stack(spec: TrialSpec) -> bool:
+    """Whether trials can train together, by arithmetic of our own.
 
     Args:
-        model: A model's name.
-        device: Where it trains.
+        spec: One of the trials.
 
     Returns:
-        True for ``lenet`` on a CPU or a CUDA device.
+        True for ``lenet`` from scratch on a CPU or a CUDA device, by the recipes of its own.
     """
-    return model == STACKED_MODEL and device in STACKED_DEVICES
+    stacked = spec.model == STACKED_MODEL and spec.device in STACKED_DEVICES
+    plain = not (spec.recipe.augment or spec.recipe.weight_decay or spec.options.to_json())
+    return stacked and plain and spec.recipe.trains
 
 
 def train_fast(
@@ -55,13 +57,15 @@ def train_fast(
     Returns:
         What the trial gave.
     """
-    if can_stack(spec.model, spec.device):
+    if can_stack(spec):
         trunk = choose_trunk(torch.device(spec.device), source, spec, models=1)
         return train_stack([spec], source, trunk, on_epoch)[0]
     seeds = generators(spec.seed)
     with threads(spec.threads), torch_seeded(seeds.initialization, spec.device):
         if spec.device == "cpu":
             keep_freed_memory()
-        learner = ModelLearner(spec, source)
+        recipe = spec.recipe
+        augmentation = Augmentation(recipe.padding, seeds.augmentation) if recipe.augment else None
+        learner = ModelLearner(spec, source, augmentation)
         torch.manual_seed(seeds.dropout)
         return fit(learner, spec, seeds.order, source.validation is not None, on_epoch)[0]

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from normscope.images.decode import MAX_PIXELS, UnreadableImage
+from normscope.images.decoded import LabelledImages
+
+if TYPE_CHECKING:
+    from normscope.images.decoded import DecodedSource
+    from normscope.images.transform import ImageTransform
+
+AT_ONCE = 1024
 
 
 def resized(
@@ -51,6 +61,35 @@ def _check_resized(height: int, width: int, resize: int) -> None:
     short, long = sorted((height, width))
     if resize * (resize * long // short) > MAX_PIXELS:
         raise UnreadableImage(f"{width} x {height} pixels is too large after --resize {resize}")
+
+
+def transformed(source: DecodedSource, transform: ImageTransform) -> DecodedSource:
+    """A source in memory with every image resized, cropped and given its channels.
+
+    Args:
+        source: Any source.
+        transform: What is done to each image.
+
+    Returns:
+        The new source, or the same where nothing is done.
+    """
+    if not transform.to_json():
+        return source
+
+    def changed(images: LabelledImages) -> LabelledImages:
+        parts = [
+            resized(images.pixels[i : i + AT_ONCE], None, transform.resize, transform.crop)[0]
+            for i in range(0, len(images), AT_ONCE)
+        ]
+        pixels = np.concatenate(parts)
+        channels = 3 if transform.channels == "rgb" else pixels.shape[1]
+        shape = (len(pixels), channels, *pixels.shape[2:])
+        return LabelledImages(np.broadcast_to(pixels, shape), images.labels)
+
+    validation = None if source.validation is None else changed(source.validation)
+    return replace(
+        source, train=changed(source.train), validation=validation, test=changed(source.test)
+    )
 
 
 def _as_tensor(values: np.ndarray):

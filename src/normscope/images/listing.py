@@ -1,0 +1,222 @@
+"""The encoded images of a folder or archive, split by split and class by class, unread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from normscope.errors import NormscopeError
+from normscope.images.archive import LINK, tar_members
+from normscope.images.decode import SUFFIXES, UnreadableImage
+from normscope.images.tree import SPLIT_FOLDERS, split_of_path, walk_images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
+"""What a split is called in ``SPLIT_FOLDERS``, and in a decoded source."""
+
+NEEDED = "each with one folder per class"
+
+
+@dataclass(frozen=True)
+class ListedImage:
+    """One encoded image.
+
+    Attributes:
+        path: What it is called: its file, or its name behind its archive's.
+        label: Its class's index.
+        file: The file that its bytes lie in.
+        offset: Where they start.
+        size: How many there are, or ``LINK``.
+        modified: When the file was changed last, in nanoseconds.
+    """
+
+    path: str
+    label: int
+    file: str
+    offset: int
+    size: int
+    modified: int
+
+    def read(self) -> bytes:
+        """Its bytes.
+
+        Returns:
+            All of them.
+
+        Raises:
+            UnreadableImage: If they are not there.
+        """
+        if self.size == LINK:
+            raise UnreadableImage("a link inside an archive")
+        try:
+            with open(self.file, "rb") as file:  # noqa: PTH123
+                file.seek(self.offset)
+                return file.read(self.size)
+        except OSError as error:
+            raise UnreadableImage(error.strerror or str(error)) from None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a folder or archive holds.
+
+    Attributes:
+        classes: Their names, in the order of the labels.
+        splits: ``train``, ``validation`` and ``test`` as far as they are there.
+    """
+
+    classes: tuple[str, ...]
+    splits: dict[str, list[ListedImage]]
+
+    def only(self, splits: Iterable[str]) -> Listing:
+        """Some of the splits.
+
+        Args:
+            splits: Their names; those that are not there are passed over.
+
+        Returns:
+            The smaller listing.
+        """
+        return Listing(self.classes, {s: self.splits[s] for s in splits if s in self.splits})
+
+
+@dataclass(frozen=True)
+class _Split:
+    """One split before its classes are numbered: images by class, and where it lies."""
+
+    place: Path
+    classes: dict[str, list[tuple[str, str, int, int, int]]]
+
+
+def list_images(path: Path, train: bool) -> Listing:
+    """Find the images of a folder or archive without opening them.
+
+    A folder holds ``train/``, ``val/`` or ``test/`` or archives of these names
+    (``train.tar``); an archive holds folders of these names.
+
+    Args:
+        path: The folder, or a ``.tar`` file.
+        train: Whether there must be images to train on.
+
+    Returns:
+        The listing; with ``train/`` and ``val/`` alone, ``val/`` is the test split, and so it is
+        alone.
+
+    Raises:
+        NormscopeError: If a split or class is missing or empty.
+    """
+    found = _splits_of_folder(path) if path.is_dir() else _splits_of_archive(path)
+    if "test" not in found and "val" in found:
+        found["test"] = found.pop("val")
+    if "test" not in found or (train and "train" not in found):
+        needed = "train/ and also val/ or test/" if train else "val/ or test/"
+        raise NormscopeError(
+            f"{path} must hold {needed}, {NEEDED}, "
+            f"got the folders: {_present(path)}. Sort the images into splits."
+        )
+    if not train:
+        found = {"test": found["test"]}
+    first = next(iter(found.values()))
+    classes = tuple(sorted(first.classes))
+    for split in found.values():
+        _check_classes(path, split, first, classes)
+    return Listing(
+        classes,
+        {
+            SPLITS[name]: [
+                ListedImage(image[0], label, *image[1:])
+                for label, class_name in enumerate(classes)
+                for image in split.classes[class_name]
+            ]
+            for name, split in found.items()
+        },
+    )
+
+
+def _splits_of_folder(path: Path) -> dict[str, _Split]:
+    found = {}
+    for split in ("train", "test", "val"):
+        for name in SPLIT_FOLDERS[split]:
+            if (path / name).is_dir():
+                found[split] = _of_folder(path / name)
+            elif (path / f"{name}.tar").is_file():
+                archive = path / f"{name}.tar"
+                found[split] = _of_archive(archive, _members(archive), split)
+            if split in found:
+                break
+    return found
+
+
+def _splits_of_archive(path: Path) -> dict[str, _Split]:
+    by_split: dict[str, list] = {}
+    for member in _members(path):
+        split = split_of_path(member[0])
+        if split is not None:
+            by_split.setdefault(split, []).append(member)
+    order = [split for split in ("train", "test", "val") if split in by_split]
+    return {split: _of_archive(path, by_split[split], split) for split in order}
+
+
+def _of_folder(folder: Path) -> _Split:
+    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    classes = {}
+    for name in names:
+        images = []
+        for path in walk_images(folder / name):
+            if path.lower().endswith(SUFFIXES):
+                status = Path(path).stat()
+                images.append((path, path, 0, status.st_size, status.st_mtime_ns))
+        if not images:
+            raise NormscopeError(
+                f"{folder / name} must hold at least one image ({', '.join(SUFFIXES)}), got none. "
+                "Add images or remove the folder."
+            )
+        classes[name] = images
+    return _Split(folder, classes)
+
+
+def _members(archive: Path) -> list[tuple[str, int, int]]:
+    return [(member.name, member.offset, member.size) for member in tar_members(str(archive))]
+
+
+def _of_archive(archive: Path, members: list[tuple[str, int, int]], split: str) -> _Split:
+    modified = archive.stat().st_mtime_ns
+    classes: dict[str, list[tuple[str, str, int, int, int]]] = {}
+    for name, offset, size in sorted(members):
+        image = (f"{archive}/{name}", str(archive), offset, size, modified)
+        classes.setdefault(_class_in_archive(name, split), []).append(image)
+    classes.pop("", None)
+    return _Split(archive, classes)
+
+
+def _class_in_archive(name: str, split: str) -> str:
+    """The folder below the split's; images that lie in none have no class."""
+    folders = [part for part in name.split("/")[:-1] if part != "."]
+    for depth, folder in enumerate(folders[:2]):
+        if folder in SPLIT_FOLDERS[split]:
+            return "".join(folders[depth + 1 : depth + 2])
+    return "".join(folders[:1])
+
+
+def _check_classes(path: Path, split: _Split, first: _Split, classes: tuple[str, ...]) -> None:
+    if not split.classes:
+        raise NormscopeError(
+            f"{split.place} must hold one folder per class, got none. "
+            "Put each class's images into a folder of its own."
+        )
+    if set(split.classes) != set(classes):
+        odd = sorted(set(split.classes) ^ set(classes))
+        raise NormscopeError(
+            f"every split of {path} must have the same classes, got {len(odd)} that differ between "
+            f"{first.place.name} and {split.place.name}: {', '.join(odd[:5])}. "
+            "Give each split every class."
+        )
+
+
+def _present(path: Path) -> str:
+    if not path.is_dir():
+        return "none of these in the archive"
+    return ", ".join(sorted(p.name for p in path.iterdir() if p.is_dir())[:5]) or "none"

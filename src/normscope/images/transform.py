@@ -1,0 +1,54 @@
+"""What is done to images before they are kept: resize, crop and the number of channels."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from normscope.errors import NormscopeError
+
+
+@dataclass(frozen=True)
+class ImageTransform:
+    """A transform of images, as torchvision's evaluation presets have it.
+
+    Attributes:
+        resize: Length of the shorter side in pixels; None leaves the size.
+        crop: Side of the central square in pixels; None keeps everything.
+        channels: ``"rgb"`` gives grey images three equal channels; None leaves a source that is
+            grey throughout as it is.
+
+    Raises:
+        NormscopeError: If a number is out of range, or the crop is larger than the resize.
+    """
+
+    resize: int | None = None
+    crop: int | None = None
+    channels: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, length in (("resize", self.resize), ("crop", self.crop)):
+            if length is not None and length < 1:
+                raise NormscopeError(
+                    f"--{name} must be at least 1 pixel, got {length}. Give a larger number."
+                )
+        if self.resize and self.crop and self.resize < self.crop:
+            raise NormscopeError(
+                f"--crop must be no larger than --resize, got {self.crop} and {self.resize}. "
+                "Resize to more pixels, or crop to fewer."
+            )
+        if self.channels not in {None, "rgb"}:
+            raise NormscopeError(
+                f"--channels must be rgb for trials, got '{self.channels}'. Leave it out to keep "
+                "grey images grey."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that are set.
+
+        Returns:
+            A mapping that ``ImageTransform(**mapping)`` reads back; empty where nothing is done.
+        """
+        fields = dataclasses.asdict(self)
+        return {name: value for name, value in fields.items() if value is not None}
