@@ -21,7 +21,7 @@ def test_the_map_has_mean_to_the_right_and_std_upwards(made_study):
     study = made_study("-1,0,2", "0.1,0.2,0.5,2", NOT_SQUARE, data="0.3/0.4")
     numbers = accuracy_map(study)
     assert numbers.accuracy.sel(mean=2, std=0.2) == pytest.approx(9 / 20)
-    assert (numbers.best, numbers.data) == ((2.0, 2.0), (0.3, 0.4))
+    assert (numbers.best, numbers.data) == ((2.0, 2.0), ((0.3, 0.4),))
     figure = draw_accuracy_map(numbers)
     axes = figure.axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("mean", "std", "log")
@@ -39,7 +39,7 @@ def test_the_map_has_mean_to_the_right_and_std_upwards(made_study):
 def test_the_map_of_one_cell_and_of_colour_images(made_study):
     study = made_study("0", "1", [[[0.5, 0.7]]], data="0.1,0.2,0.3/1,1,1")
     numbers = accuracy_map(study)
-    assert numbers.data is None
+    assert numbers.data == ((0.1, 1.0), (0.2, 1.0), (0.3, 1.0))
     assert numbers.title == "Test accuracy of lenet on digits, mean of 2 seeds"
     assert drawn(draw_accuracy_map(numbers)).startswith(b"\x89PNG")
 

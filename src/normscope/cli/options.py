@@ -112,7 +112,10 @@ Precision = Annotated[
 ]
 Trainer = Annotated[
     str,
-    typer.Option(help="fast, or plain to check it against.", rich_help_panel="Machine"),
+    typer.Option(
+        help="fast, plain to check it against, or compiled for a frozen network.",
+        rich_help_panel="Machine",
+    ),
 ]
 Root = Annotated[
     Path | None,

@@ -56,14 +56,13 @@ def _table(summary: Summary) -> Table:
         ("worst cell", summary.worst),
         ("source's own statistics", summary.at_data),
         ("no normalization", summary.at_none),
+        ("what the weights expect", summary.at_model),
     ]
     for name, row in rows:
         if row is not None:
-            table.add_row(
-                name, _numbers(row["mean"]), _numbers(row["std"]), f"{row['accuracy']:.4f}"
-            )
+            table.add_row(name, _of("mean", row), _of("std", row), f"{row['accuracy']:.4f}")
     centre = summary.centre_of_mass
-    table.add_row("centre of mass", _numbers(centre["mean"]), _numbers(centre["std"]), "")
+    table.add_row("centre of mass", _of("mean", centre), _of("std", centre), "")
     best = summary.best_95_percent
     table.add_row(
         f"best 95 % ({best['cells']} cells)", "", "", f"{best['mean']:.4f} ± {best['spread']:.4f}"
@@ -74,6 +73,13 @@ def _table(summary: Summary) -> Table:
         table.add_row("std between seeds", "", "", f"{summary.seed_std:.4f}")
     table.add_row("trials", "", "", f"{summary.trials} of {summary.planned}")
     return table
+
+
+def _of(kind: str, row: dict[str, Any]) -> str:
+    """The mean or the std of a row, with the axes of single channels where there are any."""
+    shared = [_numbers(row[kind])] if kind in row else []
+    single = [f"{n[-1]} {v:.4g}" for n, v in row.items() if n.startswith(f"{kind}-")]
+    return ", ".join([*shared, *single])
 
 
 def _numbers(value: float | list[float]) -> str:

@@ -13,17 +13,41 @@ from normscope.cli.progress import progress
 
 if TYPE_CHECKING:
     from normscope.studies.scan import PlannedScan
+    from normscope.studies.specification import ScanSpec
 
 EXAMPLE = "Example: normscope scan mnist --mean -2:3:7 --std 0.02:2:7:log --seeds 3 --epochs 2"
 
 AXIS = "START:STOP:COUNT, START:STOP:COUNT:log or a comma list."
 
 
+ChannelAxis = Annotated[
+    str | None,
+    typer.Option(help="An axis of one channel alone.", rich_help_panel="Single channels"),
+]
+
+
 def scan(
     context: typer.Context,
     source: options.Source = "digits",
-    mean: Annotated[str, typer.Option(help=f"The grid's means: {AXIS}")] = "-2:3:5",
-    std: Annotated[str, typer.Option(help=f"The grid's stds: {AXIS}")] = "0.02:2:5:log",
+    mean: Annotated[
+        str | None, typer.Option(help=f"The grid's means: {AXIS} -2:3:5 by default.")
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(help=f"The grid's stds: {AXIS} 0.02:2:5:log by default.")
+    ] = None,
+    mean_r: ChannelAxis = None,
+    mean_g: ChannelAxis = None,
+    mean_b: ChannelAxis = None,
+    std_r: ChannelAxis = None,
+    std_g: ChannelAxis = None,
+    std_b: ChannelAxis = None,
+    norm: Annotated[
+        str | None,
+        typer.Option(
+            help="With axes of single channels: what the others have; data by default.",
+            rich_help_panel="Single channels",
+        ),
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option(help="Replicates of each cell; 3, or 1 where nothing is trained.")
     ] = None,
@@ -109,6 +133,17 @@ def scan(
                 channels,
                 padding,
                 half_width,
+                _given(
+                    {
+                        "mean-r": mean_r,
+                        "mean-g": mean_g,
+                        "mean-b": mean_b,
+                        "std-r": std_r,
+                        "std-g": std_g,
+                        "std-b": std_b,
+                    }
+                ),
+                norm,
             )
         )
     else:
@@ -134,6 +169,10 @@ def scan(
     show_report(plan.out, json)
 
 
+def _given(axes: dict[str, str | None]) -> dict[str, str]:
+    return {name: text for name, text in axes.items() if text is not None}
+
+
 REPEATABLE = {"spec", "out", "root", "workers", "dry_run", "json"}
 
 
@@ -154,14 +193,23 @@ def _show_plan(plan: PlannedScan, workers: int | None, json: str | None) -> None
     specification = plan.specification
     show(
         f"{expected.trials} trials would run in {plan.out} ({expected.finished} are finished): "
-        f"{len(specification.mean.values)} means x {len(specification.std.values)} stds and the "
-        f"references, {specification.seeds} seeds, {specification.recipe.epochs} epochs each.",
+        f"{_grid(specification)} and the references, {_each(specification)}.",
         f"About {_duration(expected.seconds)} on {expected.workers} "
         f"worker{'s' if expected.workers != 1 else ''}, "
         f"and {expected.bytes_ / 1e6:.1f} MB of disk.",
         json_target=json,
     )
     write_json(expected.to_json(specification), json)
+
+
+def _grid(specification: ScanSpec) -> str:
+    return " x ".join(f"{len(axis.values)} {axis.name}s" for axis in specification.axes)
+
+
+def _each(specification: ScanSpec) -> str:
+    if not specification.recipe.trains:
+        return "frozen"
+    return f"{specification.seeds} seeds, {specification.recipe.epochs} epochs each"
 
 
 def _duration(seconds: float) -> str:

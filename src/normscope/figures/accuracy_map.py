@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from normscope.findings.grid import accuracy_grid
+from normscope.findings.grid import accuracy_grid, cell_axes
 from normscope.findings.summary import whole_seeds
+from normscope.studies.parameters import PARAMETERS, Point
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from normscope.normalization import Normalization
     from normscope.studies.study import Study
 
 MOST_LABELLED_CELLS = 64
@@ -25,15 +27,18 @@ class AccuracyMap:
     """What the map shows.
 
     Attributes:
-        accuracy: Cell means, dims ``("mean", "std")``.
-        best: Mean and std of the cell with the highest accuracy.
-        data: Mean and std of the source's own statistics, where it has one channel.
+        accuracy: Cell means over two axes, dims ``("mean", "std")`` or those of single channels;
+            the best over any other axes.
+        best: Where the cell with the highest accuracy lies.
+        data: Where the source's own statistics lie, one point for each different channel.
+        expected: Likewise what the model's library says its weights expect.
         title: What was trained on what.
     """
 
     accuracy: xr.DataArray
     best: tuple[float, float]
-    data: tuple[float, float] | None
+    data: tuple[tuple[float, float], ...]
+    expected: tuple[tuple[float, float], ...]
     title: str
 
 
@@ -48,21 +53,41 @@ def accuracy_map(study: Study) -> AccuracyMap:
     """
     specification = study.specification
     grid = whole_seeds(accuracy_grid(specification, study.trials()))
-    accuracy = grid.mean("seed")
+    accuracy = _over_two_axes(grid.mean("seed"))
     best = accuracy.isel({d: int(i) for d, i in accuracy.argmax(...).items()})
-    data = specification.data
-    seeds = grid.sizes["seed"]
+    x, y = cell_axes(accuracy)
+    expected = specification.expected
+    seeds, trains = grid.sizes["seed"], specification.recipe.trains
     return AccuracyMap(
         accuracy=accuracy,
-        best=(float(best["mean"]), float(best["std"])),
-        data=(data.mean[0], data.std[0]) if data.channels == 1 else None,
+        best=(float(best[x]), float(best[y])),
+        data=_points(specification.data, x, y),
+        expected=_points(expected, x, y) if expected else (),
         title=f"Test accuracy of {specification.model} on {specification.source}, "
-        f"mean of {seeds} seed{'s' if seeds != 1 else ''}",
+        + (f"mean of {seeds} seed{'s' if seeds != 1 else ''}" if trains else "frozen, not trained"),
     )
 
 
+def _over_two_axes(accuracy: xr.DataArray) -> xr.DataArray:
+    """The first two axes with the best over the others; an axis alone gets one of length 1."""
+    axes = cell_axes(accuracy)
+    if len(axes) == 1:
+        other = "std" if axes[0].startswith("mean") else "mean"
+        accuracy = accuracy.expand_dims({f"any {other}": [0.5]}, axis=1)
+    return accuracy.max(axes[2:]) if len(axes) > 2 else accuracy
+
+
+def _points(normalization: Normalization, x: str, y: str) -> tuple[tuple[float, float], ...]:
+    """Where a normalization lies on two axes: once, or once for each different channel."""
+    if (x, y) == ("mean", "std"):
+        return tuple(dict.fromkeys(zip(normalization.mean, normalization.std, strict=True)))
+    point = Point(normalization)
+    place = [point.value(axis) if axis in PARAMETERS else 0.5 for axis in (x, y)]
+    return () if place[0] is None or place[1] is None else ((place[0], place[1]),)
+
+
 def draw_accuracy_map(numbers: AccuracyMap) -> Figure:
-    """Draw the map: mean to the right, std upwards on a log axis.
+    """Draw the map: mean to the right, std upwards on a log axis, or two axes of single channels.
 
     Args:
         numbers: What it shows.
@@ -72,29 +97,28 @@ def draw_accuracy_map(numbers: AccuracyMap) -> Figure:
     """
     figure = Figure(figsize=(8, 6), layout="constrained")
     axes = figure.add_subplot()
-    mean, std = numbers.accuracy["mean"].to_numpy(), numbers.accuracy["std"].to_numpy()
-    rows = numbers.accuracy.transpose("std", "mean").to_numpy()
-    mesh = axes.pcolormesh(
-        _edges(mean), np.exp(_edges(np.log(std))), rows, cmap="cividis", shading="flat"
-    )
-    axes.set_yscale("log")
+    x, y = cell_axes(numbers.accuracy)
+    mean, std = numbers.accuracy[x].to_numpy(), numbers.accuracy[y].to_numpy()
+    rows = numbers.accuracy.transpose(y, x).to_numpy()
+    log = y.startswith("std")
+    heights = np.exp(_edges(np.log(std))) if log else _edges(std)
+    mesh = axes.pcolormesh(_edges(mean), heights, rows, cmap="cividis", shading="flat")
+    axes.set_yscale("log" if log else "linear")
     if min(rows.shape) > 1 and np.ptp(rows) > 0:
         axes.contour(mean, std, rows, levels=6, colors="white", linewidths=0.7, alpha=0.7)
     if rows.size <= MOST_LABELLED_CELLS:
         _label_cells(axes, mean, std, rows)
     axes.plot(*numbers.best, "*", ms=20, mfc="none", mec="tab:red", mew=2, label="best cell")
-    if numbers.data is not None:
-        axes.plot(
-            *numbers.data,
-            "o",
-            ms=11,
-            mfc="none",
-            mec="tab:cyan",
-            mew=2.5,
-            label="the source's own statistics",
-        )
-    axes.set(xlabel="mean", ylabel="std", title=numbers.title)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False)
+    for points, marker, colour, label in (
+        (numbers.data, "o", "tab:cyan", "the source's own statistics"),
+        (numbers.expected, "D", "tab:orange", "what the weights expect"),
+    ):
+        if points:
+            axes.plot(
+                *np.transpose(points), marker, ms=11, mfc="none", mec=colour, mew=2.5, label=label
+            )
+    axes.set(xlabel=x, ylabel=y, title=numbers.title)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3, frameon=False)
     figure.colorbar(mesh, ax=axes, label="test accuracy")
     return figure
 

@@ -26,28 +26,36 @@ def accuracy_grid(specification: ScanSpec, trials: Iterable[FinishedTrial]) -> x
         trials: Its finished trials.
 
     Returns:
-        dims ``("mean", "std", "seed")``; NaN where a trial has not finished.
+        dims ``("mean", "std", "seed")``, or the names of the scan's axes; NaN where a
+            trial has not finished.
     """
     grid = xr.DataArray(
         np.nan,
-        dims=("mean", "std", "seed"),
+        dims=(*(axis.name for axis in specification.axes), "seed"),
         coords={
-            "mean": list(specification.mean.values),
-            "std": list(specification.std.values),
+            **{axis.name: list(axis.values) for axis in specification.axes},
             "seed": list(range(specification.seeds)),
         },
         name="accuracy",
     )
-    means = {value: i for i, value in enumerate(specification.mean.values)}
-    stds = {value: j for j, value in enumerate(specification.std.values)}
+    cells = specification.cells()
     for trial in trials:
-        normalization = trial.spec.normalization
-        if normalization.channels > 1:
-            continue
-        i, j = means.get(normalization.mean[0]), stds.get(normalization.std[0])
-        if i is not None and j is not None:
-            grid[i, j, trial.spec.seed] = trial.result.accuracy
+        place = cells.get(trial.spec.normalization)
+        if place is not None:
+            grid[(*place, trial.spec.seed)] = trial.result.accuracy
     return grid
+
+
+def cell_axes(grid: xr.DataArray) -> tuple[str, ...]:
+    """The axes of a grid that are not its seeds.
+
+    Args:
+        grid: Accuracies, with or without ``seed``.
+
+    Returns:
+        Their names, such as ``("mean", "std")``.
+    """
+    return tuple(str(dim) for dim in grid.dims if dim != "seed")
 
 
 def accuracies_at(normalization: Normalization, trials: Iterable[FinishedTrial]) -> np.ndarray:

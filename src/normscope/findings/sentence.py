@@ -22,10 +22,11 @@ def answer(specification: ScanSpec, numbers: dict[str, Any]) -> str:
         One sentence.
     """
     best, worst = numbers["best"], numbers["worst"]
-    mean, std = specification.mean.values, specification.std.values
+    ranges = " and ".join(
+        f"{axis.name} from {axis.values[0]:g} to {axis.values[-1]:g}" for axis in specification.axes
+    )
     over = (
-        f"for {specification.model} on {specification.source}, with mean from {mean[0]:g} to "
-        f"{mean[-1]:g} and std from {std[0]:g} to {std[-1]:g}, "
+        f"for {specification.model} on {specification.source}, with {ranges}, "
         f"test accuracy runs from {worst['accuracy']:.4f} (at {_at(worst)}) to "
         f"{best['accuracy']:.4f} (at {_at(best)})"
     )
@@ -35,6 +36,14 @@ def answer(specification: ScanSpec, numbers: dict[str, Any]) -> str:
     none = numbers["at_none"]
     if none is not None:
         over += f" and no normalization {none['accuracy']:.4f}"
+    if numbers.get("at_model") is not None:
+        over += f"; what its library says of its weights {numbers['at_model']['accuracy']:.4f}"
+    if not specification.recipe.trains:
+        return (
+            "The network is frozen and nothing was trained, so this is what another normalization "
+            f"costs these weights, not what training under it would give: {over}, with a standard "
+            f"error of {numbers['accuracy_se']:.4f} at the best."
+        )
     return f"{_verdict(numbers['cell_std'], numbers['seed_std'])}: {over}."
 
 
@@ -48,4 +57,6 @@ def _verdict(between_cells: float | None, between_seeds: float | None) -> str:
 
 
 def _at(cell: dict[str, float]) -> str:
-    return f"{cell['mean']:.4g}/{cell['std']:.4g}"
+    if "mean" in cell and "std" in cell:
+        return f"{cell['mean']:.4g}/{cell['std']:.4g}"
+    return ", ".join(f"{name} {value:.4g}" for name, value in cell.items() if name != "accuracy")

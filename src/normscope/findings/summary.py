@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.findings.grid import accuracies_at, accuracy_grid
+from normscope.findings.grid import accuracies_at, accuracy_grid, cell_axes
 from normscope.findings.sentence import answer
 from normscope.findings.variance import cell_std, seed_std
 from normscope.normalization import NONE, Normalization
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from normscope.studies.study import Study
+    from normscope.trials.result import FinishedTrial
 
 WORST_PERCENT = 5
 """The best 95 % are the cells above this percentile. The notebook passed 0.05 where it meant 5."""
@@ -40,6 +41,8 @@ class Summary:
         seed_std: Pooled standard deviation between seeds within a cell; None for one seed.
         cell_std: Between-cell variance component as a standard deviation; None for one seed.
         sentence: The answer.
+        at_model: What the model's library says its weights expect, as ``at_data``.
+        accuracy_se: The standard error of the best accuracy as a share of the test images drawn.
     """
 
     trials: int
@@ -55,6 +58,8 @@ class Summary:
     seed_std: float | None
     cell_std: float | None
     sentence: str
+    at_model: dict[str, Any] | None = None
+    accuracy_se: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, with the schema's version.
@@ -99,6 +104,8 @@ def summarize(study: Study) -> Summary | None:
         },
         "at_data": _reference(specification.data, accuracies_at(specification.data, compared)),
         "at_none": _reference(NONE, accuracies_at(NONE, compared)),
+        "at_model": _expected(specification.expected, compared),
+        "accuracy_se": _standard_error(float(means.max()), trials),
         "seed_std": seed_std(grid),
         "cell_std": cell_std(grid),
     }
@@ -114,7 +121,7 @@ def whole_seeds(grid: xr.DataArray) -> xr.DataArray:
     Returns:
         The same dims, without NaN; perhaps without any seed.
     """
-    return grid.isel(seed=grid.notnull().all(("mean", "std")).to_numpy())
+    return grid.isel(seed=grid.notnull().all(cell_axes(grid)).to_numpy())
 
 
 def best_cells(means: xr.DataArray) -> np.ndarray:
@@ -138,16 +145,24 @@ def centre_of_mass(means: xr.DataArray) -> dict[str, float]:
         means: Cell means, dims ``("mean", "std")``.
 
     Returns:
-        ``mean`` and ``std``; the middle of the grid where every accuracy is 0.
+        A value for each axis; the middle of the grid where every accuracy is 0.
     """
     weights = means if means.any() else means + 1
-    return {axis: float(means[axis].weighted(weights).mean()) for axis in ("mean", "std")}
+    return {axis: float(means[axis].weighted(weights).mean()) for axis in cell_axes(means)}
+
+
+def _expected(expected: Normalization | None, trials: list[FinishedTrial]) -> dict[str, Any] | None:
+    return _reference(expected, accuracies_at(expected, trials)) if expected else None
+
+
+def _standard_error(accuracy: float, trials: list[FinishedTrial]) -> float:
+    return float(np.sqrt(accuracy * (1 - accuracy) / trials[0].result.test_images))
 
 
 def _cell(means: xr.DataArray, position: int) -> dict[str, float]:
-    i, j = np.unravel_index(position, means.shape)
-    cell = means.isel(mean=int(i), std=int(j))
-    return {"mean": float(cell["mean"]), "std": float(cell["std"]), "accuracy": float(cell)}
+    places = np.unravel_index(position, means.shape)
+    cell = means[tuple(int(place) for place in places)]
+    return {**{axis: float(cell[axis]) for axis in cell_axes(means)}, "accuracy": float(cell)}
 
 
 def _reference(normalization: Normalization, accuracies: np.ndarray) -> dict[str, Any] | None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.findings.grid import cell_axes
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -39,7 +41,7 @@ def cell_std(grid: xr.DataArray) -> float | None:
     Returns:
         At least 0, or None with fewer than two seeds or two cells.
     """
-    values = grid.stack(cell=("mean", "std")).transpose("cell", "seed").to_numpy()
+    values = grid.stack(cell=cell_axes(grid)).transpose("cell", "seed").to_numpy()
     cells, seeds = values.shape
     if cells < 2 or seeds < 2:
         return None

@@ -17,7 +17,7 @@ class Axis:
     """The values of one axis, increasing.
 
     Attributes:
-        name: ``"mean"`` or ``"std"``.
+        name: ``"mean"`` or ``"std"``, or of one channel such as ``"mean-r"``.
         values: At least one, all finite and different.
         log: Whether they are spaced by a constant factor.
         text: How the user wrote it.

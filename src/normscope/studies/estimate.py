@@ -74,22 +74,30 @@ def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
     begun = (plan.out / "study.db").is_file()
     remaining = plan.remaining(Study.open(plan.out) if begun else None)
     few = _few_images(plan.source, specification.recipe.batch_size)
-    trial = replace(planned[0], recipe=replace(specification.recipe, epochs=1))
+    recipe = specification.recipe
+    # Compiling a frozen network would take longer than the piece that is measured.
+    trial = replace(
+        planned[0],
+        recipe=replace(recipe, epochs=min(recipe.epochs, 1)),
+        trainer="fast" if planned[0].trainer == "compiled" else planned[0].trainer,
+    )
     run_trial(trial, few)
     start = time.perf_counter()
     result = run_trial(trial, few)
     once = time.perf_counter() - start
     test_share = len(plan.source.test) / len(few.test)
-    images = len(few.train) + len(few.validation or ()) + len(few.test)
+    images = len(few.test)
+    if recipe.trains:
+        images += len(few.train) + len(few.validation or ())
     per_image = once / images
     seconds_a_trial = specification.recipe.epochs * per_image * (
         len(plan.source.train) + len(plan.source.validation or ())
     ) + per_image * len(plan.source.test)
     count = worker_count(specification, max(1, len(remaining)), workers)
-    epoch_bytes = len(json.dumps(result.history[0]))
+    epoch_bytes = sum(len(json.dumps(epoch)) for epoch in result.history)
     trial_bytes = (
         len(json.dumps({"trial": trial.to_json(), **result.to_json()}))
-        + epoch_bytes * (specification.recipe.epochs - 1)
+        + epoch_bytes * max(0, specification.recipe.epochs - 1)
         + int(len(result.correct) * (test_share - 1))
     )
     return Estimate(

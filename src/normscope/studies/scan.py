@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
 from normscope.studies.axis import Axis
 from normscope.studies.executors.opening import open_executor
+from normscope.studies.parameters import CHANNEL_PARAMETERS
 from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study, locked
 from normscope.trials.environment import available_cores
 from normscope.trials.network import check_network
-from normscope.trials.precision import resolve_precision, resolve_trainer
+from normscope.trials.precision import resolve_precision, resolve_trainer, scanning_trainer
 from normscope.trials.preparation import (
     check_skipped,
     expected_normalization,
@@ -24,10 +26,11 @@ from normscope.trials.preparation import (
     resolve_device,
 )
 from normscope.trials.recipe import named_recipe
+from normscope.trials.single import resolve_normalization
 from normscope.trials.spec import check_half_width
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from normscope.images.decoded import DecodedSource
     from normscope.models.options import ModelOptions
@@ -72,8 +75,8 @@ class ScanOptions:
     """What a user says of a scan; ``scan`` documents each field."""
 
     source: str = "digits"
-    mean: str = DEFAULT_MEAN
-    std: str = DEFAULT_STD
+    mean: str | None = None
+    std: str | None = None
     seeds: int | None = None
     model: str = "lenet"
     recipe: str | None = None
@@ -96,13 +99,15 @@ class ScanOptions:
     channels: str | None = None
     padding: str | None = None
     half_width: float | None = None
+    channel_axes: Mapping[str, str] = field(default_factory=dict)
+    norm: str | None = None
 
 
 def scan(
     source: str = "digits",
     *,
-    mean: str = DEFAULT_MEAN,
-    std: str = DEFAULT_STD,
+    mean: str | None = None,
+    std: str | None = None,
     seeds: int | None = None,
     model: str = "lenet",
     recipe: str | None = None,
@@ -126,6 +131,8 @@ def scan(
     channels: str | None = None,
     padding: str | None = None,
     half_width: float | None = None,
+    channel_axes: Mapping[str, str] | None = None,
+    norm: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Study:
     """Train a model under every normalization of a grid, each with the same seeds.
@@ -135,8 +142,8 @@ def scan(
 
     Args:
         source: A name such as ``"mnist"``, or a folder of images.
-        mean: The grid's means: ``START:STOP:COUNT`` or a comma list.
-        std: The grid's stds: likewise, or ``START:STOP:COUNT:log``.
+        mean: The grid's means: ``START:STOP:COUNT`` or a comma list; -2:3:5 by default.
+        std: The grid's stds: likewise, or ``START:STOP:COUNT:log``; 0.02:2:5:log by default.
         seeds: How many replicates each cell has; 3 by default, 1 where nothing is trained.
         model: ``"lenet"``, ``"lenet-bn"``, ``"resnet20"``, a torchvision name, ``"timm/NAME"``,
             ``"hf/NAME"`` or ``"package.module:factory"``.
@@ -162,6 +169,9 @@ def scan(
         channels: ``"rgb"`` gives a grey source three equal channels.
         padding: Whether random crops are padded ``"before"`` the normalization or ``"after"`` it.
         half_width: Stop testing a frozen network when its accuracy is known this well.
+        channel_axes: Axes of single channels by name, such as ``{"mean-r": "0:1:3"}``; then
+            ``mean`` and ``std`` are axes only where they are given.
+        norm: What the channels have that no axis varies; the source's own statistics by default.
         on_progress: Called with the finished and the planned number of trials.
 
     Returns:
@@ -193,6 +203,8 @@ def scan(
         channels,
         padding,
         half_width,
+        channel_axes or {},
+        norm,
     )
     return run_scan(plan_scan(options), workers, on_progress)
 
@@ -206,8 +218,8 @@ def plan_scan(options: ScanOptions) -> PlannedScan:
     Returns:
         The planned scan.
     """
-    mean, std = Axis.parse("mean", options.mean), Axis.parse("std", options.std)
-    device, trainer = resolve_device(options.device), resolve_trainer(options.trainer)
+    mean, std, channel_axes = _axes(options)
+    device = resolve_device(options.device)
     model = model_options(options.weights, new_head=options.new_head, batchnorm=options.batchnorm)
     recipe = named_recipe(
         options.recipe,
@@ -217,11 +229,20 @@ def plan_scan(options: ScanOptions) -> PlannedScan:
         weights=model.weights,
         padding=options.padding,
     )
+    trainer = resolve_trainer(options.trainer, trains=recipe.trains)
     images = ImageTransform(options.resize, options.crop, options.channels)
     check_half_width(options.half_width, recipe)
     expected = expected_normalization(options.model) if model.weights else None
     prepared = prepare_source(options.source, options.root, recipe, options.train_images, images)
     check_skipped(prepared.source, options.strict)
+    if not recipe.trains:
+        axes = [axis for axis in (mean, std, *channel_axes) if axis]
+        cells = math.prod(len(axis.values) for axis in axes)
+        trainer = scanning_trainer(trainer, device, cells * len(prepared.source.test))
+    base = None
+    if channel_axes:
+        base = resolve_normalization(options.norm or "data", prepared.data, options.model)
+        base = base.for_channels(prepared.source.channels)
     specification = ScanSpec(
         source=options.source,
         fingerprint=prepared.fingerprint,
@@ -243,6 +264,8 @@ def plan_scan(options: ScanOptions) -> PlannedScan:
         images=images,
         half_width=options.half_width,
         expected=expected,
+        channel_axes=channel_axes,
+        base=base,
     )
     return _checked(specification, prepared.source, options.out)
 
@@ -279,6 +302,30 @@ def plan_again(
     _check_weights(specification.options)
     resolve_device(specification.device)
     return _checked(specification, prepared.source, out)
+
+
+def _axes(options: ScanOptions) -> tuple[Axis | None, Axis | None, tuple[Axis, ...]]:
+    """The axes that a user gave; the default ones where they gave none of a single channel."""
+    given = dict(options.channel_axes)
+    channel_axes = tuple(
+        Axis.parse(name, given[name]) for name in CHANNEL_PARAMETERS if name in given
+    )
+    if options.norm is not None and not channel_axes:
+        raise NormscopeError(
+            f"--norm must be used with axes of single channels, got it with --mean and --std "
+            f"alone ({options.norm}). Leave it out, or add --mean-r or the like."
+        )
+    if channel_axes:
+        shared = [
+            None if text is None else Axis.parse(name, text)
+            for name, text in (("mean", options.mean), ("std", options.std))
+        ]
+        return shared[0], shared[1], channel_axes
+    return (
+        Axis.parse("mean", options.mean or DEFAULT_MEAN),
+        Axis.parse("std", options.std or DEFAULT_STD),
+        (),
+    )
 
 
 def _check_weights(options: ModelOptions) -> None:

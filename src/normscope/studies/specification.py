@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from normscope.init_scale import InitScale
 from normscope.models.options import ModelOptions
 from normscope.normalization import NONE, Normalization
 from normscope.studies.axis import Axis
+from normscope.studies.parameters import Point
 from normscope.trials.recipe import Recipe
 from normscope.trials.spec import TrialSpec, optional_from_json, optional_to_json
 
@@ -36,8 +38,8 @@ class ScanSpec:
         model: A model's name or ``package.module:factory``.
         recipe: How it is trained.
         init_scale: Factors on the first layer's initialization.
-        mean: The grid's means.
-        std: The grid's stds, all above 0.
+        mean: The grid's means for all channels together, if that is an axis.
+        std: The grid's stds likewise, all above 0.
         seeds: How many replicates each cell has; they are seeded 0, 1, and so on.
         device: Where trials run.
         threads: CPU threads of each trial.
@@ -47,6 +49,8 @@ class ScanSpec:
         images: What is done to each image.
         half_width: A frozen network is tested until its accuracy is known this well.
         expected: What the model's library says its weights expect, a reference like ``data``.
+        channel_axes: Axes of single channels, such as ``mean-r``.
+        base: What channels have that no axis varies.
 
     Raises:
         NormscopeError: If a std is not above 0, or there is no seed.
@@ -59,8 +63,8 @@ class ScanSpec:
     model: str
     recipe: Recipe
     init_scale: InitScale
-    mean: Axis
-    std: Axis
+    mean: Axis | None
+    std: Axis | None
     seeds: int
     device: str
     threads: int
@@ -70,12 +74,15 @@ class ScanSpec:
     images: ImageTransform = field(default_factory=ImageTransform)
     half_width: float | None = None
     expected: Normalization | None = None
+    channel_axes: tuple[Axis, ...] = ()
+    base: Normalization | None = None
 
     def __post_init__(self) -> None:
-        if min(self.std.values) <= 0:
-            raise NormscopeError(
-                f"every std must be > 0, got --std {self.std.text}. Start the axis above 0."
-            )
+        for axis in self.axes:
+            if axis.name.startswith("std") and min(axis.values) <= 0:
+                raise NormscopeError(
+                    f"every std must be > 0, got --{axis.name} {axis.text}. Start the axis above 0."
+                )
         if self.seeds < 1:
             raise NormscopeError(
                 f"--seeds must be at least 1, got {self.seeds}. Give a larger number."
@@ -85,6 +92,27 @@ class ScanSpec:
                 f"--seeds must be 1 with --recipe {self.recipe.name}, which draws nothing at "
                 f"random, got {self.seeds}. Leave it out."
             )
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The grid's axes, in the order of its dims."""
+        shared = [axis for axis in (self.mean, self.std) if axis is not None]
+        return (*shared, *self.channel_axes)
+
+    def cells(self) -> dict[Normalization, tuple[int, ...]]:
+        """The grid's normalizations.
+
+        Returns:
+            The place of each along every axis.
+        """
+        base = Point(self.base or NONE)
+        names = [axis.name for axis in self.axes]
+        cells = {}
+        for places in itertools.product(*(range(len(axis.values)) for axis in self.axes)):
+            values = [axis.values[i] for axis, i in zip(self.axes, places, strict=True)]
+            point = base.changed(dict(zip(names, values, strict=True)))
+            cells[point.normalization] = places
+        return cells
 
     def trials(self) -> list[TrialSpec]:
         """Every trial of the scan, once.
@@ -97,8 +125,7 @@ class ScanSpec:
             The trials in the order in which they run.
         """
         references = [self.data, NONE, *([self.expected] if self.expected else [])]
-        cells = [Normalization(m, s) for m in self.mean.values for s in self.std.values]
-        unique = list(dict.fromkeys(references + cells))
+        unique = list(dict.fromkeys([*references, *self.cells()]))
         return [self.trial(n, seed) for seed in range(self.seeds) for n in unique]
 
     def trial(self, normalization: Normalization, seed: int) -> TrialSpec:
@@ -143,8 +170,10 @@ class ScanSpec:
             "data": str(self.data),
             "train_images": self.train_images,
             "model": self.model,
-            "mean": self.mean.text,
-            "std": self.std.text,
+            "mean": self.mean.text if self.mean else None,
+            "std": self.std.text if self.std else None,
+            "channel_axes": {axis.name: axis.text for axis in self.channel_axes} or None,
+            "base": str(self.base) if self.base else None,
             "seeds": self.seeds,
             "device": self.device,
             "threads": self.threads,
@@ -186,8 +215,12 @@ class ScanSpec:
                 model=fields["model"],
                 recipe=Recipe.from_json(fields["recipe"]),
                 init_scale=InitScale(**fields["init_scale"]),
-                mean=Axis.parse("mean", fields["mean"]),
-                std=Axis.parse("std", fields["std"]),
+                mean=_axis("mean", fields),
+                std=_axis("std", fields),
+                channel_axes=tuple(
+                    Axis.parse(name, text) for name, text in fields.get("channel_axes", {}).items()
+                ),
+                base=Normalization.parse(fields["base"]) if "base" in fields else None,
                 seeds=fields["seeds"],
                 device=fields["device"],
                 threads=fields["threads"],
@@ -247,6 +280,13 @@ class ScanSpec:
             for name in dict.fromkeys([*mine, *theirs])
             if mine.get(name) != theirs.get(name)
         ]
+
+
+def _axis(name: str, fields: dict[str, Any]) -> Axis | None:
+    # Where single channels are varied the shared axes may be absent.
+    if name not in fields and "channel_axes" in fields:
+        return None
+    return Axis.parse(name, fields[name])
 
 
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from normscope.errors import NormscopeError, SpecificationDiffers, StudyBusy
+from normscope.studies.parameters import point_of
 from normscope.studies.specification import ScanSpec
 from normscope.trials.result import FinishedTrial, TrialResult
 from normscope.trials.spec import TrialSpec
@@ -150,10 +151,10 @@ class Study:
         distributions: dict[str, BaseDistribution] = {
             "seed": IntDistribution(0, self.specification.seeds - 1)
         }
-        if spec.normalization.channels > 1:
-            return params, distributions
-        mean, std = spec.normalization.mean[0], spec.normalization.std[0]
-        for axis, value in ((self.specification.mean, mean), (self.specification.std, std)):
+        values = [(axis, point_of(spec).value(axis.name)) for axis in self.specification.axes]
+        for axis, value in values:
+            if value is None:
+                return {"seed": spec.seed}, {"seed": distributions["seed"]}
             low, high = min(*axis.values, value), max(*axis.values, value)
             params[axis.name] = value
             distributions[axis.name] = FloatDistribution(low, high, log=axis.log)

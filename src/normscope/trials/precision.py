@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 from typing import Any
 
 from normscope.errors import NormscopeError, UnknownName
 
 PRECISIONS = ("auto", "fp32", "bf16")
-TRAINERS = ("fast", "plain")
+TRAINERS = ("fast", "plain", "compiled")
+
+WORTH_COMPILING = 20_000
+"""Tests of an image, of which compiling takes the time of some thousands."""
 
 BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 
@@ -25,21 +30,52 @@ WITHOUT_BF16 = (
 (https://uxlfoundation.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html)."""
 
 
-def resolve_trainer(trainer: str) -> str:
+def resolve_trainer(trainer: str, *, trains: bool = True) -> str:
     """The trainer of a name.
 
     Args:
-        trainer: ``"fast"`` or ``"plain"``.
+        trainer: ``"fast"`` or ``"plain"``, or ``"compiled"`` where nothing is trained.
+        trains: Whether anything is trained.
 
     Returns:
         The same.
 
     Raises:
         UnknownName: If the name is unknown.
+        NormscopeError: If it cannot do what is asked.
     """
     if trainer not in TRAINERS:
         raise UnknownName("--trainer", trainer, TRAINERS)
+    if trainer == "compiled" and trains:
+        raise NormscopeError(
+            "--trainer compiled must be used with --recipe frozen, got a recipe that trains. "
+            "Use --trainer fast."
+        )
     return trainer
+
+
+def scanning_trainer(trainer: str, device: str, tests: int) -> str:
+    """The trainer of many tests of one frozen network: compiled where that is worth its time.
+
+    Compiling takes as long as testing some thousand images, and afterwards a test takes about half
+    as long.
+
+    Args:
+        trainer: What the user asked for.
+        device: Where it runs.
+        tests: How many images are tested in all.
+
+    Returns:
+        ``"compiled"`` in place of ``"fast"``, where there are enough tests and a compiler.
+    """
+    worth = trainer == "fast" and tests >= WORTH_COMPILING
+    return "compiled" if worth and _can_compile(device) else trainer
+
+
+def _can_compile(device: str) -> bool:
+    if device == "cpu":
+        return shutil.which(os.environ.get("CXX", "g++")) is not None
+    return device == "cuda" and importlib.util.find_spec("triton") is not None
 
 
 def resolve_precision(precision: str, device: str = "cpu", trainer: str = "fast") -> str:

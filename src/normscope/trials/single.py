@@ -95,9 +95,10 @@ def train(
     from normscope.trials.network import check_network
     from normscope.trials.running import run_trial
 
-    device, trainer = resolve_device(device), resolve_trainer(trainer)
+    device = resolve_device(device)
     options = model_options(weights, new_head=new_head, batchnorm=batchnorm)
     chosen = named_recipe(recipe, model, epochs, source, weights=options.weights, padding=padding)
+    trainer = resolve_trainer(trainer, trains=chosen.trains)
     images = ImageTransform(resize, crop, channels)
     check_half_width(half_width, chosen)
     if norm != "data":

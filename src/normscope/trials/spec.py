@@ -32,7 +32,7 @@ class TrialSpec:
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         threads: CPU threads; sums of floats depend on their number, so it is part of the trial.
         precision: ``"fp32"`` or ``"bf16"``.
-        trainer: ``"fast"`` or ``"plain"``; the last digits depend on it.
+        trainer: ``"fast"``, ``"plain"`` or ``"compiled"``; the last digits depend on it.
         options: The model's weights, and what is changed in it.
         images: What is done to each image.
         half_width: A frozen network is tested until its accuracy is known this well; None tests it

@@ -1,0 +1,184 @@
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.io import decode_image as decode_by_torchvision
+from torchvision.transforms.v2 import functional
+
+from normscope.errors import NormscopeError
+from normscope.images import cache, packing
+from normscope.images.folder import open_folder
+from normscope.images.transform import ImageTransform
+
+PRESET = ImageTransform(resize=20, crop=16)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("NORMSCOPE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "decoded"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """JPEGs of several sizes: val/ alone, two classes."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "photos"
+    for label, name in enumerate(("cats", "dogs")):
+        (root / "val" / name).mkdir(parents=True)
+        for number in range(4):
+            shape = (24 + 5 * number, 31 - number, 3)
+            pixels = rng.integers(0, 100, shape, np.uint8) + np.uint8(100 * label)
+            Image.fromarray(pixels).save(root / "val" / name / f"{number}.jpg")
+    return root
+
+
+def test_the_preset_is_torchvisions(photos):
+    source = open_folder(photos, PRESET, train=False)
+    assert source.test.pixels.shape == (8, 3, 16, 16)
+    image = decode_by_torchvision(str(photos / "val" / "cats" / "2.jpg"))
+    expected = functional.center_crop(functional.resize(image, [20], antialias=True), [16])
+    np.testing.assert_array_equal(source.test.pixels[2], expected.numpy())
+
+
+def test_the_second_time_nothing_is_decoded(photos, monkeypatch):
+    first = open_folder(photos, PRESET, train=False)
+    monkeypatch.setattr(packing, "decode_image", None)
+    again = open_folder(photos, PRESET, train=False)
+    np.testing.assert_array_equal(again.test.pixels, first.test.pixels)
+    np.testing.assert_array_equal(again.test.labels, [0] * 4 + [1] * 4)
+    assert again.fingerprint() == first.fingerprint()
+    in_memory = again.test.take(np.arange(8))
+    assert in_memory.digest() == again.test.digest()
+    counts = [np.bincount(c.ravel(), minlength=256) for c in first.test.pixels.swapaxes(0, 1)]
+    np.testing.assert_array_equal(again.test.stored.histogram, counts)
+
+
+@pytest.mark.parametrize("change", ["content", "name", "transform"])
+def test_what_changes_is_decoded_again(photos, folder, change):
+    open_folder(photos, PRESET, train=False)
+    path = photos / "val" / "cats" / "0.jpg"
+    transform = PRESET
+    if change == "content":
+        os.utime(path, (1, 1))
+    elif change == "name":
+        path.rename(path.with_name("9.jpg"))
+    else:
+        transform = ImageTransform(resize=18, crop=16)
+    open_folder(photos, transform, train=False)
+    assert len(list(folder.glob("*.images"))) == 2
+
+
+def test_a_worker_maps_the_same_file(photos):
+    images = open_folder(photos, PRESET, train=False).test
+    sent = pickle.dumps(images)
+    assert len(sent) < images.pixels.nbytes + 4000
+    received = pickle.loads(sent)
+    assert isinstance(received.pixels, np.memmap)
+    np.testing.assert_array_equal(received.pixels, images.pixels)
+
+
+def _build(root, lines):
+    torch.set_num_threads(1)
+    source = open_folder(root, PRESET, train=False)
+    lines.put((source.fingerprint(), len(source.test)))
+
+
+def test_two_processes_at_once_leave_one_file(photos, folder):
+    context = multiprocessing.get_context("spawn")
+    lines = context.Queue()
+    workers = [context.Process(target=_build, args=(photos, lines)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    first, second = lines.get(timeout=120), lines.get(timeout=120)
+    for worker in workers:
+        worker.join()
+    assert first == second
+    assert len([p for p in folder.iterdir() if p.suffix == ".images"]) == 1
+
+
+def _build_slowly(root):
+    decode = packing.decode_image
+
+    def slow(data):
+        time.sleep(0.5)
+        return decode(data)
+
+    packing.decode_image = slow
+    packing.AT_ONCE = 2
+    open_folder(root, PRESET, train=False)
+
+
+def test_a_killed_build_leaves_nothing_that_is_trusted(photos, folder):
+    worker = multiprocessing.get_context("spawn").Process(target=_build_slowly, args=(photos,))
+    worker.start()
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline and not list(folder.glob(".*.images.*")):
+        time.sleep(0.05)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.join()
+    assert [p.name[0] for p in folder.glob("*.images*")] == ["."]
+    assert [entry.source for entry in cache.cached()] == ["(unfinished)"]
+    assert len(open_folder(photos, PRESET, train=False).test) == 8
+    assert [p.name[0] != "." for p in folder.glob("*.images*")] == [True]
+
+
+def test_a_file_that_was_cut_is_made_again(photos, folder):
+    open_folder(photos, PRESET, train=False)
+    (path,) = folder.glob("*.images")
+    path.write_bytes(path.read_bytes()[:-3])
+    assert len(open_folder(photos, PRESET, train=False).test) == 8
+    path.write_bytes(b"")
+    assert len(open_folder(photos, PRESET, train=False).test) == 8
+
+
+def test_the_least_recently_used_is_evicted(photos, folder, monkeypatch):
+    open_folder(photos, PRESET, train=False)
+    (first,) = folder.glob("*.images")
+    open_folder(photos, ImageTransform(resize=19, crop=16), train=False)
+    (second,) = set(folder.glob("*.images")) - {first}
+    os.utime(second, (1, 1))
+    limit = 2.5 * first.stat().st_size / 1e9
+    monkeypatch.setenv("NORMSCOPE_CACHE_GB", repr(limit))
+    open_folder(photos, ImageTransform(resize=18, crop=16), train=False)
+    left = set(folder.glob("*.images"))
+    assert first in left
+    assert second not in left
+    assert len(left) == 2
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "nan"])
+def test_a_limit_that_is_no_number(photos, monkeypatch, text):
+    monkeypatch.setenv("NORMSCOPE_CACHE_GB", text)
+    with pytest.raises(NormscopeError) as met:
+        open_folder(photos, PRESET, train=False)
+    assert str(met.value) == (
+        f"NORMSCOPE_CACHE_GB must be a number of gigabytes of at least 0, got '{text}'. "
+        "Unset it for 50."
+    )
+
+
+def test_a_cache_that_cannot_be_written(photos, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NORMSCOPE_CACHE", str(tmp_path / "file"))
+    with pytest.warns(RuntimeWarning, match="must be writable to keep decoded images, got: "):
+        source = open_folder(photos, PRESET, train=False)
+    assert len(source.test) == 8
+    assert source.test.stored.file is None
+    assert not isinstance(pickle.loads(pickle.dumps(source.test)).pixels, np.memmap)
+
+
+def test_listing_and_clearing(photos):
+    assert cache.cached() == []
+    assert cache.clear_cache() == 0
+    open_folder(photos, PRESET, train=False)
+    (entry,) = cache.cached()
+    assert entry.source == str(photos)
+    assert cache.clear_cache() == entry.bytes_
+    assert cache.cached() == []
