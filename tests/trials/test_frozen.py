@@ -13,7 +13,7 @@ from normscope.images.decoded import DecodedSource, LabelledImages
 from normscope.models.options import ModelOptions
 from normscope.models.resnet20 import ResNet20
 from normscope.normalization import HALF, NONE, Normalization
-from normscope.trials.frozen import FrozenNetwork, evaluate_frozen, tested_order
+from normscope.trials.frozen import FrozenNetwork, evaluate_frozen, order_of_images
 from normscope.trials.recipe import FROZEN
 from normscope.trials.running import run_trial
 
@@ -117,7 +117,7 @@ def test_a_half_width_stops_early(frozen, source):
     stopped = run_trial(replace(frozen, half_width=0.05), many)
     assert stopped.test_images < whole.test_images == 3000
     assert abs(stopped.accuracy - whole.accuracy) < 0.05
-    first = tested_order(3000)[: stopped.test_images]
+    first = order_of_images(3000)[: stopped.test_images]
     np.testing.assert_array_equal(stopped.correct_images(), whole.correct_images()[first])
 
 

@@ -106,46 +106,46 @@ def scan(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if spec is None:
-        plan = plan_scan(
-            ScanOptions(
-                source,
-                mean,
-                std,
-                seeds,
-                model,
-                recipe,
-                epochs,
-                train_images,
-                weight_init,
-                bias_init,
-                device,
-                precision,
-                trainer,
-                threads,
-                out,
-                root,
-                strict,
-                weights,
-                new_head,
-                not no_batchnorm,
-                resize,
-                crop,
-                channels,
-                padding,
-                half_width,
-                _given(
-                    {
-                        "mean-r": mean_r,
-                        "mean-g": mean_g,
-                        "mean-b": mean_b,
-                        "std-r": std_r,
-                        "std-g": std_g,
-                        "std-b": std_b,
-                    }
-                ),
-                norm,
-            )
+        said = ScanOptions(
+            source,
+            mean,
+            std,
+            seeds,
+            model,
+            recipe,
+            epochs,
+            train_images,
+            weight_init,
+            bias_init,
+            device,
+            precision,
+            trainer,
+            threads,
+            out,
+            root,
+            strict,
+            weights,
+            new_head,
+            not no_batchnorm,
+            resize,
+            crop,
+            channels,
+            padding,
+            half_width,
+            _given(
+                {
+                    "mean-r": mean_r,
+                    "mean-g": mean_g,
+                    "mean-b": mean_b,
+                    "std-r": std_r,
+                    "std-g": std_g,
+                    "std-b": std_b,
+                }
+            ),
+            norm,
         )
+        with progress("images") as update:
+            plan = plan_scan(said, update)
     else:
         extra = _given_beside_spec(context)
         if extra:

@@ -12,6 +12,8 @@ from normscope.images.folder import UNCHANGED, open_folder
 from normscope.images.resizing import transformed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from normscope.images.decoded import DecodedSource
     from normscope.images.transform import ImageTransform
 
@@ -24,6 +26,7 @@ def open_source(
     transform: ImageTransform = UNCHANGED,
     *,
     train: bool = True,
+    on_image: Callable[[int, int], None] | None = None,
 ) -> DecodedSource:
     """Decode a whole source.
 
@@ -33,6 +36,7 @@ def open_source(
         root: Where the named data sets are looked for first.
         transform: What is done to each image.
         train: Whether there must be images to train on.
+        on_image: Called with how many images are decoded and how many there are.
 
     Returns:
         The source with the splits it comes with.
@@ -49,7 +53,7 @@ def open_source(
     path = Path(source)
     if path.is_dir() or (path.is_file() and path.suffix == ".tar"):
         try:
-            return open_folder(path, transform, train=train)
+            return open_folder(path, transform, train=train, on_image=on_image)
         except OSError as error:
             raise NormscopeError(
                 f"{path} must be readable, got: {error.strerror}. Check its permissions."

@@ -209,11 +209,14 @@ def scan(
     return run_scan(plan_scan(options), workers, on_progress)
 
 
-def plan_scan(options: ScanOptions) -> PlannedScan:
+def plan_scan(
+    options: ScanOptions, on_image: Callable[[int, int], None] | None = None
+) -> PlannedScan:
     """Check a scan and specify it fully, without running anything.
 
     Args:
         options: What the user says.
+        on_image: Called with how many images are decoded and how many there are.
 
     Returns:
         The planned scan.
@@ -233,7 +236,9 @@ def plan_scan(options: ScanOptions) -> PlannedScan:
     images = ImageTransform(options.resize, options.crop, options.channels)
     check_half_width(options.half_width, recipe)
     expected = expected_normalization(options.model) if model.weights else None
-    prepared = prepare_source(options.source, options.root, recipe, options.train_images, images)
+    prepared = prepare_source(
+        options.source, options.root, recipe, options.train_images, images, on_image
+    )
     check_skipped(prepared.source, options.strict)
     if not recipe.trains:
         axes = [axis for axis in (mean, std, *channel_axes) if axis]

@@ -63,7 +63,7 @@ class FrozenNetwork:
 
         Returns:
             What it gave. Where it stopped early, ``test_images`` says after how many, in the order
-            of ``tested_order``.
+            of ``order_of_images``.
         """
         start = time.perf_counter()
         right: list[Tensor] = []
@@ -97,7 +97,7 @@ class FrozenNetwork:
         images, size = len(self._pixels), spec.recipe.batch_size
         order = None
         if spec.half_width is not None:
-            order = torch.from_numpy(tested_order(images)).to(self._device)
+            order = torch.from_numpy(order_of_images(images)).to(self._device)
         for start in range(0, images, size):
             stop = min(start + size, images)
             chosen = slice(start, stop) if order is None else order[start:stop]
@@ -155,7 +155,7 @@ def evaluate_frozen(spec: TrialSpec, source: DecodedSource) -> TrialResult:
     return _held[0].evaluate(spec)
 
 
-def tested_order(images: int) -> np.ndarray:
+def order_of_images(images: int) -> np.ndarray:
     """The order in which a test that may stop early takes the images.
 
     A random one, since folders come class by class; the same one for every trial, so that trials

@@ -15,6 +15,7 @@ from normscope.normalization import Normalization
 from normscope.statistics.moments import Moments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from normscope.images.decoded import DecodedSource, LabelledImages
@@ -46,6 +47,7 @@ def prepare_source(
     recipe: Recipe,
     train_images: int | None,
     transform: ImageTransform = UNCHANGED,
+    on_image: Callable[[int, int], None] | None = None,
 ) -> PreparedSource:
     """Open a source and split it as a recipe needs it.
 
@@ -55,11 +57,12 @@ def prepare_source(
         recipe: Says whether images are held back for validation.
         train_images: How many training images to keep; None keeps all.
         transform: What is done to each image.
+        on_image: Called with how many images are decoded and how many there are.
 
     Returns:
         The source, split, with its statistics.
     """
-    whole = open_source(name, root, transform, train=recipe.trains)
+    whole = open_source(name, root, transform, train=recipe.trains, on_image=on_image)
     split = with_validation(whole) if recipe.selection == "validation" else whole
     described = [images for images in (whole.train, whole.validation) if images]
     moments = reduce(Moments.merge, [_moments(images) for images in described or [whole.test]])
