@@ -172,14 +172,13 @@ def _decode(image: ListedImage, transform: ImageTransform) -> _Decoded | str:
 
     try:
         pixels = decode_image(image.read())
+        height, width = pixels.shape[1:]
+        if transform.crop and not transform.resize and min(height, width) < transform.crop:
+            return f"{width} x {height} pixels is smaller than the crop of {transform.crop}"
+        if transform.resize or transform.crop:
+            pixels = resized(pixels[None], None, transform.resize, transform.crop)[0][0]
     except UnreadableImage as error:
         return str(error)
-    height, width = pixels.shape[1:]
-    if transform.crop and not transform.resize and min(height, width) < transform.crop:
-        return f"{width} x {height} pixels is smaller than the crop of {transform.crop}"
-    if transform.resize or transform.crop:
-        pixels, _ = resized(pixels[None], None, transform.resize, transform.crop)
-        pixels = pixels[0]
     counts = np.stack([_counts(channel) for channel in pixels])
     return _Decoded(image, pixels, np.broadcast_to(counts, (3, VALUES)))
 
