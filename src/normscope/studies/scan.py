@@ -12,7 +12,7 @@ from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
 from normscope.studies.axis import Axis
 from normscope.studies.executors.opening import open_executor
-from normscope.studies.parameters import CHANNEL_PARAMETERS
+from normscope.studies.parameters import CHANNEL_LETTERS, CHANNEL_PARAMETERS
 from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study, locked
 from normscope.trials.environment import available_cores
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from normscope.images.decoded import DecodedSource
     from normscope.models.options import ModelOptions
+    from normscope.normalization import Normalization
+    from normscope.trials.preparation import PreparedSource
     from normscope.trials.spec import TrialSpec
 
 DEFAULT_MEAN = "-2:3:5"
@@ -244,10 +246,6 @@ def plan_scan(
         axes = [axis for axis in (mean, std, *channel_axes) if axis]
         cells = math.prod(len(axis.values) for axis in axes)
         trainer = scanning_trainer(trainer, device, cells * len(prepared.source.test))
-    base = None
-    if channel_axes:
-        base = resolve_normalization(options.norm or "data", prepared.data, options.model)
-        base = base.for_channels(prepared.source.channels)
     specification = ScanSpec(
         source=options.source,
         fingerprint=prepared.fingerprint,
@@ -270,7 +268,7 @@ def plan_scan(
         half_width=options.half_width,
         expected=expected,
         channel_axes=channel_axes,
-        base=base,
+        base=_base(options, prepared, channel_axes),
     )
     return _checked(specification, prepared.source, options.out)
 
@@ -331,6 +329,22 @@ def _axes(options: ScanOptions) -> tuple[Axis | None, Axis | None, tuple[Axis, .
         Axis.parse("std", options.std or DEFAULT_STD),
         (),
     )
+
+
+def _base(
+    options: ScanOptions, prepared: PreparedSource, channel_axes: tuple[Axis, ...]
+) -> Normalization | None:
+    """What the channels have that no axis varies, where single ones are varied."""
+    if not channel_axes:
+        return None
+    channels = prepared.source.channels
+    if channels != len(CHANNEL_LETTERS):
+        raise NormscopeError(
+            f"--{channel_axes[0].name} must be used with images of three channels, got "
+            f"{options.source} of {channels}. Use --mean and --std."
+        )
+    base = resolve_normalization(options.norm or "data", prepared.data, options.model)
+    return base.for_channels(channels)
 
 
 def _check_weights(options: ModelOptions) -> None:
