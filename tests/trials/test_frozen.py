@@ -14,6 +14,7 @@ from normscope.models.options import ModelOptions
 from normscope.models.resnet20 import ResNet20
 from normscope.normalization import HALF, NONE, Normalization
 from normscope.trials.frozen import FrozenNetwork, evaluate_frozen, order_of_images
+from normscope.trials.precision import can_compile, scanning_trainer
 from normscope.trials.recipe import FROZEN
 from normscope.trials.running import run_trial
 
@@ -69,6 +70,38 @@ def test_every_cell_agrees_with_a_slow_evaluation(frozen, network, source, train
     assert (result.correct_images() == expected).mean() > 0.99
     assert result.history == []
     assert result.first_layer["initial"] == result.first_layer["final"]
+
+
+@pytest.mark.skipif(not can_compile("cpu"), reason="there is no C++ compiler")
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_network_gives_the_same(frozen, source, tmp_path, monkeypatch):
+    (tmp_path / "small_nets.py").write_text(
+        """
+from torch import nn
+
+def small(classes):
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes)
+    )
+""",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    trial = replace(frozen, model="small_nets:small", options=ModelOptions(), normalization=HALF)
+    fast = run_trial(trial, source)
+    compiled = run_trial(replace(trial, trainer="compiled"), source)
+    assert compiled.correct == fast.correct
+    assert compiled.loss == pytest.approx(fast.loss, rel=1e-5)
+
+
+def test_only_many_tests_are_worth_compiling(monkeypatch):
+    monkeypatch.setenv("CXX", "python3")
+    assert scanning_trainer("fast", "cpu", 10) == "fast"
+    assert scanning_trainer("fast", "cpu", 10**6) == "compiled"
+    assert scanning_trainer("plain", "cpu", 10**6) == "plain"
+    assert scanning_trainer("fast", "mps", 10**6) == "fast"
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert scanning_trainer("fast", "cpu", 10**6) == "fast"
 
 
 def test_the_network_is_built_once_for_many_normalizations(frozen, source, monkeypatch):

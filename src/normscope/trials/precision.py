@@ -69,10 +69,18 @@ def scanning_trainer(trainer: str, device: str, tests: int) -> str:
         ``"compiled"`` in place of ``"fast"``, where there are enough tests and a compiler.
     """
     worth = trainer == "fast" and tests >= WORTH_COMPILING
-    return "compiled" if worth and _can_compile(device) else trainer
+    return "compiled" if worth and can_compile(device) else trainer
 
 
-def _can_compile(device: str) -> bool:
+def can_compile(device: str) -> bool:
+    """Whether torch's compiler has what it needs.
+
+    Args:
+        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Returns:
+        True with a C++ compiler on a CPU, and with Triton on a CUDA device.
+    """
     if device == "cpu":
         return shutil.which(os.environ.get("CXX", "g++")) is not None
     return device == "cuda" and importlib.util.find_spec("triton") is not None
