@@ -34,20 +34,9 @@ def scan(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     trainer: options.Trainer = "fast",
-    threads: Annotated[
-        int,
-        typer.Option(
-            help="CPU threads of each trial; the last digits depend on it.",
-            rich_help_panel="Machine",
-        ),
-    ] = 1,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Trials that run at once; as many as the cores allow by default.",
-            rich_help_panel="Machine",
-        ),
-    ] = None,
+    threads: options.Threads = 1,
+    workers: options.Workers = None,
+    ray: options.Ray = None,
     root: options.Root = None,
     strict: options.Strict = False,
     spec: Annotated[
@@ -106,7 +95,7 @@ def scan(
         return
     try:
         with progress("trials") as update:
-            run_scan(plan, workers, update)
+            run_scan(plan, workers, update, ray)
     except KeyboardInterrupt:
         note(f"Interrupted. Finished trials are kept in {plan.out}; the same call goes on.")
         raise
@@ -115,7 +104,7 @@ def scan(
     show_report(plan.out, json)
 
 
-REPEATABLE = {"spec", "out", "root", "workers", "dry_run", "json"}
+REPEATABLE = {"spec", "out", "root", "workers", "ray", "dry_run", "json"}
 
 
 def _given_beside_spec(context: typer.Context) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +159,22 @@ class Study:
             params[axis.name] = value
             distributions[axis.name] = FloatDistribution(low, high, log=axis.log)
         return params, distributions
+
+
+def is_search(folder: Path) -> bool:
+    """Whether a study's folder holds a search, and not a scan.
+
+    Args:
+        folder: Any folder.
+
+    Returns:
+        True where its specification says so.
+    """
+    path = folder / SPECIFICATION
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")).get("kind") == "search"
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
