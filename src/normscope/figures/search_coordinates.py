@@ -88,6 +88,6 @@ def draw_search_coordinates(numbers: SearchCoordinates) -> Figure:
     axes.tick_params(axis="x", pad=18)
     axes.set_yticks([])
     axes.set(xlim=(-0.3, count - 0.7), ylim=(-0.1, 1.1), title=numbers.title)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.legend(loc="outside lower center", frameon=False)
     figure.colorbar(lines, ax=axes, label="test accuracy", extend="min")
     return figure

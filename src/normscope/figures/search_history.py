@@ -70,9 +70,11 @@ def draw_search_history(numbers: SearchHistory) -> Figure:
         if se is not None:
             axes.axhspan(value - se, value + se, color="black", alpha=0.15, lw=0)
     axes.set(xlabel="trial", ylabel="test accuracy", title=numbers.title)
-    low = np.percentile(numbers.accuracies, 5)
-    span = max(numbers.accuracies.max() - low, 1e-3)
     # A few failed trials would flatten all the others; they lie below the axis.
-    axes.set_ylim(low - 0.1 * span, numbers.accuracies.max() + 0.1 * span)
+    low, high = np.percentile(numbers.accuracies, 5), numbers.accuracies.max()
+    if numbers.honest is not None:
+        low, high = min(low, numbers.honest[0]), max(high, numbers.honest[0])
+    margin = max(0.1 * (high - low), 1e-3)
+    axes.set_ylim(low - margin, high + margin)
     axes.legend(frameon=False, loc="lower right")
     return figure

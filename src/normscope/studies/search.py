@@ -15,7 +15,13 @@ from normscope.studies.scan import ScanOptions, default_folder, plan_scan
 from normscope.studies.search_presets import SEARCH_PRESETS
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.search_study import SearchStudy
-from normscope.studies.search_work import Choosing, Repeating, repeated
+from normscope.studies.search_work import (
+    BEST_CONFIGURATIONS,
+    Choosing,
+    Repeating,
+    references,
+    repeated,
+)
 from normscope.studies.study import locked
 from normscope.trials.single import resolve_normalization
 
@@ -266,12 +272,15 @@ def run_search(
         with study.storage.answering():
             choosing, repeating = study.claims(alone=alone, grace_seconds=place.grace_seconds)
             first = Choosing(specification, choosing)
-            wanted = first.total + len(repeated(specification, study.trials()))
-            missing = max(1, wanted - first.finished())
+            # As many as the best may be; the same values may be chosen twice.
+            expected = first.total + specification.replicates * (
+                min(BEST_CONFIGURATIONS, first.total) + len(references(specification))
+            )
+            missing = max(1, expected - first.finished())
             report = on_progress or (lambda _done, _total: None)
             with _executor(plan, place, missing) as executor:
                 with choosing.beating():
-                    drive(first, executor, report)
+                    drive(first, executor, lambda done, _: report(done, expected))
                 second = Repeating(repeated(specification, study.trials()), repeating)
                 all_ = first.total + second.total
                 with repeating.beating():

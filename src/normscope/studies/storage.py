@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from optuna.storages import BaseStorage
-
 CONNECT_SECONDS = 10
 ATTEMPTS = 5
 """Processes that begin at once on an empty database make its tables at once, and all but one of
@@ -31,16 +30,19 @@ EXTRAS = {"postgresql": "normscope[postgresql]"}
 class Storage:
     """An Optuna storage with the name that errors call it by.
 
+    Its connections are closed when nothing uses it any more.
+
     Attributes:
         optuna: What Optuna's own calls take.
         shown: Its place without a password.
     """
 
-    def __init__(self, optuna: BaseStorage, shown: str, advice: str, secret: str = "") -> None:
-        self.optuna = optuna
+    def __init__(self, rdb: RDBStorage, shown: str, advice: str, secret: str = "") -> None:
+        self.optuna = get_storage(rdb)
         self.shown = shown
         self._advice = advice
         self._secret = secret
+        weakref.finalize(self, rdb.engine.dispose)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -52,14 +54,8 @@ class Storage:
         Raises:
             NormscopeError: If the database cannot be read or written.
         """
-        try:
+        with _answering(self.shown, self._advice, self._secret):
             yield
-        except (SQLAlchemyError, StorageInternalError) as error:
-            reason = reason_without(self._secret, error.__cause__ or error)
-            raise NormscopeError(
-                f"{self.shown} must be a database that can be read and written, got: {reason}. "
-                f"{self._advice}"
-            ) from None
 
 
 def open_file(path: Path) -> Storage:
@@ -72,14 +68,9 @@ def open_file(path: Path) -> Storage:
         The storage.
     """
     url = URL.create("sqlite", database=str(path.resolve()))
-    storage = Storage(
-        None,  # type: ignore[arg-type] - set below, where it can fail
-        str(path),
-        "Check the file, its permissions and the free space.",
-    )
-    with storage.answering():
-        storage.optuna = _connect(url)
-    return storage
+    advice = "Check the file, its permissions and the free space."
+    with _answering(str(path), advice):
+        return Storage(_connect(url), str(path), advice)
 
 
 def open_url(text: str) -> Storage:
@@ -140,7 +131,18 @@ def reason_without(secret: str, error: BaseException) -> str:
     return (line.replace(secret, "***") if secret else line).rstrip(".")
 
 
-def _connect(url: URL) -> BaseStorage:
+@contextmanager
+def _answering(shown: str, advice: str, secret: str = "") -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        reason = reason_without(secret, error.__cause__ or error)
+        raise NormscopeError(
+            f"{shown} must be a database that can be read and written, got: {reason}. {advice}"
+        ) from None
+
+
+def _connect(url: URL) -> RDBStorage:
     waits = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": CONNECT_SECONDS}}
     options = {
         "pool_pre_ping": True,
@@ -149,7 +151,7 @@ def _connect(url: URL) -> BaseStorage:
     text = url.render_as_string(hide_password=False)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return get_storage(RDBStorage(text, engine_kwargs=options))
+            return RDBStorage(text, engine_kwargs=options)
         except (SQLAlchemyError, StorageInternalError) as error:
             if attempt == ATTEMPTS or not _tables_made_twice(error):
                 raise
