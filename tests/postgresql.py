@@ -43,7 +43,7 @@ def running_server(programs: Path) -> Iterator[str]:
             as_user = [
                 "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--",
             ]  # fmt: skip
-        port = _free_port()
+        port = free_port()
         data = folder / "data"
 
         def call(*command: str | Path) -> None:
@@ -65,7 +65,7 @@ def running_server(programs: Path) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
