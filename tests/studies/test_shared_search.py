@@ -10,7 +10,6 @@ import sys
 import time
 from collections import Counter
 
-import pytest
 from optuna.trial import TrialState
 
 from normscope.errors import NormscopeError
@@ -21,9 +20,9 @@ from tests.studies.function_in_place_of_training import evaluate
 TRIALS = 200
 
 
-def begin(out, *, storage=None, seconds=0.0) -> subprocess.Popen:
+def begin(out, *, storage=None, seconds=0.0, trials=TRIALS) -> subprocess.Popen:
     command = [
-        sys.executable, "-m", "tests.studies.function_in_place_of_training", str(out), str(TRIALS),
+        sys.executable, "-m", "tests.studies.function_in_place_of_training", str(out), str(trials),
         str(seconds), *([storage] if storage else []),
     ]  # fmt: skip
     return subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
@@ -40,17 +39,17 @@ def wait_for(condition, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
-def check_exact(study: SearchStudy) -> None:
+def check_exact(study: SearchStudy, trials: int = TRIALS) -> None:
     """Every slot done once, every stored value reproduced by its stored specification."""
     complete = study.optuna_study.get_trials(states=(TrialState.COMPLETE,))
-    assert Counter(t.user_attrs["slot"] for t in complete) == {str(i): 1 for i in range(TRIALS)}
+    assert Counter(t.user_attrs["slot"] for t in complete) == {str(i): 1 for i in range(trials)}
     assert not study.optuna_study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
     for trial in study.results():
         assert trial.result.accuracy == evaluate(trial.spec, None).accuracy
-    assert len({t.spec.normalization for t in study.trials()}) == TRIALS
+    assert len({t.spec.normalization for t in study.trials()}) == trials
     repeated = study.optuna_replicates.get_trials(states=(TrialState.COMPLETE,))
     assert len(repeated) == (5 + 2) * 2
     slots = [slot_of(t.spec) for t in study.replicates()]
@@ -91,10 +90,9 @@ def test_200_trials_of_three_processes_each_killed_on_postgresql(tmp_path, postg
     assert study.specification == SearchStudy.open(outs[1], postgresql).specification
 
 
-@pytest.mark.parametrize("count", [2])
-def test_processes_that_begin_at_once_share_one_study(tmp_path, postgresql, count):
-    processes = [begin(tmp_path / str(i), storage=postgresql) for i in range(count)]
+def test_processes_that_begin_at_once_share_one_study(tmp_path, postgresql):
+    processes = [begin(tmp_path / str(i), storage=postgresql, trials=30) for i in range(2)]
     for process in processes:
         _, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
-    check_exact(SearchStudy.open(tmp_path / "0", postgresql))
+    check_exact(SearchStudy.open(tmp_path / "0", postgresql), 30)

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from optuna.distributions import BaseDistribution
 
@@ -79,6 +79,7 @@ class Claims:
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._mine: dict[int, int] = {}
         self._seen: dict[int, _Seen] = {}
+        self._closed: list[FrozenTrial] = []
 
     def finished(self, slots: Iterable[str]) -> int:
         """How many slots are done.
@@ -101,8 +102,14 @@ class Claims:
         Returns:
             The free ones, in the same order.
         """
-        self._close_dead()
-        live = {trial.user_attrs.get(SLOT) for trial in self._trials(LIVE)}
+        trials = self._trials()
+        dead = self._close_dead(trials)
+        live = {
+            trial.user_attrs.get(SLOT)
+            for trial in trials
+            if trial.state in LIVE and trial.number not in dead
+        }
+        self._closed = [t for t in trials if t.state == TrialState.FAIL or t.number in dead]
         return [slot for slot in slots if slot not in live]
 
     def take(
@@ -169,7 +176,7 @@ class Claims:
         """What was asked for a slot before its process died.
 
         Args:
-            slot: Its name.
+            slot: Its name, of those last seen free.
             names: Every parameter's name.
 
         Returns:
@@ -178,7 +185,7 @@ class Claims:
         wanted = set(names)
         closed = [
             trial.params
-            for trial in self._trials((TrialState.FAIL,))
+            for trial in self._closed
             if trial.user_attrs.get(SLOT) == slot and wanted <= trial.params.keys()
         ]
         return closed[-1] if closed else None
@@ -212,10 +219,12 @@ class Claims:
                 with suppress(UpdateFinishedTrialError, SQLAlchemyError, StorageInternalError):
                     self._storage.set_trial_system_attr(trial_id, BEAT, beats)
 
-    def _close_dead(self) -> None:
+    def _close_dead(self, trials: Sequence[FrozenTrial]) -> set[int]:
+        """Close the trials of dead processes, and return their numbers."""
         now = time.monotonic()
-        for trial in self._trials((TrialState.RUNNING,)):
-            if trial.number in self._mine:
+        dead = set()
+        for trial in trials:
+            if trial.state != TrialState.RUNNING or trial.number in self._mine:
                 continue
             seen = self._seen.get(trial.number)
             beat = trial.system_attrs.get(BEAT)
@@ -223,6 +232,8 @@ class Claims:
                 seen = self._seen[trial.number] = _Seen(beat)
             if self.alone or now - seen.since > self.grace_seconds:
                 self._close(trial.number)
+                dead.add(trial.number)
+        return dead
 
     def _close(self, number: int) -> None:
         trial_id = self._mine.pop(number, None)
@@ -231,5 +242,5 @@ class Claims:
         with suppress(UpdateFinishedTrialError):
             self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
-    def _trials(self, states: tuple[TrialState, ...]) -> list[FrozenTrial]:
+    def _trials(self, states: tuple[TrialState, ...] | None = None) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=states)
