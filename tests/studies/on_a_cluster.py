@@ -31,10 +31,12 @@ def main() -> None:
         cluster.wait_for_nodes()
         said = {"died": []}
 
-        def kill_at(least: int):
+        def kill_one_at(least: int):
+            left = [nodes.pop()]
+
             def kill(done: int, _total: int) -> None:
-                if done >= least and len(nodes) > 2 - len(said["died"]):
-                    cluster.remove_node(nodes.pop(), allow_graceful=False)
+                if done >= least and left:
+                    cluster.remove_node(left.pop(), allow_graceful=False)
                     said["died"].append(done)
 
             return kill
@@ -46,13 +48,13 @@ def main() -> None:
             )
         )  # fmt: skip
         with warnings.catch_warnings(record=True) as caught:
-            run_scan(scan, on_progress=kill_at(3), ray=cluster.address)
+            run_scan(scan, on_progress=kill_one_at(3), ray=cluster.address)
         said["warnings"] = [str(one.message) for one in caught if "Ray" in str(one.message)]
         options = SearchOptions(
             over=["mean=-1:2", "std=0.05:1:log"], trials=10, replicates=1, epochs=1,
             train_images=100, sampler="random", out=folder / "search",
         )  # fmt: skip
-        run_search(plan_search(options), Place(ray=cluster.address), kill_at(4))
+        run_search(plan_search(options), Place(ray=cluster.address), kill_one_at(4))
         said["connected_after"] = ray.is_initialized()
         try:
             run_scan(plan_scan(ScanOptions(threads=4, out=folder / "no")), ray=cluster.address)
