@@ -12,8 +12,7 @@ from normscope.errors import NormscopeError, SpecificationDiffers
 from normscope.studies.claims import GRACE_SECONDS, Claims
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.storage import Storage, open_file, open_url
-from normscope.studies.study import DATABASE, SPECIFICATION
-from normscope.trials.result import FinishedTrial, TrialResult
+from normscope.studies.study import DATABASE, SPECIFICATION, finished_trial
 from normscope.trials.spec import TrialSpec
 from normscope.writing import write_text
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optuna.trial import FrozenTrial
+
+    from normscope.trials.result import FinishedTrial
 
 REPLICATES = " replicates"
 """Repeated trials have a study of their own, which no sampler sees."""
@@ -172,7 +173,7 @@ class SearchStudy:
         Returns:
             The trials by number.
         """
-        return [_finished(trial) for trial in self._complete(self.optuna_study)]
+        return [finished_trial(trial) for trial in self._complete(self.optuna_study)]
 
     def replicates(self) -> list[FinishedTrial]:
         """Every finished repeated trial.
@@ -180,7 +181,7 @@ class SearchStudy:
         Returns:
             The trials by number.
         """
-        return [_finished(trial) for trial in self._complete(self.optuna_replicates)]
+        return [finished_trial(trial) for trial in self._complete(self.optuna_replicates)]
 
     def _complete(self, study: optuna.Study) -> list[FrozenTrial]:
         with self.storage.answering():
@@ -205,10 +206,3 @@ def _check_same(mine: SearchSpec, begun: SearchSpec, where: str, option: str) ->
             f"{where} must hold a search of the same specification, got another: "
             f"{'; '.join(differences)}. Choose another {option} or repeat the first call."
         )
-
-
-def _finished(trial: FrozenTrial) -> FinishedTrial:
-    attributes = trial.user_attrs
-    return FinishedTrial(
-        TrialSpec.from_json(attributes["trial"]), TrialResult(**attributes["result"])
-    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from normscope.normalization import HALF
 from normscope.studies.parameters import NORMALIZATION_PARAMETERS
 from normscope.studies.samplers import make_sampler
+from normscope.studies.study import attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -226,8 +227,4 @@ def _pick(free: Sequence[str], alone: bool) -> str | None:
 
 
 def _keep(claims: Claims, claim: Claim, finished: FinishedTrial) -> None:
-    claims.finish(
-        claim,
-        finished.result.accuracy,
-        {"trial": finished.spec.to_json(), "result": finished.result.to_json()},
-    )
+    claims.finish(claim, finished.result.accuracy, attributes_of(finished.spec, finished.result))

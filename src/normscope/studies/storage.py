@@ -73,13 +73,7 @@ def open_file(path: Path) -> Storage:
     url = URL.create("sqlite", database=str(path.resolve()))
     advice = "Check the file, its permissions and the free space."
     with _answering(str(path), advice):
-        rdb = _connect(url)
-        # Connections of now on: a search commits a dozen times a trial, and each would wait for
-        # the disk. With a log written ahead, a process that is killed loses nothing that was
-        # committed, and a machine that loses its power only the last moments.
-        event.listen(rdb.engine, "connect", _write_ahead)
-        rdb.engine.dispose()
-        return Storage(rdb, str(path), advice)
+        return Storage(written_ahead(_connect(url)), str(path), advice)
 
 
 def open_url(text: str) -> Storage:
@@ -120,6 +114,24 @@ def open_url(text: str) -> Storage:
             f"{reason_without(secret, error.__cause__ or error)}. "
             "Check the address, the name, the password and that the database runs."
         ) from None
+
+
+def written_ahead(rdb: RDBStorage) -> RDBStorage:
+    """Let an SQLite storage keep a log written ahead (https://sqlite.org/wal.html).
+
+    Each commit would otherwise wait for the disk, and a trial has up to a dozen. A process that is
+    killed still loses nothing that was committed; a machine that loses its power may lose the last
+    moments, and never the file.
+
+    Args:
+        rdb: Over an SQLite file.
+
+    Returns:
+        The same, for all connections from now on.
+    """
+    event.listen(rdb.engine, "connect", _write_ahead)
+    rdb.engine.dispose()
+    return rdb
 
 
 def reason_without(secret: str, error: BaseException) -> str:
