@@ -78,15 +78,20 @@ def overhead(folder: Path, options: argparse.Namespace) -> None:
         ScanOptions(mean=means, std="0.1:1:10:log", seeds=1, epochs=1, out=folder / "scan")
     )
     count = len(plan.specification.trials())
-    start = time.perf_counter()
+    start, before = time.perf_counter(), time.process_time()
     run_scan(plan, workers=1)
-    print(f"scan: {1000 * (time.perf_counter() - start) / count:.1f} ms a trial, {count} trials")
+    spent, used = time.perf_counter() - start, time.process_time() - before
+    print(
+        f"scan: {1000 * spent / count:.1f} ms a trial, {1000 * used / count:.1f} ms of the "
+        f"processor, {count} trials"
+    )
     for sampler in [options.sampler] if options.sampler else SAMPLERS:
-        spent, asking = _search(folder / sampler, sampler, options.search_trials, options.storage)
         count = options.search_trials
+        spent, used, asking = _search(folder / sampler, sampler, count, options.storage)
         print(
             f"search {sampler}: {1000 * spent / count:.1f} ms a trial, of which "
-            f"{1000 * asking / count:.1f} ms ask the sampler, {count} trials"
+            f"{1000 * asking / count:.1f} ms ask the sampler; {1000 * used / count:.1f} ms of the "
+            f"processor, {count} trials"
         )
 
 
@@ -138,7 +143,9 @@ def grow(folder: Path, options: argparse.Namespace) -> None:
             print(f"{sampler}: {1000 * (now - then) / (done - before):.1f} ms a trial at {done}")
 
 
-def _search(folder: Path, sampler: str, trials: int, storage: str | None) -> tuple[float, float]:
+def _search(
+    folder: Path, sampler: str, trials: int, storage: str | None
+) -> tuple[float, float, float]:
     asking = [0.0]
     make = search_work.make_sampler
 
@@ -159,9 +166,10 @@ def _search(folder: Path, sampler: str, trials: int, storage: str | None) -> tup
     search_work.make_sampler = timed
     try:
         plan = _plan(folder, sampler, trials)
-        start = time.perf_counter()
-        run_search(plan, Place(workers=1, storage=storage, study=storage and sampler))
-        return time.perf_counter() - start, asking[0]
+        start, before = time.perf_counter(), time.process_time()
+        place = Place(workers=1, storage=storage, study=f"{sampler}-{start}" if storage else None)
+        run_search(plan, place)
+        return time.perf_counter() - start, time.process_time() - before, asking[0]
     finally:
         search_work.make_sampler = make
 
