@@ -9,10 +9,16 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import replace
+from pathlib import Path
 
+from normscope.init_scale import InitScale
+from normscope.normalization import MNIST
 from normscope.studies.executors import in_process
+from normscope.studies.ranges import parse_ranges
+from normscope.studies.search_specification import SearchSpec
+from normscope.trials.recipe import LENET
 from normscope.trials.result import TrialResult
+from normscope.trials.spec import TrialSpec
 
 BEST = {"mean": 0.7, "std": 0.3}
 
@@ -32,17 +38,19 @@ def evaluate(spec, _source, _on_epoch=None, seconds: float = 0.0) -> TrialResult
 def main() -> None:
     import optuna
 
-    from normscope.studies.search import Place, SearchOptions, plan_search, run_search
+    from normscope.studies.search import Place, PlannedSearch, run_search
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     out, trials, seconds, *storage = sys.argv[1:]
     in_process.run_trial = lambda spec, source: evaluate(spec, source, seconds=float(seconds))
-    options = SearchOptions(
-        over=["mean=-1:2", "std=0.05:1:log"], trials=int(trials), replicates=2, epochs=1, out=out
-    )
-    plan = plan_search(replace(options, sampler="random"))
+    trial = TrialSpec(
+        "digits", "", None, "lenet", LENET, MNIST, InitScale(), 0, "cpu", 1, "fp32"
+    )  # fmt: skip
+    over = parse_ranges(["mean=-1:2", "std=0.05:1:log"])
+    specification = SearchSpec(trial, MNIST, over, "random", int(trials), 2)
     url = storage[0] if storage else None
-    run_search(plan, Place(workers=1, storage=url, grace_seconds=3))
+    place = Place(workers=1, storage=url, study=url and "shared", grace_seconds=3)
+    run_search(PlannedSearch(specification, None, Path(out)), place)
 
 
 if __name__ == "__main__":

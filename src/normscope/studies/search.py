@@ -11,7 +11,6 @@ from normscope.studies.claims import GRACE_SECONDS
 from normscope.studies.driving import drive
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.ranges import parse_fixed, parse_ranges
-from normscope.studies.scan import ScanOptions, default_folder, plan_scan
 from normscope.studies.search_presets import SEARCH_PRESETS
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.search_study import SearchStudy
@@ -214,6 +213,8 @@ def plan_search(options: SearchOptions) -> PlannedSearch:
     Returns:
         The planned search.
     """
+    from normscope.studies.scan import ScanOptions, plan_scan
+
     over, at = _over_and_at(options)
     # What all trials share is prepared as for a scan, of which this is one cell.
     cell = plan_scan(
@@ -241,8 +242,7 @@ def plan_search(options: SearchOptions) -> PlannedSearch:
     for bound in ("low", "high"):
         trial = specification.trial_at({r.name: getattr(r, bound) for r in over})
         trial.normalization.for_channels(cell.source.channels)
-    name = default_folder(options.source, options.model)
-    out = name.with_name(f"{name.name}-search") if options.out is None else Path(options.out)
+    out = _usual_folder(specification) if options.out is None else Path(options.out)
     return PlannedSearch(specification, cell.source, out)
 
 
@@ -305,10 +305,14 @@ def _executor(plan: PlannedSearch, place: Place, missing: int) -> AbstractContex
 
 def _usual_name(place: Place, plan: PlannedSearch) -> str | None:
     # Processes of one study have each their own folder, whose names may differ.
-    if place.storage is None:
-        return None
-    trial = plan.specification.trial
-    return f"{default_folder(trial.source, trial.model).name}-search"
+    return None if place.storage is None else _usual_folder(plan.specification).name
+
+
+def _usual_folder(specification: SearchSpec) -> Path:
+    from normscope.studies.scan import default_folder
+
+    folder = default_folder(specification.trial.source, specification.trial.model)
+    return folder.with_name(f"{folder.name}-search")
 
 
 def _over_and_at(options: SearchOptions):

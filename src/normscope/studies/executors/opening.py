@@ -77,10 +77,11 @@ def trains_stacked(specification: ScanSpec | TrialSpec) -> bool:
     Returns:
         True for the fast trainer's own networks on a CUDA device.
     """
+    if specification.device != "cuda" or specification.trainer != "fast":
+        return False
     from normscope.trials.fast.training import can_stack
 
-    on_gpu = specification.device == "cuda" and specification.trainer == "fast"
-    return on_gpu and can_stack(specification.model, specification.device)
+    return can_stack(specification.model, specification.device)
 
 
 def worker_count(specification: ScanSpec | TrialSpec, trials: int, workers: int | None) -> int:
