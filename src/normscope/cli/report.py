@@ -28,9 +28,12 @@ def report(
     from normscope.studies.study import is_search
 
     if is_search(folder):
+        import optuna
+
         from normscope.cli.search import show_search
         from normscope.studies.search_study import SearchStudy
 
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         show_search(SearchStudy.open(folder, storage, study), json)
     else:
         show_report(folder, json)
