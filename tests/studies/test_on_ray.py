@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -71,9 +72,11 @@ def test_a_search_stores_what_its_specifications_give_though_a_node_dies(on_a_cl
 
 def test_a_cluster_without_room_for_a_trial(on_a_cluster):
     _, said = on_a_cluster
-    assert said["no_room"] == (
-        "the Ray cluster must have a node with 4 cores for a trial, got none among 2. "
-        "Add such a node, or give --threads or --device that fit."
+    # The cluster may not have noticed yet that the second node is lost.
+    assert re.fullmatch(
+        r"the Ray cluster must have a node with 4 cores for a trial, got none among [23]\. "
+        r"Add such a node, or give --threads or --device that fit\.",
+        said["no_room"],
     )
     assert not said["connected_after"]
 
