@@ -20,6 +20,7 @@ from normscope.studies.specification import ScanSpec
 from normscope.trials.recipe import LENET
 from normscope.trials.result import FinishedTrial, TrialResult, pack_bits
 from normscope.trials.spec import TrialSpec
+from tests.postgresql import running_server, server_programs
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -123,3 +124,25 @@ def made_study():
         return SimpleNamespace(specification=specification, trials=lambda: trials)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """The URL of a real server; tests that need it are skipped where it is not installed."""
+    pytest.importorskip("psycopg", reason="the postgresql extra is not installed")
+    programs = server_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed: no initdb found")
+    with running_server(programs) as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql(postgresql_server, request):
+    """The URL of an empty database of its own."""
+    import psycopg
+
+    name = f"test_{abs(hash(request.node.nodeid))}"
+    with psycopg.connect(f"{postgresql_server}postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{postgresql_server}{name}"

@@ -9,12 +9,15 @@ from normscope._version import __version__
 
 if TYPE_CHECKING:
     from normscope.errors import NormscopeError
+    from normscope.findings.search_summary import SearchSummary, summarize_search
     from normscope.findings.summary import Summary, summarize
     from normscope.init_scale import InitScale
     from normscope.normalization import Normalization
     from normscope.reports.writing import report
     from normscope.statistics.stats import stats
     from normscope.studies.scan import scan
+    from normscope.studies.search import search
+    from normscope.studies.search_study import SearchStudy
     from normscope.studies.study import Study
     from normscope.trials.single import train
 
@@ -22,12 +25,16 @@ _HOMES = {
     "InitScale": "normscope.init_scale",
     "Normalization": "normscope.normalization",
     "NormscopeError": "normscope.errors",
+    "SearchStudy": "normscope.studies.search_study",
+    "SearchSummary": "normscope.findings.search_summary",
     "Study": "normscope.studies.study",
     "Summary": "normscope.findings.summary",
     "report": "normscope.reports.writing",
     "scan": "normscope.studies.scan",
+    "search": "normscope.studies.search",
     "stats": "normscope.statistics.stats",
     "summarize": "normscope.findings.summary",
+    "summarize_search": "normscope.findings.search_summary",
     "train": "normscope.trials.single",
 }
 
@@ -35,13 +42,17 @@ __all__ = [
     "InitScale",
     "Normalization",
     "NormscopeError",
+    "SearchStudy",
+    "SearchSummary",
     "Study",
     "Summary",
     "__version__",
     "report",
     "scan",
+    "search",
     "stats",
     "summarize",
+    "summarize_search",
     "train",
 ]
 

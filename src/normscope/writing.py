@@ -20,8 +20,13 @@ def replacing(path: Path) -> Iterator[Path]:
         path: What the file is to be called; an older one is replaced in one step.
 
     Yields:
-        Where to write. If the block raises, nothing is left there and ``path`` is untouched.
+        Where to write. If the block raises, nothing is left there and ``path`` is untouched. A
+        device or a pipe, such as ``/dev/null``, is written to as it is: a file renamed over it
+        would take its place for every program.
     """
+    if path.is_char_device() or path.is_fifo():
+        yield path
+        return
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)

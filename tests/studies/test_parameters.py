@@ -5,7 +5,7 @@ import pytest
 from normscope.errors import ChannelMismatch, NormscopeError, UnknownName
 from normscope.init_scale import InitScale
 from normscope.normalization import IMAGENET, Normalization
-from normscope.studies.parameters import PARAMETERS, Point, point_of, with_values
+from normscope.studies.parameters import POINT_PARAMETERS, Point, point_of, with_values
 
 
 def test_a_value_for_all_channels_comes_before_one_for_a_single_channel():
@@ -28,7 +28,7 @@ def test_a_trial_changes_in_what_is_named_alone(spec):
 
 
 def test_every_parameter_reads_back_what_was_written():
-    for name in PARAMETERS:
+    for name in POINT_PARAMETERS:
         assert Point(IMAGENET).changed({name: 0.75}).value(name) == 0.75
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from normscope.cli import cache, report, scan, stats, train
+from normscope.cli import cache, report, scan, search, stats, train
 from normscope.cli.output import printable
 from normscope.errors import NormscopeError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("stats", epilog=stats.EXAMPLE)(stats.stats)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("scan", epilog=scan.EXAMPLE)(scan.scan)
+app.command("search", epilog=search.EXAMPLE)(search.search)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("cache", epilog=cache.EXAMPLE)(cache.cache)
 

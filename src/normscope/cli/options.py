@@ -125,6 +125,46 @@ Root = Annotated[
         rich_help_panel="Machine",
     ),
 ]
+Threads = Annotated[
+    int,
+    typer.Option(
+        help="CPU threads of each trial; the last digits depend on it.",
+        rich_help_panel="Machine",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        help="Trials that run at once; as many as the cores allow by default.",
+        rich_help_panel="Machine",
+    ),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        help="Work on the Ray cluster at this address, such as auto.",
+        metavar="ADDRESS",
+        rich_help_panel="Machine",
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        help="A database that several processes share, such as postgresql://user@host/name; the "
+        "study's own folder by default.",
+        metavar="URL",
+        rich_help_panel="Machine",
+    ),
+]
+StudyName = Annotated[
+    str | None,
+    typer.Option(
+        "--study",
+        help="What the study is called in the shared database.",
+        metavar="NAME",
+        rich_help_panel="Machine",
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="Exit 1 if an image cannot be read, in place of skipping it."),

@@ -20,10 +20,23 @@ EXAMPLE = "Example: normscope report runs/digits-lenet"
 
 def report(
     folder: Annotated[Path, typer.Argument(help="A study's folder.", metavar="DIR")],
+    storage: options.Storage = None,
+    study: options.StudyName = None,
     json: options.Json = None,
 ) -> None:
     """Show what a study says, and draw its pictures again."""
-    show_report(folder, json)
+    from normscope.studies.study import is_search
+
+    if is_search(folder):
+        import optuna
+
+        from normscope.cli.search import show_search
+        from normscope.studies.search_study import SearchStudy
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        show_search(SearchStudy.open(folder, storage, study), json)
+    else:
+        show_report(folder, json)
 
 
 def show_report(folder: Path, json: str | None) -> None:

@@ -68,13 +68,8 @@ def scan(
             rich_help_panel="Machine",
         ),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Trials that run at once; as many as the cores allow by default.",
-            rich_help_panel="Machine",
-        ),
-    ] = None,
+    workers: options.Workers = None,
+    ray: options.Ray = None,
     weights: options.Weights = None,
     new_head: options.NewHead = False,
     no_batchnorm: options.NoBatchnorm = False,
@@ -160,7 +155,7 @@ def scan(
         return
     try:
         with progress("trials") as update:
-            run_scan(plan, workers, update)
+            run_scan(plan, workers, update, ray)
     except KeyboardInterrupt:
         note(f"Interrupted. Finished trials are kept in {plan.out}; the same call goes on.")
         raise
@@ -173,7 +168,7 @@ def _given(axes: dict[str, str | None]) -> dict[str, str]:
     return {name: text for name, text in axes.items() if text is not None}
 
 
-REPEATABLE = {"spec", "out", "root", "workers", "dry_run", "json"}
+REPEATABLE = {"spec", "out", "root", "workers", "ray", "dry_run", "json"}
 
 
 def _given_beside_spec(context: typer.Context) -> str:

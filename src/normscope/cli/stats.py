@@ -74,14 +74,7 @@ def stats(
             rich_help_panel="Machine",
         ),
     ] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            help="Work on the Ray cluster at this address, such as auto.",
-            metavar="ADDRESS",
-            rich_help_panel="Machine",
-        ),
-    ] = None,
+    ray: options.Ray = None,
     root: options.Root = None,
     out: Annotated[
         Path | None,

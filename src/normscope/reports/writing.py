@@ -44,11 +44,19 @@ def report(folder: str | Path) -> Summary:
         )
     write_text(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     (folder / FIGURES).mkdir(exist_ok=True)
-    _save(draw_accuracy_map(accuracy_map(study)), folder / FIGURES / "accuracy_map.png")
-    _save(draw_best_cells(best_cells_histogram(study)), folder / FIGURES / "best_95_percent.png")
+    save_figure(draw_accuracy_map(accuracy_map(study)), folder / FIGURES / "accuracy_map.png")
+    save_figure(
+        draw_best_cells(best_cells_histogram(study)), folder / FIGURES / "best_95_percent.png"
+    )
     return summary
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in one step.
+
+    Args:
+        figure: Drawn.
+        path: The PNG file, in a folder that exists.
+    """
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=DOTS_PER_INCH)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import socket
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.ray_connection import ray_cluster
 from normscope.statistics.reduce import reduce_shard
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from normscope.statistics.reading import Reading
 
 AHEAD = 2
-PATIENCE_SECONDS = 10
 RETRIES = 20
 """A shard whose worker died is done again; one that kills so many workers is at fault itself."""
 
@@ -36,45 +34,16 @@ def reduce_on_ray(
         Each shard with its sums, as they are done.
 
     Raises:
-        NormscopeError: If Ray is not installed or the cluster cannot be reached.
         WorkFailed: If a shard's workers keep dying.
     """
-    try:
-        import ray
-        import ray.exceptions
-    except ImportError:
-        raise NormscopeError(
-            "--ray must find Ray installed, got no such package. "
-            "Install it by pip install 'normscope[ray]'."
-        ) from None
-    started = not ray.is_initialized()
-    if started:
-        _connect(ray, address)
-    try:
-        yield from _in_flight(ray, shards, reading)
-    except ray.exceptions.RayError as error:
-        raise WorkFailed(
-            f"every shard must be reduced by some worker, got {type(error).__name__} after "
-            f"{RETRIES} more attempts. Look at the cluster's logs, then run the command again."
-        ) from None
-    finally:
-        if started:
-            ray.shutdown()
-
-
-def _connect(ray, address: str) -> None:
-    host, colon, port = address.rpartition(":")
-    try:
-        if colon and port.isdigit() and "/" not in host:
-            # Ray itself tries for minutes where nobody answers.
-            socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS).close()
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["no answer"])[0]
-        raise NormscopeError(
-            f"--ray must be the address of a running cluster, got {address}: "
-            f"{reason.rstrip('.')}. Start one by `ray start --head`."
-        ) from None
+    with ray_cluster(address) as ray:
+        try:
+            yield from _in_flight(ray, shards, reading)
+        except ray.exceptions.RayError as error:
+            raise WorkFailed(
+                f"every shard must be reduced by some worker, got {type(error).__name__} after "
+                f"{RETRIES} more attempts. Look at the cluster's logs, then run the command again."
+            ) from None
 
 
 def _in_flight(

@@ -20,8 +20,13 @@ CHANNEL_LETTERS = ("r", "g", "b")
 CHANNEL_PARAMETERS = tuple(f"{kind}-{letter}" for kind in ("mean", "std") for letter in "rgb")
 NORMALIZATION_PARAMETERS = ("mean", "std", *CHANNEL_PARAMETERS)
 INIT_PARAMETERS = ("weight-init", "bias-init")
-PARAMETERS = (*NORMALIZATION_PARAMETERS, *INIT_PARAMETERS)
-"""Every name: the normalization of all channels, of one channel, and the initialization."""
+POINT_PARAMETERS = (*NORMALIZATION_PARAMETERS, *INIT_PARAMETERS)
+"""The normalization of all channels, of one channel, and the initialization."""
+
+RECIPE_PARAMETERS = ("lr", "epochs")
+WHOLE_PARAMETERS = ("epochs",)
+PARAMETERS = (*POINT_PARAMETERS, *RECIPE_PARAMETERS)
+"""Every name: a point's, and a recipe's own numbers."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Point:
         after them. What is not named stays as it is.
 
         Args:
-            values: Numbers by names in ``PARAMETERS``.
+            values: Numbers by names in ``POINT_PARAMETERS``.
 
         Returns:
             The new point.
@@ -59,8 +64,8 @@ class Point:
             '0.1,0.1,0.1/0.2,0.25,0.25'
         """
         for name in values:
-            if name not in PARAMETERS:
-                raise UnknownName("parameter", name, PARAMETERS)
+            if name not in POINT_PARAMETERS:
+                raise UnknownName("parameter", name, POINT_PARAMETERS)
         normalization = Normalization(
             _channels("mean", self.normalization.mean, values),
             _channels("std", self.normalization.std, values),
@@ -77,7 +82,7 @@ class Point:
         """The number that a parameter has here.
 
         Args:
-            name: In ``PARAMETERS``.
+            name: In ``POINT_PARAMETERS``.
 
         Returns:
             The number; None for ``mean`` or ``std`` where the channels differ, and for a channel
@@ -116,8 +121,15 @@ def with_values(trial: TrialSpec, values: Mapping[str, float]) -> TrialSpec:
     Returns:
         The new trial.
     """
-    point = point_of(trial).changed(values)
-    return replace(trial, normalization=point.normalization, init_scale=point.init_scale)
+    of_recipe = {name: values[name] for name in RECIPE_PARAMETERS if name in values}
+    point = point_of(trial).changed({n: v for n, v in values.items() if n not in of_recipe})
+    numbers = {n: int(v) if n in WHOLE_PARAMETERS else float(v) for n, v in of_recipe.items()}
+    return replace(
+        trial,
+        normalization=point.normalization,
+        init_scale=point.init_scale,
+        recipe=replace(trial.recipe, **numbers),
+    )
 
 
 def _channels(

@@ -122,6 +122,7 @@ def scan(
     trainer: str = "fast",
     threads: int | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     out: str | Path | None = None,
     root: Path | None = None,
     strict: bool = False,
@@ -160,6 +161,7 @@ def scan(
         threads: CPU threads of each trial, 1 by default and all cores where nothing is trained;
             results depend on their number.
         workers: How many trials run at once; results do not depend on it.
+        ray: A Ray cluster's address, or ``"auto"``, to run trials there.
         out: The study's folder; ``runs/SOURCE-MODEL`` by default.
         root: Where named data sets are looked for first.
         strict: Whether an image that cannot be read is an error.
@@ -208,7 +210,7 @@ def scan(
         channel_axes or {},
         norm,
     )
-    return run_scan(plan_scan(options), workers, on_progress)
+    return run_scan(plan_scan(options), workers, on_progress, ray)
 
 
 def plan_scan(
@@ -370,6 +372,7 @@ def run_scan(
     plan: PlannedScan,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    ray: str | None = None,
 ) -> Study:
     """Run what remains of a planned scan; every finished trial is saved at once.
 
@@ -379,6 +382,7 @@ def run_scan(
             default. Results do not depend on it.
         on_progress: Called with the finished and the planned number of trials, first before any
             trial runs.
+        ray: A Ray cluster's address, where trials are to run there.
 
     Returns:
         The study.
@@ -396,7 +400,9 @@ def run_scan(
         total = len(plan.specification.trials())
         report = on_progress or (lambda _done, _total: None)
         report(total - len(remaining), total)
-        with open_executor(plan.source, plan.specification, len(remaining), workers) as executor:
+        with open_executor(
+            plan.source, plan.specification, len(remaining), workers, ray=ray
+        ) as executor:
             waiting = list(reversed(remaining))
             for _ in range(min(executor.slots + 1, len(waiting))):
                 executor.submit(waiting.pop())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from normscope.errors import NormscopeError, SpecificationDiffers, StudyBusy
 from normscope.studies.parameters import point_of
 from normscope.studies.specification import ScanSpec
+from normscope.studies.storage import written_ahead
 from normscope.trials.result import FinishedTrial, TrialResult
 from normscope.trials.spec import TrialSpec
 from normscope.writing import write_text
@@ -131,7 +133,7 @@ class Study:
             value=result.accuracy,
             params=params,
             distributions=distributions,
-            user_attrs={"trial": spec.to_json(), **result.to_json()},
+            user_attrs=attributes_of(spec, result),
         )
         with _readable(self.folder):
             self.optuna_study.add_trial(trial)
@@ -144,7 +146,7 @@ class Study:
         """
         with _readable(self.folder):
             frozen = self.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return [_finished(trial) for trial in frozen]
+        return [finished_trial(trial) for trial in frozen]
 
     def _optuna_params(self, spec: TrialSpec) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
         params: dict[str, Any] = {"seed": spec.seed}
@@ -159,6 +161,22 @@ class Study:
             params[axis.name] = value
             distributions[axis.name] = FloatDistribution(low, high, log=axis.log)
         return params, distributions
+
+
+def is_search(folder: Path) -> bool:
+    """Whether a study's folder holds a search, and not a scan.
+
+    Args:
+        folder: Any folder.
+
+    Returns:
+        True where its specification says so.
+    """
+    path = folder / SPECIFICATION
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")).get("kind") == "search"
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
@@ -205,13 +223,39 @@ def _readable(folder: Path) -> Iterator[None]:
 
 
 def _storage(folder: Path) -> optuna.storages.RDBStorage:
-    return optuna.storages.RDBStorage(
-        f"sqlite:///{(folder / DATABASE).resolve()}",
-        engine_kwargs={"connect_args": {"timeout": 60}},
+    return written_ahead(
+        optuna.storages.RDBStorage(
+            f"sqlite:///{(folder / DATABASE).resolve()}",
+            engine_kwargs={"connect_args": {"timeout": 60}},
+        )
     )
 
 
-def _finished(trial: FrozenTrial) -> FinishedTrial:
-    attributes = dict(trial.user_attrs)
-    spec = TrialSpec.from_json(attributes.pop("trial"))
-    return FinishedTrial(spec, TrialResult(**attributes))
+def attributes_of(spec: TrialSpec, result: TrialResult) -> dict[str, Any]:
+    """What Optuna keeps with a finished trial.
+
+    Two attributes rather than one per number: each is a row of its own, written in turn.
+
+    Args:
+        spec: The trial.
+        result: What it gave.
+
+    Returns:
+        Plain values that ``finished_trial`` reads back.
+    """
+    return {"trial": spec.to_json(), "result": result.to_json()}
+
+
+def finished_trial(trial: FrozenTrial) -> FinishedTrial:
+    """What was kept with a finished trial.
+
+    Args:
+        trial: Optuna's.
+
+    Returns:
+        The trial with its result.
+    """
+    attributes = trial.user_attrs
+    return FinishedTrial(
+        TrialSpec.from_json(attributes["trial"]), TrialResult(**attributes["result"])
+    )

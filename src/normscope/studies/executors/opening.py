@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from normscope.trials.environment import available_cores
+from normscope.trials.spec import TrialSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,10 +15,20 @@ if TYPE_CHECKING:
     from normscope.studies.executors.executor import Executor
     from normscope.studies.specification import ScanSpec
 
+STACK_ON_RAY = 64
+"""Trials that one GPU of a cluster is handed at a time: enough to fill it, few enough that a lost
+one costs little."""
+
 
 @contextmanager
 def open_executor(
-    source: DecodedSource, specification: ScanSpec, trials: int, workers: int | None
+    source: DecodedSource,
+    specification: ScanSpec | TrialSpec,
+    trials: int,
+    workers: int | None,
+    *,
+    stack: int | None = None,
+    ray: str | None = None,
 ) -> Iterator[Executor]:
     """The executor for a study, closed at the end.
 
@@ -26,18 +37,24 @@ def open_executor(
         specification: Says where trials run and with how many threads.
         trials: How many are left to run; no more workers than these are started.
         workers: How many trials run at once; None chooses.
+        stack: How many train together where trials are stacked; None for all of them.
+        ray: A Ray cluster's address, where trials are to run there.
 
     Yields:
-        One stack of all trials on a GPU where their model allows it, worker processes where
-        several trials run at once, else this process.
+        A Ray cluster's actors where one is named, one stack of all trials on a GPU where their
+        model allows it, worker processes where several trials run at once, else this process.
     """
-    workers = worker_count(specification, trials, workers)
     executor: Executor
-    if trains_stacked(specification):
+    if ray is not None:
+        from normscope.studies.executors.on_ray import OnRay
+
+        size = stack or STACK_ON_RAY if trains_stacked(specification) else 1
+        executor = OnRay(source, specification, ray, min(workers or trials, trials), size)
+    elif trains_stacked(specification):
         from normscope.studies.executors.stacked import Stacked
 
-        executor = Stacked(source, trials)
-    elif workers > 1:
+        executor = Stacked(source, min(trials, stack or trials))
+    elif (workers := worker_count(specification, trials, workers)) > 1:
         from normscope.studies.executors.processes import LocalProcesses
 
         executor = LocalProcesses(source, workers)
@@ -51,7 +68,7 @@ def open_executor(
         executor.close()
 
 
-def trains_stacked(specification: ScanSpec) -> bool:
+def trains_stacked(specification: ScanSpec | TrialSpec) -> bool:
     """Whether a study's trials train together on a GPU.
 
     Args:
@@ -60,13 +77,15 @@ def trains_stacked(specification: ScanSpec) -> bool:
     Returns:
         True for the fast trainer's own networks on a CUDA device.
     """
+    if specification.device != "cuda" or specification.trainer != "fast":
+        return False
     from normscope.trials.fast.training import can_stack
 
-    on_gpu = specification.device == "cuda" and specification.trainer == "fast"
-    return on_gpu and can_stack(specification.trial(specification.data, seed=0))
+    one = specification
+    return can_stack(one if isinstance(one, TrialSpec) else one.trial(one.data, seed=0))
 
 
-def worker_count(specification: ScanSpec, trials: int, workers: int | None) -> int:
+def worker_count(specification: ScanSpec | TrialSpec, trials: int, workers: int | None) -> int:
     """How many trials run at once.
 
     Args:

@@ -1,0 +1,177 @@
+"""``normscope search``: the best numbers, and whether they were worth the search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from normscope.cli import options
+from normscope.cli.output import note, note_skipped, show, write_json
+from normscope.cli.progress import progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from normscope.findings.search_summary import SearchSummary
+    from normscope.studies.search_study import SearchStudy
+
+EXAMPLE = (
+    "Example: normscope search mnist --over mean=-1:2 --over std=0.05:1:log --trials 200 "
+    "--epochs 2 --train-images 10000"
+)
+
+
+def search(
+    source: options.Source = "digits",
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What varies: NAME=LOW:HIGH or NAME=LOW:HIGH:log of mean, std, mean-r to std-b, "
+            "weight-init, bias-init, lr or epochs; may be given several times.",
+            metavar="RANGE",
+        ),
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="What is held fixed: NAME=VALUE,... of the same.", metavar="VALUES"),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="A published search's ranges: lenet, lenet-init, resnet, rgb-coarse or rgb-fine."
+        ),
+    ] = None,
+    trials: Annotated[int, typer.Option(help="How many trials are wanted in all.")] = 200,
+    sampler: Annotated[str, typer.Option(help="tpe, gp, qmc, random or cmaes.")] = "tpe",
+    replicates: Annotated[
+        int, typer.Option(help="Fresh seeds that the best configurations are repeated with.")
+    ] = 5,
+    norm: Annotated[
+        str,
+        typer.Option(help="The normalization where it is not varied; data by default."),
+    ] = "data",
+    seed: Annotated[
+        int,
+        typer.Option(help="Of the sampler and of the search's trials.", rich_help_panel="Trial"),
+    ] = 0,
+    model: options.Model = "lenet",
+    recipe: options.RecipeName = None,
+    epochs: options.Epochs = None,
+    train_images: options.TrainImages = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    trainer: options.Trainer = "fast",
+    threads: options.Threads = 1,
+    workers: options.Workers = None,
+    ray: options.Ray = None,
+    storage: options.Storage = None,
+    study: options.StudyName = None,
+    grace: Annotated[
+        float,
+        typer.Option(
+            help="Seconds of silence after which another process of a shared study counts as dead.",
+            rich_help_panel="Machine",
+        ),
+    ] = 60.0,
+    root: options.Root = None,
+    strict: options.Strict = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The study's folder; runs/SOURCE-MODEL-search by default."),
+    ] = None,
+    json: options.Json = None,
+) -> None:
+    """Which values are best, honestly? Let a sampler look, and repeat the best with fresh seeds."""
+    import optuna
+
+    from normscope.studies.search import Place, SearchOptions, plan_search, run_search
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    place = Place(workers, storage, study, grace, ray)
+    plan = plan_search(
+        SearchOptions(
+            source,
+            over or (),
+            at or (),
+            preset,
+            trials,
+            sampler,
+            replicates,
+            norm,
+            seed,
+            model,
+            recipe,
+            epochs,
+            train_images,
+            device,
+            precision,
+            trainer,
+            threads,
+            out,
+            root,
+            strict,
+        )
+    )
+    note_skipped(plan.source.skipped)
+    try:
+        with progress("trials") as update:
+            found = run_search(plan, place, update)
+    except KeyboardInterrupt:
+        note(f"Interrupted. Finished trials are kept; the same call goes on ({plan.out}).")
+        raise
+    show_search(found, json)
+
+
+def show_search(study: SearchStudy, json: str | None) -> None:
+    """Write a search's summary and figures, and print them.
+
+    Args:
+        study: The search.
+        json: What ``--json`` was given.
+    """
+    from normscope.reports.search_writing import write_search_report
+    from normscope.reports.writing import FIGURES, SUMMARY
+
+    summary = write_search_report(study)
+    show(
+        *_tables(summary),
+        summary.sentence,
+        f"Written: {study.folder / SUMMARY}, {study.folder / FIGURES}/",
+        json_target=json,
+    )
+    write_json(summary.to_json(), json)
+
+
+def _tables(summary: SearchSummary) -> list[Table]:
+    from rich import box
+    from rich.table import Table
+
+    names = list(summary.best["values"])
+    best = Table("", *names, "in the search", "fresh seeds", box=box.SIMPLE_HEAD)
+    rows = summary.repeated or [{**summary.best, "optimistic": summary.best["accuracy"]}]
+    for place, row in enumerate(rows, 1):
+        fresh = _with_se(row) if summary.repeated else ""
+        values = [f"{row['values'][name]:.4g}" for name in names]
+        best.add_row(str(place), *values, f"{row['optimistic']:.4f}", fresh)
+    for name, row in summary.references.items():
+        best.add_row(name, *[_known(row, parameter) for parameter in names], "", _with_se(row))
+    good = Table(
+        f"best {summary.good.trials}", "median", "from", "to", "spread", "", "importance",
+        box=box.SIMPLE_HEAD,
+    )  # fmt: skip
+    for name, found in summary.good.parameters.items():
+        share = "" if summary.importance is None else f"{summary.importance[name]:.2f}"
+        numbers = [f"{value:.4g}" for value in (found.median, found.low, found.high)]
+        good.add_row(name, *numbers, f"{100 * found.spread:.0f} %", found.pattern, share)
+    return [best, good]
+
+
+def _known(row: dict[str, Any], parameter: str) -> str:
+    value = row.get(parameter.replace("-", "_"))
+    return f"{value:.4g}" if isinstance(value, float) else ""
+
+
+def _with_se(row: dict[str, Any]) -> str:
+    return f"{row['accuracy']:.4f}" + ("" if row["se"] is None else f" ± {row['se']:.4f}")

@@ -1,0 +1,187 @@
+"""Accuracy over every pair of searched parameters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.tri import Triangulation
+
+from normscope.studies.search_work import references
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from normscope.studies.ranges import Range
+    from normscope.studies.search_study import SearchStudy
+
+MOST_PAIRS = 10
+"""All pairs of five parameters; of more, the figure would show none of them well."""
+
+FEWEST_FOR_A_MAP = 4
+DARKEST_PERCENTILE = 10
+"""Below it all is drawn alike: a few failed trials would take the colours of all others."""
+
+MARKS = {"data": "o", "half": "s", "default": "o"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of parameters.
+
+    Attributes:
+        x: The parameter to the right.
+        y: The parameter upwards.
+        values: Of the trials, shape ``(trials, 2)``.
+        places: The same as shares of the two ranges.
+        references: Points to mark, by name.
+    """
+
+    x: Range
+    y: Range
+    values: np.ndarray
+    places: np.ndarray
+    references: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class SearchContours:
+    """What the figure shows.
+
+    Attributes:
+        panels: The pairs, in rows.
+        columns: How many stand side by side.
+        accuracies: Of the trials, shape ``(trials,)``.
+        title: What was searched.
+    """
+
+    panels: tuple[Panel, ...]
+    columns: int
+    accuracies: np.ndarray
+    title: str
+
+
+def pairs(over: Sequence[Range]) -> tuple[list[tuple[Range, Range]], int]:
+    """The pairs that a search's figure shows.
+
+    Args:
+        over: What the search varied.
+
+    Returns:
+        Each mean of a channel by each std of one where channels are searched one by one, three a
+        row; else all pairs, where they are few enough. And how many stand side by side.
+    """
+    means = [r for r in over if r.name.startswith("mean-")]
+    stds = [r for r in over if r.name.startswith("std-")]
+    if means and stds:
+        order = "rgb".index
+        means.sort(key=lambda r: order(r.name[-1]))
+        stds.sort(key=lambda r: order(r.name[-1]))
+        return [(mean, std) for std, mean in product(stds, means)], len(means)
+    found = list(combinations(over, 2))[:MOST_PAIRS]
+    return found, min(3, max(1, len(found)))
+
+
+def search_contours(study: SearchStudy) -> SearchContours:
+    """The numbers of the figure.
+
+    Args:
+        study: A search with finished trials.
+
+    Returns:
+        What it shows; no panel where one parameter was searched.
+    """
+    specification, trials = study.specification, study.trials()
+    found, columns = pairs(specification.over)
+    panels = []
+    for x, y in found:
+        values = np.array([[t.values[x.name], t.values[y.name]] for t in trials])
+        places = np.array([[x.share(a), y.share(b)] for a, b in values])
+        panels.append(Panel(x, y, values, places, _marked(study, x, y)))
+    return SearchContours(
+        panels=tuple(panels),
+        columns=columns,
+        accuracies=np.array([trial.accuracy for trial in trials]),
+        title=f"{len(trials)} trials of {specification.trial.model} on "
+        f"{specification.trial.source}",
+    )
+
+
+def draw_search_contours(numbers: SearchContours) -> Figure:
+    """Draw a map between the trials, the trials as dots, the best as a star.
+
+    Args:
+        numbers: What it shows, at least one panel.
+
+    Returns:
+        A figure of 4.2 x 3.6 inches a panel.
+    """
+    rows = math.ceil(len(numbers.panels) / numbers.columns)
+    figure = Figure(figsize=(1.5 + 4.2 * numbers.columns, 0.7 + 3.6 * rows), layout="constrained")
+    grid = figure.subplots(rows, numbers.columns, squeeze=False).ravel()
+    low, high = np.percentile(numbers.accuracies, DARKEST_PERCENTILE), numbers.accuracies.max()
+    levels = np.linspace(low, high if high > low else low + 1e-3, 13)
+    best = int(numbers.accuracies.argmax())
+    shown = None
+    for axes, panel in zip(grid, numbers.panels, strict=False):
+        triangles = _triangles(panel)
+        if triangles is not None:
+            axes.tricontourf(
+                triangles, numbers.accuracies, levels=levels, cmap="cividis", extend="min"
+            )
+        shown = axes.scatter(
+            *panel.values.T, c=numbers.accuracies, cmap="cividis", vmin=levels[0],
+            vmax=levels[-1], s=16, edgecolors="white", linewidths=0.5,
+        )  # fmt: skip
+        _mark(axes, panel, panel.values[best])
+    for axes in grid[len(numbers.panels) :]:
+        axes.set_axis_off()
+    if shown is not None:
+        figure.colorbar(shown, ax=list(grid), label="test accuracy", extend="min")
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.suptitle(numbers.title)
+    return figure
+
+
+def _triangles(panel: Panel) -> Triangulation | None:
+    if len(panel.places) < FEWEST_FOR_A_MAP:
+        return None
+    # Neighbours are found in shares of the ranges, as the eye sees them on these axes.
+    try:
+        near = Triangulation(*panel.places.T)
+        return Triangulation(*panel.values.T, triangles=near.triangles)
+    except (RuntimeError, ValueError):
+        return None  # all trials lie on one line
+
+
+def _mark(axes: Axes, panel: Panel, best: np.ndarray) -> None:
+    axes.plot(*best, "*", ms=16, mfc="none", mec="tab:red", mew=1.8, ls="", label="best trial")
+    for name, point in panel.references.items():
+        axes.plot(*point, MARKS[name], ms=9, mfc="none", mec="tab:cyan", mew=2, ls="", label=name)
+    axes.set_xscale("log" if panel.x.log else "linear")
+    axes.set_yscale("log" if panel.y.log else "linear")
+    axes.set(
+        xlabel=panel.x.name, ylabel=panel.y.name,
+        xlim=(panel.x.low, panel.x.high), ylim=(panel.y.low, panel.y.high),
+    )  # fmt: skip
+
+
+def _marked(study: SearchStudy, x: Range, y: Range) -> dict[str, tuple[float, float]]:
+    from normscope.studies.parameters import POINT_PARAMETERS, point_of
+
+    if not {x.name, y.name} <= set(POINT_PARAMETERS):
+        return {}
+    marked = {}
+    for name, spec in references(study.specification).items():
+        point = point_of(spec)
+        a, b = point.value(x.name), point.value(y.name)
+        if a is not None and b is not None and x.low <= a <= x.high and y.low <= b <= y.high:
+            marked[name] = (a, b)
+    return marked

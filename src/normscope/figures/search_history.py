@@ -1,0 +1,80 @@
+"""How a search went on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from normscope.studies.search_study import SearchStudy
+
+
+@dataclass(frozen=True)
+class SearchHistory:
+    """What the figure shows.
+
+    Attributes:
+        accuracies: In the order in which trials were asked for, shape ``(trials,)``.
+        best_so_far: The running maximum, same shape.
+        honest: What the best configuration gives with fresh seeds, and its standard error.
+        title: What was searched.
+    """
+
+    accuracies: np.ndarray
+    best_so_far: np.ndarray
+    honest: tuple[float, float | None] | None
+    title: str
+
+
+def search_history(study: SearchStudy, honest: dict | None) -> SearchHistory:
+    """The numbers of the figure.
+
+    Args:
+        study: A search with finished trials.
+        honest: The summary's ``honest_best``.
+
+    Returns:
+        What it shows.
+    """
+    accuracies = np.array([trial.accuracy for trial in study.trials()])
+    specification = study.specification
+    return SearchHistory(
+        accuracies=accuracies,
+        best_so_far=np.maximum.accumulate(accuracies),
+        honest=None if honest is None else (honest["accuracy"], honest["se"]),
+        title=f"{specification.sampler} on {specification.trial.model}, "
+        f"{specification.trial.source}",
+    )
+
+
+def draw_search_history(numbers: SearchHistory) -> Figure:
+    """Draw each trial, the best so far, and what the best is worth with fresh seeds.
+
+    Args:
+        numbers: What it shows.
+
+    Returns:
+        A figure of 8 x 4.5 inches.
+    """
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    order = np.arange(1, len(numbers.accuracies) + 1)
+    axes.plot(order, numbers.accuracies, "o", ms=4, color="tab:blue", alpha=0.7, label="trial")
+    axes.step(order, numbers.best_so_far, where="post", color="tab:red", label="best so far")
+    if numbers.honest is not None:
+        value, se = numbers.honest
+        axes.axhline(value, color="black", ls="--", lw=1, label="best, with fresh seeds")
+        if se is not None:
+            axes.axhspan(value - se, value + se, color="black", alpha=0.15, lw=0)
+    axes.set(xlabel="trial", ylabel="test accuracy", title=numbers.title)
+    # A few failed trials would flatten all the others; they lie below the axis.
+    low, high = np.percentile(numbers.accuracies, 5), numbers.accuracies.max()
+    if numbers.honest is not None:
+        low, high = min(low, numbers.honest[0]), max(high, numbers.honest[0])
+    margin = max(0.1 * (high - low), 1e-3)
+    axes.set_ylim(low - margin, high + margin)
+    axes.legend(frameon=False, loc="lower right")
+    return figure

@@ -1,0 +1,74 @@
+"""What a search found, in plain sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from normscope.findings.paired import MARGIN
+
+if TYPE_CHECKING:
+    from normscope.studies.search_specification import SearchSpec
+
+NAMES = {
+    "data": "the source's own statistics",
+    "half": "0.5/0.5",
+    "default": "the default",
+}
+
+
+def answer(specification: SearchSpec, numbers: dict[str, Any]) -> str:
+    """Say what was best, how much of it was luck, and whether it was worth the search.
+
+    Args:
+        specification: The search.
+        numbers: The fields of its summary.
+
+    Returns:
+        A few sentences.
+    """
+    trial, best = specification.trial, numbers["best"]
+    ranges = ", ".join(f"{r.name} from {r.low:g} to {r.high:g}" for r in specification.over)
+    found = (
+        f"Of {numbers['trials']} trials of {trial.model} on {trial.source} with {ranges}, the best "
+        f"has test accuracy {best['accuracy']:.4f} ({_at(best['values'])})"
+        f"{_honest(numbers['honest_best'])}."
+    )
+    compared = [_reference(name, row) for name, row in numbers["references"].items()]
+    return " ".join([found, _where(numbers["good"]), *compared])
+
+
+def _honest(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "; one seed each, so this is a maximum of noise"
+    less = f"{abs(found['optimism']):.4f} {'less' if found['optimism'] >= 0 else 'more'}"
+    return (
+        f"; with fresh seeds the best configuration ({_at(found['values'])}) gives "
+        f"{_with_se(found['accuracy'], found['se'])}, {less}"
+    )
+
+
+def _where(good) -> str:
+    parts = [
+        f"{found.pattern} over {name} ({100 * found.spread:.0f} % of the range's spread)"
+        for name, found in good.parameters.items()
+    ]
+    return f"The best {good.trials} trials: their choice {', '.join(parts)}."
+
+
+def _reference(name: str, row: dict[str, Any]) -> str:
+    gap = f"(difference {_with_se(row['difference'], row['difference_se'])})"
+    verdicts = {
+        "equivalent": f"is equivalent to the best within {MARGIN:g} {gap}",
+        "better": f"is beaten by the best {gap}",
+        "worse": f"beats the best {gap}",
+        "open": f"cannot be told from the best with so few seeds {gap}",
+    }
+    return f"Accuracy at {NAMES[name]}, {row['accuracy']:.4f}, {verdicts[row['verdict']]}."
+
+
+def _with_se(value: float, se: float | None) -> str:
+    return f"{value:.4f}" if se is None else f"{value:.4f} ± {se:.4f}"
+
+
+def _at(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())

@@ -1,0 +1,60 @@
+"""Connects to a Ray cluster, or says in one sentence why not."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from normscope.errors import NormscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE_SECONDS = 10
+
+
+@contextmanager
+def ray_cluster(address: str) -> Iterator[Any]:
+    """Use a running cluster for a while.
+
+    Args:
+        address: The cluster's, such as ``127.0.0.1:6379``, or ``auto``.
+
+    Yields:
+        The module ``ray``, connected. A connection that was there before stays.
+
+    Raises:
+        NormscopeError: If Ray is not installed or the cluster cannot be reached.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise NormscopeError(
+            "--ray must find Ray installed, got no such package. "
+            "Install it by pip install 'normscope[ray]'."
+        ) from None
+    started = not ray.is_initialized()
+    if started:
+        _connect(ray, address)
+    try:
+        yield ray
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    try:
+        if colon and port.isdigit() and "/" not in host:
+            # Ray itself tries for minutes where nobody answers.
+            socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["no answer"])[0]
+        raise NormscopeError(
+            f"--ray must be the address of a running cluster, got {address}: "
+            f"{reason.rstrip('.')}. Start one by `ray start --head`."
+        ) from None

@@ -1,0 +1,65 @@
+"""Writes a search's summary and figures into its folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from normscope.errors import NormscopeError
+from normscope.figures.search_contours import draw_search_contours, search_contours
+from normscope.figures.search_coordinates import draw_search_coordinates, search_coordinates
+from normscope.figures.search_history import draw_search_history, search_history
+from normscope.figures.search_importances import draw_search_importances
+from normscope.findings.search_summary import SearchSummary, summarize_search
+from normscope.reports.writing import FIGURES, SUMMARY, save_figure
+from normscope.studies.search_study import SearchStudy
+from normscope.writing import write_text
+
+
+def report_search(
+    folder: str | Path, storage: str | None = None, name: str | None = None
+) -> SearchSummary:
+    """Read a search and write ``summary.json`` and ``figures/*.png`` into its folder.
+
+    Args:
+        folder: The search's folder.
+        storage: The shared database it was made with.
+        name: What it is called there.
+
+    Returns:
+        The summary.
+    """
+    return write_search_report(SearchStudy.open(Path(folder), storage, name))
+
+
+def write_search_report(study: SearchStudy) -> SearchSummary:
+    """Write the summary and the figures of an open search.
+
+    Args:
+        study: The search.
+
+    Returns:
+        The summary.
+
+    Raises:
+        NormscopeError: If none of its trials has finished.
+    """
+    folder = study.folder
+    summary = summarize_search(study)
+    if summary is None:
+        raise NormscopeError(
+            f"{folder} must hold a search with at least one finished trial, got none. "
+            "Run the search again to go on."
+        )
+    write_text(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
+    figures = folder / FIGURES
+    figures.mkdir(exist_ok=True)
+    history = search_history(study, summary.honest_best)
+    save_figure(draw_search_history(history), figures / "history.png")
+    if len(study.specification.over) > 1:
+        save_figure(draw_search_contours(search_contours(study)), figures / "contours.png")
+        coordinates = search_coordinates(study)
+        save_figure(draw_search_coordinates(coordinates), figures / "parallel_coordinates.png")
+    if summary.importance is not None:
+        save_figure(draw_search_importances(summary.importance), figures / "importances.png")
+    return summary

@@ -1,0 +1,190 @@
+"""What a search is: everything that decides its numbers, as plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from normscope.errors import NormscopeError
+from normscope.normalization import Normalization
+from normscope.studies.parameters import with_values
+from normscope.studies.ranges import Range
+from normscope.studies.samplers import check_sampler
+from normscope.studies.specification import SCHEMA
+from normscope.trials.spec import TrialSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+RUN_ONLY = ("trials", "replicates")
+"""How far a search goes is no part of what it is: a longer call goes on with a shorter one."""
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """A search over some numbers of a trial, the rest of it fixed.
+
+    Attributes:
+        trial: What every trial shares; its seed is the one of the search's own trials.
+        data: The source's own statistics.
+        over: What is varied, by name.
+        sampler: Who chooses, in ``SAMPLERS``.
+        trials: How many trials are wanted.
+        replicates: How many fresh seeds the best configurations are repeated with.
+
+    Raises:
+        NormscopeError: If a bound is not possible, or a number is out of range.
+    """
+
+    trial: TrialSpec
+    data: Normalization
+    over: tuple[Range, ...]
+    sampler: str
+    trials: int
+    replicates: int
+
+    def __post_init__(self) -> None:
+        check_sampler(self.sampler, len(self.over))
+        for option, value, least in (
+            ("--trials", self.trials, 1),
+            ("--replicates", self.replicates, 0),
+        ):
+            if value < least:
+                raise NormscopeError(
+                    f"{option} must be at least {least}, got {value}. Give a larger number."
+                )
+        for bound in ("low", "high"):
+            self.trial_at({range_.name: getattr(range_, bound) for range_ in self.over})
+
+    def trial_at(self, values: Mapping[str, float], seed: int | None = None) -> TrialSpec:
+        """The trial at some values.
+
+        Args:
+            values: Numbers by name, of the parameters in ``over``.
+            seed: In place of the search's own.
+
+        Returns:
+            The trial's full specification.
+        """
+        changed = with_values(self.trial, values)
+        return changed if seed is None else dataclasses.replace(changed, seed=seed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field as JSON and TOML have it; what is None is left out.
+
+        Returns:
+            A mapping that ``from_json`` reads back.
+        """
+        return {
+            "schema": SCHEMA,
+            "kind": "search",
+            "over": [str(range_) for range_ in self.over],
+            "sampler": self.sampler,
+            "trials": self.trials,
+            "replicates": self.replicates,
+            "data": str(self.data),
+            "trial": {k: v for k, v in self.trial.to_json().items() if v is not None},
+        }
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> SearchSpec:
+        """Read what ``to_json`` gave.
+
+        Args:
+            fields: Every field by name.
+
+        Returns:
+            The specification.
+
+        Raises:
+            NormscopeError: If it has another schema, or is no search's.
+        """
+        if fields.get("schema") != SCHEMA or fields.get("kind") != "search":
+            raise NormscopeError(
+                f"a search's specification must have schema {SCHEMA} and kind search, "
+                f"got schema {fields.get('schema')} and kind {fields.get('kind')}. "
+                "Use the normscope that wrote it."
+            )
+        absent = {f.name: None for f in dataclasses.fields(TrialSpec)}
+        try:
+            return cls(
+                trial=TrialSpec.from_json({**_required(absent), **fields["trial"]}),
+                data=Normalization.parse(fields["data"]),
+                over=tuple(Range.parse(text) for text in fields["over"]),
+                sampler=fields["sampler"],
+                trials=fields["trials"],
+                replicates=fields["replicates"],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise NormscopeError(
+                f"a search's specification must name every field with its kind of value, "
+                f"got a fault at {error}. Use a study.toml as normscope wrote it."
+            ) from None
+
+    def to_toml(self) -> str:
+        """The specification as TOML.
+
+        Returns:
+            Text that ``read_toml`` reads back.
+        """
+        return tomli_w.dumps(self.to_json())
+
+    @classmethod
+    def read_toml(cls, path: Path) -> SearchSpec:
+        """Read a ``study.toml``.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The specification.
+
+        Raises:
+            NormscopeError: If it cannot be read as one.
+        """
+        try:
+            fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise NormscopeError(
+                f"{path} must be a readable study.toml, got: {error}. "
+                "Pass the file that a search wrote."
+            ) from None
+        return cls.from_json(fields)
+
+    def differences(self, begun: SearchSpec) -> list[str]:
+        """What differs from the specification that a study was begun with.
+
+        Args:
+            begun: The study's own.
+
+        Returns:
+            A phrase for each field that differs; how far the search goes does not count.
+        """
+        mine, theirs = _flat(self.to_json()), _flat(begun.to_json())
+        return [
+            f"{name} {mine.get(name, 'not given')} (begun with {theirs.get(name, 'not given')})"
+            for name in dict.fromkeys([*mine, *theirs])
+            if mine.get(name) != theirs.get(name) and name not in RUN_ONLY
+        ]
+
+
+def _required(absent: dict[str, None]) -> dict[str, None]:
+    optional = {
+        f.name for f in dataclasses.fields(TrialSpec) if f.default is not dataclasses.MISSING
+    }
+    return {name: none for name, none in absent.items() if name not in optional}
+
+
+def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = ", ".join(value) if isinstance(value, list) else value
+    return flat

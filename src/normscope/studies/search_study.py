@@ -1,0 +1,208 @@
+"""The store of a search: a folder, and two Optuna studies in it or in a shared database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.trial import TrialState
+
+from normscope.errors import NormscopeError, SpecificationDiffers
+from normscope.studies.claims import GRACE_SECONDS, Claims
+from normscope.studies.search_specification import SearchSpec
+from normscope.studies.storage import Storage, open_file, open_url
+from normscope.studies.study import DATABASE, SPECIFICATION, finished_trial
+from normscope.trials.spec import TrialSpec
+from normscope.writing import write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from optuna.trial import FrozenTrial
+
+    from normscope.trials.result import FinishedTrial
+
+REPLICATES = " replicates"
+"""Repeated trials have a study of their own, which no sampler sees."""
+
+
+@dataclass(frozen=True)
+class SearchTrial:
+    """A finished trial of a search.
+
+    Attributes:
+        number: Optuna's.
+        values: What was chosen, by parameter.
+        accuracy: On test, in [0, 1].
+        spec: The trial's full specification.
+    """
+
+    number: int
+    values: dict[str, float]
+    accuracy: float
+    spec: TrialSpec
+
+
+class SearchStudy:
+    """A search in its folder, opened without torch.
+
+    Attributes:
+        folder: Where its files lie.
+        specification: What it is.
+        storage: Where its trials are kept.
+        optuna_study: The search as Optuna has it.
+        optuna_replicates: The repeated trials.
+    """
+
+    def __init__(
+        self, folder: Path, specification: SearchSpec, storage: Storage, name: str
+    ) -> None:
+        self.folder = folder
+        self.specification = specification
+        self.storage = storage
+        with storage.answering():
+            self.optuna_study = _begun(storage, name)
+            self.optuna_replicates = _begun(storage, name + REPLICATES)
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        specification: SearchSpec,
+        storage_url: str | None = None,
+        name: str | None = None,
+    ) -> SearchStudy:
+        """Begin a search, or open the one of the same specification.
+
+        Args:
+            folder: Where its files lie; made where it does not exist.
+            specification: What the search is.
+            storage_url: A shared database; the folder's own by default.
+            name: What the study is called in the database; the folder's name by default.
+
+        Returns:
+            The search.
+
+        Raises:
+            SpecificationDiffers: If the folder or the database holds another under the same name.
+        """
+        path = folder / SPECIFICATION
+        if path.is_file():
+            _check_same(specification, SearchSpec.read_toml(path), str(folder), "--out")
+        storage = open_file(folder / DATABASE) if storage_url is None else open_url(storage_url)
+        name = name or folder.resolve().name
+        study = cls(folder, specification, storage, name)
+        with storage.answering():
+            if "specification" not in study.optuna_study.user_attrs:
+                study.optuna_study.set_user_attr("specification", specification.to_json())
+            begun = SearchSpec.from_json(study.optuna_study.user_attrs["specification"])
+        _check_same(specification, begun, f"study '{name}' in {storage.shown}", "--study")
+        write_text(path, specification.to_toml())
+        return study
+
+    @classmethod
+    def open(
+        cls, folder: Path, storage_url: str | None = None, name: str | None = None
+    ) -> SearchStudy:
+        """Open a search that exists.
+
+        Args:
+            folder: Its folder.
+            storage_url: The shared database it was made with.
+            name: What it is called there; the folder's name by default.
+
+        Returns:
+            The search.
+
+        Raises:
+            NormscopeError: If there is none.
+        """
+        specification = SearchSpec.read_toml(folder / SPECIFICATION)
+        if storage_url is None and not (folder / DATABASE).is_file():
+            raise NormscopeError(
+                f"{folder} must hold the trials of its search in a {DATABASE}, got none: they are "
+                "in a shared database. Give its URL by --storage."
+            )
+        storage = open_file(folder / DATABASE) if storage_url is None else open_url(storage_url)
+        with storage.answering():
+            names = optuna.get_all_study_names(storage.optuna)
+        name = name or _only_search(names) or folder.resolve().name
+        if name not in names:
+            raise NormscopeError(
+                f"{storage.shown} must hold the study '{name}', got "
+                f"{', '.join(sorted(names)) or 'none'}. Name it by --study."
+            )
+        return cls(folder, specification, storage, name)
+
+    def claims(self, *, alone: bool, grace_seconds: float = GRACE_SECONDS) -> tuple[Claims, Claims]:
+        """The slots of the search and of its replicates.
+
+        Args:
+            alone: Whether no other process can work on the study.
+            grace_seconds: How long a trial of another process may go unchanged.
+
+        Returns:
+            Both.
+        """
+        search, repeated = (
+            Claims(study, self.storage.optuna, alone=alone, grace_seconds=grace_seconds)
+            for study in (self.optuna_study, self.optuna_replicates)
+        )
+        return search, repeated
+
+    def trials(self) -> list[SearchTrial]:
+        """Every finished trial of the search.
+
+        Returns:
+            The trials by number.
+        """
+        return [
+            SearchTrial(
+                trial.number,
+                dict(trial.params),
+                float(trial.values[0]),
+                TrialSpec.from_json(trial.user_attrs["trial"]),
+            )
+            for trial in self._complete(self.optuna_study)
+        ]
+
+    def results(self) -> list[FinishedTrial]:
+        """Every finished trial of the search with all it gave.
+
+        Returns:
+            The trials by number.
+        """
+        return [finished_trial(trial) for trial in self._complete(self.optuna_study)]
+
+    def replicates(self) -> list[FinishedTrial]:
+        """Every finished repeated trial.
+
+        Returns:
+            The trials by number.
+        """
+        return [finished_trial(trial) for trial in self._complete(self.optuna_replicates)]
+
+    def _complete(self, study: optuna.Study) -> list[FrozenTrial]:
+        with self.storage.answering():
+            return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def _begun(storage: Storage, name: str) -> optuna.Study:
+    return optuna.create_study(
+        storage=storage.optuna, study_name=name, direction="maximize", load_if_exists=True
+    )
+
+
+def _only_search(names: list[str]) -> str | None:
+    searches = [name for name in names if not name.endswith(REPLICATES)]
+    return searches[0] if len(searches) == 1 else None
+
+
+def _check_same(mine: SearchSpec, begun: SearchSpec, where: str, option: str) -> None:
+    differences = mine.differences(begun)
+    if differences:
+        raise SpecificationDiffers(
+            f"{where} must hold a search of the same specification, got another: "
+            f"{'; '.join(differences)}. Choose another {option} or repeat the first call."
+        )

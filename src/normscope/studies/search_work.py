@@ -1,0 +1,230 @@
+"""The two halves of a search as work to drive: choosing, and repeating what was best."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from typing import TYPE_CHECKING
+
+from normscope.normalization import HALF
+from normscope.studies.parameters import NORMALIZATION_PARAMETERS
+from normscope.studies.samplers import make_sampler
+from normscope.studies.study import attributes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from normscope.studies.claims import Claim, Claims
+    from normscope.studies.search_specification import SearchSpec
+    from normscope.studies.search_study import SearchTrial
+    from normscope.trials.result import FinishedTrial
+    from normscope.trials.spec import TrialSpec
+
+BEST_CONFIGURATIONS = 5
+"""How many of the best are repeated: the very best of a search was lucky, its neighbours less."""
+
+
+class Choosing:
+    """The search's own trials.
+
+    Args:
+        specification: The search.
+        claims: Its slots.
+    """
+
+    def __init__(self, specification: SearchSpec, claims: Claims) -> None:
+        self.total = specification.trials
+        self._specification = specification
+        self._claims = claims
+        self._slots = [str(i) for i in range(specification.trials)]
+        self._distributions = {r.name: r.distribution() for r in specification.over}
+        self._in_flight = _InFlight()
+
+    def claim(self) -> TrialSpec | None:
+        """Ask the sampler for a trial, or take up one that a dead process was asked for.
+
+        Returns:
+            The trial, or None.
+        """
+        specification, claims = self._specification, self._claims
+        slot, claim = None, None
+        while claim is None:
+            slot = _pick(claims.free(self._slots), claims.alone)
+            if slot is None:
+                return None
+            before = claims.last_params(slot, self._distributions)
+            claims.study.sampler = make_sampler(
+                specification.sampler, specification.trial.seed, int(slot)
+            )
+            claim = claims.take(slot, before, self._distributions if before else None)
+        values = {range_.name: range_.suggest(claim.trial) for range_ in specification.over}
+        spec = specification.trial_at(values)
+        self._in_flight.add(spec, claim)
+        return spec
+
+    def finish(self, finished: FinishedTrial) -> None:
+        """Tell the sampler, and keep the trial.
+
+        Args:
+            finished: The trial with its result.
+        """
+        _keep(self._claims, self._in_flight.pop(finished.spec), finished)
+
+    def finished(self) -> int:
+        """How many are finished.
+
+        Returns:
+            At most ``total``.
+        """
+        return self._claims.finished(self._slots)
+
+
+class Repeating:
+    """Trials that are known beforehand.
+
+    Args:
+        specs: The trials, each once.
+        claims: Their slots.
+    """
+
+    def __init__(self, specs: Sequence[TrialSpec], claims: Claims) -> None:
+        self._specs = {slot_of(spec): spec for spec in specs}
+        self.total = len(self._specs)
+        self._claims = claims
+        self._in_flight = _InFlight()
+
+    def claim(self) -> TrialSpec | None:
+        """Take the next trial.
+
+        Returns:
+            The trial, or None.
+        """
+        while True:
+            slot = _pick(self._claims.free(self._specs), self._claims.alone)
+            if slot is None:
+                return None
+            claim = self._claims.take(slot)
+            if claim is not None:
+                self._in_flight.add(self._specs[slot], claim)
+                return self._specs[slot]
+
+    def finish(self, finished: FinishedTrial) -> None:
+        """Keep the trial.
+
+        Args:
+            finished: The trial with its result.
+        """
+        _keep(self._claims, self._in_flight.pop(finished.spec), finished)
+
+    def finished(self) -> int:
+        """How many are finished.
+
+        Returns:
+            At most ``total``.
+        """
+        return self._claims.finished(self._specs)
+
+
+class _InFlight:
+    """Claims by trial; a search over whole numbers may have equal trials in flight."""
+
+    def __init__(self) -> None:
+        self._claims: dict[TrialSpec, list[Claim]] = {}
+
+    def add(self, spec: TrialSpec, claim: Claim) -> None:
+        self._claims.setdefault(spec, []).append(claim)
+
+    def pop(self, spec: TrialSpec) -> Claim:
+        return self._claims[spec].pop()
+
+
+def best_configurations(trials: Sequence[SearchTrial]) -> list[SearchTrial]:
+    """The trials that are worth repeating.
+
+    Args:
+        trials: A search's finished ones.
+
+    Returns:
+        The best of different values, the very best first; of equal ones the earlier.
+    """
+    ranked = sorted(trials, key=lambda trial: (-trial.accuracy, trial.number))
+    different = {tuple(sorted(trial.values.items())): trial for trial in reversed(ranked)}
+    best = sorted(different.values(), key=lambda trial: (-trial.accuracy, trial.number))
+    return best[:BEST_CONFIGURATIONS]
+
+
+def references(specification: SearchSpec) -> dict[str, TrialSpec]:
+    """What the best is compared with: trials that nobody had to search for.
+
+    Args:
+        specification: The search.
+
+    Returns:
+        By name: ``data`` and ``half`` where a normalization is searched (the source's own
+        statistics, and 0.5/0.5), else ``default``, where nothing is changed but what ``--at`` says.
+    """
+    import dataclasses
+
+    if not any(range_.name in NORMALIZATION_PARAMETERS for range_ in specification.over):
+        return {"default": specification.trial}
+    return {
+        name: dataclasses.replace(specification.trial, normalization=normalization)
+        for name, normalization in (("data", specification.data), ("half", HALF))
+    }
+
+
+def repeated(specification: SearchSpec, trials: Sequence[SearchTrial]) -> list[TrialSpec]:
+    """Every trial of the second half: the best and the references with fresh seeds.
+
+    Args:
+        specification: The search.
+        trials: All of its own trials.
+
+    Returns:
+        The trials, one seed before the next.
+    """
+    bases = [trial.spec for trial in best_configurations(trials)]
+    bases += references(specification).values()
+    return [
+        fresh(spec, replicate)
+        for replicate in range(specification.replicates)
+        for spec in dict.fromkeys(bases)
+    ]
+
+
+def fresh(spec: TrialSpec, replicate: int) -> TrialSpec:
+    """A trial with a seed that the search has not used.
+
+    Args:
+        spec: The trial.
+        replicate: Counted from 0.
+
+    Returns:
+        The trial with the seed that follows the search's own by that much and one.
+    """
+    import dataclasses
+
+    return dataclasses.replace(spec, seed=spec.seed + 1 + replicate)
+
+
+def slot_of(spec: TrialSpec) -> str:
+    """A short name for a trial that is known beforehand.
+
+    Args:
+        spec: The trial.
+
+    Returns:
+        Sixteen hexadecimal digits of its digest.
+    """
+    return hashlib.sha256(spec.key().encode()).hexdigest()[:16]
+
+
+def _pick(free: Sequence[str], alone: bool) -> str | None:
+    # Processes that all took the first one would get in each other's way.
+    if not free:
+        return None
+    return free[0] if alone else random.choice(free)  # noqa: S311 - no secret
+
+
+def _keep(claims: Claims, claim: Claim, finished: FinishedTrial) -> None:
+    claims.finish(claim, finished.result.accuracy, attributes_of(finished.spec, finished.result))

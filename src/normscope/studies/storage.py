@@ -1,0 +1,192 @@
+"""A database that several processes share, by its URL, whose password is never shown."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage, get_storage
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from normscope.errors import NormscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+CONNECT_SECONDS = 10
+ATTEMPTS = 5
+"""Processes that begin at once on an empty database make its tables at once, and all but one of
+them fail; by the next attempt the tables are there."""
+
+DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+EXTRAS = {"postgresql": "normscope[postgresql]"}
+
+
+class Storage:
+    """An Optuna storage with the name that errors call it by.
+
+    Its connections are closed when nothing uses it any more.
+
+    Attributes:
+        optuna: What Optuna's own calls take.
+        shown: Its place without a password.
+    """
+
+    def __init__(self, rdb: RDBStorage, shown: str, advice: str, secret: str = "") -> None:
+        self.optuna = get_storage(rdb)
+        self.shown = shown
+        self._advice = advice
+        self._secret = secret
+        weakref.finalize(self, rdb.engine.dispose)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Say in one sentence that the database failed, where it does within a block.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            NormscopeError: If the database cannot be read or written.
+        """
+        with _answering(self.shown, self._advice, self._secret):
+            yield
+
+
+def open_file(path: Path) -> Storage:
+    """The storage in a study's folder.
+
+    Args:
+        path: The SQLite file, made where it does not exist.
+
+    Returns:
+        The storage.
+    """
+    url = URL.create("sqlite", database=str(path.resolve()))
+    advice = "Check the file, its permissions and the free space."
+    with _answering(str(path), advice):
+        return Storage(written_ahead(_connect(url)), str(path), advice)
+
+
+def open_url(text: str) -> Storage:
+    """The storage at a URL.
+
+    Args:
+        text: As SQLAlchemy has it, such as ``postgresql://user:password@host:5432/database``.
+
+    Returns:
+        The storage, which has answered.
+
+    Raises:
+        NormscopeError: If the URL cannot be read, its driver is not installed, or nothing answers.
+    """
+    try:
+        url = make_url(text)
+        url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+    except (ArgumentError, ValueError):
+        raise NormscopeError(
+            "--storage must be a database's URL, got one that cannot be read. Write it like "
+            "postgresql://user@host:5432/database or sqlite:///file.db."
+        ) from None
+    shown = url.render_as_string(hide_password=True)
+    secret = str(url.password or "")
+    try:
+        return Storage(
+            _connect(url), shown, "Check that the database runs and may be written to.", secret
+        )
+    except (ImportError, NoSuchModuleError):
+        package = EXTRAS.get(url.get_backend_name())
+        install = f"Install it by pip install '{package}'." if package else "Install its driver."
+        raise NormscopeError(
+            f"--storage must have its database driver installed, got no {url.drivername}. {install}"
+        ) from None
+    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+        raise NormscopeError(
+            f"--storage must be a database that answers, got {shown}: "
+            f"{reason_without(secret, error.__cause__ or error)}. "
+            "Check the address, the name, the password and that the database runs."
+        ) from None
+
+
+def written_ahead(rdb: RDBStorage) -> RDBStorage:
+    """Let an SQLite storage keep a log written ahead (https://sqlite.org/wal.html).
+
+    Each commit would otherwise wait for the disk, and a trial has up to a dozen. A process that is
+    killed still loses nothing that was committed; a machine that loses its power may lose the last
+    moments, and never the file.
+
+    Args:
+        rdb: Over an SQLite file.
+
+    Returns:
+        The same, for all connections from now on.
+    """
+    event.listen(rdb.engine, "connect", _write_ahead)
+    rdb.engine.dispose()
+    return rdb
+
+
+def reason_without(secret: str, error: BaseException) -> str:
+    """The first line of an error, without a password.
+
+    Args:
+        secret: The password; empty where there is none.
+        error: What was raised.
+
+    Returns:
+        One line without a full stop.
+
+    Example:
+        >>> reason_without("tulip", ValueError("cannot use 'tulip' here."))
+        "cannot use '***' here"
+    """
+    line = next((part.strip() for part in str(error).splitlines() if part.strip()), "no answer")
+    return (line.replace(secret, "***") if secret else line).rstrip(".")
+
+
+@contextmanager
+def _answering(shown: str, advice: str, secret: str = "") -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        reason = reason_without(secret, error.__cause__ or error)
+        raise NormscopeError(
+            f"{shown} must be a database that can be read and written, got: {reason}. {advice}"
+        ) from None
+
+
+def _write_ahead(connection: DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _connect(url: URL) -> RDBStorage:
+    waits = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": CONNECT_SECONDS}}
+    options = {
+        "pool_pre_ping": True,
+        "connect_args": waits.get(url.get_backend_name(), {}),
+    }
+    text = url.render_as_string(hide_password=False)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return RDBStorage(text, engine_kwargs=options)
+        except (SQLAlchemyError, StorageInternalError) as error:
+            if attempt == ATTEMPTS or not _tables_made_twice(error):
+                raise
+            time.sleep(0.2 * attempt)
+    raise AssertionError
+
+
+def _tables_made_twice(error: Exception) -> bool:
+    text = str(error.__cause__ or error).lower()
+    return "already exists" in text or "duplicate key" in text or "unique constraint" in text

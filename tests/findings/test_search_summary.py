@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import optuna
+import pytest
+
+from normscope.findings.good_configurations import good_configurations
+from normscope.findings.search_summary import honestly_chosen, summarize_search
+from normscope.reports.search_writing import report_search
+from normscope.studies.executors import in_process
+from normscope.studies.ranges import Range
+from normscope.studies.search import Place, SearchOptions, plan_search, run_search
+from normscope.studies.search_study import SearchStudy, SearchTrial
+from tests.studies.function_in_place_of_training import evaluate
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A finished search of 40 trials and 3 replicates over a function."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    out = tmp_path_factory.mktemp("searched") / "study"
+    options = SearchOptions(
+        over=["mean=-1:2", "std=0.05:1:log"], trials=40, replicates=3, epochs=1, out=out
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(in_process, "run_trial", evaluate)
+        return run_search(plan_search(options), Place(workers=1))
+
+
+def test_the_honest_value_is_the_mean_of_fresh_seeds(searched):
+    summary = summarize_search(searched)
+    trials = searched.trials()
+    best = max(trials, key=lambda trial: trial.accuracy)
+    assert summary.best == {
+        "values": best.values, "accuracy": best.accuracy, "number": best.number,
+    }  # fmt: skip
+    fresh = {}
+    for trial in searched.replicates():
+        fresh.setdefault(trial.spec.normalization, {})[trial.spec.seed] = trial.result.accuracy
+    assert all(sorted(seeds) == [1, 2, 3] for seeds in fresh.values())
+    assert len(summary.repeated) == 5
+    for row in summary.repeated:
+        (trial,) = [t for t in trials if t.values == row["values"]]
+        seeds = np.array(list(fresh[trial.spec.normalization].values()))
+        assert row["accuracy"] == pytest.approx(seeds.mean())
+        assert row["se"] == pytest.approx(seeds.std(ddof=1) / np.sqrt(3))
+        assert row["optimistic"] == trial.accuracy
+    honest = summary.honest_best
+    assert honest["accuracy"] <= max(row["accuracy"] for row in summary.repeated)
+    assert honest["optimism"] == pytest.approx(best.accuracy - honest["accuracy"])
+    assert summary.references.keys() == {"data", "half"}
+    half = evaluate(dataclasses.replace(best.spec, seed=1), None)
+    assert half.accuracy in fresh[best.spec.normalization].values()
+    assert summary.references["half"]["verdict"] == "better"
+    assert "0.5/0.5" in summary.sentence
+    assert "narrows" in summary.sentence or "converges" in summary.sentence
+    assert sum(summary.importance.values()) == pytest.approx(1)
+    json.dumps(summary.to_json(), allow_nan=False)
+
+
+def test_unfinished_searches(searched, tmp_path):
+    few = dataclasses.replace(searched.specification, trials=3, replicates=0)
+    empty = SearchStudy.create(tmp_path / "none", few)
+    assert summarize_search(empty) is None
+    options = SearchOptions(
+        over=["mean=-1:2"], trials=3, replicates=0, epochs=1, out=tmp_path / "few"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(in_process, "run_trial", evaluate)
+        run_search(plan_search(options), Place(workers=1))
+    summary = report_search(tmp_path / "few")
+    assert (summary.honest_best, summary.references, summary.importance) == (None, {}, None)
+    assert "one seed each, so this is a maximum of noise" in summary.sentence
+    names = {path.name for path in (tmp_path / "few" / "figures").iterdir()}
+    assert names == {"history.png"}
+
+
+def test_an_honest_choice_is_unbiased_where_a_maximum_is_not():
+    # Ten configurations that are equally good: whatever is chosen is worth 0.9.
+    rng = np.random.default_rng(0)
+    tables = 0.9 + rng.normal(0, 0.01, (2000, 10, 4))
+    honest = np.mean([honestly_chosen(table)[1].mean() for table in tables])
+    naive = np.mean([table.mean(axis=1).max() for table in tables])
+    assert honest == pytest.approx(0.9, abs=0.0006)
+    assert naive > 0.905
+    assert honestly_chosen(np.array([[0.1], [0.9]]))[0] == 0
+
+
+def test_where_the_good_ones_lie():
+    over = (Range("mean", 0, 1), Range("std", 0.01, 1, log=True))
+    rng = np.random.default_rng(0)
+    trials = []
+    for number in range(100):
+        good = number < 10
+        mean = 0.5 + 0.01 * rng.random() if good else rng.random()
+        std = 0.01 ** rng.random()
+        accuracy = 0.9 if good else 0.5
+        trials.append(SearchTrial(number, {"mean": mean, "std": std}, accuracy, None))
+    found = good_configurations(trials, over)
+    assert (found.trials, found.accuracy_from) == (10, 0.9)
+    mean, std = found.parameters["mean"], found.parameters["std"]
+    assert (mean.pattern, std.pattern) == ("converges", "scatters")
+    assert 0.5 <= mean.low <= mean.median <= mean.high <= 0.51
+    assert std.asked_spread == pytest.approx(1, abs=0.1)
+
+
+def test_a_search_is_read_without_torch(searched):
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import normscope; from pathlib import Path\n"
+        "study = normscope.SearchStudy.open(Path(sys.argv[1]))\n"
+        "print(normscope.summarize_search(study).trials)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(searched.folder)], capture_output=True, text=True
+    )
+    assert done.stdout == "40\n", done.stderr

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import normscope
+from normscope.errors import NormscopeError, WorkFailed
+from normscope.studies.executors.on_ray import OnRay
+from normscope.studies.scan import run_scan
+from normscope.studies.search import Place, SearchOptions, plan_search, run_search
+from normscope.studies.search_study import SearchStudy
+from normscope.studies.study import Study
+from normscope.trials.running import run_trial
+from tests.studies.test_scan import everything
+from tests.trials.test_train import numbers
+
+pytest.importorskip("ray", reason="the ray extra is not installed")
+
+
+@pytest.fixture(scope="module")
+def on_a_cluster(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cluster")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(normscope.__file__).parents[1]),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", Path(__file__).with_name("on_a_cluster.py"), folder],
+        env=environment, capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-3000:]
+    return folder, json.loads(run.stdout.splitlines()[-1])
+
+
+def test_a_scan_gives_the_same_though_a_node_dies(on_a_cluster, small_plan):
+    folder, said = on_a_cluster
+    assert 0 < said["died"][0] < len(small_plan.specification.trials())
+    assert said["warnings"] == [
+        "a node or an actor of the Ray cluster died; its trials run again on another"
+    ]
+    local = run_scan(small_plan, workers=1)
+    assert everything(Study.open(folder / "scan")) == everything(local)
+
+
+def test_a_search_stores_what_its_specifications_give_though_a_node_dies(on_a_cluster, tmp_path):
+    folder, said = on_a_cluster
+    assert len(said["died"]) == 2
+    study = SearchStudy.open(folder / "search")
+    plan = plan_search(
+        SearchOptions(
+            over=["mean=-1:2", "std=0.05:1:log"], trials=10, replicates=1, epochs=1,
+            train_images=100, sampler="random", out=tmp_path / "search",
+        )
+    )  # fmt: skip
+    assert len(study.trials()) == 10
+    assert len(study.replicates()) == 5 + 2
+    for trial in [*study.results()[:3], study.replicates()[0]]:
+        assert numbers(run_trial(trial.spec, plan.source)) == numbers(trial.result)
+    local = run_search(plan, Place(workers=1))
+    found = {trial.spec: trial.accuracy for trial in study.trials()}
+    assert found == {trial.spec: trial.accuracy for trial in local.trials()}
+
+
+def test_a_cluster_without_room_for_a_trial(on_a_cluster):
+    _, said = on_a_cluster
+    # The cluster may not have noticed yet that the second node is lost.
+    assert re.fullmatch(
+        r"the Ray cluster must have a node with 4 cores for a trial, got none among [23]\. "
+        r"Add such a node, or give --threads or --device that fit\.",
+        said["no_room"],
+    )
+    assert not said["connected_after"]
+
+
+def test_no_cluster_there(small_plan):
+    with pytest.raises(NormscopeError) as error:
+        run_scan(small_plan, ray="127.0.0.1:1")
+    assert str(error.value) == (
+        "--ray must be the address of a running cluster, got 127.0.0.1:1: Connection refused. "
+        "Start one by `ray start --head`."
+    )
+
+
+def test_ray_is_not_installed(small_plan, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(NormscopeError) as error:
+        run_scan(small_plan, ray="auto")
+    assert str(error.value) == (
+        "--ray must find Ray installed, got no such package. "
+        "Install it by pip install 'normscope[ray]'."
+    )
+
+
+class FakeRay:
+    """A cluster of one process, whose actors die when a trial's seed says so."""
+
+    class exceptions:  # noqa: N801 - as Ray has it
+        class RayActorError(Exception): ...
+
+        class RayTaskError(Exception): ...
+
+    def __init__(self, source, deaths):
+        self.source, self.deaths, self.killed = source, deaths, 0
+
+    def nodes(self):
+        return [
+            {"Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}},
+            {"Alive": False, "Resources": {"CPU": 64.0}},
+        ]
+
+    def put(self, source):
+        return source
+
+    def remote(self, **_needs):
+        cluster = self
+
+        def actor_class(trainer):
+            class Handle:
+                def __init__(self, source):
+                    actor = trainer(source)
+                    self.ready = Remote(actor.ready)
+                    self.run = Remote(lambda specs: cluster.run(actor, specs))
+
+            return Remote(Handle)
+
+        return actor_class
+
+    def run(self, actor, specs):
+        if self.deaths and specs[0].seed in self.deaths:
+            self.deaths.remove(specs[0].seed)
+            raise self.exceptions.RayActorError
+        return actor.run(specs)
+
+    def wait(self, references, num_returns, timeout=None):
+        return references[:num_returns], references[num_returns:]
+
+    def get(self, call):
+        return call()
+
+    def kill(self, _actor):
+        self.killed += 1
+
+
+class Remote:
+    def __init__(self, function):
+        self.function = function
+
+    def remote(self, *arguments):
+        if isinstance(self.function, type):
+            return self.function(*arguments)
+        return lambda: self.function(*arguments)
+
+
+@pytest.fixture
+def fake(few_digits, monkeypatch):
+    from contextlib import contextmanager
+
+    def make(deaths, **changes):
+        cluster = FakeRay(few_digits, deaths)
+
+        @contextmanager
+        def connected(_address):
+            yield cluster
+
+        monkeypatch.setattr("normscope.studies.executors.on_ray.ray_cluster", connected)
+        return cluster
+
+    return make
+
+
+def test_when_every_actor_is_lost_others_are_started(fake, few_digits, spec):
+    cluster = fake([0, 1])
+    executor = OnRay(few_digits, spec, "auto", most=1, batch=1)
+    assert executor.slots == 1
+    specs = [replace(spec, seed=seed) for seed in range(3)]
+    for one in specs:
+        executor.submit(one)
+    with pytest.warns(RuntimeWarning, match="its trials run again on another"):
+        finished = [executor.next_finished() for _ in specs]
+    executor.close()
+    assert {trial.spec for trial in finished} == set(specs)
+    assert cluster.killed == 1
+    for trial in finished:
+        assert numbers(trial.result) == numbers(run_trial(trial.spec, few_digits))
+
+
+def test_a_trial_that_kills_its_actors_ends_the_work(fake, few_digits, spec):
+    fake([0, 0, 0])
+    executor = OnRay(few_digits, spec, "auto", most=2, batch=1)
+    executor.submit(spec)
+    with pytest.warns(RuntimeWarning), pytest.raises(WorkFailed) as error:
+        executor.next_finished()
+    executor.close()
+    assert str(error.value) == (
+        "an actor must live until its trial is finished, got 3 that died with the same one "
+        "(killed, or out of memory). Use a smaller batch or model, or look at the cluster's logs."
+    )
+
+
+def test_a_gpu_is_handed_stacks(fake, few_digits, spec):
+    fake([])
+    executor = OnRay(few_digits, replace(spec, device="cuda"), "auto", most=9, batch=3)
+    assert executor.slots == 3  # one GPU
+    specs = [replace(spec, seed=seed) for seed in range(4)]
+    for one in specs:
+        executor.submit(one)
+    assert {executor.next_finished().spec for _ in specs} == set(specs)
+    executor.close()

@@ -1,0 +1,258 @@
+"""Searches on a function with a known optimum in place of training."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from normscope.errors import ChannelMismatch, NormscopeError, SpecificationDiffers
+from normscope.init_scale import InitScale
+from normscope.normalization import HALF, Normalization
+from normscope.studies.executors import in_process
+from normscope.studies.samplers import SAMPLERS, make_sampler
+from normscope.studies.search import Place, SearchOptions, plan_search, run_search, search
+from normscope.studies.search_specification import SearchSpec
+from normscope.studies.search_study import SearchStudy
+from normscope.studies.search_work import best_configurations, references, repeated
+from tests.studies.function_in_place_of_training import BEST, evaluate
+
+OVER = ("mean=-1:2", "std=0.05:1:log")
+HERE = Place(workers=1)
+
+
+@pytest.fixture(autouse=True)
+def function_in_place_of_training(monkeypatch):
+    monkeypatch.setattr(in_process, "run_trial", evaluate)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    out = tmp_path_factory.mktemp("plan") / "study"
+    return plan_search(SearchOptions(over=OVER, trials=40, replicates=1, epochs=1, out=out))
+
+
+def planned(plan, out, **changes):
+    return dataclasses.replace(
+        plan, specification=dataclasses.replace(plan.specification, **changes), out=out
+    )
+
+
+def values(study):
+    return [trial.values for trial in study.trials()]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_each_sampler_keeps_to_the_ranges_and_comes_near_the_optimum(plan, tmp_path, sampler):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        study = run_search(
+            planned(plan, tmp_path / "a", sampler=sampler, trials=25, replicates=0), HERE
+        )
+    assert len(study.trials()) == 25
+    for trial in study.optuna_study.get_trials(states=(TrialState.COMPLETE,)):
+        assert -1 <= trial.params["mean"] <= 2
+        assert 0.05 <= trial.params["std"] <= 1
+        assert trial.distributions["std"].log
+        assert not trial.distributions["mean"].log
+    best = study.optuna_study.best_trial
+    assert best.value > 0.85
+    assert abs(best.params["mean"] - BEST["mean"]) < 0.5
+    again = run_search(
+        planned(plan, tmp_path / "b", sampler=sampler, trials=13, replicates=0), HERE
+    )
+    assert values(again) == values(study)[:13]
+
+
+def test_another_seed_is_another_search(plan, tmp_path):
+    trial = dataclasses.replace(plan.specification.trial, seed=1)
+    first = run_search(planned(plan, tmp_path / "a", trials=8, replicates=0), HERE)
+    other = run_search(planned(plan, tmp_path / "b", trials=8, trial=trial), HERE)
+    assert values(first) != values(other)
+    assert {trial.spec.seed for trial in other.trials()} == {1}
+    assert {trial.spec.seed for trial in other.replicates()} == {2}
+
+
+def test_samplers_differ_between_slots_of_one_seed():
+    drawn = []
+    for slot in range(3):
+        study = optuna.create_study(sampler=make_sampler("random", 0, slot))
+        drawn.append(study.ask().suggest_float("x", 0, 1))
+    assert len(set(drawn)) == 3
+
+
+def test_a_resumed_search_asks_again_what_was_running(plan, tmp_path, monkeypatch):
+    asked = []
+
+    def interrupted(spec, source, on_epoch=None):
+        asked.append(spec)
+        if len(asked) == 6:
+            raise KeyboardInterrupt
+        return evaluate(spec, source)
+
+    here = planned(plan, tmp_path / "a", sampler="random", trials=12)
+    monkeypatch.setattr(in_process, "run_trial", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(here, HERE)
+    assert len(SearchStudy.open(here.out).trials()) == 5
+    run_search(here, HERE)
+    assert asked[6] == asked[5]
+    whole = run_search(planned(plan, tmp_path / "b", sampler="random", trials=12), HERE)
+    assert sorted(map(json.dumps, values(SearchStudy.open(here.out)))) == sorted(
+        map(json.dumps, values(whole))
+    )
+
+
+def test_a_longer_call_goes_on_and_a_shorter_one_trains_nothing(plan, tmp_path):
+    run_search(planned(plan, tmp_path / "a", trials=10), HERE)
+    longer = run_search(planned(plan, tmp_path / "a", trials=15), HERE)
+    assert len(longer.trials()) == 15
+    seen = []
+    run_search(
+        planned(plan, tmp_path / "a", trials=15), HERE, lambda done, total: seen.append(done)
+    )
+    assert min(seen) == 15
+
+
+def test_progress_ends_at_the_whole(plan, tmp_path):
+    seen = []
+    run_search(planned(plan, tmp_path / "a", trials=6), HERE, lambda *numbers: seen.append(numbers))
+    assert seen[0] == (0, 6 + 5 + 2)
+    assert seen[-1] == (13, 13)
+
+
+def test_another_specification_is_refused(plan, tmp_path):
+    run_search(planned(plan, tmp_path / "a", trials=6), HERE)
+    with pytest.raises(SpecificationDiffers) as error:
+        run_search(planned(plan, tmp_path / "a", trials=6, sampler="random"), HERE)
+    assert str(error.value) == (
+        f"{tmp_path / 'a'} must hold a search of the same specification, got another: sampler "
+        "random (begun with tpe). Choose another --out or repeat the first call."
+    )
+    shared = Place(workers=1, storage=f"sqlite:///{tmp_path}/shared.db", study="one")
+    run_search(planned(plan, tmp_path / "b", trials=6), shared)
+    with pytest.raises(SpecificationDiffers) as error:
+        run_search(planned(plan, tmp_path / "c", trials=6, sampler="random"), shared)
+    assert str(error.value) == (
+        f"study 'one' in sqlite:///{tmp_path}/shared.db must hold a search of the same "
+        "specification, got another: sampler random (begun with tpe). Choose another --study or "
+        "repeat the first call."
+    )
+    assert len(SearchStudy.open(tmp_path / "b", shared.storage).trials()) == 6
+    with pytest.raises(NormscopeError, match="they are in a shared database"):
+        SearchStudy.open(tmp_path / "b")
+    with pytest.raises(NormscopeError, match="must hold the study 'two', got one, one replicates"):
+        SearchStudy.open(tmp_path / "b", shared.storage, "two")
+
+
+def test_a_specification_reads_back(plan, tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(plan.specification.to_toml(), encoding="utf-8")
+    assert SearchSpec.read_toml(path) == plan.specification
+    with pytest.raises(NormscopeError, match="schema 1 and kind search, got schema 1 and kind sc"):
+        SearchSpec.from_json({"schema": 1, "kind": "scan"})
+    with pytest.raises(NormscopeError, match="got a fault at 'trial'"):
+        SearchSpec.from_json({"schema": 1, "kind": "search"})
+    with pytest.raises(NormscopeError, match="must be a readable study.toml"):
+        SearchSpec.read_toml(tmp_path / "none.toml")
+
+
+def test_what_is_fixed_and_what_it_is_compared_with(tmp_path):
+    options = SearchOptions(preset="lenet-init", epochs=1, out=tmp_path)
+    specification = plan_search(options).specification
+    assert specification.trial.normalization == Normalization(-1, 0.1)
+    assert references(specification) == {"default": specification.trial}
+    worst = plan_search(dataclasses.replace(options, at=["mean=-0.5714,std=0.02"])).specification
+    assert worst.trial.normalization == Normalization(-0.5714, 0.02)
+    at = specification.trial_at({"weight-init": 0.3, "bias-init": 5.5})
+    assert at.init_scale == InitScale(0.3, 5.5)
+    of_recipe = plan_search(
+        SearchOptions(over=["lr=0.1:2:log", "epochs=1:3"], norm="half", out=tmp_path)
+    ).specification
+    trial = of_recipe.trial_at({"lr": 0.5, "epochs": 2})
+    assert (trial.recipe.lr, trial.recipe.epochs, trial.normalization) == (0.5, 2, HALF)
+
+
+def test_the_best_of_different_values_are_repeated(plan, tmp_path):
+    study = run_search(planned(plan, tmp_path / "a", trials=8, replicates=0), HERE)
+    trials = study.trials()
+    twice = [*trials, dataclasses.replace(trials[0], number=99)]
+    best = best_configurations(twice)
+    assert [t.accuracy for t in best] == sorted((t.accuracy for t in trials), reverse=True)[:5]
+    assert 99 not in {t.number for t in best}
+    specs = repeated(dataclasses.replace(plan.specification, replicates=3), trials)
+    assert len(specs) == len(set(specs)) == 3 * (5 + 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"over": OVER, "sampler": "tp"},
+            "--sampler must be one of tpe, gp, qmc, random, cmaes, got 'tp'. Did you mean 'tpe'?",
+        ),
+        (
+            {"over": OVER[:1], "sampler": "cmaes"},
+            "--sampler cmaes must be given at least two parameters, got one. Use --sampler tpe.",
+        ),
+        ({"over": OVER, "trials": 0}, "--trials must be at least 1, got 0. Give a larger number."),
+        (
+            {"over": OVER, "replicates": -1},
+            "--replicates must be at least 0, got -1. Give a larger number.",
+        ),
+        (
+            {"over": ["std=0:1"]},
+            "std must be finite and > 0 in every channel, got 0: channel 0 is 0.0. "
+            "Give a std above 0.",
+        ),
+        (
+            {"over": OVER, "at": ["mean=0"]},
+            "a parameter must be varied or fixed, got mean in both --over and --at. "
+            "Leave it out of one.",
+        ),
+        (
+            {"over": OVER, "preset": "lenet"},
+            "what varies must be given once, got --preset and also --over. "
+            "Leave one of them out.",
+        ),
+        (
+            {"preset": "lenet-inti"},
+            "--preset must be one of lenet, lenet-init, resnet, rgb-coarse, rgb-fine, got "
+            "'lenet-inti'. Did you mean 'lenet-init'?",
+        ),
+        ({"over": ["epochs=0:3"]}, "epochs must be at least 1, got 0. Give a larger number."),
+    ],
+)  # fmt: skip
+def test_searches_that_cannot_be(tmp_path, options, sentence):
+    with pytest.raises(NormscopeError) as error:
+        search(**options, out=tmp_path / "none")
+    assert str(error.value) == sentence
+    assert not (tmp_path / "none").exists()
+
+
+def test_channels_that_do_not_fit(tmp_path):
+    with pytest.raises(ChannelMismatch, match="normalization must have 1 channel to fit"):
+        plan_search(SearchOptions(preset="rgb-fine", out=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ({"workers": 0}, "--workers must be at least 1, got 0. Give a larger number."),
+        ({"grace_seconds": 0}, "--grace must be > 0 seconds, got 0. Give a larger number."),
+        (
+            {"study": "x"},
+            "--study must be given with --storage, got it alone. Leave it out: a folder holds one "
+            "study.",
+        ),
+    ],
+)
+def test_places_that_cannot_be(place, sentence):
+    with pytest.raises(NormscopeError) as error:
+        Place(**place)
+    assert str(error.value) == sentence

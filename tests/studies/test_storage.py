@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from normscope.errors import NormscopeError
+from normscope.studies.storage import open_file, open_url, reason_without
+from tests.postgresql import PASSWORD
+
+
+def test_a_database_that_does_not_answer():
+    with pytest.raises(NormscopeError) as error:
+        open_url("postgresql://me:tulip@127.0.0.1:1/studies")
+    text = str(error.value)
+    assert text.startswith(
+        "--storage must be a database that answers, got "
+        "postgresql+psycopg://me:***@127.0.0.1:1/studies: "
+    )
+    assert text.endswith("Check the address, the name, the password and that the database runs.")
+    assert "tulip" not in text
+    assert "\n" not in text
+
+
+def test_a_wrong_password_is_not_shown(postgresql):
+    with pytest.raises(NormscopeError) as error:
+        open_url(postgresql.replace(PASSWORD, "tulip"))
+    assert "password authentication failed" in str(error.value)
+    assert "tulip" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["not a url", "postgresql://me:tulip@host:port/x", ""])
+def test_what_is_no_url(url):
+    with pytest.raises(NormscopeError) as error:
+        open_url(url)
+    assert str(error.value) == (
+        "--storage must be a database's URL, got one that cannot be read. Write it like "
+        "postgresql://user@host:5432/database or sqlite:///file.db."
+    )
+
+
+def test_drivers_that_are_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(NormscopeError) as error:
+        open_url("postgresql://me@127.0.0.1/studies")
+    assert str(error.value) == (
+        "--storage must have its database driver installed, got no postgresql+psycopg. "
+        "Install it by pip install 'normscope[postgresql]'."
+    )
+    with pytest.raises(NormscopeError) as error:
+        open_url("nonesuch://me@127.0.0.1/studies")
+    assert str(error.value) == (
+        "--storage must have its database driver installed, got no nonesuch. Install its driver."
+    )
+
+
+def test_a_file_that_is_no_database(tmp_path):
+    path = tmp_path / "study.db"
+    path.write_bytes(b"no database at all, but long enough to be read as one")
+    with pytest.raises(NormscopeError) as error:
+        open_file(path)
+    assert str(error.value) == (
+        f"{path} must be a database that can be read and written, got: file is not a database. "
+        "Check the file, its permissions and the free space."
+    )
+
+
+def test_a_database_that_goes_away(tmp_path):
+    storage = open_file(tmp_path / "study.db")
+    (tmp_path / "study.db").write_bytes(b"overwritten by somebody" * 99)
+    with (
+        pytest.raises(NormscopeError, match="study.db must be a database that can be read"),
+        storage.answering(),
+    ):
+        storage.optuna.get_all_studies()
+
+
+def test_a_reason_is_one_line_without_the_secret():
+    assert reason_without("tulip", ValueError("\nno tulip here.\nmore")) == "no *** here"
+    assert reason_without("", ValueError("")) == "no answer"
