@@ -60,6 +60,13 @@ def search(
     recipe: options.RecipeName = None,
     epochs: options.Epochs = None,
     train_images: options.TrainImages = None,
+    weights: options.Weights = None,
+    new_head: options.NewHead = False,
+    no_batchnorm: options.NoBatchnorm = False,
+    padding: options.Padding = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    channels: options.Channels = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     trainer: options.Trainer = "fast",
@@ -112,6 +119,13 @@ def search(
             out,
             root,
             strict,
+            weights,
+            new_head,
+            not no_batchnorm,
+            resize,
+            crop,
+            channels,
+            padding,
         )
     )
     note_skipped(plan.source.skipped)

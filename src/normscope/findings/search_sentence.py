@@ -15,6 +15,8 @@ NAMES = {
     "default": "the default",
 }
 
+FROZEN = "; the network is frozen, so no seed changes it, but it was chosen on these test images"
+
 
 def answer(specification: SearchSpec, numbers: dict[str, Any]) -> str:
     """Say what was best, how much of it was luck, and whether it was worth the search.
@@ -28,12 +30,14 @@ def answer(specification: SearchSpec, numbers: dict[str, Any]) -> str:
     """
     trial, best = specification.trial, numbers["best"]
     ranges = ", ".join(f"{r.name} from {r.low:g} to {r.high:g}" for r in specification.over)
+    trains = trial.recipe.trains
+    honest = _honest(numbers["honest_best"]) if trains else FROZEN
     found = (
         f"Of {numbers['trials']} trials of {trial.model} on {trial.source} with {ranges}, the best "
-        f"has test accuracy {best['accuracy']:.4f} ({_at(best['values'])})"
-        f"{_honest(numbers['honest_best'])}."
+        f"has test accuracy {best['accuracy']:.4f} ({_at(best['values'])}){honest}."
     )
-    compared = [_reference(name, row) for name, row in numbers["references"].items()]
+    say = _reference if trains else _frozen_reference
+    compared = [say(name, row) for name, row in numbers["references"].items()]
     return " ".join([found, _where(numbers["good"]), *compared])
 
 
@@ -64,6 +68,11 @@ def _reference(name: str, row: dict[str, Any]) -> str:
         "open": f"cannot be told from the best with so few seeds {gap}",
     }
     return f"Accuracy at {NAMES[name]}, {row['accuracy']:.4f}, {verdicts[row['verdict']]}."
+
+
+def _frozen_reference(name: str, row: dict[str, Any]) -> str:
+    gap = row["difference"]
+    return f"Accuracy at {NAMES[name]} is {row['accuracy']:.4f}, {-gap:+.4f} from the best."
 
 
 def _with_se(value: float, se: float | None) -> str:

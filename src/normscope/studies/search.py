@@ -61,6 +61,13 @@ class SearchOptions:
     out: str | Path | None = None
     root: Path | None = None
     strict: bool = False
+    weights: str | Path | None = None
+    new_head: bool = False
+    batchnorm: bool = True
+    resize: int | None = None
+    crop: int | None = None
+    channels: str | None = None
+    padding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,13 @@ def search(
     out: str | Path | None = None,
     root: Path | None = None,
     strict: bool = False,
+    weights: str | Path | None = None,
+    new_head: bool = False,
+    batchnorm: bool = True,
+    resize: int | None = None,
+    crop: int | None = None,
+    channels: str | None = None,
+    padding: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SearchStudy:
     """Let a sampler look for the best numbers, then repeat the best it found with fresh seeds.
@@ -173,6 +187,13 @@ def search(
         out: The study's folder; ``runs/SOURCE-MODEL-search`` by default.
         root: Where named data sets are looked for first.
         strict: Whether an image that cannot be read is an error.
+        weights: A file of weights to start from, or ``"default"`` for the library's own.
+        new_head: Whether the last layer is replaced by a fresh one for the source's classes.
+        batchnorm: False to leave every BatchNorm out.
+        resize: Length in pixels that each image's shorter side is brought to.
+        crop: Side in pixels of the square around the centre that is kept.
+        channels: ``"rgb"`` or ``"grey"`` to see every image so.
+        padding: ``"before"`` or ``"after"``: whether random crops pad before normalizing.
         on_progress: Called with the finished and the wanted number of trials.
 
     Returns:
@@ -199,6 +220,13 @@ def search(
         out,
         root,
         strict,
+        weights,
+        new_head,
+        batchnorm,
+        resize,
+        crop,
+        channels,
+        padding,
     )
     place = Place(workers, storage, study, grace_seconds, ray)
     return run_search(plan_search(options), place, on_progress)
@@ -233,11 +261,22 @@ def plan_search(options: SearchOptions) -> PlannedSearch:
             threads=options.threads,
             root=options.root,
             strict=options.strict,
+            weights=options.weights,
+            new_head=options.new_head,
+            batchnorm=options.batchnorm,
+            resize=options.resize,
+            crop=options.crop,
+            channels=options.channels,
+            padding=options.padding,
         )
     )
     data = cell.specification.data
-    shared = cell.specification.trial(resolve_normalization(options.norm, data), options.seed)
-    unfixed = SearchSpec(shared, data, over, options.sampler, options.trials, options.replicates)
+    shared = cell.specification.trial(
+        resolve_normalization(options.norm, data, options.model), options.seed
+    )
+    # A frozen network gives the same with every seed.
+    most = options.replicates if shared.recipe.trains else min(options.replicates, 1)
+    unfixed = SearchSpec(shared, data, over, options.sampler, options.trials, most)
     specification = replace(unfixed, trial=unfixed.trial_at(at))
     for bound in ("low", "high"):
         trial = specification.trial_at({r.name: getattr(r, bound) for r in over})
