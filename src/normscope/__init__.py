@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from normscope._version import __version__
 
 if TYPE_CHECKING:
+    from normscope.deploy.folding import fold
+    from normscope.deploy.saving import load_folded
     from normscope.errors import NormscopeError
     from normscope.findings.search_summary import SearchSummary, summarize_search
     from normscope.findings.summary import Summary, summarize
@@ -29,6 +31,8 @@ _HOMES = {
     "SearchSummary": "normscope.findings.search_summary",
     "Study": "normscope.studies.study",
     "Summary": "normscope.findings.summary",
+    "fold": "normscope.deploy.folding",
+    "load_folded": "normscope.deploy.saving",
     "report": "normscope.reports.writing",
     "scan": "normscope.studies.scan",
     "search": "normscope.studies.search",
@@ -47,6 +51,8 @@ __all__ = [
     "Study",
     "Summary",
     "__version__",
+    "fold",
+    "load_folded",
     "report",
     "scan",
     "search",

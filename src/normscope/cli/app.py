@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from normscope.cli import cache, report, scan, search, stats, train
+from normscope.cli import cache, fold, report, scan, search, stats, train
 from normscope.cli.output import printable
 from normscope.errors import NormscopeError
 
@@ -25,6 +25,7 @@ app.command("stats", epilog=stats.EXAMPLE)(stats.stats)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("scan", epilog=scan.EXAMPLE)(scan.scan)
 app.command("search", epilog=search.EXAMPLE)(search.search)
+app.command("fold", epilog=fold.EXAMPLE)(fold.fold)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("cache", epilog=cache.EXAMPLE)(cache.cache)
 

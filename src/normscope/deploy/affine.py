@@ -1,0 +1,70 @@
+"""What happens to each channel of the pixels before the first layer: a factor and an offset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from normscope.normalization import Normalization
+
+
+@dataclass(frozen=True)
+class Affine:
+    """The map ``factor * pixel + offset``, channel by channel, in float64.
+
+    Attributes:
+        factor: Shape ``(C,)``.
+        offset: Shape ``(C,)``.
+    """
+
+    factor: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def of(cls, normalization: Normalization, channels: int) -> Affine:
+        """The map that a normalization is.
+
+        Args:
+            normalization: With one value, or one per channel.
+            channels: Channels of the images.
+
+        Returns:
+            ``pixel / std - mean / std``.
+        """
+        each = normalization.for_channels(channels)
+        factor = 1 / np.asarray(each.std)
+        return cls(factor, -np.asarray(each.mean) * factor)
+
+    def then(self, later: Affine) -> Affine:
+        """This map followed by another.
+
+        Args:
+            later: Of as many channels.
+
+        Returns:
+            One map.
+        """
+        return Affine(later.factor * self.factor, later.factor * self.offset + later.offset)
+
+    def take(self, channels: Sequence[int]) -> Affine:
+        """The map of some channels, in their order.
+
+        Args:
+            channels: Indices, repeated where several features come from one channel.
+
+        Returns:
+            A map with an entry for each index.
+        """
+        chosen = list(channels)
+        return Affine(self.factor[chosen], self.offset[chosen])
+
+    @property
+    def zeros(self) -> np.ndarray:
+        """The pixel value that becomes zero in each channel; not finite where none does."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.offset == 0, 0.0, -self.offset / self.factor)

@@ -1,0 +1,291 @@
+"""Fold a normalization into a network's first layer, exactly."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from normscope.deploy.affine import Affine
+from normscope.deploy.entry import BATCH_NORMS, find_entry
+from normscope.deploy.layers import RawPixels, build_layer, put_layer
+from normscope.errors import NormscopeError
+from normscope.normalization import NONE, Normalization
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from normscope.deploy.entry import Entry
+
+BYTES = Normalization(0, 1 / 255)
+"""What brings pixels in [0, 1] to 0..255."""
+
+TARGETS = {"uint8": BYTES, "none": NONE}
+"""What raw pixels are called."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A network that takes raw pixels.
+
+    Attributes:
+        model: Gives for raw pixels what the original gives for normalized ones; a copy.
+        normalization: What was folded: the original's, in units of [0, 1].
+        takes: What the new model's pixels are: ``uint8`` (0..255), ``none`` ([0, 1]) or the
+            normalization still to be applied before it.
+        scale: With ``residual``, the one factor that pixels as named by ``takes`` must be
+            multiplied by before they enter; 1 otherwise.
+        changes: The layers that were replaced: name in the network to plan.
+        channels: Channels of the images.
+        image_size: Height and width in pixels that the network was traced with.
+    """
+
+    model: RawPixels
+    normalization: Normalization
+    takes: str
+    scale: float
+    changes: dict[str, dict[str, Any]]
+    channels: int
+    image_size: tuple[int, int]
+
+
+def fold(
+    model: nn.Module,
+    normalization: Normalization | str,
+    *,
+    to: Normalization | str = "uint8",
+    channels: int | None = None,
+    image_size: int | tuple[int, int] = 224,
+    residual: bool = False,
+) -> Folded:
+    """Make a network take raw pixels: ``folded.model(raw) == model(normalize(raw))``.
+
+    The first layer is found by tracing. Zero padding, which stands for the mean in normalized
+    space, becomes explicit padding with each channel's mean. A BatchNorm that meets the pixels
+    first is folded into the layer behind it where that is exact, and takes the normalization
+    itself where it is not.
+
+    Args:
+        model: Takes normalized images ``(N, C, H, W)``; not changed.
+        normalization: What it expects, in units of [0, 1], or its ``MEAN/STD`` form.
+        to: What the new model takes: ``uint8`` for 0..255, ``none`` for [0, 1], or another
+            normalization.
+        channels: Channels of the images; the normalization's own number if None.
+        image_size: Side, or height and width, in pixels of the images to trace with.
+        residual: Leave one scale for all channels, the mean of the stds, to a runtime that can
+            apply one number, and fold only the rest.
+
+    Returns:
+        The new network and what was done.
+
+    Raises:
+        NormscopeError: If no exact fold exists, with why.
+
+    Example:
+        >>> layer = nn.Conv2d(1, 2, 3, padding=1)
+        >>> raw = torch.randint(256, (1, 1, 8, 8), dtype=torch.uint8)
+        >>> folded = fold(layer, "0.1307/0.3081", image_size=8)
+        >>> normalized = (raw / 255 - 0.1307) / 0.3081
+        >>> bool((folded.model(raw) - layer(normalized)).abs().max() < 1e-5)
+        True
+    """
+    if isinstance(normalization, str):
+        normalization = Normalization.parse(normalization)
+    raw, takes = _raw(to)
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    count = channels or max(normalization.channels, raw.channels)
+    each = normalization.for_channels(count).relative_to(raw)
+    scale = 1.0
+    if residual:
+        scale = 1 / float(np.mean(each.std))
+        each = each.relative_to(Normalization(0, 1 / scale))
+    new = copy.deepcopy(model).eval().requires_grad_(False)
+    changes: dict[str, dict[str, Any]] = {}
+    new = _fold_into(new, Affine.of(each, count), count, size, changes)
+    dtype = next((t.dtype for t in new.parameters() if t.is_floating_point()), torch.float32)
+    return Folded(RawPixels(new, dtype), normalization, takes, scale, changes, count, size)
+
+
+def _raw(to: Normalization | str) -> tuple[Normalization, str]:
+    if isinstance(to, str) and to in TARGETS:
+        return TARGETS[to], to
+    chosen = Normalization.parse(to) if isinstance(to, str) else to
+    return chosen, str(chosen)
+
+
+def _fold_into(
+    model: nn.Module,
+    affine: Affine,
+    channels: int,
+    size: tuple[int, int],
+    changes: dict[str, dict[str, Any]],
+) -> nn.Module:
+    entry = find_entry(model, channels, size)
+    here = affine.take(entry.features)
+    if not isinstance(entry.layer, BATCH_NORMS):
+        plan = _plan(entry.layer, here)
+        if plan is None:
+            raise NormscopeError(
+                f"a value of each channel must become 0 for {entry.name} to be padded with it, "
+                "got a channel that is constant. Keep the normalization outside the model."
+            )
+        return _replace(model, entry.name, plan, _folded_state(entry.layer, here, plan), changes)
+    behind = _fold_behind(model, entry, affine, channels, size, changes)
+    if behind is not None:
+        return behind
+    plan, state = _shifted_batch_norm(entry.layer, here)
+    return _replace(model, entry.name, plan, state, changes)
+
+
+def _fold_behind(
+    model: nn.Module,
+    entry: Entry,
+    affine: Affine,
+    channels: int,
+    size: tuple[int, int],
+    changes: dict[str, dict[str, Any]],
+) -> nn.Module | None:
+    # Without the BatchNorm, the pixels meet the next layer first: if that can take both maps, the
+    # BatchNorm is gone.
+    if entry.features != tuple(range(channels)):
+        return None
+    without = put_layer(copy.deepcopy(model), entry.name, nn.Identity())
+    try:
+        following = find_entry(without, channels, size)
+    except NormscopeError:
+        return None
+    if isinstance(following.layer, BATCH_NORMS):
+        return None
+    here = affine.then(_batch_norm_affine(entry.layer)).take(following.features)
+    plan = _plan(following.layer, here)
+    if plan is None:
+        return None
+    state = _folded_state(following.layer, here, plan)
+    if entry.name:
+        changes[entry.name] = {"kind": "Identity"}
+    return _replace(without, following.name, plan, state, changes)
+
+
+def _replace(
+    model: nn.Module,
+    name: str,
+    plan: dict[str, Any],
+    state: dict[str, Tensor],
+    changes: dict[str, dict[str, Any]],
+) -> nn.Module:
+    like = next(iter(state.values()))
+    layer = build_layer(plan).to(like.device, like.dtype).eval().requires_grad_(False)
+    layer.load_state_dict(state, strict=False)
+    changes[name] = plan
+    return put_layer(model, name, layer)
+
+
+def _plan(layer: nn.Module, affine: Affine) -> dict[str, Any] | None:
+    if isinstance(layer, nn.Linear):
+        return {
+            "kind": "Linear",
+            "in_features": layer.in_features,
+            "out_features": layer.out_features,
+        }
+    assert isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+    plan: dict[str, Any] = {
+        "kind": "Convolution",
+        "dimensions": len(layer.kernel_size),
+        "in_channels": layer.in_channels,
+        "out_channels": layer.out_channels,
+        "kernel_size": list(layer.kernel_size),
+        "stride": list(layer.stride),
+        "dilation": list(layer.dilation),
+        "groups": layer.groups,
+    }
+    sides = _sides(layer)
+    if not any(sides):
+        return plan
+    if layer.padding_mode == "zeros":
+        if not np.isfinite(affine.zeros).all():
+            return None
+        return {**plan, "kind": "PaddedConvolution", "sides": sides}
+    # All other modes pad with pixels, which the folded layer normalizes as it does the others.
+    padding = layer.padding if isinstance(layer.padding, str) else list(layer.padding)
+    return {**plan, "padding": padding, "padding_mode": layer.padding_mode}
+
+
+def _sides(layer: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> list[int]:
+    # As functional.pad takes them: the last dimension first.
+    sides: list[int] = []
+    for axis in reversed(range(len(layer.kernel_size))):
+        if layer.padding == "same":
+            total = layer.dilation[axis] * (layer.kernel_size[axis] - 1)
+            sides += [total // 2, total - total // 2]
+        else:
+            width = 0 if layer.padding == "valid" else int(layer.padding[axis])
+            sides += [width, width]
+    return sides
+
+
+def _folded_state(layer: nn.Module, affine: Affine, plan: dict[str, Any]) -> dict[str, Tensor]:
+    weight = layer.get_parameter("weight") if "weight" in layer._parameters else layer.weight
+    assert isinstance(weight, Tensor)
+    wide = weight.detach().double().cpu()
+    groups = plan.get("groups", 1)
+    each = wide.reshape(groups, len(wide) // groups, wide.shape[1], -1)
+    factor = torch.from_numpy(affine.factor).reshape(groups, 1, -1, 1)
+    offset = torch.from_numpy(affine.offset).reshape(groups, 1, -1, 1)
+    bias = (each * offset).sum((2, 3)).flatten()
+    if isinstance(layer.bias, Tensor):
+        bias += layer.bias.detach().double().cpu()
+    prefix = "convolution." if plan["kind"] == "PaddedConvolution" else ""
+    state = {
+        f"{prefix}weight": (each * factor).reshape(wide.shape),
+        f"{prefix}bias": bias,
+    }
+    if prefix:
+        value = torch.from_numpy(affine.zeros)
+        state["pad.value"] = value.reshape(-1, *[1] * plan["dimensions"])
+    return {name: t.to(weight.device, weight.dtype) for name, t in state.items()}
+
+
+def _batch_norm_affine(layer: nn.Module) -> Affine:
+    mean, factor, offset = (t.numpy() for t in _batch_norm_numbers(layer))
+    return Affine(factor, offset - mean * factor)
+
+
+def _shifted_batch_norm(
+    layer: nn.Module, affine: Affine
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    assert isinstance(layer, nn.modules.batchnorm._BatchNorm)
+    mean, _, bias = _batch_norm_numbers(layer)
+    weight = torch.ones_like(mean) if layer.weight is None else layer.weight.detach().double().cpu()
+    variance = layer.running_var
+    assert variance is not None
+    state = {
+        "weight": weight * torch.from_numpy(affine.factor),
+        "bias": bias,
+        "running_mean": (mean - torch.from_numpy(affine.offset)) / torch.from_numpy(affine.factor),
+        "running_var": variance.double().cpu(),
+    }
+    kind = type(layer).__name__
+    plan = {
+        "kind": "BatchNorm2d" if isinstance(layer, nn.SyncBatchNorm) else kind,
+        "num_features": layer.num_features,
+        "eps": layer.eps,
+    }
+    return plan, {name: t.to(variance.device, variance.dtype) for name, t in state.items()}
+
+
+def _batch_norm_numbers(layer: nn.Module) -> Sequence[Tensor]:
+    # Mean, factor and bias in float64.
+    assert isinstance(layer, nn.modules.batchnorm._BatchNorm)
+    if layer.running_mean is None or layer.running_var is None:
+        raise NormscopeError(
+            "a BatchNorm that meets the pixels must have running statistics for an exact fold, "
+            "got one that uses the batch's own, which undo any normalization. Leave it as it is."
+        )
+    mean, variance = (t.detach().double().cpu() for t in (layer.running_mean, layer.running_var))
+    weight = torch.ones_like(mean) if layer.weight is None else layer.weight.detach().double().cpu()
+    bias = torch.zeros_like(mean) if layer.bias is None else layer.bias.detach().double().cpu()
+    return mean, weight / torch.sqrt(variance + layer.eps), bias

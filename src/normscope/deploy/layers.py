@@ -1,0 +1,124 @@
+"""The layers that a folded model has in place of its first ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+BATCH_NORMS = {kind.__name__: kind for kind in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)}
+
+
+class RawPixels(nn.Module):
+    """A folded model that takes pixels of any type, such as uint8.
+
+    Args:
+        model: Takes raw pixels in floating point.
+        dtype: That floating point type.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.model = model
+        self.dtype = dtype
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The outputs of the model.
+
+        Args:
+            pixels: Raw, shape ``(N, C, H, W)``.
+
+        Returns:
+            What the unfolded model gives for the normalized pixels.
+        """
+        return self.model(pixels.to(self.dtype))
+
+
+class ChannelPad(nn.Module):
+    """Pads each channel with a value of its own.
+
+    Zeros around normalized pixels are the channels' means around raw ones.
+
+    Args:
+        sides: As ``torch.nn.functional.pad`` takes them: the last dimension's two sides first.
+        channels: How many channels.
+    """
+
+    def __init__(self, sides: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.sides = tuple(sides)
+        self.value: Tensor
+        self.register_buffer("value", torch.zeros(channels, *[1] * (len(self.sides) // 2)))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The padded pixels.
+
+        Args:
+            pixels: Shape ``(N, C, ...)``.
+
+        Returns:
+            The same with wider sides.
+        """
+        inside = functional.pad(torch.ones_like(pixels[:1, :1]), self.sides)
+        return functional.pad(pixels, self.sides) + (1 - inside) * self.value
+
+
+class PaddedConvolution(nn.Sequential):
+    """A convolution behind padding that has a value for each channel.
+
+    Args:
+        sides: The padding, as ``ChannelPad`` takes it.
+        **convolution: What the convolution is built with, and its ``dimensions``.
+    """
+
+    def __init__(self, sides: Sequence[int], **convolution: Any) -> None:
+        options = dict(convolution)
+        dimensions = options.pop("dimensions")
+        super().__init__()
+        self.pad = ChannelPad(sides, options["in_channels"])
+        self.convolution = CONVOLUTIONS[dimensions](**options)
+
+
+def build_layer(plan: dict[str, Any]) -> nn.Module:
+    """The layer that a plan describes, with weights yet to be loaded.
+
+    Args:
+        plan: Plain values: its ``kind``, and what a layer of the kind is built with.
+
+    Returns:
+        The layer, in float32.
+
+    Raises:
+        KeyError: If there is no such kind.
+    """
+    options = {key: value for key, value in plan.items() if key != "kind"}
+    if plan["kind"] in BATCH_NORMS:
+        return BATCH_NORMS[plan["kind"]](**options).eval()
+    if plan["kind"] == "Convolution":
+        return CONVOLUTIONS[options.pop("dimensions")](**options)
+    kinds = {"Identity": nn.Identity, "Linear": nn.Linear, "PaddedConvolution": PaddedConvolution}
+    return kinds[plan["kind"]](**options)
+
+
+def put_layer(model: nn.Module, name: str, layer: nn.Module) -> nn.Module:
+    """Put a layer in the place of a network's.
+
+    Args:
+        model: Changed in place.
+        name: The old layer's name; empty if the model is that layer itself.
+        layer: The new one.
+
+    Returns:
+        The network.
+    """
+    if not name:
+        return layer
+    parent, _, attribute = name.rpartition(".")
+    setattr(model.get_submodule(parent), attribute, layer)
+    return model

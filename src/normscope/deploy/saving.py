@@ -1,0 +1,235 @@
+"""Folded models as files: weights with a plan, a torch program, or ONNX; each read back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from normscope._version import __version__
+from normscope.deploy.layers import RawPixels, build_layer, put_layer
+from normscope.errors import NormscopeError, UnknownName
+from normscope.models.building import build_model
+from normscope.models.options import ModelOptions
+from normscope.writing import replacing, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from normscope.deploy.folding import Folded
+
+SUFFIXES = {
+    ".safetensors": "weights, with a plan beside them",
+    ".pt2": "a program of torch.export",
+    ".onnx": "ONNX, extra onnx",
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """How the original network is built again.
+
+    Attributes:
+        name: The model, as ``build_model`` takes it.
+        outputs: How many outputs it has.
+        batchnorm: False if every BatchNorm was left out.
+    """
+
+    name: str
+    outputs: int
+    batchnorm: bool = True
+
+
+def check_suffix(path: Path) -> str:
+    """The format that a file's name asks for.
+
+    Args:
+        path: Where the folded model will be.
+
+    Returns:
+        Its suffix.
+
+    Raises:
+        UnknownName: If it is none of the known ones.
+        NormscopeError: If its folder is not there, or a package for the format is not installed.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UnknownName("suffix", path.suffix, SUFFIXES)
+    if not path.parent.is_dir():
+        raise NormscopeError(
+            f"--out must lie in an existing folder, got {path}. Make {path.parent} first."
+        )
+    if path.suffix == ".onnx":
+        try:
+            import onnxruntime  # noqa: F401
+            import onnxscript  # noqa: F401
+        except ImportError as error:
+            raise NormscopeError(
+                f"a .onnx file must be written with the extra 'onnx', got no {error.name}. "
+                "Install normscope[onnx]."
+            ) from None
+    return path.suffix
+
+
+def save_folded(folded: Folded, path: Path, built: Built) -> Callable[[Tensor], Tensor]:
+    """Write a folded model in the format of its file's name, and read it back.
+
+    Args:
+        folded: The model and what was done to it.
+        path: Ends in ``.safetensors``, ``.pt2`` or ``.onnx``; written whole or not at all.
+        built: How the original is built again.
+
+    Returns:
+        The model as read from the file: raw pixels to outputs.
+    """
+    writers = {".safetensors": _write_weights, ".pt2": _write_program, ".onnx": _write_onnx}
+    writers[check_suffix(path)](folded, path, built)
+    return _READERS[path.suffix](path)
+
+
+def plan_path(path: str | Path) -> Path:
+    """Where the plan of folded weights lies.
+
+    Args:
+        path: The file of weights.
+
+    Returns:
+        The same name with ``.json``.
+    """
+    return Path(path).with_suffix(".json")
+
+
+def load_folded(path: str | Path) -> RawPixels:
+    """The folded model that ``normscope fold -o FILE.safetensors`` wrote.
+
+    Args:
+        path: The file of weights; its plan lies beside it.
+
+    Returns:
+        Takes raw pixels ``(N, C, H, W)``; in evaluation mode.
+
+    Raises:
+        NormscopeError: If the two files cannot be read, or do not belong together.
+    """
+    from normscope.models.weights import read_weights
+
+    try:
+        plan = json.loads(plan_path(path).read_text(encoding="utf-8"))
+        built = Built(**plan["built"])
+        channels = int(plan["channels"])
+        height, width = map(int, plan["image_size"])
+        layers = {name: build_layer(change) for name, change in plan["layers"].items()}
+        dtype = getattr(torch, plan["dtype"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NormscopeError(
+            f"{plan_path(path)} must be the plan that normscope fold wrote beside {path}, got: "
+            f"{type(error).__name__}: {error}. Fold again."
+        ) from None
+    model: nn.Module = build_model(
+        built.name,
+        channels=channels,
+        classes=built.outputs,
+        image_size=(height, width),
+        options=ModelOptions(batchnorm=built.batchnorm),
+    )
+    for name, layer in layers.items():
+        model = put_layer(model, name, layer)
+    whole = RawPixels(model.to(dtype), dtype).eval().requires_grad_(False)
+    try:
+        whole.model.load_state_dict(read_weights(path))
+    except RuntimeError as error:
+        raise NormscopeError(
+            f"the weights of {path} must fit the plan beside them, got: "
+            f"{str(error).splitlines()[-1].strip()} Fold again."
+        ) from None
+    return whole
+
+
+def _write_weights(folded: Folded, path: Path, built: Built) -> None:
+    from safetensors.torch import save_file
+
+    plan = {
+        "normscope": __version__,
+        "wrapper": "normscope.load_folded",
+        "built": dataclasses.asdict(built),
+        "dtype": str(folded.model.dtype).removeprefix("torch."),
+        **describe(folded),
+        "layers": folded.changes,
+    }
+    state = {name: t.contiguous().clone() for name, t in folded.model.model.state_dict().items()}
+    write_text(plan_path(path), json.dumps(plan, indent=2) + "\n")
+    with replacing(path) as temporary:
+        save_file(state, temporary)
+
+
+def describe(folded: Folded) -> dict[str, Any]:
+    """What a folded model takes, as plain data.
+
+    Args:
+        folded: The model.
+
+    Returns:
+        A mapping that is written as JSON.
+    """
+    return {
+        "normalization": folded.normalization.to_json(),
+        "takes": folded.takes,
+        "scale": folded.scale,
+        "channels": folded.channels,
+        "image_size": list(folded.image_size),
+    }
+
+
+def _example(folded: Folded) -> Tensor:
+    shape = (2, folded.channels, *folded.image_size)
+    whole = folded.takes == "uint8" and folded.scale == 1
+    return torch.zeros(shape, dtype=torch.uint8 if whole else folded.model.dtype)
+
+
+def _write_program(folded: Folded, path: Path, _: Built) -> None:
+    batch = torch.export.Dim("batch")
+    program = torch.export.export(
+        folded.model, (_example(folded),), dynamic_shapes={"pixels": {0: batch}}
+    )
+    with replacing(path) as temporary:
+        torch.export.save(program, temporary)
+
+
+def _write_onnx(folded: Folded, path: Path, _: Built) -> None:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            folded.model,
+            (_example(folded),),
+            temporary,
+            dynamo=True,
+            external_data=False,
+            input_names=["pixels"],
+            output_names=["outputs"],
+            dynamic_shapes={"pixels": {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
+
+
+def _read_program(path: Path) -> Callable[[Tensor], Tensor]:
+    return torch.export.load(path).module()
+
+
+def _read_onnx(path: Path) -> Callable[[Tensor], Tensor]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda pixels: torch.from_numpy(session.run(None, {"pixels": pixels.numpy()})[0])
+
+
+_READERS: dict[str, Callable[[Path], Callable[[Tensor], Tensor]]] = {
+    ".safetensors": load_folded,
+    ".pt2": _read_program,
+    ".onnx": _read_onnx,
+}

@@ -1,0 +1,173 @@
+"""From a model's name and its weights to a checked file that takes raw pixels."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from normscope.deploy.comparing import check_exact, largest_difference, some_images
+from normscope.deploy.folding import fold
+from normscope.deploy.saving import Built, check_suffix, describe, save_folded
+from normscope.errors import NormscopeError
+from normscope.models.building import build_model, published
+from normscope.models.options import ModelOptions
+from normscope.normalization import Normalization
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from normscope.deploy.folding import Folded
+
+OUTPUTS = 1000
+"""What a network is built with where neither its weights nor its library say otherwise."""
+
+SIDE = 224
+SIDES = {"lenet": 28, "lenet-bn": 28, "resnet20": 32}
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """What came of folding.
+
+    Attributes:
+        folded: The model and what was done to it.
+        out: The file.
+        float64_difference: The largest difference of an output when all is float64.
+        largest_difference: The largest difference between the file as read back and the original.
+        spread: Standard deviation of the original's outputs, to see the differences beside.
+    """
+
+    folded: Folded
+    out: Path
+    float64_difference: float
+    largest_difference: float
+    spread: float
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` holds.
+
+        Returns:
+            Plain values.
+        """
+        return {
+            "out": str(self.out),
+            **describe(self.folded),
+            "layers": self.folded.changes,
+            "float64_difference": self.float64_difference,
+            "largest_difference": self.largest_difference,
+            "output_std": self.spread,
+        }
+
+
+def ship(
+    name: str,
+    out: str | Path,
+    *,
+    norm: str,
+    weights: str | None = None,
+    to: str = "uint8",
+    residual: bool = False,
+    channels: int | None = None,
+    image_size: int | None = None,
+) -> Shipped:
+    """Fold a named model's normalization and write it as a file.
+
+    Args:
+        name: The model, as ``build_model`` takes it.
+        out: Ends in ``.safetensors``, ``.pt2`` or ``.onnx``.
+        norm: What the model expects: ``MEAN/STD``, a preset's name, or ``model`` for what its
+            library says.
+        weights: A file of weights, ``default``, or None for a factory that loads its own.
+        to: What the new model takes: ``uint8``, ``none`` or ``MEAN/STD``.
+        residual: Leave one scale for all channels to the runtime.
+        channels: Channels of the images; what the normalization or the weights say if None.
+        image_size: Side in pixels of the images to trace with.
+
+    Returns:
+        The folded model and how it compares.
+
+    Raises:
+        NormscopeError: If an option is wrong, or no exact fold exists.
+        WorkFailed: If the outputs differ.
+    """
+    path = Path(out)
+    check_suffix(path)
+    normalization = _normalization(name, norm)
+    side = image_size or SIDES.get(name) or _published_side(name)
+    if weights is None and ":" not in name:
+        raise NormscopeError(
+            f"{name} must be given its weights, got none. Pass --weights FILE, or --weights "
+            "default."
+        )
+    model, count = _build(name, weights, channels or normalization.channels, channels, side)
+    images = some_images(count, (side, side))
+    options = {"to": to, "residual": residual, "channels": count, "image_size": side}
+    exact = check_exact(
+        model, fold(copy.deepcopy(model).double(), normalization, **options), images
+    )
+    folded = fold(model, normalization, **options)
+    built = Built(name, int(folded.model(images[:1]).shape[-1]))
+    run = save_folded(folded, path, built)
+    difference, spread = largest_difference(model, folded, run, images)
+    return Shipped(folded, path, exact, difference, spread)
+
+
+def _normalization(name: str, norm: str) -> Normalization:
+    if norm != "model":
+        return Normalization.parse(norm)
+    said = published(name)
+    if said is None or said.normalization is None:
+        raise NormscopeError(
+            f"--norm model must be used with a model whose library says what it expects, got "
+            f"{name}. Give MEAN/STD, or find it with normscope detect."
+        )
+    return said.normalization
+
+
+def _published_side(name: str) -> int:
+    said = published(name)
+    return said.crop if said and said.crop else SIDE
+
+
+def _build(
+    name: str, weights: str | None, named: int, asked: int | None, side: int
+) -> tuple[nn.Module, int]:
+    # A normalization of one channel may stand for three; the weights know.
+    candidates = [named] if asked or named > 1 else [3, 1]
+    for position, channels in enumerate(candidates):
+        try:
+            model = build_model(
+                name,
+                channels=channels,
+                classes=OUTPUTS,
+                image_size=(side, side),
+                options=ModelOptions(weights=weights),
+            )
+        except NormscopeError:
+            if position == len(candidates) - 1:
+                raise
+        else:
+            return model.eval(), channels
+    raise AssertionError
+
+
+def channel_count(channels: str | None) -> int | None:
+    """How many channels ``--channels`` stands for.
+
+    Args:
+        channels: ``rgb``, ``grey``, or None.
+
+    Returns:
+        3, 1, or None.
+
+    Raises:
+        NormscopeError: If it is something else.
+    """
+    counts = {None: None, "rgb": 3, "grey": 1}
+    if channels not in counts:
+        raise NormscopeError(
+            f"--channels must be rgb or grey, got '{channels}'. Choose one of these."
+        )
+    return counts[channels]

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from normscope.cli.app import run
+from normscope.models.building import build_model
+
+WEIGHTS = os.environ.get("NORMSCOPE_WEIGHTS")
+
+
+@pytest.fixture(scope="module")
+def lenet(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("lenet") / "lenet.safetensors"
+    save_file(build_model("lenet", channels=1, classes=10, image_size=(28, 28)).state_dict(), path)
+    return path
+
+
+def test_fold_says_what_the_file_takes_and_how_it_compares(lenet, tmp_path, capsys):
+    out = tmp_path / "raw.safetensors"
+    assert run(["fold", "lenet", "--weights", str(lenet), "--norm", "half", "-o", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert f"{out} takes pixels of 0..255. Folded 0.5/0.5 into conv1 (Convolution)." in said
+    assert out.exists()
+
+
+def test_json_holds_the_differences(lenet, tmp_path, capsys):
+    out = tmp_path / "raw.pt2"
+    arguments = ["fold", "lenet", "--weights", str(lenet), "--norm", "mnist", "-o", str(out)]
+    assert run([*arguments, "--json", "-", "--to", "none", "--residual"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["takes"] == "none"
+    assert found["scale"] == pytest.approx(1 / 0.3081)
+    assert found["float64_difference"] < 1e-10
+    assert found["largest_difference"] < 1e-4 * found["output_std"]
+
+
+@pytest.mark.skipif(WEIGHTS is None, reason="NORMSCOPE_WEIGHTS is not set")
+def test_real_weights(tmp_path, capsys):
+    weights = Path(str(WEIGHTS)) / "squeezenet1_1-imagenet.safetensors"
+    arguments = ["fold", "squeezenet1_1", "--weights", str(weights), "--norm", "imagenet"]
+    assert run([*arguments, "-o", str(tmp_path / "raw.onnx"), "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["float64_difference"] < 1e-10
+    assert found["largest_difference"] < 1e-4 * found["output_std"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--norm", "half", "-o", "x.txt"], "suffix must be one of"),
+        (["--norm", "haf", "-o", "x.pt2"], "Did you mean 'half'?"),
+        (["--norm", "model", "-o", "x.pt2"], "whose library says what it expects"),
+        (["--norm", "half", "-o", "x.pt2"], "must be given its weights"),
+        (["--norm", "half", "-o", "x.pt2", "--channels", "cmyk"], "must be rgb or grey"),
+        (["--norm", "half", "-o", "x.pt2", "--weights", "none.pt"], "must be a readable file"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["fold", "lenet", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+import normscope
+from normscope.deploy.comparing import as_taken, normalized, some_images
+from normscope.deploy.folding import fold
+from normscope.deploy.saving import Built, check_suffix, save_folded
+from normscope.errors import NormscopeError
+from normscope.models.building import build_model
+from normscope.normalization import IMAGENET
+
+SIZE = (32, 32)
+
+
+@pytest.fixture(scope="module")
+def original():
+    torch.manual_seed(0)
+    return build_model("resnet20", channels=3, classes=10, image_size=SIZE).eval()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt2", ".onnx"])
+@pytest.mark.parametrize("to", ["uint8", "half"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_file_read_back_gives_the_same_outputs_for_any_number_of_images(
+    tmp_path, original, suffix, to
+):
+    folded = fold(original, IMAGENET, to=to, image_size=SIZE)
+    run = save_folded(folded, tmp_path / f"raw{suffix}", Built("resnet20", 10))
+    for images in (some_images(3, SIZE), some_images(3, SIZE)[2:3]):
+        with torch.no_grad():
+            expected = original(normalized(images.float() / 255, IMAGENET))
+        found = run(as_taken(folded, images, torch.float32))
+        assert expected.std() > 0
+        assert torch.allclose(found, expected, atol=1e-5 * float(expected.abs().max()))
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_weights_are_loaded_by_name_in_another_process_s_place(tmp_path, original):
+    path = tmp_path / "raw.safetensors"
+    folded = fold(original, IMAGENET, image_size=SIZE)
+    save_folded(folded, path, Built("resnet20", 10))
+    plan = json.loads((tmp_path / "raw.json").read_text())
+    assert plan["takes"] == "uint8"
+    assert plan["wrapper"] == "normscope.load_folded"
+    images = some_images(3, SIZE)
+    with torch.no_grad():
+        assert torch.equal(normscope.load_folded(path)(images), folded.model(images))
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (None, "must be the plan that normscope fold wrote"),
+        ("{", "JSONDecodeError"),
+        ("{}", "KeyError: 'built'"),
+        ("other", "must fit the plan beside them"),
+    ],
+)
+def test_a_plan_that_is_missing_broken_or_another_s(tmp_path, original, plan, said):
+    path = tmp_path / "raw.safetensors"
+    save_folded(fold(original, IMAGENET, image_size=SIZE), path, Built("resnet20", 10))
+    beside = tmp_path / "raw.json"
+    if plan == "other":
+        theirs = {"built": {"name": "lenet", "outputs": 10}}
+        plan = json.dumps(json.loads(beside.read_text()) | theirs)
+    beside.unlink()
+    if plan is not None:
+        beside.write_text(plan)
+    with pytest.raises(NormscopeError, match=said):
+        normscope.load_folded(path)
+
+
+def test_a_name_says_the_format(tmp_path):
+    assert check_suffix(tmp_path / "a.onnx") == ".onnx"
+    with pytest.raises(NormscopeError, match=r"'.onx'. Did you mean '.onnx'"):
+        check_suffix(tmp_path / "a.onx")
+    with pytest.raises(NormscopeError, match="existing folder"):
+        check_suffix(tmp_path / "nowhere" / "a.onnx")
