@@ -110,10 +110,9 @@ class SearchSpec:
                 f"got schema {fields.get('schema')} and kind {fields.get('kind')}. "
                 "Use the normscope that wrote it."
             )
-        absent = {f.name: None for f in dataclasses.fields(TrialSpec)}
         try:
             return cls(
-                trial=TrialSpec.from_json({**_required(absent), **fields["trial"]}),
+                trial=TrialSpec.from_json({**_absent(), **fields["trial"]}),
                 data=Normalization.parse(fields["data"]),
                 over=tuple(Range.parse(text) for text in fields["over"]),
                 sampler=fields["sampler"],
@@ -173,11 +172,14 @@ class SearchSpec:
         ]
 
 
-def _required(absent: dict[str, None]) -> dict[str, None]:
-    optional = {
-        f.name for f in dataclasses.fields(TrialSpec) if f.default is not dataclasses.MISSING
+def _absent() -> dict[str, None]:
+    # TOML has no None: a field that must be there and is not, is None.
+    missing = dataclasses.MISSING
+    return {
+        f.name: None
+        for f in dataclasses.fields(TrialSpec)
+        if f.default is missing and f.default_factory is missing
     }
-    return {name: none for name, none in absent.items() if name not in optional}
 
 
 def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -9,12 +9,14 @@ import threading
 import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from normscope.errors import WorkFailed
 from normscope.trials.result import FinishedTrial
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
     from normscope.images.decoded import DecodedSource
@@ -46,7 +48,9 @@ class LocalProcesses:
             spec: The trial.
         """
         try:
-            self._in_flight[self._pool.submit(_run, spec)] = spec
+            # Submitting may start a worker, which Ctrl-C must not reach before it ignores it.
+            with _without_interrupts():
+                self._in_flight[self._pool.submit(_run, spec)] = spec
         except BrokenProcessPool:
             self._restart([spec])
 
@@ -105,6 +109,19 @@ class LocalProcesses:
         self._start()
         for spec in lost:
             self.submit(spec)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    # A blocked signal waits, and processes started meanwhile never receive it.
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _source_of_this_worker: DecodedSource | None = None
