@@ -134,10 +134,10 @@ def test_grid_has_named_axes_and_gaps(made_study):
 
 def test_components_are_those_of_simulated_studies(made_study):
     rng = np.random.default_rng(0)
-    cells, seeds = rng.normal(0, 0.03, (40, 40, 1)), rng.normal(0, 0.05, 60)
-    noise = rng.normal(0, 0.02, (40, 40, 60))
-    means = ",".join(str(v) for v in range(40))
-    stds = ",".join(str(v) for v in range(1, 41))
+    cells, seeds = rng.normal(0, 0.03, (20, 20, 1)), rng.normal(0, 0.05, 60)
+    noise = rng.normal(0, 0.02, (20, 20, 60))
+    means = ",".join(str(v) for v in range(20))
+    stds = ",".join(str(v) for v in range(1, 21))
     summary = summarize(made_study(means, stds, 0.5 + cells + seeds + noise))
     assert summary.cell_std == pytest.approx(0.03, rel=0.1)
     within = math.sqrt(seeds.var(ddof=1) + 0.02**2)

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normscope.findings.claims import claims
+from normscope.findings.findings import Findings, findings
 from normscope.findings.grid import accuracies_at, accuracy_grid, cell_axes
+from normscope.findings.paired import MARGIN
 from normscope.findings.sentence import answer
+from normscope.findings.trial_table import trial_table
 from normscope.findings.variance import cell_std, seed_std
 from normscope.normalization import NONE, Normalization
 from normscope.studies.specification import SCHEMA
@@ -41,6 +45,8 @@ class Summary:
         seed_std: Pooled standard deviation between seeds within a cell; None for one seed.
         cell_std: Between-cell variance component as a standard deviation; None for one seed.
         sentence: The answer.
+        findings: What is proved; None with fewer than two seeds or cells.
+        claims: The same in sentences.
         at_model: What the model's library says its weights expect, as ``at_data``.
         accuracy_se: The standard error of the best accuracy as a share of the test images drawn.
     """
@@ -58,6 +64,8 @@ class Summary:
     seed_std: float | None
     cell_std: float | None
     sentence: str
+    findings: Findings | None
+    claims: tuple[str, ...]
     at_model: dict[str, Any] | None = None
     accuracy_se: float | None = None
 
@@ -67,10 +75,18 @@ class Summary:
         Returns:
             What ``summary.json`` holds.
         """
-        return {"schema": SCHEMA, **self.__dict__}
+        found = self.findings
+        return {
+            "schema": SCHEMA,
+            **vars(self),
+            "findings": found and found.to_json(),
+            "claims": list(self.claims),
+        }
 
 
-def summarize(study: Study) -> Summary | None:
+def summarize(
+    study: Study, margin: float = MARGIN, reference: Normalization | None = None
+) -> Summary | None:
     """Read a study's finished trials.
 
     Only seeds that every cell has finished are compared, so that an interrupted scan is not read
@@ -78,6 +94,8 @@ def summarize(study: Study) -> Summary | None:
 
     Args:
         study: A scan, finished or not.
+        margin: The largest difference of accuracy that does not matter.
+        reference: What cells are compared with; the source's own statistics by default.
 
     Returns:
         The summary, or None while no seed has finished in every cell.
@@ -109,7 +127,14 @@ def summarize(study: Study) -> Summary | None:
         "seed_std": seed_std(grid),
         "cell_std": cell_std(grid),
     }
-    return Summary(**numbers, sentence=answer(specification, numbers))
+    table = trial_table(specification, trials, grid)
+    found = findings(specification, table, margin, reference)
+    return Summary(
+        **numbers,
+        sentence=answer(specification, numbers),
+        findings=found,
+        claims=() if found is None else tuple(claims(found)),
+    )
 
 
 def whole_seeds(grid: xr.DataArray) -> xr.DataArray:

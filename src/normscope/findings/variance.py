@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,49 @@ from normscope.findings.grid import cell_axes
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+@dataclass(frozen=True)
+class MeanSquares:
+    """The two-way analysis of variance of cells and seeds, without replication.
+
+    Attributes:
+        cell: Mean square of cells.
+        seed: Mean square of seeds.
+        residual: Mean square of what neither explains.
+        cells: How many cells.
+        seeds: How many seeds.
+    """
+
+    cell: float
+    seed: float
+    residual: float
+    cells: int
+    seeds: int
+
+
+def mean_squares(accuracies: np.ndarray) -> MeanSquares | None:
+    """The mean squares of a table of cells and seeds.
+
+    Args:
+        accuracies: Shape ``(C, S)``.
+
+    Returns:
+        Them, or None with fewer than two cells or seeds.
+    """
+    cells, seeds = accuracies.shape
+    if cells < 2 or seeds < 2:
+        return None
+    cell_means = accuracies.mean(axis=1, keepdims=True)
+    seed_means = accuracies.mean(axis=0, keepdims=True)
+    residuals = accuracies - cell_means - seed_means + accuracies.mean()
+    return MeanSquares(
+        cell=float(seeds * cell_means.var(ddof=1)),
+        seed=float(cells * seed_means.var(ddof=1)),
+        residual=float((residuals**2).sum() / ((cells - 1) * (seeds - 1))),
+        cells=cells,
+        seeds=seeds,
+    )
 
 
 def seed_std(grid: xr.DataArray) -> float | None:
@@ -41,13 +85,7 @@ def cell_std(grid: xr.DataArray) -> float | None:
     Returns:
         At least 0, or None with fewer than two seeds or two cells.
     """
-    values = grid.stack(cell=cell_axes(grid)).transpose("cell", "seed").to_numpy()
-    cells, seeds = values.shape
-    if cells < 2 or seeds < 2:
+    squares = mean_squares(grid.stack(cell=cell_axes(grid)).transpose("cell", "seed").to_numpy())
+    if squares is None:
         return None
-    cell_means = values.mean(axis=1, keepdims=True)
-    seed_means = values.mean(axis=0, keepdims=True)
-    residuals = values - cell_means - seed_means + values.mean()
-    ms_residual = (residuals**2).sum() / ((cells - 1) * (seeds - 1))
-    ms_cell = seeds * cell_means.var(ddof=1)
-    return float(np.sqrt(max(0.0, (ms_cell - ms_residual) / seeds)))
+    return float(np.sqrt(max(0.0, (squares.cell - squares.residual) / squares.seeds)))

@@ -9,46 +9,75 @@ from typing import TYPE_CHECKING
 from normscope.errors import NormscopeError
 from normscope.figures.accuracy_map import accuracy_map, draw_accuracy_map
 from normscope.figures.best_cells import best_cells_histogram, draw_best_cells
+from normscope.findings.paired import MARGIN
 from normscope.findings.summary import Summary, summarize
+from normscope.reports.page import scan_page
 from normscope.studies.study import Study
 from normscope.writing import replacing, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from normscope.normalization import Normalization
+
 SUMMARY = "summary.json"
 FIGURES = "figures"
+PAGE = "report.html"
 DOTS_PER_INCH = 150
 
 
-def report(folder: str | Path) -> Summary:
-    """Read a study and write ``summary.json`` and ``figures/*.png`` into its folder, without torch.
+def report(
+    folder: str | Path, margin: float = MARGIN, reference: Normalization | None = None
+) -> Summary:
+    """Read a study and write its summary, figures and page into its folder, without torch.
+
+    The files are ``summary.json``, ``figures/*.png`` and ``report.html``.
 
     Args:
         folder: The study's folder.
+        margin: The largest difference of accuracy that does not matter.
+        reference: What cells are compared with; the source's own statistics by default.
 
     Returns:
         The summary.
-
-    Raises:
-        NormscopeError: If it holds no study, or one without a seed finished in every cell.
     """
     folder = Path(folder)
-    study = Study.open(folder)
-    summary = summarize(study)
-    if summary is None:
-        raise NormscopeError(
-            f"{folder} must hold a scan with at least one seed finished in every cell, "
-            f"got {len(study.trials())} of {len(study.specification.trials())} trials. "
-            "Run the scan again to finish it."
-        )
+    study, summary = read_summary(folder, margin, reference)
     write_text(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     (folder / FIGURES).mkdir(exist_ok=True)
     save_figure(draw_accuracy_map(accuracy_map(study)), folder / FIGURES / "accuracy_map.png")
     save_figure(
         draw_best_cells(best_cells_histogram(study)), folder / FIGURES / "best_95_percent.png"
     )
+    write_text(folder / PAGE, scan_page(study, summary))
     return summary
+
+
+def read_summary(
+    folder: Path, margin: float = MARGIN, reference: Normalization | None = None
+) -> tuple[Study, Summary]:
+    """Open a study that has something to say.
+
+    Args:
+        folder: The study's folder.
+        margin: The largest difference of accuracy that does not matter.
+        reference: What cells are compared with.
+
+    Returns:
+        The study and its summary.
+
+    Raises:
+        NormscopeError: If it holds no study, or one without a seed finished in every cell.
+    """
+    study = Study.open(folder)
+    summary = summarize(study, margin, reference)
+    if summary is None:
+        raise NormscopeError(
+            f"{folder} must hold a scan with at least one seed finished in every cell, "
+            f"got {len(study.trials())} of {len(study.specification.trials())} trials. "
+            "Run the scan again to finish it."
+        )
+    return study, summary
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -1,0 +1,91 @@
+"""``normscope article``: the published study, side by side with ours."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from normscope.cli import options
+from normscope.cli.output import note, show, write_json
+
+if TYPE_CHECKING:
+    from normscope.article.running import Outcome
+
+EXAMPLE = "Example: normscope article mnist-statistics"
+
+
+def article(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="An experiment, or all; without it, they are listed.", metavar="NAME"),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Shrink everything to minutes, and say so.")
+    ] = False,
+    source: Annotated[str, typer.Option(help="Images in MNIST's place.")] = "mnist",
+    seeds: Annotated[
+        int | None, typer.Option(help="Replicates; 3, or 2 with --quick. The study has one.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="In place of 30, or 1 with --quick.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Trials that run at once.")] = None,
+    root: options.Root = None,
+    out: Annotated[Path, typer.Option(help="Where results are kept.")] = Path("runs/article"),
+    json: options.Json = None,
+) -> None:
+    """Redo the published study and compare, experiment by experiment."""
+    from normscope.article.published import EXPERIMENTS, SOURCE
+
+    if name is None:
+        lines = [f"{e.name}: {e.what} (needs {e.needs})" for e in EXPERIMENTS.values()]
+        show(f"The experiments of {SOURCE}:", *lines, json_target=json)
+        listed = [{"name": e.name, "what": e.what, "needs": e.needs} for e in EXPERIMENTS.values()]
+        write_json({"experiments": listed}, json)
+        return
+    from normscope.article.running import QUICK, Setting, run_article
+
+    setting = Setting(source=source, workers=workers, root=root, out=out)
+    setting = dataclasses.replace(setting, **(QUICK if quick else {}))
+    given = {"seeds": seeds, "epochs": epochs}
+    setting = dataclasses.replace(setting, **{k: v for k, v in given.items() if v is not None})
+    outcomes = run_article(name, setting, lambda wanted: note(f"{wanted} ..."))
+    if quick:
+        show(
+            "Shrunk by --quick: its accuracies show that an experiment runs, and compare with "
+            "nothing.",
+            json_target=json,
+        )
+    for outcome in outcomes:
+        _show(outcome, json)
+    write_json({"quick": quick, "experiments": [o.to_json() for o in outcomes]}, json)
+
+
+def _show(outcome: Outcome, json: str | None) -> None:
+    from rich import box
+    from rich.table import Table
+
+    published = outcome.published
+    show(f"{published.name}: {published.what}", json_target=json)
+    if outcome.absent is not None:
+        show(f"  not run: {outcome.absent}", json_target=json)
+        return
+    table = Table("", "published", "measured", "noise", "", box=box.SIMPLE_HEAD)
+    for row in outcome.rows:
+        noise = "" if row.noise is None else f"{row.noise:.4f}"
+        table.add_row(
+            row.label, f"{row.published:.4f}", f"{row.measured:.4f}", noise, WORDS[row.verdict]
+        )
+    show(
+        table, f"What the notebook computed: {published.computed}", *outcome.notes, json_target=json
+    )
+
+
+WORDS = {
+    "agrees": "agrees within the noise",
+    "differs": "differs",
+    "exact": "the same",
+    "single": "one seed: no noise to compare with",
+    "shrunk": "shrunk, not comparable",
+}

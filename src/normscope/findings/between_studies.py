@@ -1,0 +1,109 @@
+"""Two studies that share normalizations: by how much one exceeds the other, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from normscope.findings.comparison import FEWEST_SEEDS, Differences, holm, means, verdict
+from normscope.findings.image_noise import independent_images
+
+if TYPE_CHECKING:
+    from normscope.findings.findings import CellFinding
+    from normscope.findings.paired import Verdict
+    from normscope.normalization import Normalization
+
+
+@dataclass(frozen=True)
+class StudyDifference:
+    """One normalization in two studies.
+
+    Attributes:
+        normalization: What both tried.
+        value: Mean accuracy of the second study less that of the first.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        verdict: Corrected for the number of shared normalizations.
+    """
+
+    normalization: Normalization
+    value: float
+    low: float
+    high: float
+    verdict: Verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name.
+
+        Returns:
+            A mapping of plain values.
+        """
+        fields = {**vars(self), **self.normalization.to_json()}
+        del fields["normalization"]
+        return fields
+
+
+def study_differences(
+    first: tuple[CellFinding, ...], second: tuple[CellFinding, ...], margin: float
+) -> list[StudyDifference]:
+    """Compare what two studies both tried.
+
+    Studies may differ in anything, so their seeds are not taken for pairs: the variances of both
+    means add up, with Satterthwaite's degrees of freedom.
+
+    Args:
+        first: The cells and references of one study.
+        second: Those of the other.
+        margin: The largest difference that does not matter.
+
+    Returns:
+        One difference for each shared normalization, in the first study's order.
+    """
+    others = {cell.normalization: cell for cell in second}
+    shared = [cell for cell in first if cell.normalization in others]
+    if not shared:
+        return []
+    one, two = _Side.of(shared), _Side.of([others[cell.normalization] for cell in shared])
+    variance = one.variance + two.variance
+    doubt = one.variance**2 / one.freedom + two.variance**2 / two.freedom
+    freedom = np.maximum(variance**2 / np.maximum(doubt, np.finfo(float).tiny), 1)
+    se = np.sqrt(variance)
+    found = Differences(two.mean - one.mean, se, se, np.zeros_like(se), freedom)
+    enough = min(one.seeds, two.seeds) >= FEWEST_SEEDS
+    equal = holm(np.maximum(found.p_below(margin), found.p_above(-margin))) & enough
+    apart = holm(np.minimum(1, 2 * np.minimum(found.p_below(0), found.p_above(0)))) & enough
+    low, high = found.interval()
+    return [
+        StudyDifference(
+            cell.normalization, float(found.value[k]), float(low[k]), float(high[k]),
+            verdict(bool(equal[k]), bool(apart[k]), float(found.value[k])),
+        )
+        for k, cell in enumerate(shared)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Side:
+    mean: np.ndarray
+    variance: np.ndarray
+    freedom: np.ndarray
+    seeds: int
+
+    @classmethod
+    def of(cls, cells: list[CellFinding]) -> _Side:
+        accuracies = np.array([cell.seeds for cell in cells])
+        # One shared cell alone has no others to borrow from: its own variance is all there is.
+        if len(cells) == 1:
+            seeds = accuracies.shape[1]
+            variance = accuracies.var(axis=1, ddof=1) / seeds
+            return cls(accuracies.mean(axis=1), variance, np.array([seeds - 1.0]), seeds)
+        rows = means(accuracies, independent_images(accuracies, 2))
+        common = max(0.0, float(accuracies.mean(axis=0).var(ddof=1)) / rows.seeds)
+        return cls(
+            rows.mean,
+            rows.seed_variance + common,
+            np.minimum(rows.freedom, rows.seeds - 1.0),
+            rows.seeds,
+        )

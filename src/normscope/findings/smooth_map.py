@@ -1,0 +1,79 @@
+"""A smooth map of accuracy that does not chase noise, with its uncertainty."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from scipy.special import expit
+
+if TYPE_CHECKING:
+    from normscope.findings.comparison import Means
+
+POINTS = 41
+
+
+def smooth_map(
+    rows: Means, axes: tuple[np.ndarray, np.ndarray], log: tuple[bool, bool], images: int
+) -> xr.Dataset:
+    """Fit a Gaussian process to the cells, each with its own standard error.
+
+    On the logit of accuracy, where a fall to chance and a difference near 1 have comparable
+    heights. The kernel is a Matern 5/2 with one length per axis (Rasmussen and Williams, *Gaussian
+    Processes for Machine Learning*, 2006, section 5.4.1), whose parameters maximize the likelihood.
+
+    Args:
+        rows: The means, the cells first, std varying fastest.
+        axes: The grid's means and stds, increasing, at least two of each.
+        log: Whether each axis is to be read on a log scale.
+        images: Test images; an accuracy of 0 or 1 is moved in by half of one.
+
+    Returns:
+        ``accuracy``, and ``low`` and ``high`` of its 95 % interval, dims ``("mean", "std")``, on 41
+        points an axis.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+
+    places = [np.log(a) if is_log else a for a, is_log in zip(axes, log, strict=True)]
+    unit = [(p - p[0]) / (p[-1] - p[0]) for p in places]
+    where = np.stack(np.meshgrid(*unit, indexing="ij"), axis=-1).reshape(-1, 2)
+    half = 0.5 / images
+    accuracy = np.clip(rows.mean[: len(where)], half, 1 - half)
+    slope = 1 / (accuracy * (1 - accuracy))
+    logit = np.log(accuracy / (1 - accuracy))
+    variance = np.maximum(rows.seed_variance[: len(where)], (half**2) / rows.seeds) * slope**2
+    centre, scale = logit.mean(), logit.std() or 1.0
+    lengths: Any = [0.5, 0.5]
+    noise: Any = variance / scale**2 + 1e-9
+    process = GaussianProcessRegressor(
+        ConstantKernel(1.0, (1e-3, 1e3)) * Matern(lengths, (0.05, 20), nu=2.5),
+        alpha=noise,
+        n_restarts_optimizer=2,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        # A length at its bound means that an axis does not matter, which is a finding, not a fault.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        process.fit(where, (logit - centre) / scale)
+    fine = np.linspace(0, 1, POINTS)
+    points = np.stack(np.meshgrid(fine, fine, indexing="ij"), axis=-1).reshape(-1, 2)
+    fitted, error = (np.asarray(v) for v in process.predict(points, return_std=True))
+    levels = {"accuracy": 0.0, "low": -1.96, "high": 1.96}
+    coords = {
+        name: (np.geomspace if is_log else np.linspace)(a[0], a[-1], POINTS)
+        for name, a, is_log in zip(("mean", "std"), axes, log, strict=True)
+    }
+    return xr.Dataset(
+        {
+            name: (
+                ("mean", "std"),
+                expit(centre + scale * (fitted + z * error)).reshape(POINTS, POINTS),
+            )
+            for name, z in levels.items()
+        },
+        coords=coords,
+    )

@@ -1,0 +1,323 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const root = document.documentElement;
+  const element = (id) => document.getElementById(id);
+
+  element("theme").addEventListener("click", () => {
+    const dark = root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+  });
+
+  const make = (name, attributes, parent, text) => {
+    const svg = ["svg", "g", "rect", "path", "text", "line", "circle", "title"].includes(name);
+    const made = svg
+      ? document.createElementNS("http://www.w3.org/2000/svg", name)
+      : document.createElement(name);
+    for (const [key, value] of Object.entries(attributes || {})) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    if (parent) parent.append(made);
+    return made;
+  };
+  const short = (x) => String(Number(x.toPrecision(3)));
+  const fixed = (x) => x.toFixed(4);
+  const signed = (x) => (Math.abs(x) < 5e-5 ? "" : x < 0 ? "−" : "+") + Math.abs(x).toFixed(4);
+  const known = data.cells && data.cells.length > 0 && data.cells[0].verdict !== undefined;
+
+  const choices = (where, name, options, onChange) => {
+    options.forEach(([value, label], k) => {
+      const wrap = make("label", {}, where);
+      const input = make("input", { type: "radio", name, value }, wrap);
+      input.checked = k === 0;
+      input.addEventListener("change", () => onChange(value));
+      wrap.append(" " + label);
+    });
+  };
+
+  /* The map. */
+  const box = { left: 86, top: 8, width: 548, height: 400 };
+  const map = element("map");
+  const cells = (data.cells || []).filter((cell) => cell.grid);
+  const [across, upward] = data.axes || [];
+  const mapped = element("map") && data.axes.length === 2;
+  const columns = mapped ? across.values.length : 1;
+  const rows = mapped ? upward.values.length : 1;
+  const size = { x: box.width / columns, y: box.height / rows };
+  let view = "accuracy";
+  let focused = 0;
+  const picked = [];
+
+  /* Okabe and Ito's colours, which colour-blind readers tell apart. */
+  const verdicts = { better: "#0072b2", equivalent: "#009e73", open: "#b5bcc4", worse: "#d55e00" };
+
+  const place = (k) => ({
+    x: box.left + Math.floor(k / rows) * size.x,
+    y: box.top + box.height - ((k % rows) + 1) * size.y,
+  });
+  const colour = (value, low, high) => {
+    const t = high > low ? (value - low) / (high - low) : 0.5;
+    return data.colours[Math.max(0, Math.min(63, Math.round(t * 63)))];
+  };
+  const extent = (values) => [Math.min(...values), Math.max(...values)];
+  /* A corner that fails must not hide all other differences: colours end near the bulk. */
+  const bulk = (values) => {
+    const sorted = [...values].sort((a, b) => a - b);
+    const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+    const reach = 1.5 * (at(0.85) - at(0.15));
+    return [Math.max(sorted[0], at(0.15) - reach), Math.min(sorted[sorted.length - 1], at(0.85) + reach)];
+  };
+  const ends = (values, [low, high]) => {
+    const [least, most] = extent(values);
+    return { low, high, under: least < low, over: most > high };
+  };
+
+  const inGrid = (values, value, log) => {
+    const at = log ? Math.log : (x) => x;
+    for (let k = 0; k + 1 < values.length; k++) {
+      if (value >= values[k] && value <= values[k + 1])
+        return k + (at(value) - at(values[k])) / (at(values[k + 1]) - at(values[k]));
+    }
+    return value === values[0] ? 0 : null;
+  };
+  const marker = (point, symbol, label) => {
+    const i = inGrid(across.values, point[0], across.log);
+    const j = inGrid(upward.values, point[1], upward.log);
+    if (i === null || j === null) return;
+    const x = box.left + (i + 0.5) * size.x;
+    const y = box.top + box.height - (j + 0.5) * size.y;
+    for (const [fill, stroke, width] of [["none", "#000", 5], ["#fff", "#fff", 0.5]]) {
+      const text = make("text", { x, y: y + 8, "text-anchor": "middle", "pointer-events": "none" }, map, symbol);
+      text.style.cssText = `font-size:22px;fill:${fill};stroke:${stroke};stroke-width:${width}`;
+    }
+    make("title", {}, map.lastChild, label);
+  };
+
+  const smoothLayer = (values) => {
+    const [low, high] = bulk(values.flat());
+    const n = values.length;
+    const inner = { x: box.left + size.x / 2, y: box.top + size.y / 2, w: box.width - size.x, h: box.height - size.y };
+    const step = { x: inner.w / (n - 1), y: inner.h / (n - 1) };
+    make("rect", { x: box.left, y: box.top, width: box.width, height: box.height, fill: "var(--back)" }, map);
+    values.forEach((line, i) => line.forEach((value, j) => {
+      make("rect", {
+        x: inner.x + (i - 0.5) * step.x, y: inner.y + inner.h - (j + 0.5) * step.y,
+        width: step.x + 0.5, height: step.y + 0.5, fill: colour(value, low, high),
+      }, map);
+    }));
+    if (view === "smooth") {
+      for (const contour of data.smooth.contours) for (const line of contour.lines) {
+        const d = line.map(([x, y], k) => `${k ? "L" : "M"}${inner.x + x * inner.w},${inner.y + inner.h - y * inner.h}`).join("");
+        make("path", { d, class: "halo" }, map);
+        make("title", {}, make("path", { d, class: "contour" }, map), fixed(contour.level));
+      }
+    }
+    return ends(values.flat(), [low, high]);
+  };
+
+  const drawMap = () => {
+    map.replaceChildren();
+    map.setAttribute("viewBox", "0 0 640 474");
+    const field = { accuracy: (c) => c.accuracy, noise: (c) => c.se }[view];
+    let range = null;
+    if (view === "verdict") range = null;
+    else if (field) range = ends(cells.map(field), bulk(cells.map(field)));
+    else range = smoothLayer(view === "smooth" ? data.smooth.accuracy : data.smooth.half);
+    const grid = make("g", { role: "row" }, map);
+    cells.forEach((cell, k) => {
+      const { x, y } = place(k);
+      const rect = make("rect", {
+        x, y, width: size.x - 1, height: size.y - 1, role: "gridcell", tabindex: k === focused ? 0 : -1,
+        fill: view === "verdict" ? verdicts[cell.verdict] : field ? colour(field(cell), range.low, range.high) : "transparent",
+        "aria-label": `${cell.name}, accuracy ${fixed(cell.accuracy)}`, "data-cell": k,
+      }, grid);
+      rect.addEventListener("pointerenter", () => show(k));
+      rect.addEventListener("focus", () => { focused = k; show(k); });
+      rect.addEventListener("click", () => { focused = k; pick(k); });
+      rect.addEventListener("keydown", (event) => move(event, k));
+      if ((field || view === "verdict") && cell.plateau && size.x > 10)
+        make("circle", { class: "plateau", cx: x + size.x / 2, cy: y + size.y / 2, r: Math.min(size.x, size.y) * 0.28 }, map);
+    });
+    across.values.forEach((mean, i) => {
+      if (columns > 7 && i % Math.ceil(columns / 7)) return;
+      make("text", { x: box.left + (i + 0.5) * size.x, y: box.top + box.height + 24, "text-anchor": "middle", class: "tick" }, map, short(mean));
+    });
+    upward.values.forEach((std, j) => {
+      if (rows > 10 && j % Math.ceil(rows / 10)) return;
+      make("text", { x: box.left - 8, y: box.top + box.height - (j + 0.5) * size.y + 4, "text-anchor": "end", class: "tick" }, map, short(std));
+    });
+    make("text", { x: box.left + box.width / 2, y: box.top + box.height + 56, "text-anchor": "middle" }, map, across.name);
+    make("text", { x: 18, y: box.top + box.height / 2, transform: `rotate(-90 18 ${box.top + box.height / 2})`, "text-anchor": "middle" }, map, upward.name);
+    marker(data.best, "★", "highest mean accuracy");
+    if (data.reference) marker(data.reference, "◆", "reference");
+    make("rect", { class: "focus", width: size.x - 1, height: size.y - 1, visibility: "hidden", id: "focus" }, map);
+    drawLegend(range);
+  };
+
+  const drawLegend = (range) => {
+    const legend = element("legend");
+    legend.replaceChildren();
+    if (range) drawRamp(legend, range);
+    else for (const [word, tone] of Object.entries(verdicts)) {
+      const item = make("span", {}, legend);
+      make("span", { class: "swatch" }, item).style.background = tone;
+      item.append(` ${word}`);
+    }
+    make("span", {}, legend, "★ highest mean");
+    if (data.reference) make("span", {}, legend, "◆ reference");
+    if (known && !["smooth", "half"].includes(view)) make("span", {}, legend, "○ plateau");
+  };
+  const drawRamp = (legend, { low, high, under, over }) => {
+    const ramp = make("span", {}, legend, (under ? "≤ " : "") + fixed(low));
+    const strip = make("span", { class: "ramp" }, ramp);
+    strip.style.background = `linear-gradient(90deg,${data.colours.join(",")})`;
+    ramp.append((over ? "≥ " : "") + fixed(high));
+  };
+
+  const show = (k) => {
+    const cell = cells[k];
+    const { x, y } = place(k);
+    const ring = element("focus");
+    ring.setAttribute("x", x); ring.setAttribute("y", y); ring.setAttribute("visibility", "visible");
+    const detail = element("detail");
+    detail.replaceChildren();
+    const table = make("table", {}, detail);
+    const row = (name, value) => {
+      const line = make("tr", {}, table);
+      make("th", { scope: "row" }, line, name);
+      make("td", {}, line, value);
+    };
+    row("mean/std", cell.name);
+    row("accuracy", known ? `${fixed(cell.accuracy)} ± ${fixed(cell.se)}` : fixed(cell.accuracy));
+    row("by seed", cell.seeds.map(fixed).join(", "));
+    if (known) {
+      row("against reference", `${signed(cell.difference)} (${signed(cell.low)} to ${signed(cell.high)})`);
+      row("says", cell.verdict + (cell.plateau ? ", on the plateau" : ""));
+    }
+  };
+  const pick = (k) => {
+    const at = picked.indexOf(k);
+    if (at >= 0) picked.splice(at, 1);
+    else picked.push(k);
+    if (picked.length > 5) picked.shift();
+    show(k);
+    drawCurves();
+  };
+  const move = (event, k) => {
+    const step = { ArrowRight: rows, ArrowLeft: -rows, ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (event.key === "Enter" || event.key === " ") pick(k);
+    else if (step === undefined) return;
+    else {
+      const next = k + step;
+      const crosses = Math.abs(step) === 1 && Math.floor(next / rows) !== Math.floor(k / rows);
+      if (next >= 0 && next < cells.length && !crosses) {
+        const all = map.querySelectorAll("[role=gridcell]");
+        all[k].setAttribute("tabindex", -1);
+        all[next].setAttribute("tabindex", 0);
+        all[next].focus();
+      }
+    }
+    event.preventDefault();
+  };
+
+  /* Training curves. */
+  const lines = ["var(--accent)", "var(--mark)", "#2a9d6f", "#b8860b", "#8e6bbf"];
+  const dashes = ["", "6 3", "2 3", "8 3 2 3", "12 4"];
+  let measure = "accuracy";
+  const drawCurves = () => {
+    const svg = element("curves");
+    svg.replaceChildren();
+    svg.setAttribute("viewBox", "0 0 400 240");
+    const shown = picked.map((k, n) => [n, cells[k].name, data.curves[cells[k].name] || []]);
+    const values = shown.flatMap(([, , runs]) => runs.flatMap((run) => run[measure])).filter((v) => v !== null);
+    element("picked").textContent = values.length
+      ? shown.map(([n, name]) => `${["solid", "dashed", "dotted", "dash-dot", "long dashes"][n]} ${name}`).join(" · ")
+      : "No epoch has this number.";
+    if (!values.length) return;
+    const [low, high] = extent(values);
+    const px = (e) => 52 + (data.epochs > 1 ? (e / (data.epochs - 1)) * 330 : 165);
+    const py = (v) => 12 + (high > low ? (1 - (v - low) / (high - low)) * 180 : 90);
+    for (const value of new Set([low, (low + high) / 2, high])) {
+      make("line", { class: "axis", x1: 52, x2: 382, y1: py(value), y2: py(value) }, svg);
+      make("text", { class: "tick", x: 46, y: py(value) + 4, "text-anchor": "end" }, svg, value.toPrecision(3));
+    }
+    make("text", { class: "tick", x: 52, y: 212, "text-anchor": "middle" }, svg, "1");
+    if (data.epochs > 1) make("text", { class: "tick", x: 382, y: 212, "text-anchor": "middle" }, svg, data.epochs);
+    make("text", { x: 217, y: 232, "text-anchor": "middle" }, svg, "epoch");
+    for (const [n, name, runs] of shown) for (const run of runs) {
+      const points = run[measure].map((v, e) => [e, v]).filter(([, v]) => v !== null);
+      const d = points.map(([e, v], k) => `${k ? "L" : "M"}${px(e)},${py(v)}`).join("");
+      const line = make("path", { d, fill: "none", "stroke-width": 1.6, "stroke-dasharray": dashes[n] }, svg);
+      line.style.stroke = lines[n];
+      make("title", {}, line, `${name}, seed ${run.seed}`);
+      if (points.length === 1) {
+        const dot = make("circle", { cx: px(points[0][0]), cy: py(points[0][1]), r: 3.5 }, svg);
+        dot.style.fill = lines[n];
+      }
+    }
+  };
+
+  /* The table. */
+  const rowsOfTable = data.cells || data.compared;
+  const fields = data.compared
+    ? [["study", "study"], ["name", "mean/std"], ["value", "difference"], ["low", "from"], ["high", "to"], ["verdict", "verdict"]]
+    : [["name", "mean/std"], ["mean", "mean"], ["std", "std"], ["accuracy", "accuracy"]];
+  if (known) fields.push(["se", "± se"], ["difference", "difference"], ["low", "from"], ["high", "to"], ["verdict", "against reference"], ["plateau", "plateau"]);
+  let order = [data.compared ? "value" : "accuracy", -1];
+  const text = (cell, key) => {
+    const value = cell[key];
+    if (key === "plateau") return value ? "plateau" : "";
+    if (Array.isArray(value)) return value.map(short).join(", ");
+    if (typeof value !== "number") return value;
+    if (key === "mean" || key === "std") return short(value);
+    return ["difference", "value", "low", "high"].includes(key) ? signed(value) : fixed(value);
+  };
+  const drawTable = () => {
+    const table = element("cells");
+    const wanted = element("filter").value.trim().toLowerCase();
+    const [key, direction] = order;
+    const kept = rowsOfTable
+      .filter((cell) => fields.some(([f]) => String(text(cell, f)).toLowerCase().includes(wanted)))
+      .sort((a, b) => direction * (a[key] < b[key] ? -1 : a[key] > b[key] ? 1 : 0));
+    const body = table.tBodies[0];
+    body.replaceChildren();
+    for (const cell of kept) {
+      const line = make("tr", {}, body);
+      for (const [f] of fields) make("td", {}, line, text(cell, f));
+    }
+    element("count").textContent = `${kept.length} of ${rowsOfTable.length}`;
+    for (const head of table.tHead.rows[0].cells) {
+      const mine = head.dataset.key === key;
+      head.setAttribute("aria-sort", mine ? (direction > 0 ? "ascending" : "descending") : "none");
+      head.firstChild.textContent = head.dataset.label + (mine ? (direction > 0 ? " ↑" : " ↓") : "");
+    }
+  };
+
+  if (mapped) {
+    const views = [["accuracy", "accuracy"]];
+    if (known) views.push(["verdict", "against the reference"], ["noise", "standard error"]);
+    if (data.smooth) views.push(["smooth", "smooth, with contours"], ["half", "uncertainty of the smooth map"]);
+    choices(element("views"), "view", views, (value) => { view = value; drawMap(); });
+    choices(element("measures"), "measure", [["accuracy", "accuracy"], ["loss", "training loss"]], (value) => { measure = value; drawCurves(); });
+    const top = cells.reduce((best, cell, k) => (cell.accuracy > cells[best].accuracy ? k : best), 0);
+    const worst = cells.reduce((low, cell, k) => (cell.accuracy < cells[low].accuracy ? k : low), 0);
+    picked.push(top);
+    if (worst !== top) picked.push(worst);
+    drawMap();
+    drawCurves();
+  }
+  if (element("cells")) {
+    const head = make("tr", {}, make("thead", {}, element("cells")));
+    make("tbody", {}, element("cells"));
+    for (const [key, label] of fields) {
+      const cell = make("th", { scope: "col", "data-key": key, "data-label": label }, head);
+      make("button", { type: "button" }, cell, label).addEventListener("click", () => {
+        order = [key, order[0] === key ? -order[1] : 1];
+        drawTable();
+      });
+    }
+    element("filter").addEventListener("input", drawTable);
+    drawTable();
+  }
+})();

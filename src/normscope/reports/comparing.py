@@ -1,0 +1,138 @@
+"""Several studies side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from normscope.errors import NormscopeError
+from normscope.findings.between_studies import StudyDifference, study_differences
+from normscope.findings.paired import MARGIN
+from normscope.reports.page import render
+from normscope.reports.writing import read_summary
+from normscope.writing import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from normscope.findings.summary import Summary
+    from normscope.normalization import Normalization
+
+
+@dataclass(frozen=True)
+class ComparedStudy:
+    """One of the studies.
+
+    Attributes:
+        name: Its folder, as the caller named it.
+        title: What was trained on what.
+        summary: What it says.
+        differences: From the first study, where both tried the same; empty for the first.
+    """
+
+    name: str
+    title: str
+    summary: Summary
+    differences: list[StudyDifference]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several studies.
+
+    Attributes:
+        studies: In the order of the call; the first is what the others are compared with.
+        margin: The largest difference of accuracy that does not matter.
+    """
+
+    studies: list[ComparedStudy]
+    margin: float
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is known of each study against the first."""
+        return [self._sentence(study) for study in self.studies[1:]]
+
+    def _sentence(self, study: ComparedStudy) -> str:
+        first = self.studies[0].name
+        found = study.differences
+        if not found:
+            return f"{study.name} and {first} share no normalization that can be compared."
+        counts = dict.fromkeys(("equivalent", "better", "worse", "open"), 0)
+        for difference in found:
+            counts[difference.verdict] += 1
+        return (
+            f"{study.name} against {first}, over {len(found)} normalizations that both tried: "
+            f"{counts['equivalent']} equivalent within {self.margin:g}, {counts['better']} better, "
+            f"{counts['worse']} worse, {counts['open']} open."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name.
+
+        Returns:
+            A mapping of plain values.
+        """
+        return {
+            "margin": self.margin,
+            "sentences": self.sentences,
+            "studies": [
+                {
+                    "name": study.name,
+                    "title": study.title,
+                    "summary": study.summary.to_json(),
+                    "differences": [d.to_json() for d in study.differences],
+                }
+                for study in self.studies
+            ],
+        }
+
+
+def compare(
+    folders: Sequence[Path],
+    out: Path,
+    margin: float = MARGIN,
+    reference: Normalization | None = None,
+) -> Comparison:
+    """Compare studies with the first of them, and write a page.
+
+    Args:
+        folders: At least two studies' folders.
+        out: The page.
+        margin: The largest difference of accuracy that does not matter.
+        reference: What each study's own cells are compared with.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        NormscopeError: If there are fewer than two folders.
+    """
+    if len(folders) < 2:
+        raise NormscopeError(
+            f"a comparison must have at least two studies, got {len(folders)}. Name another folder."
+        )
+    read = [read_summary(folder, margin, reference) for folder in folders]
+    first = read[0][1].findings
+    studies = []
+    for k, (folder, (study, summary)) in enumerate(zip(folders, read, strict=True)):
+        found = summary.findings
+        differences = (
+            study_differences(first.cells, found.cells, margin) if k and first and found else []
+        )
+        title = f"{study.specification.model} on {study.specification.source}"
+        studies.append(ComparedStudy(str(folder), title, summary, differences))
+    comparison = Comparison(studies, margin)
+    write_text(out, _page(comparison))
+    return comparison
+
+
+def _page(comparison: Comparison) -> str:
+    cells = [
+        {**d.to_json(), "name": f"{d.normalization:.4g}", "study": study.name}
+        for study in comparison.studies
+        for d in study.differences
+    ]
+    title = " and ".join(dict.fromkeys(study.title for study in comparison.studies))
+    return render("comparison.html", title=title, data={"compared": cells}, comparison=comparison)

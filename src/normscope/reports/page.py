@@ -1,0 +1,93 @@
+"""The report page: one self-contained HTML file that asks nobody for anything."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from markupsafe import Markup
+
+from normscope.reports.page_data import command, facts, page_data
+
+if TYPE_CHECKING:
+    from normscope.findings.summary import Summary
+    from normscope.studies.study import Study
+
+NAMES = {
+    "normalization": "normalization",
+    "seed": "seed",
+    "interaction": "their interaction",
+    "test_images": "draw of the test images",
+}
+
+ENDS = {
+    "grid": "the grid ends",
+    "loss": "the next value loses more",
+    "open": "not enough seeds to tell",
+}
+
+
+def scan_page(study: Study, summary: Summary) -> str:
+    """Write a scan's page.
+
+    Args:
+        study: A scan with at least one seed finished in every cell.
+        summary: What it says.
+
+    Returns:
+        HTML, with its style, script and data inside. Names appear as text, whatever they hold.
+    """
+    data = page_data(study, summary)
+    return render(
+        "scan.html",
+        title=data["title"],
+        data=data,
+        summary=summary,
+        found=summary.findings,
+        axes=study.specification.axes,
+        share_names=NAMES,
+        ends=ENDS,
+        facts=facts(study),
+        specification=study.specification.to_toml(),
+        command=command(study.specification),
+    )
+
+
+def render(template: str, data: dict[str, Any], **values: Any) -> str:
+    """Fill a template of ``reports/assets``.
+
+    Args:
+        template: Its file's name.
+        data: What its script reads.
+        values: What its text needs.
+
+    Returns:
+        HTML.
+    """
+    folder = files("normscope.reports") / "assets"
+
+    def read(name: str) -> str:
+        return (folder / name).read_text(encoding="utf-8")
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(read), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["at"] = _at
+    # In a script element only "<" could end it, and JSON can spell it otherwise.
+    text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return environment.get_template(template).render(
+        **values,
+        data=Markup(text),  # noqa: S704 - JSON without any "<"
+        style=Markup(read("page.css")),  # noqa: S704 - our own file
+        script=Markup(read("page.js")),  # noqa: S704 - our own file
+    )
+
+
+def _at(fields: dict[str, Any]) -> str:
+    def numbers(value: float | list[float]) -> str:
+        return ",".join(f"{v:.4g}" for v in (value if isinstance(value, list) else [value]))
+
+    return f"{numbers(fields['mean'])}/{numbers(fields['std'])}"

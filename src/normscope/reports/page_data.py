@@ -1,0 +1,236 @@
+"""What the report page shows, as plain data."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from contourpy import contour_generator
+from matplotlib.colors import to_hex
+
+from normscope.figures.accuracy_map import accuracy_map
+from normscope.findings.comparison import means
+from normscope.findings.grid import accuracy_grid
+from normscope.findings.smooth_map import smooth_map
+from normscope.findings.summary import whole_seeds
+from normscope.findings.trial_table import trial_table
+
+if TYPE_CHECKING:
+    from normscope.findings.summary import Summary
+    from normscope.normalization import Normalization
+    from normscope.studies.axis import Axis
+    from normscope.studies.specification import ScanSpec
+    from normscope.studies.study import Study
+    from normscope.trials.result import FinishedTrial
+
+COLOURS = 64
+CONTOURS = 6
+MOST_EPOCHS = 60_000
+"""Of training curves on one page, which keeps it below 6 MB; further seeds are left out."""
+
+
+def page_data(study: Study, summary: Summary) -> dict[str, Any]:
+    """Collect what the page of a scan shows.
+
+    Args:
+        study: A scan with at least one seed finished in every cell.
+        summary: What it says.
+
+    Returns:
+        Plain values, all of which JSON can hold.
+    """
+    specification, trials = study.specification, study.trials()
+    found, best = summary.findings, accuracy_map(study).best
+    return {
+        "title": f"{specification.model} on {specification.source}",
+        "axes": [_axis(axis) for axis in specification.axes],
+        "cells": _cells(specification, trials, summary),
+        "margin": None if found is None else found.margin,
+        "best": list(best),
+        "reference": None if found is None else _place(specification, found.reference),
+        "smooth": None if found is None else _smooth(specification, trials),
+        "curves": _curves(trials),
+        "epochs": specification.recipe.epochs,
+        "colours": colours(),
+    }
+
+
+def facts(study: Study) -> list[tuple[str, str]]:
+    """Versions, hardware, seeds, duration and the exact specification.
+
+    Args:
+        study: A scan with at least one finished trial.
+
+    Returns:
+        Names and values, in the order in which they are shown.
+    """
+    trials = study.trials()
+    environments = [trial.result.environment for trial in trials]
+    rows = [
+        ("trials finished", f"{len(trials)} of {len(study.specification.trials())}"),
+        ("seeds", ", ".join(str(k) for k in sorted({t.spec.seed for t in trials}))),
+        (
+            "duration",
+            f"{sum(t.result.seconds for t in trials):,.0f} s of trials in all",
+        ),
+        ("epochs", str(study.specification.recipe.epochs)),
+        ("test images", f"{trials[0].result.test_images:,}"),
+    ]
+    names = dict.fromkeys(name for environment in environments for name in environment)
+    for name in names:
+        values = [str(e.get(name)) for e in environments]
+        if name == "time":
+            rows.append(("run", f"{min(values)} to {max(values)}"))
+        else:
+            rows.append((name.replace("_", " "), ", ".join(dict.fromkeys(values))))
+    return rows
+
+
+def command(specification: ScanSpec) -> str:
+    """The command that repeats a scan.
+
+    Args:
+        specification: The scan.
+
+    Returns:
+        A line for a shell, every word quoted where it has to be.
+    """
+    recipe, scale = specification.recipe, specification.init_scale
+    options = {
+        **{axis.name: axis.text for axis in specification.axes},
+        "norm": specification.base,
+        "seeds": specification.seeds if recipe.trains else None,
+        "weights": specification.options.weights,
+        "resize": specification.images.resize,
+        "crop": specification.images.crop,
+        "channels": specification.images.channels,
+        "half-width": specification.half_width,
+        "model": specification.model,
+        "recipe": recipe.name,
+        "epochs": recipe.epochs if recipe.trains else None,
+        "train-images": specification.train_images,
+        "weight-init": scale.weight if scale.weight != 1 else None,
+        "bias-init": scale.bias if scale.bias != 1 else None,
+        "device": specification.device,
+        "precision": specification.precision,
+        "trainer": specification.trainer,
+        "threads": specification.threads,
+    }
+    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    given += ["--new-head"] * specification.options.new_head
+    given += ["--no-batchnorm"] * (not specification.options.batchnorm)
+    return shlex.join(["normscope", "scan", specification.source, *given])
+
+
+def colours() -> list[str]:
+    """A colour map that a colour-blind reader can use, from low to high.
+
+    Returns:
+        Colours of cividis (Nunez, Anderton and Renslow, PLoS ONE 13, 2018,
+        doi:10.1371/journal.pone.0199239), as CSS has them.
+    """
+    steps = mpl.colormaps["cividis"](np.linspace(0, 1, COLOURS))
+    return [to_hex(step) for step in steps]
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    return {"name": axis.name, "values": list(axis.values), "log": axis.name.startswith("std")}
+
+
+def _place(specification: ScanSpec, normalization: Normalization) -> list[float] | None:
+    """Where a normalization lies on the axes of the map."""
+    places = specification.cells().get(normalization)
+    if places is not None:
+        return [axis.values[i] for axis, i in zip(specification.axes, places, strict=True)]
+    if [axis.name for axis in specification.axes] != ["mean", "std"]:
+        return None
+    return [float(np.mean(normalization.mean)), float(np.mean(normalization.std))]
+
+
+def _cells(
+    specification: ScanSpec, trials: list[FinishedTrial], summary: Summary
+) -> list[dict[str, Any]]:
+    """One entry per cell, std varying fastest, then the references off the grid."""
+    if summary.findings is not None:
+        grid_cells = summary.findings.grid_cells
+        return [
+            {
+                **_rounded(cell.to_json()),
+                "grid": k < grid_cells,
+                "name": f"{cell.normalization:.4g}",
+            }
+            for k, cell in enumerate(summary.findings.cells)
+        ]
+    grid = whole_seeds(accuracy_grid(specification, trials))
+    return [
+        {
+            **normalization.to_json(),
+            "accuracy": float(grid[place].mean()),
+            "seeds": [float(v) for v in grid[place]],
+            "grid": True,
+            "name": f"{normalization:.4g}",
+        }
+        for normalization, place in specification.cells().items()
+    ]
+
+
+def _rounded(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: round(value, 6) if isinstance(value, float) and name not in {"mean", "std"} else value
+        for name, value in fields.items()
+    }
+
+
+def _smooth(specification: ScanSpec, trials: list[FinishedTrial]) -> dict[str, Any] | None:
+    axes = [np.array(axis.values) for axis in specification.axes]
+    if len(axes) != 2 or min(len(axis) for axis in axes) < 2:
+        return None
+    log = [axis.log or axis.name.startswith("std") for axis in specification.axes]
+    grid = whole_seeds(accuracy_grid(specification, trials))
+    table = trial_table(specification, trials, grid)
+    fitted = smooth_map(
+        means(table.accuracies, table.noise, exact=table.exact).first(table.cells),
+        (axes[0], axes[1]),
+        (log[0], log[1]),
+        trials[0].result.test_images,
+    )
+    accuracy = fitted["accuracy"].to_numpy()
+    fine = np.linspace(0, 1, len(accuracy))
+    lines: Any = contour_generator(fine, fine, accuracy.T)
+    levels = np.linspace(accuracy.min(), accuracy.max(), CONTOURS + 2)[1:-1]
+    return {
+        "accuracy": np.round(accuracy, 5).tolist(),
+        "half": np.round((fitted["high"] - fitted["low"]).to_numpy() / 2, 5).tolist(),
+        "contours": [
+            {"level": float(level), "lines": [np.round(line, 4).tolist() for line in found]}
+            for level in levels
+            if (found := lines.lines(float(level))) and np.ptp(accuracy) > 0
+        ],
+    }
+
+
+def _curves(trials: list[FinishedTrial]) -> dict[str, list[dict[str, Any]]]:
+    """Histories by normalization, the lowest seeds first, as many as a page can carry."""
+    curves: dict[str, list[dict[str, Any]]] = {}
+    carried = 0
+    for trial in sorted(trials, key=lambda t: t.spec.seed):
+        carried += len(trial.result.history)
+        if carried > MOST_EPOCHS:
+            break
+        curves.setdefault(f"{trial.spec.normalization:.4g}", []).append(
+            {
+                "seed": trial.spec.seed,
+                "loss": [_short(e.get("train_loss")) for e in trial.result.history],
+                "accuracy": [
+                    _short(e.get("validation_accuracy") or e.get("test_accuracy"))
+                    for e in trial.result.history
+                ],
+            }
+        )
+    return curves
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.5g}")

@@ -1,0 +1,76 @@
+"""Finished studies whose accuracies are made up, to see what their page makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from normscope.init_scale import InitScale
+from normscope.normalization import Normalization
+from normscope.studies.axis import Axis
+from normscope.studies.specification import ScanSpec
+from normscope.studies.study import Study
+from normscope.trials.recipe import LENET
+from normscope.trials.result import TrialResult, pack_bits
+
+IMAGES = 4000
+
+
+def made_up(folder, mean="-2:3:6", std="0.02:2:5:log", seeds=4, epochs=3, **names):
+    """A study with a plateau, a slope and a corner that fails."""
+    rng = np.random.default_rng(0)
+    fields = {"source": "digits", "model": "lenet", **names}
+    specification = ScanSpec(
+        fingerprint="", data=Normalization(0.3055, 0.3761), train_images=None,
+        recipe=replace(LENET, epochs=epochs), init_scale=InitScale(),
+        mean=Axis.parse("mean", mean), std=Axis.parse("std", std), seeds=seeds, device="cpu",
+        threads=1, precision="fp32", **fields,
+    )  # fmt: skip
+    study = Study.create(folder, specification)
+    hard = rng.random(IMAGES)
+    for spec in specification.trials():
+        m, s = spec.normalization.mean[0], spec.normalization.std[0]
+        far = (abs(m - 0.3) + 0.2) / s
+        chance = 0.985 + 0.002 * rng.standard_normal() - 0.0006 * far
+        chance = 0.1 if far > 120 else chance
+        correct = hard + 0.002 * rng.standard_normal(IMAGES) < chance
+        accuracy = float(correct.mean())
+        history = [
+            {
+                "epoch": e + 1, "train_loss": 1.5 / (e + 1), "seconds": 1.0,
+                "validation_accuracy": accuracy * (1 - 0.1 / (e + 1)),
+            }
+            for e in range(epochs)
+        ]  # fmt: skip
+        environment = {
+            "time": "2026-01-01T00:00:00+00:00",
+            "normscope": "0",
+            "processor": "made up",
+        }
+        study.add(
+            spec,
+            TrialResult(
+                accuracy, 0.1, False, 1.0, "fp32", "cpu", history, pack_bits(correct), IMAGES, {},
+                environment,
+            ),
+        )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_up_study(tmp_path_factory):
+    return made_up(tmp_path_factory.mktemp("pages") / "study")
+
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="session")
+def hostile_study(tmp_path_factory):
+    """One whose names are HTML."""
+    return made_up(
+        tmp_path_factory.mktemp("pages") / "hostile", mean="0,0.5", std="0.5,1", seeds=3, epochs=1,
+        source=HOSTILE, model="</script><script>alert(2)</script>",
+    )  # fmt: skip

@@ -1,0 +1,217 @@
+"""The report page in headless Chromium: it opens alone, answers the mouse and the keyboard."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import normscope
+from normscope.cli.app import run
+from normscope.errors import NormscopeError
+from normscope.reports.comparing import compare
+from normscope.reports.page_data import colours, command
+from normscope.studies.study import Study
+
+from .conftest import HOSTILE, made_up
+
+ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "report"
+LARGEST_BYTES = 6_000_000
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("chromium is not installed: the page cannot be opened")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """A function that opens a file and fails the test on any error, message or request."""
+    opened, faults = [], []
+
+    def open_(path: Path, width=1280, height=900, theme="light"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+        opened.append(page)
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: (faults.append("a dialog"), dialog.dismiss()))
+        address = path.resolve().as_uri()
+        page.on("request", lambda r: None if r.url == address else faults.append(r.url))
+        page.goto(address)
+        return page
+
+    yield open_
+    for page in opened:
+        page.close()
+    assert faults == []
+
+
+@pytest.fixture(scope="module")
+def reported(made_up_study):
+    normscope.report(made_up_study)
+    return made_up_study / "report.html"
+
+
+def test_hover_shows_the_cell_its_seeds_and_interval(open_page, reported):
+    page = open_page(reported)
+    cells = page.locator("#map [role=gridcell]")
+    assert cells.count() == 30
+    cells.nth(7).hover()
+    detail = page.locator("#detail").inner_text()
+    assert re.search(r"accuracy\s+0\.\d{4} ± 0\.\d{4}", detail)
+    assert re.search(r"by seed\s+(0\.\d{4}(, )?){4}", detail)
+    assert re.search(r"against reference\s+.?0\.\d{4} \(.?0\.\d{4} to .?0\.\d{4}\)", detail)
+    before = page.locator("#picked").inner_text()
+    cells.nth(7).click()
+    assert page.locator("#picked").inner_text() != before
+
+
+def test_the_keyboard_reaches_every_cell(open_page, reported):
+    page = open_page(reported)
+    page.locator("#map [role=gridcell][tabindex='0']").focus()
+    first = page.locator("#detail").inner_text()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.dataset.cell") == "6"
+    assert page.locator("#detail").inner_text() != first
+    page.keyboard.press("Enter")
+    assert len(page.locator("#picked").inner_text().split(" · ")) == 3
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.cell") == "5"
+
+
+def test_every_view_is_drawn(open_page, reported):
+    page = open_page(reported)
+    fills = set()
+    for view in ("accuracy", "verdict", "noise", "smooth", "half"):
+        page.locator(f"input[value={view}]").first.check()
+        fills.add(page.locator("#map").inner_html())
+        assert page.locator("#legend").inner_text()
+    assert len(fills) == 5
+    page.locator("input[value=smooth]").check()
+    assert page.locator("#map path.contour").count() > 0
+    page.locator("input[value=loss]").check()
+    assert page.locator("#curves path").count() == 8
+
+
+def test_the_table_sorts_and_filters(open_page, reported):
+    page = open_page(reported)
+
+    def column(k):
+        return [float(t) for t in page.locator(f"#cells tbody td:nth-child({k})").all_inner_texts()]
+
+    assert column(4) == sorted(column(4), reverse=True)
+    page.get_by_role("button", name="accuracy").click()
+    assert column(4) == sorted(column(4))
+    page.get_by_role("button", name="std", exact=True).click()
+    assert column(3) == sorted(column(3))
+    page.locator("#filter").fill("worse")
+    assert 0 < page.locator("#cells tbody tr").count() < 32
+    assert "of 32" in page.locator("#count").inner_text()
+
+
+@pytest.mark.parametrize(("name", "width"), [("wide", 1280), ("narrow", 390)])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_fits_the_window_in_both_themes(open_page, reported, name, width, theme):
+    page = open_page(reported, width=width, theme=theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (back == "rgb(20, 24, 28)") == (theme == "dark")
+    page.locator("#map [role=gridcell]").nth(8).hover()
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"{name}-{theme}.png", full_page=True)
+    page.locator("#theme").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != back
+
+
+def test_names_with_html_appear_as_text(open_page, hostile_study):
+    normscope.report(hostile_study)
+    page = open_page(hostile_study / "report.html")
+    title = page.locator("h1").inner_text()
+    assert HOSTILE in title
+    assert "<script>alert(2)" in title
+    assert page.locator("img").count() == 0
+
+
+def test_the_page_is_small_and_complete(reported, made_up_study):
+    html = reported.read_text(encoding="utf-8")
+    assert len(html.encode()) < LARGEST_BYTES
+    summary = json.loads((made_up_study / "summary.json").read_text(encoding="utf-8"))
+    assert summary["sentence"] in html.replace("&#39;", "'")
+    again = "normscope scan digits --mean=-2:3:6 --std=0.02:2:5:log --seeds=4 --model=lenet"
+    assert again in html
+    assert "[recipe]" in html
+    assert "made up" in html
+
+
+def test_the_largest_study_stays_below_six_megabytes(tmp_path):
+    folder = made_up(tmp_path / "large", "-2:3:5", "0.02:2:5:log", seeds=3, epochs=1000)
+    normscope.report(folder)
+    assert (folder / "report.html").stat().st_size < LARGEST_BYTES
+
+
+def test_one_seed_says_that_nothing_is_proved(open_page, tmp_path):
+    folder = made_up(tmp_path / "one", "0,1", "0.5,1", seeds=1)
+    normscope.report(folder)
+    page = open_page(folder / "report.html")
+    assert "nothing is proved here" in page.locator("main").inner_text()
+    assert page.locator("#cells tbody tr").count() == 4
+
+
+def test_the_command_quotes_what_a_shell_would_read(hostile_study):
+    line = command(Study.open(hostile_study).specification)
+    assert line.startswith("normscope scan '<img src=x onerror=alert(1)>' --mean=0,0.5")
+
+
+def test_colours_grow_lighter_all_the_way():
+    # A map that stays readable without hue: luminance alone orders it (ITU-R BT.709 weights).
+    light = [
+        sum(w * int(c[i : i + 2], 16) for w, i in ((0.2126, 1), (0.7152, 3), (0.0722, 5)))
+        for c in colours()
+    ]
+    assert light == sorted(light)
+
+
+def test_studies_side_by_side(open_page, made_up_study, tmp_path, capsys):
+    other = made_up(tmp_path / "other", mean="-2,0,1", std="0.02:2:5:log", seeds=3)
+    out = tmp_path / "comparison.html"
+    assert run(["report", str(made_up_study), str(other), "--out", str(out), "--json", "-"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    # -2, 0 and 1 with five stds, and both references.
+    assert len(written["studies"][1]["differences"]) == 17
+    assert "over 17 normalizations that both tried" in written["sentences"][0]
+    page = open_page(out)
+    assert page.locator("#cells tbody tr").count() == 17
+    assert written["sentences"][0] in page.locator("header").inner_text()
+    assert run(["report", str(made_up_study), str(other), "--out", str(out)]) == 0
+    assert "both tried" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_comparison_needs_two(made_up_study, tmp_path):
+    with pytest.raises(NormscopeError) as error:
+        compare([made_up_study], tmp_path / "out.html")
+    assert str(error.value) == (
+        "a comparison must have at least two studies, got 1. Name another folder."
+    )
+
+
+def test_margin_and_reference_from_the_command_line(made_up_study, capsys):
+    call = ["report", str(made_up_study), "--margin", "0.05", "--reference", "none", "--json", "-"]
+    assert run(call) == 0
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert (found["margin"], found["reference"]) == (0.05, {"mean": 0.0, "std": 1.0})
+    assert run(["report", str(made_up_study), "--reference", "9/9"]) == 2
+    assert "--reference must be a cell of the grid" in capsys.readouterr().err
