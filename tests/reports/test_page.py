@@ -215,3 +215,17 @@ def test_margin_and_reference_from_the_command_line(made_up_study, capsys):
     assert (found["margin"], found["reference"]) == (0.05, {"mean": 0.0, "std": 1.0})
     assert run(["report", str(made_up_study), "--reference", "9/9"]) == 2
     assert "--reference must be a cell of the grid" in capsys.readouterr().err
+
+
+def test_a_searchs_page_has_its_panels_and_trials(open_page, tmp_path):
+    normscope.search(
+        "digits", over=["mean=-1:1", "std=0.1:1:log"], trials=4, sampler="random", replicates=2,
+        epochs=1, train_images=60, workers=1, out=tmp_path / "search",
+    )  # fmt: skip
+    assert run(["report", str(tmp_path / "search")]) == 0
+    page = open_page(tmp_path / "search" / "report.html")
+    assert page.locator("img").count() >= 3
+    assert page.locator("#cells tbody tr").count() == 4
+    line = page.locator("pre").first.inner_text()
+    assert line.startswith("normscope search digits --over=mean=-1.0:1.0 --over=std=0.1:1.0:log")
+    assert "--trials=4 --sampler=random --replicates=2" in line

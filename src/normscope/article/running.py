@@ -162,9 +162,7 @@ def _mnist_statistics(figures: Figures, setting: Setting) -> Measured:
             rows.append(
                 Row(name, figures[name], estimate.value[0], 0.0, shrunk=setting.source != "mnist")
             )
-        notes.append(
-            f"Over all pixels of {split}: exactly {found.mean.value[0]:.6f}/{found.std.value[0]:.6f}."
-        )
+        notes.append(f"All pixels of {split}: {found.mean.value[0]:.6f}/{found.std.value[0]:.6f}.")
     return rows, notes
 
 

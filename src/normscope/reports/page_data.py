@@ -58,7 +58,7 @@ def page_data(study: Study, summary: Summary) -> dict[str, Any]:
 
 
 def facts(study: Study) -> list[tuple[str, str]]:
-    """Versions, hardware, seeds, duration and the exact specification.
+    """How much of a scan has run, and on what.
 
     Args:
         study: A scan with at least one finished trial.
@@ -67,15 +67,23 @@ def facts(study: Study) -> list[tuple[str, str]]:
         Names and values, in the order in which they are shown.
     """
     trials = study.trials()
+    finished = f"{len(trials)} of {len(study.specification.trials())}"
+    return [("trials finished", finished), *run_facts(trials)]
+
+
+def run_facts(trials: list[FinishedTrial]) -> list[tuple[str, str]]:
+    """Versions, hardware, seeds and duration.
+
+    Args:
+        trials: At least one.
+
+    Returns:
+        Names and values, in the order in which they are shown.
+    """
     environments = [trial.result.environment for trial in trials]
     rows = [
-        ("trials finished", f"{len(trials)} of {len(study.specification.trials())}"),
         ("seeds", ", ".join(str(k) for k in sorted({t.spec.seed for t in trials}))),
-        (
-            "duration",
-            f"{sum(t.result.seconds for t in trials):,.0f} s of trials in all",
-        ),
-        ("epochs", str(study.specification.recipe.epochs)),
+        ("duration", f"{sum(t.result.seconds for t in trials):,.0f} s of trials in all"),
         ("test images", f"{trials[0].result.test_images:,}"),
     ]
     names = dict.fromkeys(name for environment in environments for name in environment)

@@ -11,7 +11,8 @@ from normscope.figures.search_coordinates import draw_search_coordinates, search
 from normscope.figures.search_history import draw_search_history, search_history
 from normscope.figures.search_importances import draw_search_importances
 from normscope.findings.search_summary import SearchSummary, summarize_search
-from normscope.reports.writing import FIGURES, SUMMARY, save_figure
+from normscope.reports.search_page import search_page
+from normscope.reports.writing import FIGURES, PAGE, SUMMARY, save_figure
 from normscope.studies.search_study import SearchStudy
 from normscope.writing import write_text
 
@@ -62,4 +63,5 @@ def write_search_report(study: SearchStudy) -> SearchSummary:
         save_figure(draw_search_coordinates(coordinates), figures / "parallel_coordinates.png")
     if summary.importance is not None:
         save_figure(draw_search_importances(summary.importance), figures / "importances.png")
+    write_text(folder / PAGE, search_page(study, summary, figures))
     return summary

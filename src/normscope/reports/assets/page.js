@@ -259,8 +259,10 @@
   };
 
   /* The table. */
-  const rowsOfTable = data.cells || data.compared;
-  const fields = data.compared
+  const rowsOfTable = data.cells || data.compared || data.trials;
+  const fields = data.trials
+    ? [["number", "trial"], ...data.parameters.map((name) => [name, name]), ["accuracy", "accuracy"]]
+    : data.compared
     ? [["study", "study"], ["name", "mean/std"], ["value", "difference"], ["low", "from"], ["high", "to"], ["verdict", "verdict"]]
     : [["name", "mean/std"], ["mean", "mean"], ["std", "std"], ["accuracy", "accuracy"]];
   if (known) fields.push(["se", "± se"], ["difference", "difference"], ["low", "from"], ["high", "to"], ["verdict", "against reference"], ["plateau", "plateau"]);
@@ -270,7 +272,8 @@
     if (key === "plateau") return value ? "plateau" : "";
     if (Array.isArray(value)) return value.map(short).join(", ");
     if (typeof value !== "number") return value;
-    if (key === "mean" || key === "std") return short(value);
+    if (key === "number") return String(value);
+    if (key === "mean" || key === "std" || (data.parameters || []).includes(key)) return short(value);
     return ["difference", "value", "low", "high"].includes(key) ? signed(value) : fixed(value);
   };
   const drawTable = () => {
