@@ -30,6 +30,9 @@ class Setting:
         grid: Cells along each axis of the grid.
         trials: Of each search.
         quick: Whether this is the shrunk version.
+        images: ImageNet's validation images, or what stands in for them.
+        model: The trained network.
+        weights: Its weights.
         workers: Trials at once.
         root: Where named data sets lie.
         out: Where results are kept.
@@ -42,6 +45,9 @@ class Setting:
     grid: int = 15
     trials: int = 200
     quick: bool = False
+    images: str = "imagenet"
+    model: str = "resnet18"
+    weights: str = "default"
     workers: int | None = None
     root: Path | None = None
     out: Path = field(default_factory=lambda: Path("runs") / "article")
@@ -257,10 +263,70 @@ def _row(
     return Row(label, published, float(values.mean()), noise, len(values), shrunk)
 
 
+def _search(preset: str, names: dict[str, str]) -> Callable[[Figures, Setting], Measured]:
+    def run(figures: Figures, setting: Setting) -> Measured:
+        from normscope.findings.search_summary import summarize_search
+        from normscope.studies.search import search
+
+        study = search(
+            setting.source, preset=preset, trials=setting.trials, replicates=setting.seeds,
+            epochs=setting.epochs, train_images=setting.train_images, workers=setting.workers,
+            out=setting.out / preset, root=setting.root,
+        )  # fmt: skip
+        summary = summarize_search(study)
+        assert summary is not None
+        shrunk = setting.shrunk or setting.trials != 200
+        best = summary.best
+        rows = [Row("best", figures["best"], best["accuracy"], None, 1, shrunk)]
+        rows += [
+            Row(label, figures[label], best["values"][name], None, 1, shrunk)
+            for label, name in names.items()
+        ]
+        return rows, [summary.sentence]
+
+    return run
+
+
+def _resnet(figures: Figures, setting: Setting) -> Measured:
+    from normscope.findings.summary import summarize
+    from normscope.studies.scan import scan
+    from normscope.trials.single import train
+
+    folder = setting.out / "resnet"
+    options: dict[str, Any] = {
+        "model": setting.model, "weights": setting.weights, "recipe": "frozen", "resize": 256,
+        "crop": 224, "workers": setting.workers, "root": setting.root,
+    }  # fmt: skip
+    shrunk = setting.model != "resnet18" or setting.images != "imagenet"
+    rows = []
+    one = {name: value for name, value in options.items() if name != "workers"}
+    for label, at in (("imagenet", "0.485,0.456,0.406/0.229,0.224,0.225"), ("half", "0.5/0.5")):
+        found = train(setting.images, norm=at, **one).result
+        noise = (found.accuracy * (1 - found.accuracy) / found.test_images) ** 0.5
+        rows.append(Row(label, figures[label], found.accuracy, noise, 1, shrunk))
+    study = scan(
+        setting.images, mean=f"-1:2:{setting.grid}", std=f"0.05:1:{setting.grid}:log",
+        out=folder, **options,
+    )  # fmt: skip
+    summary = summarize(study)
+    assert summary is not None
+    best = summary.best["accuracy"]
+    label = "wide grid best"
+    rows.append(Row(label, figures[label], best, summary.accuracy_se, 1, shrunk))
+    stand_in = f"{setting.model} on {setting.images}"
+    notes = [f"{stand_in} stands in for resnet18 on ImageNet."] if shrunk else []
+    return rows, [*notes, summary.sentence, *summary.claims]
+
+
 RUNNERS: dict[str, Callable[[Figures, Setting], Measured]] = {
     "mnist-statistics": _mnist_statistics,
     "lenet-training": _lenet_training,
     "lenet-points": _lenet_points,
     "lenet-grid": _lenet_grid,
     "first-layer": _first_layer,
+    "lenet-search": _search("lenet", {"best at mean": "mean", "best at std": "std"}),
+    "lenet-init-search": _search(
+        "lenet-init", {"best at weight": "weight-init", "best at bias": "bias-init"}
+    ),
+    "resnet": _resnet,
 }

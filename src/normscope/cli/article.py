@@ -26,6 +26,13 @@ def article(
         bool, typer.Option("--quick", help="Shrink everything to minutes, and say so.")
     ] = False,
     source: Annotated[str, typer.Option(help="Images in MNIST's place.")] = "mnist",
+    images: Annotated[
+        str, typer.Option(help="A folder of ImageNet's validation images, or of a stand-in.")
+    ] = "imagenet",
+    model: Annotated[str, typer.Option(help="The trained network, in ResNet-18's place.")] = (
+        "resnet18"
+    ),
+    weights: Annotated[str, typer.Option(help="Its weights: a file, or default.")] = "default",
     seeds: Annotated[
         int | None, typer.Option(help="Replicates; 3, or 2 with --quick. The study has one.")
     ] = None,
@@ -46,8 +53,13 @@ def article(
         return
     from normscope.article.running import QUICK, Setting, run_article
 
-    setting = Setting(source=source, workers=workers, root=root, out=out)
+    setting = Setting(
+        source=source, images=images, model=model, weights=weights, workers=workers, root=root,
+        out=out,
+    )  # fmt: skip
     setting = dataclasses.replace(setting, **(QUICK if quick else {}))
+    if source != "mnist":
+        setting = dataclasses.replace(setting, train_images=None)
     given = {"seeds": seeds, "epochs": epochs}
     setting = dataclasses.replace(setting, **{k: v for k, v in given.items() if v is not None})
     outcomes = run_article(name, setting, lambda wanted: note(f"{wanted} ..."))
