@@ -69,7 +69,10 @@ def shared_images(correct: np.ndarray) -> ImageNoise:
     residual = (total - (cells - 1) * cell - (seeds - 1) * seed) / max((cells - 1) * (seeds - 1), 1)
     # What differs between seeds in one image is lowered by more seeds, and is in their spread.
     within = (cell_means * (1 - cell_means)).mean(axis=1) / (max(seeds - 1, 1) * images)
-    return ImageNoise(cell, seed, max(0.0, residual), of_cells - np.diag(within))
+    # Answers that agree on a few images prove little: a difference has at least one image's noise.
+    least = 0.5 / images**2
+    shared = of_cells + np.diag(least - within)
+    return ImageNoise(cell, seed, max(0.0, residual), shared)
 
 
 def _covariance_of_means(by_image: np.ndarray) -> np.ndarray:
