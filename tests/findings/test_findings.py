@@ -131,7 +131,7 @@ def test_few_test_images_keep_claims_back():
     rows = means(answers.mean(axis=2), shared_images(answers))
     difference = rows.differences(0)
     # 50 of 500 images differ in sign: the variance of one difference is 50/500.
-    assert difference.images_se[1] == pytest.approx(np.sqrt(0.1 / 500), rel=0.01)
+    assert difference.images_se[1] == pytest.approx(np.sqrt(0.1 / 500 + 1 / 500**2), rel=0.005)
     assert compared(rows, 0, MARGIN)[1] == "open"
 
 

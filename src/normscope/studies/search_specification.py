@@ -177,12 +177,8 @@ def _absent() -> dict[str, None]:
     missing = dataclasses.MISSING
     return {
         f.name: None
-        if f.default is missing and f.default_factory is missing
-def _required(absent: dict[str, None]) -> dict[str, None]:
-    optional = {
-        f.name
         for f in dataclasses.fields(TrialSpec)
-        if (f.default, f.default_factory) != (dataclasses.MISSING, dataclasses.MISSING)
+        if f.default is missing and f.default_factory is missing
     }
 
 
