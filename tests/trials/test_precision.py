@@ -58,7 +58,7 @@ def test_wrong_names():
     with pytest.raises(UnknownName) as error:
         resolve_trainer("slow")
     assert str(error.value) == (
-        "--trainer must be one of fast, plain, got 'slow'. Choose one of these."
+        "--trainer must be one of fast, plain, compiled, got 'slow'. Choose one of these."
     )
     with pytest.raises(NormscopeError) as error:
         resolve_precision("bf16", "cpu", "plain")

@@ -19,7 +19,7 @@ from normscope.models.weights import load_weights, outputs_of, read_weights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from normscope.models.libraries.library import Library, Published
+    from normscope.models.libraries.protocol import Library, Published
 
 ALSO = "a torchvision classification model, timm/NAME, hf/NAME or package.module:factory"
 

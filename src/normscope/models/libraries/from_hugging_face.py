@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.models.libraries import HUGGING_FACE
-from normscope.models.libraries.library import Published
+from normscope.models.libraries.protocol import Published
 from normscope.models.outputs import Logits
 from normscope.normalization import Normalization
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
 from normscope.models.libraries import TIMM
-from normscope.models.libraries.library import Published
+from normscope.models.libraries.protocol import Published
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import WorkFailed
-from normscope.models.libraries.library import Published
+from normscope.models.libraries.protocol import Published
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:

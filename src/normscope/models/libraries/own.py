@@ -18,7 +18,7 @@ from normscope.models.resnet20 import ResNet20
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from normscope.models.libraries.library import Published
+    from normscope.models.libraries.protocol import Published
 
 OWN_MODELS: dict[str, Callable[..., nn.Module]] = {
     "lenet": LeNet,
