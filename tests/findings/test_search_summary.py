@@ -65,6 +65,7 @@ def test_the_honest_value_is_the_mean_of_fresh_seeds(searched):
 
 def test_unfinished_searches(searched, tmp_path):
     few = dataclasses.replace(searched.specification, trials=3, replicates=0)
+    (tmp_path / "none").mkdir()
     empty = SearchStudy.create(tmp_path / "none", few)
     assert summarize_search(empty) is None
     options = SearchOptions(
@@ -111,7 +112,12 @@ def test_where_the_good_ones_lie():
 
 def test_a_search_is_read_without_torch(searched):
     code = (
-        "import sys; sys.modules['torch'] = None\n"
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in {'torch', 'torchvision'}:\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
         "import normscope; from pathlib import Path\n"
         "study = normscope.SearchStudy.open(Path(sys.argv[1]))\n"
         "print(normscope.summarize_search(study).trials)"
