@@ -14,6 +14,7 @@ from normscope.errors import NormscopeError
 from normscope.models.building import build_model, published
 from normscope.models.options import ModelOptions
 from normscope.normalization import Normalization
+from normscope.trials.preparation import expected_normalization
 
 if TYPE_CHECKING:
     from torch import nn
@@ -117,13 +118,13 @@ def ship(
 def _normalization(name: str, norm: str) -> Normalization:
     if norm != "model":
         return Normalization.parse(norm)
-    said = published(name)
-    if said is None or said.normalization is None:
+    expected = expected_normalization(name)
+    if expected is None:
         raise NormscopeError(
             f"--norm model must be used with a model whose library says what it expects, got "
             f"{name}. Give MEAN/STD, or find it with normscope detect."
         )
-    return said.normalization
+    return expected
 
 
 def _published_side(name: str) -> int:
