@@ -105,12 +105,16 @@ def test_interrupted_it_exits_130_and_keeps_what_was_finished(tmp_path):
     with subprocess.Popen(
         command, env=os.environ, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as scan:
-        deadline = time.monotonic() + 60
-        while not (out / "study.db").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(4)
-        os.killpg(scan.pid, signal.SIGINT)
-        _, errors = scan.communicate(timeout=60)
+        try:
+            deadline = time.monotonic() + 60
+            while not (out / "study.db").exists() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            time.sleep(4)
+            os.killpg(scan.pid, signal.SIGINT)
+            _, errors = scan.communicate(timeout=60)
+        finally:
+            if scan.poll() is None:
+                os.killpg(scan.pid, signal.SIGKILL)
     assert scan.returncode == 130
     assert f"Interrupted. Finished trials are kept in {out}; the same call goes on." in errors
     assert "Traceback" not in errors
