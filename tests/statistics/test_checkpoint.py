@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import normscope
+from normscope.images.shards import shard_size
 from normscope.images.stream import open_stream
 from normscope.statistics.collected import Collected
 from normscope.statistics.reading import Reading
@@ -57,7 +58,7 @@ def test_an_interrupted_run_goes_on_from_its_shards(images, tmp_path, monkeypatc
     monkeypatch.setattr(Image, "open", lambda *a, **k: read.append(1) or original(*a, **k))
     found = stats(images, batch_size=30, out=out, workers=7)
     assert everything(found) == expected
-    assert len(read) <= 400 - 64 * saved
+    assert len(read) <= 400 - shard_size(0) * saved
     read.clear()
     assert everything(stats(images, batch_size=30, out=out)) == expected
     assert not read

@@ -240,10 +240,10 @@ def shard_size(index: int) -> int:
         A number of files.
 
     Example:
-        >>> [shard_size(index) for index in (0, 64, 128)]
-        [64, 128, 1024]
+        >>> [shard_size(index) for index in (0, 64, 128, 192)]
+        [32, 64, 128, 1024]
     """
-    return 64 if index < 64 else 128 if index < 128 else 1024
+    return (32, 64, 128, 1024)[min(index // 64, 3)]
 
 
 def _decoded(read: Callable[[str], bytes], name: str) -> Pixels | UnreadableImage:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import ChannelMismatch, NormscopeError
-from normscope.statistics.exact import Exact, exact_dot, exact_sqrt, exact_sum
+from normscope.statistics.exact import Exact, exact_dot, exact_sqrt, exact_sum, integer_dot
 from normscope.statistics.histogram import bin_values, count_bins
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Moments:
         histogram = np.stack([count_bins(channel) for channel in channels])
         if dtype.kind in "iub" and dtype.itemsize <= 2:
             return cls.from_histogram(histogram, dtype)
-        add, dot = (exact_sum, exact_dot) if dtype.kind == "f" else (_sum, _dot)
+        add, dot = (exact_sum, exact_dot) if dtype.kind == "f" else (_sum, integer_dot)
         empty = [not channel.size for channel in channels]
         return cls(
             dtype=dtype.name,
@@ -120,11 +120,11 @@ class Moments:
         sums, squares, minimum, maximum = [], [], [], []
         for counts in histogram:
             present = np.flatnonzero(counts)
-            some, of = values[present].tolist(), counts[present].tolist()
-            sums.append(sum(v * k for v, k in zip(some, of, strict=True)))
-            squares.append(sum(v * v * k for v, k in zip(some, of, strict=True)))
-            minimum.append(some[0] if some else None)
-            maximum.append(some[-1] if some else None)
+            some, of = values[present], counts[present]
+            sums.append(integer_dot(some, of))
+            squares.append(integer_dot(some * some, of))
+            minimum.append(int(some[0]) if some.size else None)
+            maximum.append(int(some[-1]) if some.size else None)
         return cls(
             dtype.name,
             tuple(int(counts.sum()) for counts in histogram),
@@ -250,31 +250,8 @@ class Moments:
             )
 
 
-CHUNK = 2**20
-"""Products of 21-bit limbs, so many at a time, add up to less than 2**63."""
-
-
 def _sum(values: np.ndarray) -> int:
-    flat = values.reshape(-1)
-    return _dot(flat, np.broadcast_to(flat.dtype.type(1), flat.shape))
-
-
-def _dot(left: np.ndarray, right: np.ndarray) -> int:
-    total = 0
-    for start in range(0, left.size, CHUNK):
-        stop = start + CHUNK
-        for a, a_shift in _limbs(left.reshape(-1)[start:stop]):
-            for b, b_shift in _limbs(right.reshape(-1)[start:stop]):
-                total += int(np.dot(a, b)) << (a_shift + b_shift)
-    return total
-
-
-def _limbs(flat: np.ndarray) -> list[tuple[np.ndarray, int]]:
-    # 21 bits each, with their shifts; the top one carries the sign.
-    wide = flat.astype(np.int64 if flat.dtype.kind == "i" else np.uint64)
-    bits = wide.dtype.type(2**21 - 1)
-    low, middle, high = wide & bits, (wide >> 21) & bits, wide >> 42
-    return [(low.astype(np.int64), 0), (middle.astype(np.int64), 21), (high.astype(np.int64), 42)]
+    return integer_dot(values, np.broadcast_to(np.int64(1), values.shape))
 
 
 def _either(

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from normscope.statistics.exact import Exact, exact_dot, exact_sum
+from normscope.statistics.exact import (
+    INTEGER_CHUNK,
+    Exact,
+    exact_dot,
+    exact_sums,
+    limb_dot,
+    limbs,
+    product_and_error,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from normscope.statistics.image_sums import ImageSums
-
-LIMB_BITS = 21
-"""An int64 is three limbs of so many bits; their products, 2**20 at a time, add up in 64 bits."""
-
-AT_ONCE = 2**20
 
 PAIRS = ((0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3))
 """Of the columns 1, n, s and q: whose products are summed, in the order of the fields."""
@@ -67,31 +68,21 @@ class PerImage(NamedTuple):
         Returns:
             One for each channel.
         """
-        variance = sums.variance
+        variance = np.ascontiguousarray(sums.variance.T)
+        squares, errors = product_and_error(variance, variance)
+        # An image without a pixel that counts has zero sums.
+        exact = exact_sums(np.concatenate([np.sqrt(variance), variance, squares, errors]))
+        channels = len(variance)
+        std, var, square, error = (exact[i * channels : (i + 1) * channels] for i in range(4))
         return tuple(
-            cls._of_channel(sums.n[:, c], sums.s[:, c], sums.q[:, c], variance[:, c])
-            for c in range(sums.n.shape[1])
+            cls._of_channel(sums, c, std[c], var[c], square[c] + error[c]) for c in range(channels)
         )
 
     @classmethod
-    def _of_channel(
-        cls, n: np.ndarray, s: np.ndarray, q: np.ndarray, variance: np.ndarray
-    ) -> PerImage:
+    def _of_channel(cls, sums: ImageSums, c: int, *variances: Exact) -> PerImage:
+        n, s, q = sums.n[:, c], sums.s[:, c], sums.q[:, c]
         counted = n > 0
-        if not counted.all():
-            n, s, q, variance = n[counted], s[counted], q[counted], variance[counted]
-        if s.dtype.kind == "i":
-            products = _integer_products([np.ones_like(n), n, s, q])
-        else:
-            columns = [np.ones(len(n)), n.astype(np.float64), s, q]
-            products = {(i, j): exact_dot(columns[i], columns[j]) for i, j in PAIRS}
-        return cls(
-            len(n),
-            **dict(zip(cls._fields[1:10], (products[pair] for pair in PAIRS), strict=True)),
-            std=exact_sum(np.sqrt(variance)),
-            variance=exact_sum(variance),
-            variance_squared=exact_dot(variance, variance),
-        )
+        return cls(int(counted.sum()), *_products([counted, n, s, q]), *variances)
 
     def merge(self, other: PerImage) -> PerImage:
         """The sums over both sets of images.
@@ -119,22 +110,13 @@ class PerImage(NamedTuple):
         return PerImage(self.images, *sums)
 
 
-def _integer_products(columns: Sequence[np.ndarray]) -> dict[tuple[int, int], int]:
-    products = dict.fromkeys(PAIRS, 0)
-    for start in range(0, len(columns[0]), AT_ONCE):
-        limbs = [_limbs(column[start : start + AT_ONCE]) for column in columns]
-        for i, j in PAIRS:
-            products[i, j] += sum(
-                int(np.dot(a, b)) << (a_shift + b_shift)
-                for a, a_shift in limbs[i]
-                for b, b_shift in limbs[j]
-            )
+def _products(columns: list[np.ndarray]) -> list[Exact]:
+    if columns[2].dtype.kind != "i":
+        floats = [column.astype(np.float64) for column in columns]
+        return [exact_dot(floats[i], floats[j]) for i, j in PAIRS]
+    products: list[Exact] = [0] * len(PAIRS)
+    for start in range(0, len(columns[0]), INTEGER_CHUNK):
+        cut = [limbs(column[start : start + INTEGER_CHUNK]) for column in columns]
+        for index, (i, j) in enumerate(PAIRS):
+            products[index] += limb_dot(cut[i], cut[j])
     return products
-
-
-def _limbs(column: np.ndarray) -> list[tuple[np.ndarray, int]]:
-    # With their shifts; the top one carries the sign, and those of zeros are left out.
-    bits = 2**LIMB_BITS - 1
-    low, middle, high = column & bits, (column >> LIMB_BITS) & bits, column >> (2 * LIMB_BITS)
-    limbs = ((low, 0), (middle, LIMB_BITS), (high, 2 * LIMB_BITS))
-    return [(limb, shift) for limb, shift in limbs if limb.any()]
