@@ -40,6 +40,15 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture
+def real_weights() -> Path:
+    """The folder of real weights; tests that need it are skipped where it is absent."""
+    folder = os.environ.get("NORMSCOPE_WEIGHTS")
+    if not folder:
+        pytest.skip("NORMSCOPE_WEIGHTS is not set: real weights are needed")
+    return Path(folder)
+
+
 @pytest.fixture(scope="session")
 def digits():
     """The bundled images with a validation split."""

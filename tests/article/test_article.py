@@ -7,9 +7,11 @@ import pytest
 
 from normscope.article.agreement import Row
 from normscope.article.published import EXPERIMENTS
-from normscope.article.running import Setting, run_article
+from normscope.article.running import run_article
+from normscope.article.setting import Setting
 from normscope.cli.app import run
 from normscope.errors import NormscopeError, UnknownName
+from normscope.statistics.stats import stats
 
 
 def test_the_experiments_are_listed_a_line_each(capsys):
@@ -59,7 +61,7 @@ def test_lenet_by_its_own_protocol_and_the_grid_on_digits(tmp_path):
     setting = Setting(
         source="digits", seeds=2, epochs=1, train_images=60, grid=2, workers=1, out=tmp_path
     )
-    for name, rows in (("lenet-training", 1), ("lenet-points", 3), ("lenet-grid", 6)):
+    for name, rows in (("lenet-training", 1), ("lenet-points", 3), ("lenet-grid", 10)):
         (outcome,) = run_article(name, setting)
         assert len(outcome.rows) == rows
         assert {row.verdict for row in outcome.rows} == {"shrunk"}
@@ -78,6 +80,45 @@ def test_searches_on_digits(tmp_path):
         assert {row.verdict for row in outcome.rows} == {"shrunk"}
 
 
+RESNET = {
+    "resnet-points": ["imagenet", "half"],
+    "resnet-grid": ["best"],
+    "resnet-zoom": ["best"],
+    "resnet-search": ["best", "best at mean", "best at std"],
+    "rgb-coarse": ["best"],
+    "rgb-fine": ["best"],
+}
+
+
+def test_a_stand_in_for_resnet_on_imagenet(real_data, real_weights, tmp_path):
+    photographs = _few_photographs(real_data / "imagenet-sample" / "val", tmp_path / "images")
+    setting = Setting(
+        images=str(photographs), model="squeezenet1_1", grid=2, trials=2, workers=1,
+        weights=str(real_weights / "squeezenet1_1-imagenet.safetensors"), out=tmp_path / "out",
+    )  # fmt: skip
+    for name, labels in RESNET.items():
+        (outcome,) = run_article(name, setting)
+        assert [row.label for row in outcome.rows] == labels
+        assert {row.verdict for row in outcome.rows} == {"shrunk"}
+        assert "stands in for resnet18" in outcome.notes[0]
+    assert (tmp_path / "out" / "resnet-zoom" / "report.html").is_file()
+    (outcome,) = run_article("imagenet-statistics", setting)
+    assert [row.label for row in outcome.rows] == [
+        f"validation {kind} {channel}" for kind in ("mean", "std") for channel in "RGB"
+    ]
+    assert any("has no train/" in text for text in outcome.notes)
+    expected = stats(photographs, batch_size=256, resize=256, crop=224).batch_mean
+    assert outcome.rows[0].measured == expected.value[0]
+
+
+def _few_photographs(source, folder):
+    for images in sorted(source.iterdir())[:8]:
+        (folder / "val" / images.name).mkdir(parents=True)
+        for image in sorted(images.iterdir())[:2]:
+            (folder / "val" / images.name / image.name).symlink_to(image)
+    return folder
+
+
 def test_what_is_absent_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):
     from normscope.article import running
 
@@ -90,7 +131,7 @@ def test_what_is_absent_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):
     assert told == list(EXPERIMENTS)
     assert {o.absent for o in outcomes} == {"imagenet must be a folder, got none. Give --images."}
     with pytest.raises(NormscopeError):
-        run_article("resnet", Setting(out=tmp_path))
+        run_article("resnet-grid", Setting(out=tmp_path))
 
 
 def test_quick_says_that_it_is_shrunk(tmp_path, capsys):
@@ -98,5 +139,8 @@ def test_quick_says_that_it_is_shrunk(tmp_path, capsys):
     assert run(call) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "Shrunk by --quick" in out
-    assert "shrunk, not comparable" in out
+    assert "shrunk or stood in for, not comparable" in out
     assert "One seed each, so a difference of 0.002 is one draw against another." in out
+    page = (tmp_path / "article.html").read_text(encoding="utf-8")
+    assert "Shrunk by --quick" in page
+    assert "0.144/0.569" in page

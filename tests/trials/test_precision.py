@@ -32,6 +32,23 @@ def test_auto_is_bf16_where_the_processor_may_use_it(monkeypatch, capabilities, 
     assert resolve_precision("auto") == expected
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "limit", "expected"),
+    [
+        (AMX, "", "bf16"),
+        (AMX, "AVX512_CORE_FP16", "fp32"),
+        ({"avx512_bf16": True}, "", "fp32"),
+    ],
+)
+def test_a_frozen_network_takes_bf16_where_there_is_amx(
+    monkeypatch, capabilities, limit, expected
+):
+    monkeypatch.setattr(precision, "_cpu_capabilities", lambda: capabilities)
+    monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert resolve_precision("auto", trains=False) == expected
+
+
 def test_capabilities_are_torchs_own():
     assert precision._cpu_capabilities().get("architecture", "x86_64")
 

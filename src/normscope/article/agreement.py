@@ -8,6 +8,15 @@ from typing import Any, Literal
 
 Verdict = Literal["agrees", "differs", "shrunk", "single", "exact"]
 
+WORDS: dict[Verdict, str] = {
+    "agrees": "agrees within the noise",
+    "differs": "differs",
+    "exact": "the same",
+    "single": "one seed: no noise to compare with",
+    "shrunk": "shrunk or stood in for, not comparable",
+}
+"""What each verdict is called."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -20,7 +29,8 @@ class Row:
         noise: Standard deviation of one seed's figure; None where it is not known, 0 where nothing
             is random.
         seeds: How many seeds the measured figure is over.
-        shrunk: Whether the experiment was shrunk, so that accuracies are not comparable.
+        shrunk: Whether the experiment was shrunk, or another source or network stood in, so that
+            figures are not comparable.
     """
 
     label: str

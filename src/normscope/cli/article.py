@@ -51,7 +51,9 @@ def article(
         listed = [{"name": e.name, "what": e.what, "needs": e.needs} for e in EXPERIMENTS.values()]
         write_json({"experiments": listed}, json)
         return
-    from normscope.article.running import QUICK, Setting, run_article
+    from normscope.article.page import write_page
+    from normscope.article.running import run_article
+    from normscope.article.setting import QUICK, Setting
 
     setting = Setting(
         source=source, images=images, model=model, weights=weights, workers=workers, root=root,
@@ -63,6 +65,7 @@ def article(
     given = {"seeds": seeds, "epochs": epochs}
     setting = dataclasses.replace(setting, **{k: v for k, v in given.items() if v is not None})
     outcomes = run_article(name, setting, lambda wanted: note(f"{wanted} ..."))
+    page = write_page(outcomes, setting)
     if quick:
         show(
             "Shrunk by --quick: its accuracies show that an experiment runs, and compare with "
@@ -71,12 +74,15 @@ def article(
         )
     for outcome in outcomes:
         _show(outcome, json)
+    show(f"The page is {page}.", json_target=json)
     write_json({"quick": quick, "experiments": [o.to_json() for o in outcomes]}, json)
 
 
 def _show(outcome: Outcome, json: str | None) -> None:
     from rich import box
     from rich.table import Table
+
+    from normscope.article.agreement import WORDS
 
     published = outcome.published
     show(f"{published.name}: {published.what}", json_target=json)
@@ -92,12 +98,3 @@ def _show(outcome: Outcome, json: str | None) -> None:
     show(
         table, f"What the notebook computed: {published.computed}", *outcome.notes, json_target=json
     )
-
-
-WORDS = {
-    "agrees": "agrees within the noise",
-    "differs": "differs",
-    "exact": "the same",
-    "single": "one seed: no noise to compare with",
-    "shrunk": "shrunk, not comparable",
-}

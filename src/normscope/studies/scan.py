@@ -263,7 +263,7 @@ def plan_scan(
         threads=(1 if recipe.trains else available_cores())
         if options.threads is None
         else options.threads,
-        precision=resolve_precision(options.precision, device, trainer),
+        precision=resolve_precision(options.precision, device, trainer, trains=recipe.trains),
         trainer=trainer,
         options=model,
         images=images,

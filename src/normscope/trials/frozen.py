@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
     from normscope.trials.spec import TrialSpec
 
+CACHED_PIXELS = 2**20
+"""A processor tests about so many pixels at a time soonest: more leave its caches."""
+
 ORDER_SEED = 0
 """Draws the order in which images are tested where a test may stop early."""
 
@@ -94,7 +97,7 @@ class FrozenNetwork:
     def _logits(self, spec: TrialSpec) -> Iterator[tuple[Tensor, Tensor]]:
         normalization = spec.normalization.for_channels(self._pixels.shape[1])
         mean, std = _per_channel(normalization, self._device)
-        images, size = len(self._pixels), spec.recipe.batch_size
+        images, size = len(self._pixels), self._batch_size(spec)
         order = None
         if spec.half_width is not None:
             order = torch.from_numpy(order_of_images(images)).to(self._device)
@@ -108,11 +111,19 @@ class FrozenNetwork:
                 pixels = torch.cat([pixels, pixels[:1].expand(missing, -1, -1, -1)])
             yield self._run(pixels, mean, std)[: len(labels)], labels
 
+    def _batch_size(self, spec: TrialSpec) -> int:
+        most = spec.recipe.batch_size
+        if spec.trainer == "plain" or self._device.type != "cpu":
+            return most
+        height, width = self._pixels.shape[2:]
+        fitting = max(1, CACHED_PIXELS // (height * width))
+        return min(most, 2 ** (fitting.bit_length() - 1))
+
     def _known(self, right: list[Tensor], spec: TrialSpec) -> bool:
         assert spec.half_width is not None
         images = len(self._pixels)
         tested, correct = sum(map(len, right)), int(sum(int(r.sum()) for r in right))
-        looks = -(-images // spec.recipe.batch_size)
+        looks = -(-images // self._batch_size(spec))
         return known_to(exact_interval(correct, tested, images, looks), correct / tested) <= (
             spec.half_width
         )

@@ -15,7 +15,7 @@ TRAINERS = ("fast", "plain", "compiled")
 WORTH_COMPILING = 20_000
 """Tests of an image, of which compiling takes the time of some thousands."""
 
-BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
+BF16_VECTORS, BF16_TILES = "avx512_bf16", "amx_bf16"
 
 WITHOUT_BF16 = (
     "SSE41",
@@ -28,6 +28,9 @@ WITHOUT_BF16 = (
 )
 """Values of oneDNN's ``ONEDNN_MAX_CPU_ISA`` that keep it from instructions for bf16
 (https://uxlfoundation.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html)."""
+
+WITHOUT_TILES = (*WITHOUT_BF16, "AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512")
+"""Those that leave bf16 in vectors at most, without AMX's tiles."""
 
 
 def resolve_trainer(trainer: str, *, trains: bool = True) -> str:
@@ -86,16 +89,20 @@ def can_compile(device: str) -> bool:
     return device == "cuda" and importlib.util.find_spec("triton") is not None
 
 
-def resolve_precision(precision: str, device: str = "cpu", trainer: str = "fast") -> str:
+def resolve_precision(
+    precision: str, device: str = "cpu", trainer: str = "fast", *, trains: bool = True
+) -> str:
     """The precision that trials are computed in.
 
     Args:
         precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         trainer: ``"fast"`` or ``"plain"``.
+        trains: Whether anything is trained.
 
     Returns:
-        ``"fp32"`` or ``"bf16"``; ``"auto"`` is bf16 where the processor has instructions for it.
+        ``"fp32"`` or ``"bf16"``; ``"auto"`` is bf16 where the device has instructions for it. To
+        test a frozen network on a processor it takes AMX: with vectors alone fp32 is as fast.
 
     Raises:
         UnknownName: If the name is unknown.
@@ -111,15 +118,16 @@ def resolve_precision(precision: str, device: str = "cpu", trainer: str = "fast"
             )
         return "fp32"
     if precision == "auto":
-        return "bf16" if computes_bf16(device) else "fp32"
+        return "bf16" if computes_bf16(device, tiles=not trains) else "fp32"
     return precision
 
 
-def computes_bf16(device: str) -> bool:
+def computes_bf16(device: str, *, tiles: bool = False) -> bool:
     """Whether a device has instructions for bf16, rather than emulating it.
 
     Args:
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        tiles: Whether a processor must have AMX's, which multiply whole tiles.
 
     Returns:
         False where that cannot be told.
@@ -130,7 +138,11 @@ def computes_bf16(device: str) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device != "cpu":
         return False
-    return _allowed_bf16(os.environ) and _has_bf16(_cpu_capabilities())
+    found = _cpu_capabilities()
+    names = (BF16_TILES,) if tiles else (BF16_TILES, BF16_VECTORS)
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
+    kept_from = WITHOUT_TILES if tiles else WITHOUT_BF16
+    return limit.upper() not in kept_from and any(found.get(name) for name in names)
 
 
 def _cpu_capabilities() -> dict[str, Any]:
@@ -138,12 +150,3 @@ def _cpu_capabilities() -> dict[str, Any]:
 
     found = getattr(torch.cpu, "get_capabilities", None)
     return dict(found()) if found else {}
-
-
-def _has_bf16(capabilities: dict[str, Any]) -> bool:
-    return any(capabilities.get(name) for name in BF16_INSTRUCTIONS)
-
-
-def _allowed_bf16(environment: os._Environ[str] | dict[str, str]) -> bool:
-    limit = environment.get("ONEDNN_MAX_CPU_ISA") or environment.get("DNNL_MAX_CPU_ISA") or ""
-    return limit.upper() not in WITHOUT_BF16

@@ -120,7 +120,7 @@ def train(
         seed=seed,
         device=device,
         threads=available_cores() if threads is None else threads,
-        precision=resolve_precision(precision, device, trainer),
+        precision=resolve_precision(precision, device, trainer, trains=chosen.trains),
         trainer=trainer,
         options=options,
         images=images,
