@@ -12,8 +12,9 @@ import pytest
 import normscope
 from normscope.cli.app import run
 from normscope.errors import NormscopeError
+from normscope.reports.commands import scan_command
 from normscope.reports.comparing import compare
-from normscope.reports.page_data import colours, command
+from normscope.reports.page_data import colours
 from normscope.studies.study import Study
 
 from .conftest import HOSTILE, made_up
@@ -172,7 +173,7 @@ def test_one_seed_says_that_nothing_is_proved(open_page, tmp_path):
 
 
 def test_the_command_quotes_what_a_shell_would_read(hostile_study):
-    line = command(Study.open(hostile_study).specification)
+    line = scan_command(Study.open(hostile_study).specification)
     assert line.startswith("normscope scan '<img src=x onerror=alert(1)>' --mean=0,0.5")
 
 

@@ -40,9 +40,7 @@ def test_auto_is_bf16_where_the_processor_may_use_it(monkeypatch, capabilities, 
         ({"avx512_bf16": True}, "", "fp32"),
     ],
 )
-def test_a_frozen_network_takes_bf16_where_there_is_amx(
-    monkeypatch, capabilities, limit, expected
-):
+def test_a_frozen_network_takes_bf16_where_there_is_amx(monkeypatch, capabilities, limit, expected):
     monkeypatch.setattr(precision, "_cpu_capabilities", lambda: capabilities)
     monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
-from normscope.reports.page_data import command, facts, page_data
+from normscope.reports.commands import scan_command
+from normscope.reports.page_data import facts, page_data
 
 if TYPE_CHECKING:
     from normscope.findings.summary import Summary
@@ -51,7 +52,7 @@ def scan_page(study: Study, summary: Summary) -> str:
         ends=ENDS,
         facts=facts(study),
         specification=study.specification.to_toml(),
-        command=command(study.specification),
+        command=scan_command(study.specification),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -94,42 +93,6 @@ def run_facts(trials: list[FinishedTrial]) -> list[tuple[str, str]]:
         else:
             rows.append((name.replace("_", " "), ", ".join(dict.fromkeys(values))))
     return rows
-
-
-def command(specification: ScanSpec) -> str:
-    """The command that repeats a scan.
-
-    Args:
-        specification: The scan.
-
-    Returns:
-        A line for a shell, every word quoted where it has to be.
-    """
-    recipe, scale = specification.recipe, specification.init_scale
-    options = {
-        **{axis.name: axis.text for axis in specification.axes},
-        "norm": specification.base,
-        "seeds": specification.seeds if recipe.trains else None,
-        "weights": specification.options.weights,
-        "resize": specification.images.resize,
-        "crop": specification.images.crop,
-        "channels": specification.images.channels,
-        "half-width": specification.half_width,
-        "model": specification.model,
-        "recipe": recipe.name,
-        "epochs": recipe.epochs if recipe.trains else None,
-        "train-images": specification.train_images,
-        "weight-init": scale.weight if scale.weight != 1 else None,
-        "bias-init": scale.bias if scale.bias != 1 else None,
-        "device": specification.device,
-        "precision": specification.precision,
-        "trainer": specification.trainer,
-        "threads": specification.threads,
-    }
-    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    given += ["--new-head"] * specification.options.new_head
-    given += ["--no-batchnorm"] * (not specification.options.batchnorm)
-    return shlex.join(["normscope", "scan", specification.source, *given])
 
 
 def colours() -> list[str]:

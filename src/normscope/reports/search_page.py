@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import shlex
 from typing import TYPE_CHECKING
 
+from normscope.reports.commands import search_command
 from normscope.reports.page import render
 from normscope.reports.page_data import run_facts
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from normscope.findings.search_summary import SearchSummary
-    from normscope.studies.search_specification import SearchSpec
     from normscope.studies.search_study import SearchStudy
 
 PANELS = {
@@ -60,38 +59,3 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
         specification=study.specification.to_toml(),
         command=search_command(study.specification),
     )
-
-
-def search_command(specification: SearchSpec) -> str:
-    """The command that repeats a search.
-
-    Args:
-        specification: The search.
-
-    Returns:
-        A line for a shell, every word quoted where it has to be.
-    """
-    trial = specification.trial
-    options = {
-        "norm": trial.normalization,
-        "trials": specification.trials,
-        "sampler": specification.sampler,
-        "replicates": specification.replicates,
-        "seed": trial.seed,
-        "model": trial.model,
-        "recipe": trial.recipe.name,
-        "epochs": trial.recipe.epochs,
-        "train-images": trial.train_images,
-        "device": trial.device,
-        "precision": trial.precision,
-        "trainer": trial.trainer,
-        "threads": trial.threads,
-    }
-    over = [
-        f"--over={r.name}={r.low!r}:{r.high!r}{':log' if r.log else ''}" for r in specification.over
-    ]
-    scales = {"weight-init": trial.init_scale.weight, "bias-init": trial.init_scale.bias}
-    varied = {r.name for r in specification.over}
-    at = [f"--at={n}={v!r}" for n, v in scales.items() if v != 1 and n not in varied]
-    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    return shlex.join(["normscope", "search", trial.source, *over, *at, *given])
