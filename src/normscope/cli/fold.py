@@ -17,14 +17,7 @@ EXAMPLE = "Example: normscope fold squeezenet1_1 --weights FILE --norm imagenet 
 
 
 def fold(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="lenet, lenet-bn, resnet20, a torchvision classification model, timm/NAME, "
-            "hf/NAME or package.module:factory.",
-            metavar="MODEL",
-        ),
-    ],
+    model: options.ModelArgument,
     norm: Annotated[
         str,
         typer.Option(

@@ -99,6 +99,27 @@ def some_pixels(originals: Originals, count: int) -> list[np.ndarray]:
     return decoded
 
 
+def first_pixels(originals: Originals) -> np.ndarray:
+    """The first image that can be decoded.
+
+    Args:
+        originals: What the folder holds.
+
+    Returns:
+        uint8, shape ``(C, H, W)``.
+
+    Raises:
+        NormscopeError: If there is none.
+    """
+    skipped = []
+    for image in originals.images:
+        try:
+            return decode_image(image.read())
+        except UnreadableImage as error:
+            skipped.append(Skipped(Path(image.path), str(error)))
+    raise NormscopeError(none_readable(originals.name, skipped))
+
+
 def none_readable(name: str, skipped: list[Skipped]) -> str:
     """What is said of a folder in which nothing can be used.
 

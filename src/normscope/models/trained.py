@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.models.building import build_model
+from normscope.models.building import build_model, show_one_image
 from normscope.models.options import ModelOptions
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def build_trained(
         The network in evaluation mode, and its channels.
 
     Raises:
-        NormscopeError: If it has no weights, cannot be built, or the weights do not fit.
+        NormscopeError: If it has no weights, cannot be built or does not take the images, or if the
+            weights do not fit.
     """
     if weights is None and ":" not in name:
         raise NormscopeError(
@@ -55,7 +56,8 @@ def build_trained(
         model = build_model(
             name, channels=count, classes=classes, image_size=image_size, options=options
         )
-        return model.eval(), count
+        show_one_image(model.eval(), name, count, image_size)
+        return model, count
 
     asked = channels or (normalized_channels if normalized_channels > 1 else None)
     if asked:
