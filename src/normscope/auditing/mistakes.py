@@ -106,13 +106,13 @@ def _of_values(normalization: Normalization) -> list[_Row]:
         ("none", "no normalization", given(unit, ValueMap.scaling(1, channels)), None),
         (
             "0..255",
-            "pixels of 0..255 in place of [0, 1]",
+            "0..255 in place of [0, 1]",
             given(255),
             "the reference takes pixels of 0..255 already" if bytes_wanted else None,
         ),
         (
             "0..1",
-            "pixels of [0, 1] in place of 0..255",
+            "[0, 1] in place of 0..255",
             given(1),
             None if bytes_wanted else "the reference takes pixels of [0, 1] already",
         ),
@@ -147,8 +147,8 @@ def _of_channels(normalization: Normalization) -> list[_Row]:
         grey = ValueMap(np.tile(LUMA, (COLOURS, 1)), np.zeros(COLOURS))
     crossed = ValueMap.normalizing(normalization.mean[::-1], normalization.std)
     return [
-        ("bgr", "blue, green, red, each by its own constants", reverse.after(correct), reason),
-        ("bgr-pixels", "blue, green, red by the constants of RGB", correct.after(reverse), reason),
-        ("mean-order", "the mean in reverse order, the std not", crossed, reason),
+        ("bgr", "BGR for RGB, constants too", reverse.after(correct), reason),
+        ("bgr-pixels", "BGR for RGB, constants of RGB", correct.after(reverse), reason),
+        ("mean-order", "mean in reverse order, std not", crossed, reason),
         ("grey", "grey, three times", correct.after(grey), reason),
     ]

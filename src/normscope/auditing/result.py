@@ -88,7 +88,8 @@ class Priced:
         Returns:
             Plain values.
         """
-        numbers = dict.fromkeys(("accuracy", "lost", "interval", "disagreement", "drift"))
+        fields = ("accuracy", "lost", "interval", "disagreement", "drift")
+        numbers: dict[str, Any] = dict.fromkeys(fields)
         if self.cost is not None:
             numbers = self.cost.to_json()
         return {

@@ -31,7 +31,7 @@ def _worst(audit: Audit) -> str:
     if worst.cost.lost is None:
         return (
             f"The worst mistake for {on} is {worst.name} ({worst.description}): it changes the "
-            f"answer to {worst.cost.disagreement:.1%} of them."
+            f"answer to {_percent(worst.cost.disagreement)} of them."
         )
     return (
         f"Prepared correctly, {on} has an accuracy of {audit.reference.accuracy:.4f}; the worst "
@@ -67,10 +67,12 @@ def _tested(tested: Tested, labelled: bool) -> str:
         low, high = cost.interval
         said = f"loses {cost.lost:.4f} against the reference ({low:.4f} to {high:.4f})"
     else:
-        said = f"changes the answer to {cost.disagreement:.1%} of the images"
+        said = f"changes the answer to {_percent(cost.disagreement)} of the images"
     if tested.like is not None and tested.agreement is not None:
-        said += (
-            f"; it answers most like {tested.like}, the same on {tested.agreement:.1%} of the "
-            "images"
-        )
+        agreement = _percent(tested.agreement)
+        said += f"; it answers most like {tested.like}, the same on {agreement} of the images"
     return f"The pipeline {tested.name} {said}."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

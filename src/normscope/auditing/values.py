@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from numpy.typing import ArrayLike
     from torch import Tensor
 
 
@@ -26,7 +25,7 @@ class ValueMap:
     shift: np.ndarray
 
     @classmethod
-    def normalizing(cls, mean: Sequence[float], std: Sequence[float]) -> ValueMap:
+    def normalizing(cls, mean: ArrayLike, std: ArrayLike) -> ValueMap:
         """``(pixel - mean) / std``.
 
         Args:

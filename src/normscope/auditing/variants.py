@@ -23,12 +23,12 @@ REFERENCE = "reference"
 JPEG_QUALITY = 75
 
 PIXEL_MISTAKES = {
-    "nearest": "resized to the nearest pixel, not bilinearly",
-    "bicubic": "resized bicubically, not bilinearly",
-    "no-antialias": "resized without antialiasing",
-    "crop-only": "cropped without resizing",
-    "exif": "turned otherwise than the correct pipeline does by Exif",
-    "jpeg-75": f"saved once more as a JPEG of quality {JPEG_QUALITY}",
+    "nearest": "nearest pixel, not bilinear",
+    "bicubic": "bicubic, not bilinear",
+    "no-antialias": "no antialiasing",
+    "crop-only": "cropped, not resized",
+    "exif": "Exif orientation the other way",
+    "jpeg-75": f"saved again, JPEG quality {JPEG_QUALITY}",
 }
 """The mistakes that need other pixels, each with what is done."""
 

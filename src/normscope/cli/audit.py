@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from normscope.cli import options
-from normscope.cli.output import note, note_skipped, show, write_json
+from normscope.cli.output import note, note_skipped, printable, show, write_json
 from normscope.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ EXAMPLE = (
 )
 
 FAILED = 1
+ROOM_FOR_DESCRIPTIONS = 100
+"""Columns of a terminal, below which the table has the mistakes' names alone."""
 
 
 def audit(
@@ -125,42 +128,31 @@ def _table(found: Audit) -> Table:
     from rich import box
     from rich.table import Table
 
-    drifts = bool(found.reference.drift)
-    heads = ["accuracy", "lost", "95 % interval"] if found.labelled else []
-    heads += ["disagreement"] if found.labelled else ["disagreement", "95 % interval"]
-    table = Table("", "", *heads, *(["drift"] if drifts else []), box=box.SIMPLE_HEAD)
-    rows: list[tuple[str, str, Cost]] = [
-        (mistake.name, mistake.description, mistake.cost)
-        for mistake in found.mistakes
-        if mistake.cost is not None
-    ]
-    if found.tested is not None:
-        rows.insert(0, ("pipeline", found.tested.name, found.tested.cost))
+    heads = ["accuracy", "lost"] if found.labelled else ["disagreement"]
+    heads += ["95 % interval", *["drift"] * bool(found.reference.drift)]
+    described = Console().width >= ROOM_FOR_DESCRIPTIONS
+    table = Table("", *[""] * described, *heads, box=box.SIMPLE_HEAD)
+
+    def add(name: str, description: str, *numbers: str) -> None:
+        table.add_row(name, *[Text(printable(description))] * described, *numbers)
+
     reference = found.reference
-    accuracy = [f"{reference.accuracy:.4f}", "", ""] if reference.accuracy is not None else []
-    blank = [""] if found.labelled else ["", ""]
-    table.add_row(
-        "reference",
-        Text(found.preparation),
-        *accuracy,
-        *blank,
-        *([_drift(reference.mean_drift)] if drifts else []),
-    )
-    for name, description, cost in rows:
-        table.add_row(
-            name,
-            Text(description),
-            *_numbers(cost),
-            *([_drift(cost.mean_drift)] if drifts else []),
-        )
+    accuracy = [] if reference.accuracy is None else [f"{reference.accuracy:.4f}"]
+    drift = [_drift(reference.mean_drift)] * bool(reference.drift)
+    add("reference", found.preparation, *accuracy, "", "", *drift)
+    if found.tested is not None:
+        add("pipeline", found.tested.name, *_numbers(found.tested.cost))
+    for mistake in found.mistakes:
+        if mistake.cost is not None:
+            add(mistake.name, mistake.description, *_numbers(mistake.cost))
     return table
 
 
 def _numbers(cost: Cost) -> list[str]:
-    disagreement = f"{cost.disagreement:.4f}"
+    drift = [_drift(cost.mean_drift)] * bool(cost.drift)
     if cost.accuracy is None or cost.lost is None or cost.interval is None:
-        return [disagreement, _interval(cost.disagreement_interval)]
-    return [f"{cost.accuracy:.4f}", f"{cost.lost:.4f}", _interval(cost.interval), disagreement]
+        return [f"{cost.disagreement:.4f}", _interval(cost.disagreement_interval), *drift]
+    return [f"{cost.accuracy:.4f}", f"{cost.lost:.4f}", _interval(cost.interval), *drift]
 
 
 def _interval(interval: tuple[float, float]) -> str:

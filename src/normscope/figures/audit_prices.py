@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from normscope.auditing.result import Audit, Cost
 
-PROVED, OPEN, TESTED = "#d55e00", "#8a939c", "#0072b2"
-"""Vermilion and blue of Okabe and Ito (https://jfly.uni-koeln.de/color/, 2008), which colour-blind
-readers tell apart, and a grey; markers differ too."""
+COSTS, OPEN, GAINS, TESTED = "#d55e00", "#8a939c", "#009e73", "#0072b2"
+"""Vermilion, bluish green and blue of Okabe and Ito (https://jfly.uni-koeln.de/color/, 2008), which
+colour-blind readers tell apart, and a grey; markers differ too."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,11 @@ def draw_audit_prices(numbers: AuditPrices) -> Figure:
     heights = np.arange(rows)[::-1]
     is_tested = np.zeros(rows, bool)
     is_tested[-1] = numbers.tested
-    proved = (numbers.low > 0) & ~is_tested
+    costs, gains = (numbers.low > 0) & ~is_tested, (numbers.high < 0) & ~is_tested
     kinds = (
-        ("interval above 0", proved, PROVED, "o"),
-        ("interval holds 0", ~proved & ~is_tested, OPEN, "s"),
+        ("95 % interval above 0", costs, COSTS, "o"),
+        ("95 % interval holds 0", ~costs & ~gains & ~is_tested, OPEN, "s"),
+        ("95 % interval below 0", gains, GAINS, "^"),
         ("pipeline under test", is_tested, TESTED, "D"),
     )
     for label, chosen, colour, marker in kinds:
@@ -90,7 +91,7 @@ def draw_audit_prices(numbers: AuditPrices) -> Figure:
             ends = np.abs(np.array([numbers.low[chosen], numbers.high[chosen]]) - prices)
             axes.errorbar(
                 prices, heights[chosen], xerr=ends, fmt=marker, color=colour, capsize=2.5, ms=5,
-                label=f"{label} (95 %)" if marker != "D" else label,
+                label=label,
             )  # fmt: skip
     axes.axvline(0, color="black", lw=0.8)
     if numbers.tested:
