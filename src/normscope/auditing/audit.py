@@ -18,7 +18,7 @@ from normscope.auditing.mistakes import (
 from normscope.auditing.pairing import accuracy_lost, share
 from normscope.auditing.pipeline import Pipeline
 from normscope.auditing.reading import Reader
-from normscope.auditing.result import Audit, Cost, Priced, Reference, Tested
+from normscope.auditing.result import Audit, Cost, PipelineUnderTest, Priced, Reference
 from normscope.auditing.testing import AuditedNetwork
 from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE, Preparation
 from normscope.errors import NormscopeError, WorkFailed
@@ -192,7 +192,7 @@ class _Judge:
         priced.sort(key=lambda pair: pair[1].ranked_by, reverse=True)
         return [row for row, _ in [*priced, *left_out]]
 
-    def tested(self, name: str, made: list[Mistake], fail_over: float | None) -> Tested:
+    def tested(self, name: str, made: list[Mistake], fail_over: float | None) -> PipelineUnderTest:
         cost = self.cost(TESTED)
         given = self._answers.of(TESTED)
         agreement = {
@@ -202,8 +202,8 @@ class _Judge:
         }
         nearest = max(agreement, key=agreement.__getitem__, default=None)
         if nearest is None or agreement[nearest] <= 1 - cost.disagreement:
-            return Tested(name, cost, None, None, fail_over)
-        return Tested(name, cost, nearest, agreement[nearest], fail_over)
+            return PipelineUnderTest(name, cost, None, None, fail_over)
+        return PipelineUnderTest(name, cost, nearest, agreement[nearest], fail_over)
 
 
 def _check_fail_over(fail_over: float | None, pipeline: object) -> None:

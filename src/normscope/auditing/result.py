@@ -101,7 +101,7 @@ class Priced:
 
 
 @dataclass(frozen=True)
-class Tested:
+class PipelineUnderTest:
     """The pipeline under test.
 
     Attributes:
@@ -208,7 +208,7 @@ class Audit:
     preparation: str
     reference: Reference
     mistakes: list[Priced]
-    tested: Tested | None
+    tested: PipelineUnderTest | None
     skipped: tuple[Skipped, ...]
     options: dict[str, Any]
     settings: dict[str, Any]

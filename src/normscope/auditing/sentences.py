@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from normscope.auditing.result import Audit, Tested
+    from normscope.auditing.result import Audit, PipelineUnderTest
 
 
 def sentences(audit: Audit) -> list[str]:
@@ -61,7 +61,7 @@ def _notes(audit: Audit) -> list[str]:
     return notes
 
 
-def _tested(tested: Tested, labelled: bool) -> str:
+def _tested(tested: PipelineUnderTest, labelled: bool) -> str:
     cost = tested.cost
     if labelled and cost.lost is not None and cost.interval is not None:
         low, high = cost.interval
