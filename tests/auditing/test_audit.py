@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
 import normscope
+from normscope.auditing import reading
 from normscope.normalization import Normalization
 
 from . import networks
@@ -182,6 +184,14 @@ def test_drift_is_the_distance_of_the_batches_statistics(photos, labelled):
     assert found.reference.mean_drift == found.reference.drift["details.1.0"]
 
 
+def test_batches_change_nothing(photos, found, monkeypatch):
+    monkeypatch.setattr(reading, "BATCH", 10)
+    seen = []
+    again = audited(photos, on_image=lambda done, total: seen.append((done, total)))
+    assert seen == [(10, 48), (20, 48), (30, 48), (40, 48), (48, 48)]
+    assert [m.to_json() for m in again.mistakes] == [m.to_json() for m in found.mistakes]
+
+
 def test_the_right_pipeline_loses_nothing(photos, found):
     tested = audited(photos, pipeline=f"{HERE}:right", fail_over=0.0).tested
     assert tested.cost.accuracy == found.reference.accuracy
@@ -223,8 +233,6 @@ def test_bytes_that_are_no_image_are_skipped(photos, tmp_path):
 
 
 def test_real_weights_give_what_training_without_training_gives(real_data, tmp_path):
-    import os
-
     if not os.environ.get("NORMSCOPE_WEIGHTS"):
         pytest.skip("NORMSCOPE_WEIGHTS is not set: real weights are needed")
     weights = f"{os.environ['NORMSCOPE_WEIGHTS']}/squeezenet1_1-imagenet.safetensors"

@@ -145,3 +145,6 @@ def test_strict_refuses_what_cannot_be_read(photos, tmp_path, capsys):  # noqa: 
     assert "b.png: an empty file" in capsys.readouterr().err
     assert run([*COMMON, "--images", str(tmp_path), "--strict"]) == 1
     assert "every image of" in capsys.readouterr().err
+    (tmp_path / "a.png").unlink()
+    said = refused([*COMMON, "--images", str(tmp_path)], capsys)
+    assert "must hold at least one readable image, got 1 that cannot be used" in said

@@ -120,10 +120,13 @@ def audit(
     )
     skipped: list[Skipped] = []
     for batch in reader.batches(skipped):
+        _check_strict(originals, skipped, strict)
         answers.add(batch)
         if on_image:
             on_image(len(answers.labels) + len(skipped), len(originals.images))
-    _check_skipped(originals, skipped, strict)
+    _check_strict(originals, skipped, strict)
+    if len(skipped) == len(originals.images):
+        raise NormscopeError(none_readable(originals.name, skipped))
     judge = _Judge(answers, labelled=originals.classes is not None)
     return Audit(
         model=model,
@@ -256,9 +259,7 @@ def _network(
     return model, count
 
 
-def _check_skipped(originals: Originals, skipped: list[Skipped], strict: bool) -> None:
-    if len(skipped) == len(originals.images):
-        raise NormscopeError(none_readable(originals.name, skipped))
+def _check_strict(originals: Originals, skipped: list[Skipped], strict: bool) -> None:
     if strict and skipped:
         raise WorkFailed(
             f"every image of {originals.name} must be readable under --strict, got {len(skipped)} "

@@ -31,7 +31,7 @@ class InputMoments:
         dims = [0, *range(2, inputs.ndim)]
         variance, mean = torch.var_mean(inputs.float(), dim=dims, correction=0)
         count = inputs.numel() // inputs.shape[1]
-        mean, variance = mean.double().cpu(), variance.double().cpu()
+        mean, variance = mean.cpu().double(), variance.cpu().double()
         total, first, second = self._sums.get(layer, (0, 0, 0))
         self._sums[layer] = (
             total + count,
@@ -110,9 +110,9 @@ class BatchNormWatch:
         for name, module in model.named_modules():
             if isinstance(module, AnyBatchNorm) and module.running_mean is not None:
                 assert module.running_var is not None
-                variance = module.running_var.double().cpu().numpy()
+                variance = module.running_var.cpu().double().numpy()
                 self.remembered[name] = Remembered(
-                    module.running_mean.double().cpu().numpy(),
+                    module.running_mean.cpu().double().numpy(),
                     np.sqrt(variance + module.eps),
                     module.eps,
                 )

@@ -35,7 +35,7 @@ def accuracy_lost(reference: ArrayLike, other: ArrayLike) -> tuple[float, Interv
     Example:
         >>> lost, (low, high) = accuracy_lost([True] * 10, [True] * 7 + [False] * 3)
         >>> round(lost, 1), round(low, 3), round(high, 3)
-        (0.3, -0.037, 0.537)
+        (0.3, -0.044, 0.544)
     """
     first, second = np.asarray(reference, bool), np.asarray(other, bool)
     images = len(first)

@@ -73,7 +73,7 @@ def draw_audit_prices(numbers: AuditPrices) -> Figure:
         A figure, 8 inches wide.
     """
     rows = len(numbers.names)
-    figure = Figure(figsize=(8, 1.4 + 0.3 * rows), layout="constrained")
+    figure = Figure(figsize=(8, 1.9 + 0.3 * rows), layout="constrained")
     axes = figure.add_subplot()
     heights = np.arange(rows)[::-1]
     is_tested = np.zeros(rows, bool)
@@ -100,7 +100,7 @@ def draw_audit_prices(numbers: AuditPrices) -> Figure:
     axes.set_ylim(-0.7, rows - 0.3)
     axes.grid(axis="x", alpha=0.3)
     axes.set(xlabel=numbers.axis, title=numbers.title)
-    axes.legend(frameon=False, loc="lower right")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
