@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from normscope._version import __version__
 
 if TYPE_CHECKING:
+    from normscope.auditing.audit import audit
     from normscope.deploy.folding import fold
     from normscope.deploy.saving import load_folded
     from normscope.errors import NormscopeError
@@ -31,6 +32,7 @@ _HOMES = {
     "SearchSummary": "normscope.findings.search_summary",
     "Study": "normscope.studies.study",
     "Summary": "normscope.findings.summary",
+    "audit": "normscope.auditing.audit",
     "fold": "normscope.deploy.folding",
     "load_folded": "normscope.deploy.saving",
     "report": "normscope.reports.writing",
@@ -51,6 +53,7 @@ __all__ = [
     "Study",
     "Summary",
     "__version__",
+    "audit",
     "fold",
     "load_folded",
     "report",

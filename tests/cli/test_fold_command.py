@@ -51,6 +51,24 @@ def test_real_weights(tmp_path, capsys):
     assert found["largest_difference"] < 1e-4 * found["output_std"]
 
 
+def test_own_images_are_compared(class_folders, tmp_path, capsys):
+    torch.manual_seed(0)
+    weights = tmp_path / "weights.safetensors"
+    network = build_model("resnet20", channels=3, classes=10, image_size=(32, 32))
+    save_file(network.state_dict(), weights)
+    arguments = ["fold", "resnet20", "--weights", str(weights), "--norm", "imagenet", "--json", "-"]
+    spreads = []
+    for images in ([], ["--images", str(class_folders)]):
+        out = tmp_path / "raw.safetensors"
+        assert run([*arguments, "-o", str(out), *images]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["float64_difference"] < 1e-10
+        spreads.append(found["output_std"])
+    assert spreads[0] != spreads[1]
+    assert run([*arguments, "-o", str(out), "--images", str(tmp_path / "absent")]) == 2
+    assert "--images must name a folder of images" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

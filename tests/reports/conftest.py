@@ -1,8 +1,10 @@
-"""Finished studies whose accuracies are made up, to see what their page makes of them."""
+"""Finished studies whose accuracies are made up, and a browser to see their pages in."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +16,9 @@ from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study
 from normscope.trials.recipe import LENET
 from normscope.trials.result import TrialResult, pack_bits
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IMAGES = 4000
 
@@ -74,3 +79,39 @@ def hostile_study(tmp_path_factory):
         tmp_path_factory.mktemp("pages") / "hostile", mean="0,0.5", std="0.5,1", seeds=3, epochs=1,
         source=HOSTILE, model="</script><script>alert(2)</script>",
     )  # fmt: skip
+
+
+@pytest.fixture(scope="package")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("chromium is not installed: the page cannot be opened")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """A function that opens a file and fails the test on any error, message or request."""
+    opened, faults = [], []
+
+    def open_(path: Path, width=1280, height=900, theme="light"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+        opened.append(page)
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: (faults.append("a dialog"), dialog.dismiss()))
+        address = path.resolve().as_uri()
+        page.on("request", lambda r: None if r.url == address else faults.append(r.url))
+        page.goto(address)
+        return page
+
+    yield open_
+    for page in opened:
+        page.close()
+    assert faults == []

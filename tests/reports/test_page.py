@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -21,42 +20,6 @@ from .conftest import HOSTILE, made_up
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "report"
 LARGEST_BYTES = 6_000_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("chromium is not installed: the page cannot be opened")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def open_page(browser):
-    """A function that opens a file and fails the test on any error, message or request."""
-    opened, faults = [], []
-
-    def open_(path: Path, width=1280, height=900, theme="light"):
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
-        opened.append(page)
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("dialog", lambda dialog: (faults.append("a dialog"), dialog.dismiss()))
-        address = path.resolve().as_uri()
-        page.on("request", lambda r: None if r.url == address else faults.append(r.url))
-        page.goto(address)
-        return page
-
-    yield open_
-    for page in opened:
-        page.close()
-    assert faults == []
 
 
 @pytest.fixture(scope="module")

@@ -17,14 +17,7 @@ EXAMPLE = "Example: normscope fold squeezenet1_1 --weights FILE --norm imagenet 
 
 
 def fold(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="lenet, lenet-bn, resnet20, a torchvision classification model, timm/NAME, "
-            "hf/NAME or package.module:factory.",
-            metavar="MODEL",
-        ),
-    ],
+    model: options.ModelArgument,
     norm: Annotated[
         str,
         typer.Option(
@@ -61,10 +54,18 @@ def fold(
     image_size: Annotated[
         int | None, typer.Option(help="Side in pixels of the images to trace with.")
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare on images of this folder or .tar, in place of two photographs.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     json: options.Json = None,
 ) -> None:
     """Ship a model that takes raw pixels: fold its normalization into its first layer."""
-    from normscope.deploy.shipping import channel_count, ship
+    from normscope.deploy.shipping import ship
+    from normscope.models.trained import channel_count
 
     shipped = ship(
         model,
@@ -75,6 +76,7 @@ def fold(
         residual=residual,
         channels=channel_count(channels),
         image_size=image_size,
+        images=images,
     )
     show(*_sentences(shipped), json_target=json)
     write_json(shipped.to_json(), json)

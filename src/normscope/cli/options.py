@@ -23,6 +23,14 @@ Model = Annotated[
         rich_help_panel="Trial",
     ),
 ]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        help="lenet, lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME or "
+        "package.module:factory.",
+        metavar="MODEL",
+    ),
+]
 RecipeName = Annotated[
     str | None,
     typer.Option(

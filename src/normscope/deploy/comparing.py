@@ -10,25 +10,36 @@ import torch
 from torch import Tensor, nn
 
 from normscope.errors import WorkFailed
+from normscope.images.originals import find_originals, some_pixels, with_channels
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from normscope.deploy.folding import Folded
 
 RANDOM_IMAGES = 2
+REAL_IMAGES = 16
+"""How many of a folder's own are compared: each is one more forward pass in float64."""
+
 EXACT = 1e-10
 """The largest difference in float64, in units of the outputs' own spread."""
 
 
-def some_images(channels: int, image_size: tuple[int, int], seed: int = 0) -> Tensor:
-    """Random images, and two photographs that scikit-learn brings along.
+def some_images(
+    channels: int,
+    image_size: tuple[int, int],
+    seed: int = 0,
+    folder: str | Path | None = None,
+) -> Tensor:
+    """Random images, and real ones: a folder's, or two photographs that scikit-learn brings along.
 
     Args:
         channels: Channels of the images; photographs are grey for 1, and left out above 3.
         image_size: Height and width in pixels.
         seed: Seeds the random ones.
+        folder: A folder or archive of real images; they are stretched to the size.
 
     Returns:
         uint8, shape ``(N, C, H, W)``.
@@ -36,6 +47,8 @@ def some_images(channels: int, image_size: tuple[int, int], seed: int = 0) -> Te
     generator = torch.Generator().manual_seed(seed)
     shape = (RANDOM_IMAGES, channels, *image_size)
     images = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
+    if folder is not None:
+        return torch.cat([images, torch.from_numpy(_of_folder(folder, channels, image_size))])
     if channels not in {1, 3}:
         return images
     return torch.cat([images, torch.from_numpy(_photographs(channels, image_size))])
@@ -127,6 +140,18 @@ def check_exact(model: nn.Module, folded: Folded, images: Tensor) -> float:
             "with its pixels that tracing did not see."
         )
     return difference
+
+
+def _of_folder(folder: str | Path, channels: int, image_size: tuple[int, int]) -> np.ndarray:
+    import cv2
+
+    height, width = image_size
+    stretched = []
+    for pixels in some_pixels(find_originals(folder), REAL_IMAGES):
+        image = with_channels(pixels, channels, str(folder)).transpose(1, 2, 0)
+        smaller = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        stretched.append(smaller.reshape(height, width, channels).transpose(2, 0, 1))
+    return np.stack(stretched)
 
 
 def _photographs(channels: int, image_size: tuple[int, int]) -> np.ndarray:

@@ -11,18 +11,13 @@ from normscope.deploy.comparing import check_exact, largest_difference, some_ima
 from normscope.deploy.folding import fold
 from normscope.deploy.saving import Built, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
-from normscope.models.building import build_model, published
-from normscope.models.options import ModelOptions
+from normscope.models.building import published
+from normscope.models.trained import build_trained
 from normscope.normalization import Normalization
 from normscope.trials.preparation import expected_normalization
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from normscope.deploy.folding import Folded
-
-OUTPUTS = 1000
-"""What a network is built with where neither its weights nor its library say otherwise."""
 
 SIDE = 224
 SIDES = {"lenet": 28, "lenet-bn": 28, "resnet20": 32}
@@ -72,6 +67,7 @@ def ship(
     residual: bool = False,
     channels: int | None = None,
     image_size: int | None = None,
+    images: str | Path | None = None,
 ) -> Shipped:
     """Fold a named model's normalization and write it as a file.
 
@@ -85,6 +81,8 @@ def ship(
         residual: Leave one scale for all channels to the runtime.
         channels: Channels of the images; what the normalization or the weights say if None.
         image_size: Side in pixels of the images to trace with.
+        images: A folder of real images to compare on; photographs that scikit-learn brings along
+            if None.
 
     Returns:
         The folded model and how it compares.
@@ -97,21 +95,22 @@ def ship(
     check_suffix(path)
     normalization = _normalization(name, norm)
     side = image_size or SIDES.get(name) or _published_side(name)
-    if weights is None and ":" not in name:
-        raise NormscopeError(
-            f"{name} must be given its weights, got none. Pass --weights FILE, or --weights "
-            "default."
-        )
-    model, count = _build(name, weights, channels or normalization.channels, channels, side)
-    images = some_images(count, (side, side))
+    model, count = build_trained(
+        name,
+        weights,
+        normalized_channels=normalization.channels,
+        channels=channels,
+        image_size=(side, side),
+    )
+    compared = some_images(count, (side, side), folder=images)
     options = {"to": to, "residual": residual, "channels": count, "image_size": side}
     exact = check_exact(
-        model, fold(copy.deepcopy(model).double(), normalization, **options), images
+        model, fold(copy.deepcopy(model).double(), normalization, **options), compared
     )
     folded = fold(model, normalization, **options)
-    built = Built(name, int(folded.model(images[:1]).shape[-1]))
+    built = Built(name, int(folded.model(compared[:1]).shape[-1]))
     run = save_folded(folded, path, built)
-    difference, spread = largest_difference(model, folded, run, images)
+    difference, spread = largest_difference(model, folded, run, compared)
     return Shipped(folded, path, exact, difference, spread)
 
 
@@ -130,45 +129,3 @@ def _normalization(name: str, norm: str) -> Normalization:
 def _published_side(name: str) -> int:
     said = published(name)
     return said.crop if said and said.crop else SIDE
-
-
-def _build(
-    name: str, weights: str | None, named: int, asked: int | None, side: int
-) -> tuple[nn.Module, int]:
-    # A normalization of one channel may stand for three; the weights know.
-    candidates = [named] if asked or named > 1 else [3, 1]
-    for position, channels in enumerate(candidates):
-        try:
-            model = build_model(
-                name,
-                channels=channels,
-                classes=OUTPUTS,
-                image_size=(side, side),
-                options=ModelOptions(weights=weights),
-            )
-        except NormscopeError:
-            if position == len(candidates) - 1:
-                raise
-        else:
-            return model.eval(), channels
-    raise AssertionError
-
-
-def channel_count(channels: str | None) -> int | None:
-    """How many channels ``--channels`` stands for.
-
-    Args:
-        channels: ``rgb``, ``grey``, or None.
-
-    Returns:
-        3, 1, or None.
-
-    Raises:
-        NormscopeError: If it is something else.
-    """
-    counts = {None: None, "rgb": 3, "grey": 1}
-    if channels not in counts:
-        raise NormscopeError(
-            f"--channels must be rgb or grey, got '{channels}'. Choose one of these."
-        )
-    return counts[channels]

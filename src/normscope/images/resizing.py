@@ -18,18 +18,26 @@ AT_ONCE = 1024
 
 
 def resized(
-    values: np.ndarray, valid: np.ndarray | None, resize: int | None, crop: int | None
+    values: np.ndarray,
+    valid: np.ndarray | None,
+    resize: int | None,
+    crop: int | None,
+    *,
+    interpolation: str = "bilinear",
+    antialias: bool = True,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Bring the shorter side to a length, then keep a square around the centre.
 
-    The interpolation is bilinear with antialiasing, by torchvision itself. A new pixel counts
-    where all the pixels that it mixes count.
+    The interpolation is torchvision's own, bilinear with antialiasing unless another is asked for.
+    A new pixel counts where all the pixels that it mixes count.
 
     Args:
         values: Shape ``(N, C, H, W)``.
         valid: Which pixels count, or None for all.
         resize: Length of the shorter side in pixels, or None to leave the size.
         crop: Side of the square in pixels, or None to keep everything.
+        interpolation: ``"bilinear"``, ``"bicubic"`` or ``"nearest"``.
+        antialias: Whether a new pixel mixes all the old ones that it covers.
 
     Returns:
         The new values, of the same type, and which of them count.
@@ -41,7 +49,7 @@ def resized(
 
     if resize is not None:
         _check_resized(values.shape[2], values.shape[3], resize)
-    pixels = _transformed(_as_tensor(values), resize, crop)
+    pixels = _transformed(_as_tensor(values), resize, crop, interpolation, antialias)
     if values.dtype == np.uint8:
         new = pixels.numpy()
     elif values.dtype.kind == "f":
@@ -101,10 +109,17 @@ def _as_tensor(values: np.ndarray):
     return torch.from_numpy(values.astype(np.float64))
 
 
-def _transformed(pixels, resize: int | None, crop: int | None):
-    from torchvision.transforms.v2 import functional
+def _transformed(
+    pixels,
+    resize: int | None,
+    crop: int | None,
+    interpolation: str = "bilinear",
+    antialias: bool = True,
+):
+    from torchvision.transforms.v2 import InterpolationMode, functional
 
     # The kernels themselves: what dispatches to them takes half as long as resizing a photograph.
     if resize is not None:
-        pixels = functional.resize_image(pixels, [resize], antialias=True)
+        mode = InterpolationMode(interpolation)
+        pixels = functional.resize_image(pixels, [resize], mode, antialias=antialias)
     return pixels if crop is None else functional.center_crop_image(pixels, [crop])

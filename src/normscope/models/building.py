@@ -68,7 +68,7 @@ def build_model(
     if options.new_head:
         replace_head(model, count, channels, image_size, name)
     elif not isinstance(classes, int):
-        output = _shown_one_image(model.eval(), name, channels, image_size)
+        output = show_one_image(model.eval(), name, channels, image_size)
         said = library.published()
         indices = outputs_for_classes(
             classes, output.shape[-1], said.classes if said else None, name
@@ -151,7 +151,7 @@ def check_model(
         model = build_model(
             name, channels=channels, classes=classes, image_size=image_size, options=options
         ).eval()
-        output = _shown_one_image(model, name, channels, image_size)
+        output = show_one_image(model, name, channels, image_size)
     met = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
     if met != (1, count):
         raise NormscopeError(
@@ -186,9 +186,21 @@ def _fresh(
     return model
 
 
-def _shown_one_image(
-    model: nn.Module, name: str, channels: int, image_size: tuple[int, int]
-) -> Any:
+def show_one_image(model: nn.Module, name: str, channels: int, image_size: tuple[int, int]) -> Any:
+    """Run a network on one black image.
+
+    Args:
+        model: In evaluation mode.
+        name: What it is called in errors.
+        channels: Channels of the images.
+        image_size: Height and width in pixels.
+
+    Returns:
+        What it gives.
+
+    Raises:
+        NormscopeError: If it does not take such images.
+    """
     shape = (1, channels, *image_size)
     try:
         with torch.inference_mode():

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from normscope.errors import NormscopeError
+from normscope.models.importing import import_callable
 from normscope.models.lenet import LeNet
 from normscope.models.resnet20 import ResNet20
 
@@ -99,29 +97,8 @@ def import_factory(name: str) -> Callable[..., Any]:
 
     Returns:
         The class or function.
-
-    Raises:
-        NormscopeError: If it cannot be imported or called.
     """
-    module_name, _, attribute = name.partition(":")
-    working_folder = str(Path.cwd())
-    if working_folder not in sys.path:
-        sys.path.append(working_folder)
-    try:
-        factory: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            factory = getattr(factory, part)
-    except Exception as error:
-        raise NormscopeError(
-            f"model factory {name} must import, got {type(error).__name__}: {error}. "
-            "Check the module's and the factory's names."
-        ) from error
-    if not callable(factory):
-        raise NormscopeError(
-            f"model factory {name} must be callable, got {type(factory).__name__}. "
-            "Name a class or function that returns the network."
-        )
-    return factory
+    return import_callable(name, "model factory", "factory", "returns the network")
 
 
 def _named_in_signature(factory: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:

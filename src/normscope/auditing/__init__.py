@@ -1,0 +1,1 @@
+"""What the usual preprocessing mistakes cost a trained network."""

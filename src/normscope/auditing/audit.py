@@ -1,0 +1,267 @@
+"""``normscope.audit``: what each usual preprocessing mistake would cost a trained network."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from normscope.auditing.answers import TESTED, Answers
+from normscope.auditing.mistakes import (
+    COLOUR_MISTAKES,
+    COLOURS,
+    Mistake,
+    correct_values,
+    usual_mistakes,
+)
+from normscope.auditing.pairing import accuracy_lost, share
+from normscope.auditing.pipeline import Pipeline
+from normscope.auditing.reading import Reader
+from normscope.auditing.result import Audit, Cost, PipelineUnderTest, Priced, Reference
+from normscope.auditing.testing import AuditedNetwork
+from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE, Preparation
+from normscope.errors import NormscopeError, WorkFailed
+from normscope.images.originals import find_originals, none_readable
+from normscope.images.transform import ImageTransform
+from normscope.models.building import show_one_image
+from normscope.models.trained import OUTPUTS, build_trained, channel_count
+from normscope.normalization import NONE, Normalization
+from normscope.trials.environment import describe_environment
+from normscope.trials.precision import resolve_precision
+from normscope.trials.preparation import resolve_device
+from normscope.trials.single import resolve_normalization
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from normscope.images.decoded import Skipped
+    from normscope.images.originals import Originals
+
+
+def audit(
+    model: str,
+    *,
+    norm: str | Normalization,
+    images: str | Path,
+    weights: str | Path | None = None,
+    pipeline: str | Callable[[Any], Tensor] | None = None,
+    fail_over: float | None = None,
+    resize: int | None = None,
+    crop: int | None = None,
+    channels: str | None = None,
+    upright: bool = False,
+    device: str = "auto",
+    precision: str = "fp32",
+    strict: bool = False,
+    on_image: Callable[[int, int], None] | None = None,
+) -> Audit:
+    """Price the usual preprocessing mistakes on real images, against the correct pipeline.
+
+    The correct pipeline decodes an image, resizes and crops it as torchvision's evaluation presets
+    do, and normalizes it. Each image is decoded once. Where the folder holds ``val/`` or ``test/``
+    with one folder per class, a price is accuracy lost; where it has no labels, it is disagreement
+    with the correct pipeline, and the drift of BatchNorm's statistics.
+
+    Args:
+        model: ``"lenet"``, ``"lenet-bn"``, ``"resnet20"``, a torchvision name, ``"timm/NAME"``,
+            ``"hf/NAME"`` or ``"package.module:factory"``.
+        norm: What the model expects: a normalization, its ``MEAN/STD`` form, a preset's name, or
+            ``"model"`` for what its library says.
+        images: A folder or ``.tar``.
+        weights: A file of weights, ``"default"``, or None for a factory that loads its own.
+        pipeline: A pipeline to test: a callable that takes a Pillow image and gives a float tensor
+            of shape ``(C, H, W)``, or its name ``"package.module:transform"``.
+        fail_over: The most accuracy that the pipeline may lose, to set ``tested.fails``.
+        resize: Bring the shorter side of every image to so many pixels.
+        crop: Then keep the central square of so many.
+        channels: ``"rgb"`` or ``"grey"``: what the model takes; by default its weights say.
+        upright: Whether the correct pipeline turns images as their Exif orientation says;
+            torchvision's loader does not.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        precision: ``"fp32"``, ``"bf16"`` or ``"auto"``. bf16 changes some answers by itself.
+        strict: Whether an image that cannot be read is an error.
+        on_image: Called with how many images are done and how many there are.
+
+    Returns:
+        The prices, worst first.
+
+    Raises:
+        NormscopeError: If an option is wrong, the weights do not fit, or no image can be used.
+        WorkFailed: If an image was skipped and ``strict`` holds.
+    """
+    start = time.perf_counter()
+    _check_fail_over(fail_over, pipeline)
+    transform = ImageTransform(resize, crop)
+    device = resolve_device(device)
+    precision = resolve_precision(precision, device)
+    normalization = _normalization(norm, model)
+    originals = find_originals(images)
+    network, count = _network(
+        model,
+        weights,
+        (normalization.channels, channel_count(channels)),
+        originals,
+        Preparation(transform, COLOURS, upright).size(originals),
+    )
+    normalization = normalization.for_channels(count)
+    preparation = Preparation(transform, count, upright)
+    mistakes = usual_mistakes(normalization, preparation)
+    made = [mistake for mistake in mistakes if mistake.reason is None]
+    tested = None if pipeline is None else Pipeline(pipeline, count)
+    reader = Reader(
+        originals, preparation, frozenset(m.name for m in made) & set(PIXEL_MISTAKES), tested
+    )
+    answers = Answers(
+        AuditedNetwork(network, device, precision), correct_values(normalization), made
+    )
+    skipped: list[Skipped] = []
+    for batch in reader.batches(skipped):
+        _check_strict(originals, skipped, strict)
+        answers.add(batch)
+        if on_image:
+            on_image(len(answers.labels) + len(skipped), len(originals.images))
+    _check_strict(originals, skipped, strict)
+    if len(skipped) == len(originals.images):
+        raise NormscopeError(none_readable(originals.name, skipped))
+    judge = _Judge(answers, labelled=originals.classes is not None)
+    return Audit(
+        model=model,
+        source=originals.name,
+        images=len(answers.labels),
+        classes=None if originals.classes is None else len(originals.classes),
+        preparation=preparation.in_words(),
+        reference=judge.reference(normalization),
+        mistakes=judge.ranked(mistakes, preparation),
+        tested=None if tested is None else judge.tested(tested.name, made, fail_over),
+        skipped=tuple(skipped),
+        options={
+            "norm": str(normalization),
+            "weights": None if weights is None else str(weights),
+            "pipeline": None if tested is None else tested.name,
+            "fail_over": fail_over,
+            "resize": resize,
+            "crop": crop,
+            "channels": channels,
+            "upright": upright,
+            "device": device,
+            "precision": precision,
+        },
+        settings=describe_environment(device),
+        seconds=time.perf_counter() - start,
+    )
+
+
+class _Judge:
+    """Turns answers into prices."""
+
+    def __init__(self, answers: Answers, labelled: bool) -> None:
+        self._answers = answers
+        self._labels = answers.labels if labelled else None
+        self._right = answers.of(REFERENCE)
+
+    def reference(self, normalization: Normalization) -> Reference:
+        drift = self._answers.drift(REFERENCE)
+        if self._labels is None:
+            return Reference(normalization, None, None, drift)
+        return Reference(normalization, *share(self._right == self._labels), drift)
+
+    def cost(self, name: str) -> Cost:
+        given = self._answers.of(name)
+        accuracy = lost = interval = None
+        if self._labels is not None:
+            correct = given == self._labels
+            accuracy = float(correct.mean())
+            lost, interval = accuracy_lost(self._right == self._labels, correct)
+        disagreement, around = share(given != self._right)
+        drift = self._answers.drift(name)
+        changed = self._answers.changed[name]
+        return Cost(accuracy, lost, interval, disagreement, around, drift, changed)
+
+    def ranked(self, mistakes: list[Mistake], preparation: Preparation) -> list[Priced]:
+        priced, left_out = [], []
+        for mistake in mistakes:
+            reason = mistake.reason
+            if reason is None and self._answers.changed[mistake.name] == 0:
+                reason = preparation.why_unchanged(mistake.name)
+            if reason is None and mistake.name in COLOUR_MISTAKES and not self._answers.coloured:
+                reason = "all images are grey"
+            cost = self.cost(mistake.name) if reason is None else None
+            row = Priced(mistake.name, mistake.description, cost, reason)
+            (left_out if cost is None else priced).append((row, cost))
+        priced.sort(key=lambda pair: pair[1].ranked_by, reverse=True)
+        return [row for row, _ in [*priced, *left_out]]
+
+    def tested(self, name: str, made: list[Mistake], fail_over: float | None) -> PipelineUnderTest:
+        cost = self.cost(TESTED)
+        given = self._answers.of(TESTED)
+        agreement = {
+            m.name: float((given == self._answers.of(m.name)).mean())
+            for m in made
+            if self._answers.changed[m.name]
+        }
+        nearest = max(agreement, key=agreement.__getitem__, default=None)
+        if nearest is None or agreement[nearest] <= 1 - cost.disagreement:
+            return PipelineUnderTest(name, cost, None, None, fail_over)
+        return PipelineUnderTest(name, cost, nearest, agreement[nearest], fail_over)
+
+
+def _check_fail_over(fail_over: float | None, pipeline: object) -> None:
+    if fail_over is None:
+        return
+    if pipeline is None:
+        raise NormscopeError(
+            "--fail-over must be used with a pipeline under test, got none. Add --pipeline "
+            "package.module:transform."
+        )
+    if not 0 <= fail_over <= 1:
+        raise NormscopeError(
+            f"--fail-over must be an accuracy between 0 and 1, got {fail_over}. Write 0.01 for "
+            "one in a hundred."
+        )
+
+
+def _normalization(norm: str | Normalization, model: str) -> Normalization:
+    if norm == "data":
+        raise NormscopeError(
+            "--norm must say what the model expects, got data, the statistics of these images. "
+            "Give MEAN/STD or a name, or find it with normscope detect."
+        )
+    return resolve_normalization(norm, NONE, model)
+
+
+def _network(
+    name: str,
+    weights: str | Path | None,
+    channels: tuple[int, int | None],
+    originals: Originals,
+    size: tuple[int, int],
+) -> tuple[nn.Module, int]:
+    normalized, asked = channels
+    model, count = build_trained(
+        name,
+        None if weights is None else str(weights),
+        normalized_channels=normalized,
+        channels=asked,
+        image_size=size,
+        classes=OUTPUTS if originals.classes is None else originals.classes,
+    )
+    output = show_one_image(model, name, count, size)
+    met = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    if not isinstance(met, tuple) or len(met) != 2 or met[1] < 2:
+        raise NormscopeError(
+            f"model {name} must give at least two outputs for an image, shape (1, classes), got "
+            f"{met}. Audit a classifier."
+        )
+    return model, count
+
+
+def _check_strict(originals: Originals, skipped: list[Skipped], strict: bool) -> None:
+    if strict and skipped:
+        raise WorkFailed(
+            f"every image of {originals.name} must be readable under --strict, got {len(skipped)} "
+            f"that are not, such as {skipped[0].path}: {skipped[0].reason}. Mend or remove them."
+        )

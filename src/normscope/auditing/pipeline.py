@@ -1,0 +1,86 @@
+"""The pipeline under test: a user's own transform, from a Pillow image to a tensor."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from normscope.errors import NormscopeError
+from normscope.models.importing import import_callable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+
+class Pipeline:
+    """Calls a transform on encoded images, opened as torchvision's loader opens them.
+
+    Args:
+        transform: Takes a Pillow image and gives a float tensor of shape ``(C, H, W)``; or its
+            name, ``package.module:transform``.
+        channels: How many channels the network takes.
+
+    Raises:
+        NormscopeError: If the name cannot be imported, or does not name a callable.
+    """
+
+    def __init__(self, transform: str | Callable[[Any], Tensor], channels: int) -> None:
+        if isinstance(transform, str):
+            self.name = transform
+            if ":" not in transform:
+                raise NormscopeError(
+                    f"--pipeline must be package.module:transform, got '{transform}'. Name the "
+                    "callable behind a colon."
+                )
+            purpose = "takes a Pillow image and gives a tensor"
+            self._transform = import_callable(transform, "--pipeline", "transform", purpose)
+        else:
+            self.name = getattr(transform, "__name__", type(transform).__name__)
+            self._transform = transform
+        self._channels = channels
+
+    def __call__(self, data: bytes, path: str) -> Tensor:
+        """Prepare one image.
+
+        Args:
+            data: The file's bytes, of an image that can be decoded.
+            path: What it is called in errors.
+
+        Returns:
+            float32 or whatever float the transform gives, shape ``(C, H, W)``.
+
+        Raises:
+            NormscopeError: If the transform raises, or gives something else.
+        """
+        from PIL import Image
+
+        with Image.open(io.BytesIO(data)) as opened:
+            image = opened.convert("L" if self._channels == 1 else "RGB")
+        try:
+            tensor = self._transform(image)
+        except Exception as error:
+            raise NormscopeError(
+                f"--pipeline {self.name} must take a Pillow image, got {type(error).__name__}: "
+                f"{error}, for {path}. Mend the transform."
+            ) from error
+        return self._checked(tensor, path)
+
+    def _checked(self, tensor: Any, path: str) -> Tensor:
+        import torch
+
+        met = type(tensor).__name__
+        if isinstance(tensor, torch.Tensor):
+            met = f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
+            if (
+                tensor.is_floating_point()
+                and tensor.ndim == 3
+                and len(tensor) == self._channels
+                and tensor.numel()
+            ):
+                return tensor.detach()
+        raise NormscopeError(
+            f"--pipeline {self.name} must give a float tensor of shape ({self._channels}, H, W), "
+            f"got {met} for {path}. Mend the transform."
+        )

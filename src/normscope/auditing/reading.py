@@ -1,0 +1,153 @@
+"""Images batch by batch: each decoded once, with all cores, and made into all its variants."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from normscope.auditing.variants import REFERENCE
+from normscope.errors import NormscopeError
+from normscope.images.decode import UnreadableImage
+from normscope.images.decoded import Skipped
+from normscope.trials.environment import available_cores
+from normscope.trials.seeding import threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor
+
+    from normscope.auditing.variants import Preparation, Prepared
+    from normscope.images.listing import ListedImage
+    from normscope.images.originals import Originals
+
+BATCH = 64
+"""Images evaluated together, as for frozen networks; all variants of them are held at once."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The images of a batch that one mistake changes.
+
+    Attributes:
+        indices: Which images of the batch, shape ``(K,)``.
+        pixels: uint8, shape ``(K, C, H, W)``.
+    """
+
+    indices: np.ndarray
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some images, prepared.
+
+    Attributes:
+        variants: By name; ``"reference"`` holds every image.
+        labels: Shape ``(N,)``.
+        coloured: How many have more than one channel.
+        tested: What the pipeline under test makes of each image, or None.
+    """
+
+    variants: dict[str, Variant]
+    labels: np.ndarray
+    coloured: int
+    tested: list[Tensor] | None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class _Read:
+    listed: ListedImage
+    data: bytes
+    prepared: Prepared
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Prepares a folder's images.
+
+    Attributes:
+        originals: What the folder holds.
+        preparation: What the correct pipeline does.
+        mistakes: Which mistakes of pixels to make.
+        pipeline: Makes a tensor of an encoded image and its path; None where none is tested.
+    """
+
+    originals: Originals
+    preparation: Preparation
+    mistakes: frozenset[str]
+    pipeline: Callable[[bytes, str], Tensor] | None = None
+
+    def batches(self, skipped: list[Skipped]) -> Iterator[Batch]:
+        """Every image, in the order of the folder.
+
+        Args:
+            skipped: Images that cannot be used are added to it.
+
+        Yields:
+            Batches without empty ones.
+
+        Raises:
+            NormscopeError: If an image does not fit the network, or images differ in size.
+        """
+        images = self.originals.images
+        size: tuple[int, ...] | None = None
+        with ThreadPoolExecutor(available_cores()) as pool:
+            for start in range(0, len(images), BATCH):
+                part = images[start : start + BATCH]
+                # One core an image: threads that each ask for every core gain nothing.
+                with threads(1):
+                    results = list(pool.map(self._read, part))
+                good = []
+                for result in results:
+                    if isinstance(result, Skipped):
+                        skipped.append(result)
+                        continue
+                    met = result.prepared.pixels[REFERENCE].shape
+                    size = size or met
+                    if met != size:
+                        raise NormscopeError(_sizes_differ(self.originals.name, size, met))
+                    good.append(result)
+                if good:
+                    yield self._batch(good)
+
+    def _read(self, image: ListedImage) -> _Read | Skipped:
+        try:
+            data = image.read()
+            prepared = self.preparation.prepare(data, image.path, self.mistakes)
+        except UnreadableImage as error:
+            return Skipped(Path(image.path), str(error))
+        return _Read(image, data, prepared)
+
+    def _batch(self, images: list[_Read]) -> Batch:
+        made = [image.prepared.pixels for image in images]
+        variants = {}
+        for name in dict.fromkeys(name for pixels in made for name in pixels):
+            indices = [i for i, pixels in enumerate(made) if name in pixels]
+            variants[name] = Variant(
+                np.asarray(indices), np.stack([made[i][name] for i in indices])
+            )
+        tested = None
+        if self.pipeline:
+            # One after another: a stranger's transform need not bear several threads.
+            tested = [self.pipeline(image.data, image.listed.path) for image in images]
+        return Batch(
+            variants=variants,
+            labels=np.asarray([image.listed.label for image in images]),
+            coloured=sum(image.prepared.coloured for image in images),
+            tested=tested,
+        )
+
+
+def _sizes_differ(name: str, first: tuple[int, ...], other: tuple[int, ...]) -> str:
+    return (
+        f"the images of {name} must share one size, got {first[2]} x {first[1]} and {other[2]} x "
+        f"{other[1]}. Give --resize and --crop as the correct pipeline has them."
+    )

@@ -1,0 +1,185 @@
+"""The pixels of one image as the correct pipeline has them, and as mistaken ones do."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from normscope.images.decode import UnreadableImage, decode_image
+from normscope.images.exif import UPRIGHT, orientation_of, turned_upright
+from normscope.images.originals import first_pixels, with_channels
+from normscope.images.resizing import resized
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from normscope.images.originals import Originals
+    from normscope.images.transform import ImageTransform
+
+REFERENCE = "reference"
+JPEG_QUALITY = 75
+
+PIXEL_MISTAKES = {
+    "nearest": "nearest pixel, not bilinear",
+    "bicubic": "bicubic, not bilinear",
+    "no-antialias": "no antialiasing",
+    "crop-only": "cropped, not resized",
+    "exif": "Exif orientation the other way",
+    "jpeg-75": f"saved again, JPEG quality {JPEG_QUALITY}",
+}
+"""The mistakes that need other pixels, each with what is done."""
+
+UNCHANGED = "it changes no image here"
+NO_EXIF = "no image carries an Exif orientation"
+NO_RESIZE = "nothing is resized (no --resize)"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One image as the network may be given it.
+
+    Attributes:
+        pixels: uint8 of shape ``(C, H, W)`` by name: ``"reference"``, and each mistake that changes
+            this image and keeps its size.
+        coloured: Whether its file has more than one channel.
+    """
+
+    pixels: dict[str, np.ndarray]
+    coloured: bool
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the correct pipeline does to an image before it is normalized.
+
+    Attributes:
+        transform: Its resize and crop.
+        channels: How many channels the network takes.
+        upright: Whether images are turned as their Exif orientation says. torchvision's loader
+            leaves them as they are stored.
+    """
+
+    transform: ImageTransform
+    channels: int
+    upright: bool = False
+
+    def in_words(self) -> str:
+        """What is done, for people.
+
+        Returns:
+            A phrase.
+
+        Example:
+            >>> from normscope.images.transform import ImageTransform
+            >>> Preparation(ImageTransform(256, 224), 3).in_words()
+            'shorter side 256, centre crop 224'
+        """
+        resize, crop = self.transform.resize, self.transform.crop
+        done = [f"shorter side {resize}"] * bool(resize) + [f"centre crop {crop}"] * bool(crop)
+        done += ["turned upright"] * self.upright
+        return ", ".join(done) or "images as they are"
+
+    def size(self, originals: Originals) -> tuple[int, int]:
+        """Height and width of what the network is given.
+
+        Args:
+            originals: Opened as far as needed to tell.
+
+        Returns:
+            In pixels.
+        """
+        if self.transform.crop:
+            return self.transform.crop, self.transform.crop
+        height, width = self._sized(first_pixels(originals)).shape[1:]
+        return height, width
+
+    def why_not(self, mistake: str) -> str | None:
+        """Why a mistake of pixels cannot be made with it.
+
+        Args:
+            mistake: One of ``PIXEL_MISTAKES``.
+
+        Returns:
+            The reason, or None where it can.
+        """
+        if mistake in {"nearest", "bicubic", "no-antialias", "crop-only"}:
+            if self.transform.resize is None:
+                return NO_RESIZE
+            if mistake == "crop-only" and self.transform.crop is None:
+                return "nothing is cropped (no --crop)"
+        return None
+
+    def why_unchanged(self, mistake: str) -> str:
+        """Why a mistake of pixels that could be made has changed no image.
+
+        Args:
+            mistake: One of ``PIXEL_MISTAKES``.
+
+        Returns:
+            The reason.
+        """
+        if mistake != "exif":
+            return UNCHANGED
+        return NO_EXIF if self.transform.crop else f"{NO_EXIF} that keeps its size"
+
+    def prepare(self, data: bytes, path: str, mistakes: frozenset[str] = frozenset()) -> Prepared:
+        """Decode an image once, and make of it what the network is given.
+
+        Args:
+            data: The file's bytes.
+            path: What the image is called in errors.
+            mistakes: Which of ``PIXEL_MISTAKES`` to make too.
+
+        Returns:
+            The pixels.
+
+        Raises:
+            UnreadableImage: If it cannot be decoded, or is smaller than the crop.
+            NormscopeError: If it has more channels than the network takes.
+        """
+        stored = decode_image(data)
+        orientation = orientation_of(data)
+        turned = stored if orientation == UPRIGHT else turned_upright(stored, orientation)
+        base, other = (turned, stored) if self.upright else (stored, turned)
+        right = self._sized(base)
+        ways: dict[str, Callable[[], np.ndarray]] = {
+            "nearest": lambda: self._sized(base, interpolation="nearest"),
+            "bicubic": lambda: self._sized(base, interpolation="bicubic"),
+            "no-antialias": lambda: self._sized(base, antialias=False),
+            "crop-only": lambda: resized(base[None], None, None, self.transform.crop)[0][0],
+            "exif": lambda: right if other is base else self._sized(other),
+            "jpeg-75": lambda: self._sized(_saved_as_jpeg(base)),
+        }
+        made = {name: ways[name]() for name in PIXEL_MISTAKES if name in mistakes}
+        kept = {REFERENCE: right} | {
+            name: pixels
+            for name, pixels in made.items()
+            if pixels.shape == right.shape and not np.array_equal(pixels, right)
+        }
+        fitting = {name: with_channels(p, self.channels, path) for name, p in kept.items()}
+        return Prepared(fitting, coloured=len(stored) > 1)
+
+    def _sized(
+        self, pixels: np.ndarray, interpolation: str = "bilinear", antialias: bool = True
+    ) -> np.ndarray:
+        resize, crop = self.transform.resize, self.transform.crop
+        height, width = pixels.shape[1:]
+        if crop and not resize and min(height, width) < crop:
+            raise UnreadableImage(f"{width} x {height} pixels is smaller than the crop of {crop}")
+        if not resize and not crop:
+            return pixels
+        return resized(
+            pixels[None], None, resize, crop, interpolation=interpolation, antialias=antialias
+        )[0][0]
+
+
+def _saved_as_jpeg(pixels: np.ndarray) -> np.ndarray:
+    from PIL import Image
+
+    image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+    written = io.BytesIO()
+    image.save(written, "JPEG", quality=JPEG_QUALITY)
+    return decode_image(written.getvalue())

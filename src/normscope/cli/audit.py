@@ -1,0 +1,167 @@
+"""``normscope audit``: what each usual preprocessing mistake would cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from normscope.cli import options
+from normscope.cli.output import note, note_skipped, printable, show, write_json
+from normscope.cli.progress import progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from normscope.auditing.result import Audit, Cost
+
+EXAMPLE = (
+    "Example: normscope audit squeezenet1_1 --weights default --norm imagenet --images photos "
+    "--resize 256 --crop 224"
+)
+
+FAILED = 1
+ROOM_FOR_DESCRIPTIONS = 100
+"""Columns of a terminal, below which the table has the mistakes' names alone."""
+
+
+def audit(
+    model: options.ModelArgument,
+    norm: Annotated[
+        str,
+        typer.Option(
+            help="What the model expects: MEAN/STD, imagenet, none, half, clip, mnist, or model "
+            "for what its library says."
+        ),
+    ],
+    images: Annotated[
+        Path,
+        typer.Option(
+            help="A folder or .tar. With val/ or test/ in it, and one folder per class in that, "
+            "accuracies are known; else disagreement with the correct pipeline is.",
+            metavar="FOLDER",
+        ),
+    ],
+    weights: options.Weights = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            help="Test this too: it takes a Pillow image and gives a float tensor (C, H, W).",
+            metavar="package.module:transform",
+        ),
+    ] = None,
+    fail_over: Annotated[
+        float | None,
+        typer.Option(help="Exit 1 if --pipeline loses more accuracy than this, such as 0.01."),
+    ] = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            help="rgb or grey; what the weights say by default.", rich_help_panel="Images"
+        ),
+    ] = None,
+    upright: Annotated[
+        bool,
+        typer.Option(
+            "--upright",
+            help="The correct pipeline turns images as Exif says; torchvision's loader does not.",
+            rich_help_panel="Images",
+        ),
+    ] = False,
+    device: options.Device = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="fp32, bf16 or auto; bf16 changes some answers by itself.",
+            rich_help_panel="Machine",
+        ),
+    ] = "fp32",
+    strict: options.Strict = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write report.html, audit.json and a figure into this folder."),
+    ] = None,
+    json: options.Json = None,
+) -> None:
+    """What would each usual preprocessing mistake cost? And does this pipeline make one?
+
+    Raises:
+        Exit: With status 1, if the pipeline under test loses more than it may.
+    """
+    from normscope.auditing.audit import audit as run_audit
+
+    with progress("images") as update:
+        found = run_audit(
+            model,
+            norm=norm,
+            images=images,
+            weights=weights,
+            pipeline=pipeline,
+            fail_over=fail_over,
+            resize=resize,
+            crop=crop,
+            channels=channels,
+            upright=upright,
+            device=device,
+            precision=precision,
+            strict=strict,
+            on_image=update,
+        )
+    note_skipped(found.skipped)
+    show(_table(found), *_left_out(found), *found.sentences, json_target=json)
+    write_json(found.to_json(), json)
+    if out is not None:
+        from normscope.reports.audit_page import write_audit
+
+        show(f"Written: {', '.join(map(str, write_audit(found, out)))}", json_target=json)
+    if found.tested is not None and found.tested.fails:
+        note(f"--pipeline {found.tested.name} loses more than --fail-over {fail_over:g}.")
+        raise typer.Exit(FAILED)
+
+
+def _table(found: Audit) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    heads = ["accuracy", "lost"] if found.labelled else ["disagreement"]
+    heads += ["95 % interval", *["drift"] * bool(found.reference.drift)]
+    described = Console().width >= ROOM_FOR_DESCRIPTIONS
+    table = Table("", *[""] * described, *heads, box=box.SIMPLE_HEAD)
+
+    def add(name: str, description: str, *numbers: str) -> None:
+        table.add_row(name, *[Text(printable(description))] * described, *numbers)
+
+    reference = found.reference
+    accuracy = [] if reference.accuracy is None else [f"{reference.accuracy:.4f}"]
+    drift = [_drift(reference.mean_drift)] * bool(reference.drift)
+    add("reference", found.preparation, *accuracy, "", "", *drift)
+    if found.tested is not None:
+        add("pipeline", found.tested.name, *_numbers(found.tested.cost))
+    for mistake in found.mistakes:
+        if mistake.cost is not None:
+            add(mistake.name, mistake.description, *_numbers(mistake.cost))
+    return table
+
+
+def _numbers(cost: Cost) -> list[str]:
+    drift = [_drift(cost.mean_drift)] * bool(cost.drift)
+    if cost.accuracy is None or cost.lost is None or cost.interval is None:
+        return [f"{cost.disagreement:.4f}", _interval(cost.disagreement_interval), *drift]
+    return [f"{cost.accuracy:.4f}", f"{cost.lost:.4f}", _interval(cost.interval), *drift]
+
+
+def _interval(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def _drift(drift: float | None) -> str:
+    return "" if drift is None else f"{drift:.3g}"
+
+
+def _left_out(found: Audit) -> list[str]:
+    return [f"{m.name} cannot be priced: {m.reason}." for m in found.mistakes if m.cost is None]

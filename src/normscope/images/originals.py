@@ -1,0 +1,179 @@
+"""Images as they lie in a folder or archive, encoded, with labels where there are any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from normscope.errors import NormscopeError
+from normscope.images.archive import tar_members
+from normscope.images.decode import SUFFIXES, UnreadableImage, decode_image
+from normscope.images.decoded import Skipped
+from normscope.images.listing import ListedImage, list_images
+from normscope.images.tree import ARCHIVES, SPLIT_FOLDERS, split_of_path, walk_images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_LABEL = -1
+
+TESTED = ("test", "val")
+"""The splits that hold labelled images to report on."""
+
+
+@dataclass(frozen=True)
+class Originals:
+    """The images of a folder or archive, unread.
+
+    Attributes:
+        name: The folder as the user named it.
+        images: At least one.
+        classes: Their names in the order of the labels, or None where the images have none.
+    """
+
+    name: str
+    images: list[ListedImage]
+    classes: tuple[str, ...] | None
+
+
+def find_originals(path: str | Path) -> Originals:
+    """List the images of a folder or ``.tar`` archive.
+
+    With ``val/`` or ``test/`` in it, these images are taken and their folders are the classes.
+    Otherwise every image below it is, and none has a label.
+
+    Args:
+        path: The folder or archive.
+
+    Returns:
+        What it holds, in the order of the names.
+
+    Raises:
+        NormscopeError: If it is neither, or holds no image.
+    """
+    folder = Path(path)
+    if not folder.is_dir() and not (folder.is_file() and folder.suffix in ARCHIVES):
+        met = "a file of another kind" if folder.exists() else "nothing there"
+        raise NormscopeError(
+            f"--images must name a folder of images or a .tar of one, got {folder}: {met}. "
+            "Check the path."
+        )
+    if _has_tested_split(folder):
+        listing = list_images(folder, train=False)
+        return Originals(str(folder), listing.splits["test"], listing.classes)
+    images = list(_all_below(folder))
+    if not images:
+        raise NormscopeError(
+            f"{folder} must hold at least one image ({', '.join(SUFFIXES)}), got none. "
+            "Choose another folder."
+        )
+    return Originals(str(folder), images, None)
+
+
+def some_pixels(originals: Originals, count: int) -> list[np.ndarray]:
+    """Decode a few images, spread over the whole folder.
+
+    Args:
+        originals: What the folder holds.
+        count: How many at most.
+
+    Returns:
+        uint8, each of shape ``(C, H, W)``; those that cannot be read are left out.
+
+    Raises:
+        NormscopeError: If none of them can be read.
+    """
+    total = len(originals.images)
+    chosen = np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))
+    decoded, skipped = [], []
+    for image in (originals.images[i] for i in chosen):
+        try:
+            decoded.append(decode_image(image.read()))
+        except UnreadableImage as error:
+            skipped.append(Skipped(Path(image.path), str(error)))
+    if not decoded:
+        raise NormscopeError(none_readable(originals.name, skipped))
+    return decoded
+
+
+def first_pixels(originals: Originals) -> np.ndarray:
+    """The first image that can be decoded.
+
+    Args:
+        originals: What the folder holds.
+
+    Returns:
+        uint8, shape ``(C, H, W)``.
+
+    Raises:
+        NormscopeError: If there is none.
+    """
+    skipped = []
+    for image in originals.images:
+        try:
+            return decode_image(image.read())
+        except UnreadableImage as error:
+            skipped.append(Skipped(Path(image.path), str(error)))
+    raise NormscopeError(none_readable(originals.name, skipped))
+
+
+def none_readable(name: str, skipped: list[Skipped]) -> str:
+    """What is said of a folder in which nothing can be used.
+
+    Args:
+        name: The folder.
+        skipped: What was tried, at least one.
+
+    Returns:
+        A sentence.
+    """
+    first = skipped[0]
+    return (
+        f"{name} must hold at least one readable image, got {len(skipped)} that cannot be used, "
+        f"such as {first.path}: {first.reason}. Choose another folder."
+    )
+
+
+def with_channels(pixels: np.ndarray, channels: int, path: str) -> np.ndarray:
+    """An image with the channels that a model takes.
+
+    Args:
+        pixels: Shape ``(C, ...)``.
+        channels: How many the model takes.
+        path: What the image is called in errors.
+
+    Returns:
+        Shape ``(channels, ...)``; a grey image has its one channel repeated.
+
+    Raises:
+        NormscopeError: If the image has more channels.
+    """
+    if len(pixels) not in {1, channels}:
+        raise NormscopeError(
+            f"the images must have {channels} channel{'s' if channels > 1 else ''} to fit the "
+            f"model, got {len(pixels)} in {path}. Convert the images, or check --channels."
+        )
+    return np.ascontiguousarray(np.broadcast_to(pixels, (channels, *pixels.shape[1:])))
+
+
+def _has_tested_split(folder: Path) -> bool:
+    if folder.is_dir():
+        names = [name for split in TESTED for name in SPLIT_FOLDERS[split]]
+        return any((folder / n).is_dir() or (folder / f"{n}.tar").is_file() for n in names)
+    return any(split_of_path(member.name) in TESTED for member in tar_members(str(folder)))
+
+
+def _all_below(folder: Path) -> Iterator[ListedImage]:
+    paths = walk_images(folder) if folder.is_dir() else [str(folder)]
+    for path in paths:
+        status = Path(path).stat()
+        if not path.endswith(ARCHIVES):
+            yield ListedImage(path, NO_LABEL, path, 0, status.st_size, status.st_mtime_ns)
+            continue
+        for m in tar_members(path):
+            yield ListedImage(
+                f"{path}/{m.name}", NO_LABEL, path, m.offset, m.size, status.st_mtime_ns
+            )

@@ -1,0 +1,88 @@
+"""A network with its trained weights, whose channels they decide where nobody says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from normscope.errors import NormscopeError
+from normscope.models.building import build_model, show_one_image
+from normscope.models.options import ModelOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
+
+OUTPUTS = 1000
+"""What a network is built with where neither its weights nor its library say otherwise."""
+
+
+def build_trained(
+    name: str,
+    weights: str | None,
+    *,
+    normalized_channels: int,
+    channels: int | None,
+    image_size: tuple[int, int],
+    classes: int | Sequence[str] = OUTPUTS,
+) -> tuple[nn.Module, int]:
+    """Build a network to use it, not to train it.
+
+    A normalization of one channel may stand for three: then the weights decide.
+
+    Args:
+        name: The model, as ``build_model`` takes it.
+        weights: A file of weights, ``"default"``, or None for a factory that loads its own.
+        normalized_channels: How many channels the model's normalization has.
+        channels: How many channels the images have, where the user says so.
+        image_size: Height and width of the images in pixels.
+        classes: How many outputs there are, or the names of those that are wanted.
+
+    Returns:
+        The network in evaluation mode, and its channels.
+
+    Raises:
+        NormscopeError: If it has no weights, cannot be built or does not take the images, or if the
+            weights do not fit.
+    """
+    if weights is None and ":" not in name:
+        raise NormscopeError(
+            f"{name} must be given its weights, got none. Pass --weights FILE, or --weights "
+            "default."
+        )
+
+    def built(count: int) -> tuple[nn.Module, int]:
+        options = ModelOptions(weights=weights)
+        model = build_model(
+            name, channels=count, classes=classes, image_size=image_size, options=options
+        )
+        show_one_image(model.eval(), name, count, image_size)
+        return model, count
+
+    asked = channels or (normalized_channels if normalized_channels > 1 else None)
+    if asked:
+        return built(asked)
+    try:
+        return built(3)
+    except NormscopeError:
+        return built(1)
+
+
+def channel_count(channels: str | None) -> int | None:
+    """How many channels ``--channels`` stands for.
+
+    Args:
+        channels: ``rgb``, ``grey``, or None.
+
+    Returns:
+        3, 1, or None.
+
+    Raises:
+        NormscopeError: If it is something else.
+    """
+    counts = {None: None, "rgb": 3, "grey": 1}
+    if channels not in counts:
+        raise NormscopeError(
+            f"--channels must be rgb or grey, got '{channels}'. Choose one of these."
+        )
+    return counts[channels]

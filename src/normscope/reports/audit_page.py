@@ -1,0 +1,92 @@
+"""The page of an audit, and the files beside it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+from normscope.figures.audit_prices import audit_prices, draw_audit_prices
+from normscope.reports.page import render
+from normscope.reports.writing import FIGURES, PAGE, save_figure
+from normscope.writing import write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from normscope.auditing.result import Audit
+
+NUMBERS = "audit.json"
+FIGURE = "audit.png"
+
+
+def write_audit(audit: Audit, folder: Path) -> list[Path]:
+    """Write an audit's numbers, figure and page into a folder.
+
+    Args:
+        audit: What was found.
+        folder: Made where it is not there.
+
+    Returns:
+        The files: ``audit.json``, ``figures/audit.png`` and ``report.html``.
+    """
+    figure = folder / FIGURES / FIGURE
+    figure.parent.mkdir(parents=True, exist_ok=True)
+    write_text(folder / NUMBERS, json.dumps(audit.to_json(), indent=2, allow_nan=False) + "\n")
+    written = [folder / NUMBERS]
+    image = None
+    if audit.priced or audit.tested is not None:
+        save_figure(draw_audit_prices(audit_prices(audit)), figure)
+        image = base64.b64encode(figure.read_bytes()).decode("ascii")
+        written.append(figure)
+    write_text(folder / PAGE, audit_page(audit, image))
+    return [*written, folder / PAGE]
+
+
+def audit_page(audit: Audit, image: str | None) -> str:
+    """Write an audit's page.
+
+    Args:
+        audit: What was found.
+        image: Its figure as a PNG in base64, if there is one.
+
+    Returns:
+        HTML, with its style, script and figure inside. Names appear as text.
+    """
+    prices = [
+        cost.disagreement if cost.lost is None else cost.lost
+        for cost in (mistake.cost for mistake in audit.mistakes)
+        if cost is not None
+    ]
+    return render(
+        "audit.html",
+        title=f"{audit.model} on {audit.source}",
+        data={},
+        audit=audit,
+        largest=max([*prices, 1e-9]),
+        image=image,
+        facts=[
+            ("images", f"{audit.images:,}"),
+            ("duration", f"{audit.seconds:,.0f} s"),
+            *((name.replace("_", " "), str(value)) for name, value in audit.settings.items()),
+        ],
+        command=audit_command(audit),
+    )
+
+
+def audit_command(audit: Audit) -> str:
+    """The command that repeats an audit.
+
+    Args:
+        audit: What was found.
+
+    Returns:
+        A line for a shell, every word quoted where it has to be.
+    """
+    given = [
+        f"--{name.replace('_', '-')}{'' if value is True else f'={value}'}"
+        for name, value in audit.options.items()
+        if value is not None and value is not False
+    ]
+    return shlex.join(["normscope", "audit", audit.model, f"--images={audit.source}", *given])
