@@ -115,7 +115,8 @@ def draw(columns: list[Column]) -> Figure:
             range(len(shared)),
             [column_.means[n] for n in shared],
             [np.nan_to_num(column_.errors[n]) for n in shared],
-            marker="o", linestyle="",
+            marker="o",
+            linestyle="",
             capsize=3,
             label=column_.label,
         )
