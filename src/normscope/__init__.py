@@ -10,6 +10,7 @@ from normscope._version import __version__
 if TYPE_CHECKING:
     from normscope.deploy.folding import fold
     from normscope.deploy.saving import load_folded
+    from normscope.detection.detecting import detect
     from normscope.errors import NormscopeError
     from normscope.findings.search_summary import SearchSummary, summarize_search
     from normscope.findings.summary import Summary, summarize
@@ -31,6 +32,7 @@ _HOMES = {
     "SearchSummary": "normscope.findings.search_summary",
     "Study": "normscope.studies.study",
     "Summary": "normscope.findings.summary",
+    "detect": "normscope.detection.detecting",
     "fold": "normscope.deploy.folding",
     "load_folded": "normscope.deploy.saving",
     "report": "normscope.reports.writing",
@@ -51,6 +53,7 @@ __all__ = [
     "Study",
     "Summary",
     "__version__",
+    "detect",
     "fold",
     "load_folded",
     "report",

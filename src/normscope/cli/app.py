@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from normscope.cli import article, cache, fold, report, scan, search, stats, train
+from normscope.cli import article, cache, detect, fold, report, scan, search, stats, train
 from normscope.cli.output import printable
 from normscope.errors import NormscopeError
 
@@ -26,6 +26,7 @@ app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("scan", epilog=scan.EXAMPLE)(scan.scan)
 app.command("search", epilog=search.EXAMPLE)(search.search)
 app.command("fold", epilog=fold.EXAMPLE)(fold.fold)
+app.command("detect", epilog=detect.EXAMPLE)(detect.detect)
 app.command("article", epilog=article.EXAMPLE)(article.article)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("cache", epilog=cache.EXAMPLE)(cache.cache)

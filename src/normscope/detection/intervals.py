@@ -1,0 +1,48 @@
+"""How far the fitted constants may lie from the true ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import softmax
+
+if TYPE_CHECKING:
+    from normscope.detection.evidence import Evidence
+
+DRAWS = 2000
+
+
+def bootstrap(evidence: Evidence, seed: int) -> np.ndarray:
+    """Draw the unknowns as they would come out of other images and another training.
+
+    Each draw takes one pair of noise sizes by its evidence; other images at hand; as many other
+    images as BatchNorm's running averages stand on; and noise of those sizes. The system is
+    solved again by one Newton step from the solution (Schucany and Wang 1991,
+    doi:10.1111/j.2517-6161.1991.tb01850.x).
+
+    Args:
+        evidence: Of the system.
+        seed: Of the draws.
+
+    Returns:
+        Shape ``(draws, 2 C)``.
+    """
+    generator = np.random.default_rng(seed)
+    influence = evidence.influence
+    count, averages = len(influence), evidence.system.averages
+    seen = averages.batch_size * averages.batches
+    even = np.full(count, 1 / count)
+    at_hand = generator.multinomial(count, even, DRAWS) / count
+    trained = generator.multinomial(max(1, round(seen)), even, DRAWS) / max(1, round(seen))
+    changes = (trained - at_hand) @ influence
+    shares = softmax([fit.unknown for fit in evidence.fits])
+    chosen = generator.choice(len(evidence.fits), DRAWS, p=shares)
+    half = influence.shape[1] // 2
+    draws = np.empty((DRAWS, len(evidence.centre)))
+    for index in np.unique(chosen):
+        fit, rows = evidence.fits[index], np.flatnonzero(chosen == index)
+        sizes = np.repeat([fit.noise.of_mean, fit.noise.of_std], half)
+        drift = generator.normal(size=(len(rows), 2 * half)) * sizes
+        draws[rows] = fit.phi + (changes[rows] + drift) @ fit.gain.T
+    return draws
