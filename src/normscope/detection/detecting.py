@@ -44,7 +44,7 @@ IMAGES_PER_CONSTANT = 4
 """Fewer cannot show how much images differ in as many directions as there are constants."""
 
 MEASURED_IMAGES = 128
-MEASURED_STARTS = 2
+MEASURED_STARTS = 1
 OUTPUTS = 1000
 """What a network is built with where its weights do not say otherwise."""
 

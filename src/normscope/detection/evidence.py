@@ -54,12 +54,15 @@ class Fit:
         phi: The most likely unknowns, shape ``(2 C,)``.
         gain: What turns residuals at the expansion point into steps of the unknowns,
             shape ``(2 C, 2 K)``.
+        prior_gain: What turns standard normals into steps that the prior alone allows, shape
+            ``(2 C, 2 C)``.
         unknown: Log evidence of a normalization that is none of the known.
     """
 
     noise: Noise
     phi: np.ndarray
     gain: np.ndarray
+    prior_gain: np.ndarray
     unknown: float
 
 
@@ -174,6 +177,9 @@ class _Expansion:
                 + 0.5 * (np.log(precision).sum() - np.linalg.slogdet(hessian)[1])
             )  # fmt: skip
             gain = -np.linalg.solve(hessian, jacobian.T @ whiten)
-            parts.append((log_evidence, self.centre + step, gain))
-        log_evidence, phi, gain = max(parts, key=lambda part: part[0])
-        return Fit(noise, phi, gain, float(np.logaddexp.reduce([part[0] for part in parts])))
+            prior_gain = np.linalg.solve(hessian, np.diag(np.sqrt(precision)))
+            parts.append((log_evidence, self.centre + step, gain, prior_gain))
+        _, phi, gain, prior_gain = max(parts, key=lambda part: part[0])
+        return Fit(
+            noise, phi, gain, prior_gain, float(np.logaddexp.reduce([part[0] for part in parts]))
+        )

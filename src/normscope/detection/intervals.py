@@ -17,8 +17,9 @@ def bootstrap(evidence: Evidence, seed: int) -> np.ndarray:
     """Draw the unknowns as they would come out of other images and another training.
 
     Each draw takes one pair of noise sizes by its evidence; other images at hand; as many other
-    images as BatchNorm's running averages stand on; and noise of those sizes. The system is
-    solved again by one Newton step from the solution (Schucany and Wang 1991,
+    images as BatchNorm's running averages stand on; noise of those sizes; and another prior mean,
+    so that constants which the statistics leave open get wide intervals. The system is solved
+    again by one Newton step from the solution (Schucany and Wang 1991,
     doi:10.1111/j.2517-6161.1991.tb01850.x).
 
     Args:
@@ -44,5 +45,6 @@ def bootstrap(evidence: Evidence, seed: int) -> np.ndarray:
         fit, rows = evidence.fits[index], np.flatnonzero(chosen == index)
         sizes = np.repeat([fit.noise.of_mean, fit.noise.of_std], half)
         drift = generator.normal(size=(len(rows), 2 * half)) * sizes
-        draws[rows] = fit.phi + (changes[rows] + drift) @ fit.gain.T
+        prior = generator.normal(size=(len(rows), draws.shape[1])) @ fit.prior_gain.T
+        draws[rows] = fit.phi + (changes[rows] + drift) @ fit.gain.T + prior
     return draws

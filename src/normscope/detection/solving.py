@@ -17,7 +17,8 @@ STARTING_STDS = tuple(np.geomspace(1 / 255, 1, 6))
 OUTLIER = 0.05
 """Residuals above it count by their size, not their square: filters that died or still move."""
 
-MOST_EVALUATIONS = 100
+MOST_EVALUATIONS, MOST_RUNS = 100, 12
+"""The second where every evaluation runs a network."""
 
 
 def solve(system: System, starts: list[np.ndarray] | None = None) -> np.ndarray:
@@ -35,13 +36,15 @@ def solve(system: System, starts: list[np.ndarray] | None = None) -> np.ndarray:
         The unknowns of the lowest loss, shape ``(2 C,)``.
     """
     channels = system.channels
+    evaluations = MOST_RUNS
     if starts is None:
+        evaluations = MOST_EVALUATIONS
         mean = np.full(channels, STARTING_MEAN)
         starts = [np.r_[mean, np.full(channels, np.log(std))] for std in STARTING_STDS]
     solutions = [
         least_squares(
             system.residual, start, jac=system.jacobian, loss="soft_l1",  # type: ignore[arg-type]
-            f_scale=OUTLIER, max_nfev=MOST_EVALUATIONS,
+            f_scale=OUTLIER, max_nfev=evaluations,
         )
         for start in starts
     ]  # fmt: skip

@@ -23,8 +23,6 @@ DEFAULT_MOMENTUM = 0.1
 SMALLEST_SHARE = 1e-10
 """Filters whose running variance is a smaller share of the largest have died and say nothing."""
 
-FORGOTTEN = 1e-6
-
 
 @dataclass(frozen=True)
 class Target:
@@ -146,18 +144,13 @@ def _averages(module: nn.Module, name: str, batch_size: int) -> tuple[Averages, 
             f"the running averages of {name} must come from a training, got the zeros and ones of "
             "a fresh network. Give --weights."
         )
-    counter = getattr(module, "num_batches_tracked", None)
-    batches = int(counter) if isinstance(counter, Tensor) else 0
     momentum = getattr(module, "momentum", DEFAULT_MOMENTUM)
     if momentum is None:
-        effective = float(max(batches, 1))
+        counter = getattr(module, "num_batches_tracked", None)
+        effective = float(max(int(counter), 1)) if isinstance(counter, Tensor) else 1.0
     else:
         # Weights of a running average fall by 1 - momentum: its noise is that of so many batches.
         effective = (2 - momentum) / momentum
-        start = (1 - momentum) ** batches if batches else 0.0
-        # The averages begin at 0 and 1, which are forgotten as they go; the rest is undone.
-        if FORGOTTEN < start < variance.min():
-            mean, variance = mean / (1 - start), (variance - start) / (1 - start)
     alive = variance > max(SMALLEST_SHARE * variance.max(), float(np.finfo(np.float32).tiny))
     if not alive.any():
         raise NormscopeError(
