@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,12 +28,11 @@ from normscope.detection.candidates import BGR, RGB, candidates
 from normscope.detection.detecting import detect
 from normscope.detection.result import CLAIMED
 from normscope.images.opening import open_source
-from normscope.images.splits import with_train_images
 from normscope.normalization import Normalization
 from normscope.writing import write_text
 
 if TYPE_CHECKING:
-    from normscope.images.decoded import DecodedSource, LabelledImages
+    from normscope.images.decoded import LabelledImages
 
 TRAIN_IMAGES, IMAGES = 3000, 512
 MARGIN = 4
@@ -132,6 +131,22 @@ def network(training: Training) -> nn.Module:
     )
 
 
+def split(training: Training, images: LabelledImages) -> tuple[LabelledImages, LabelledImages]:
+    """Images to train on, and others to detect with, drawn anew for every network.
+
+    Both from one split: a data set's own test split may have another mean, as MNIST's has.
+
+    Args:
+        training: Its seed decides.
+        images: Of one split.
+
+    Returns:
+        Disjoint parts.
+    """
+    rows = np.random.default_rng([training.seed, 2]).permutation(len(images))
+    return images.take(rows[:TRAIN_IMAGES]), images.take(rows[TRAIN_IMAGES:][:IMAGES])
+
+
 def train(training: Training, images: LabelledImages) -> nn.Module:
     """Train a network.
 
@@ -198,24 +213,22 @@ def augmented(pixels: torch.Tensor, training: Training, g: np.random.Generator) 
     return pixels
 
 
-def measure(training: Training, sources: dict[str, DecodedSource]) -> dict:
+def measure(training: Training, images: LabelledImages) -> dict:
     """Train one network and detect its normalization.
 
     Args:
         training: How.
-        sources: Images by name.
+        images: Of its source.
 
     Returns:
         What was true and what was found.
     """
-    source = sources[training.source]
-    model = train(training, source.train)
-    unseen = source.test.pixels
-    rows = np.linspace(0, len(unseen) - 1, IMAGES).astype(int)
+    seen, unseen = split(training, images)
+    if training.source == "grey":
+        seen, unseen = _grey(seen), _grey(unseen)
+    model = train(training, seen)
     start = time.perf_counter()
-    found = detect(
-        model, np.asarray(unseen[rows]), batch_size=training.batch_size, count=IMAGES, device="cpu"
-    )
+    found = detect(model, unseen.pixels, batch_size=training.batch_size, count=IMAGES, device="cpu")
     return {
         "training": asdict(training),
         "found": found.to_json(),
@@ -293,17 +306,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    cifar = with_train_images(open_source(arguments.cifar), TRAIN_IMAGES)
-    sources = {
-        "cifar": cifar,
-        "grey": _grey(cifar),
-        "mnist": with_train_images(open_source("mnist"), TRAIN_IMAGES),
-    }
+    cifar = open_source(arguments.cifar).train
+    sources = {"cifar": cifar, "grey": cifar, "mnist": open_source("mnist").train}
     results = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.networks):
         file = arguments.folder / f"{seed}.json"
         if not file.exists():
-            write_text(file, json.dumps(measure(draw(seed), sources), indent=2) + "\n")
+            training = draw(seed)
+            result = measure(training, sources[training.source])
+            write_text(file, json.dumps(result, indent=2) + "\n")
         results.append(json.loads(file.read_text(encoding="utf-8")))
         _print(results[-1])
     figures = report(results) | {"resnet18_seconds": time_of_resnet18()}
@@ -312,14 +323,9 @@ def main() -> None:
         write_text(arguments.json, json.dumps(figures, indent=2) + "\n")
 
 
-def _grey(source: DecodedSource) -> DecodedSource:
-    from dataclasses import replace
-
-    def changed(images: LabelledImages) -> LabelledImages:
-        luma = np.rint((images.pixels * GREY).sum(1, keepdims=True)).astype(np.uint8)
-        return replace(images, pixels=luma, stored=None)
-
-    return replace(source, train=changed(source.train), test=changed(source.test))
+def _grey(images: LabelledImages) -> LabelledImages:
+    luma = np.rint((images.pixels * GREY).sum(1, keepdims=True)).astype(np.uint8)
+    return replace(images, pixels=luma, stored=None)
 
 
 def _print(result: dict) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
 from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
 from normscope.detection.evidence import weigh
@@ -19,7 +20,7 @@ from normscope.detection.ranking import Hypothesis, log_prior, rank, share
 from normscope.detection.result import CANNOT_TELL, CLAIMED, LEVEL, Detection, Fitted
 from normscope.detection.sample import sample_images
 from normscope.detection.solving import solve
-from normscope.detection.system import LinearSystem
+from normscope.detection.system import LinearSystem, typical_size
 from normscope.detection.target import find_target
 from normscope.detection.views import Augmentation, likely
 from normscope.errors import NormscopeError
@@ -52,6 +53,7 @@ BYTES_BELOW = 0.05
 """No usual std of pixels of [0, 1] is smaller; nearly all of 0..255 that are not divided are."""
 
 LARGE_MISFIT = 0.15
+DRAWS = 2000
 SURE_OF_ORDER = 0.8
 
 
@@ -217,9 +219,9 @@ def _detection(
     claimed = ranked[0].candidate if ranked and ranked[0].confidence > CLAIMED else None
     fitting = [h for h in hypotheses if claimed is None or h.order == claimed.order]
     best = max(fitting, key=lambda hypothesis: hypothesis.total)
-    fitted = _fitted(best, asked.seed)
+    fitted = _fitted(best, fitting, asked.seed)
     of_std = best.evidence.system.residual(best.evidence.centre)[len(target.averages.mean) :]
-    misfit = float(np.sqrt(np.mean(of_std**2)))
+    misfit = typical_size(of_std)
     colour = images.shape[1] == 3
     rgb = share(hypotheses, lambda hypothesis: hypothesis.order == RGB)
     order_confidence = max(rgb, 1 - rgb)
@@ -242,11 +244,19 @@ def _detection(
     )
 
 
-def _fitted(best: Hypothesis, seed: int) -> Fitted:
-    draws = bootstrap(best.evidence, seed)
+def _fitted(best: Hypothesis, fitting: list[Hypothesis], seed: int) -> Fitted:
+    generator = np.random.default_rng(seed)
+    # Each order and augmentation has its share: where they cannot be told, the ends lie apart.
+    draws = generator.multinomial(DRAWS, softmax([hypothesis.total for hypothesis in fitting]))
+    drawn = np.concatenate(
+        [
+            bootstrap(hypothesis.evidence, count, generator)
+            for hypothesis, count in zip(fitting, draws.tolist(), strict=True)
+        ]
+    )
     fit = max(best.evidence.fits, key=lambda fit: fit.unknown)
     mean, log_std = np.split(fit.phi, 2)
-    ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
+    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
     mean_ends, log_std_ends = np.split(ends, 2)
     return Fitted(
         Normalization(mean.tolist(), np.exp(log_std).tolist()),

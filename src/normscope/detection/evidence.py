@@ -4,7 +4,8 @@ One model for all of it: residuals are normal with covariance :math:`F (1/N + 1/
 \mathrm{diag}(\tau_m^2, \tau_s^2)`. :math:`F` is the covariance of what single images add, known
 from the :math:`N` images at hand; :math:`M` is how many images BatchNorm's running averages stand
 on. The last term is everything else, such as weights that still moved while the averages were
-taken: its two sizes are unknown and integrated over. A known normalization is one point; "none of
+taken: its two sizes are unknown and integrated over, and larger for filters that stay far off at
+the best fit, as those do that have nearly died. A known normalization is one point; "none of
 them" is a broad prior over all, integrated by Laplace's method (MacKay 2003, *Information Theory,
 Inference and Learning Algorithms*, chapters 27 and 28).
 """
@@ -29,6 +30,10 @@ The first is for pixels of [0, 1], the second for pixels of 0..255.
 """
 
 MEAN_PRIOR = (0.45, 0.3)
+
+FAR_OFF = 4.0
+"""Residuals above so many times their median (2.7 standard deviations of a normal) are outliers."""
+
 REFINEMENTS = 3
 
 
@@ -43,6 +48,17 @@ class Noise:
 
     of_mean: float
     of_std: float
+
+    def sizes(self, residuals: int) -> np.ndarray:
+        """The size for each residual.
+
+        Args:
+            residuals: How many there are, half of them of means.
+
+        Returns:
+            Shape ``(residuals,)``.
+        """
+        return np.repeat([self.of_mean, self.of_std], residuals // 2)
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,7 @@ class Evidence:
         system: The equations.
         centre: Where they were expanded, shape ``(2 C,)``.
         influence: What each image adds there, shape ``(N, 2 K)``.
+        inflation: By how much each residual's noise is larger than the usual, shape ``(2 K,)``.
         fits: For each pair.
         likelihoods: Log likelihood of each point asked for under each pair, shape
             ``(points, pairs)``.
@@ -82,6 +99,7 @@ class Evidence:
     system: System
     centre: np.ndarray
     influence: np.ndarray
+    inflation: np.ndarray
     fits: list[Fit]
     likelihoods: np.ndarray
 
@@ -121,11 +139,17 @@ def weigh(system: System, centre: np.ndarray, points: list[np.ndarray]) -> Evide
         expansion = _Expansion.at(system, centre)
         fits = [expansion.fit(noise) for noise in _pairs()]
     likelihoods = np.array([expansion.likelihoods(noise, residuals) for noise in _pairs()]).T
-    return Evidence(system, centre, expansion.influence, fits, likelihoods)
+    return Evidence(system, centre, expansion.influence, expansion.inflation, fits, likelihoods)
 
 
 def _pairs() -> list[Noise]:
     return [Noise(float(m), float(s)) for m in DRIFTS for s in DRIFTS]
+
+
+def _inflation(residual: np.ndarray) -> np.ndarray:
+    halves = np.abs(residual).reshape(2, -1)
+    usual = np.maximum(FAR_OFF * np.median(halves, axis=1, keepdims=True), FAR_OFF * DRIFTS[0])
+    return np.maximum(1.0, halves / usual).ravel()
 
 
 @dataclass(frozen=True)
@@ -137,6 +161,7 @@ class _Expansion:
     jacobian: np.ndarray
     influence: np.ndarray
     sampling: np.ndarray
+    inflation: np.ndarray
 
     @classmethod
     def at(cls, system: System, centre: np.ndarray) -> _Expansion:
@@ -144,14 +169,15 @@ class _Expansion:
         averages = system.averages
         of_one = influence.T @ influence / (len(influence) - 1)
         share = 1 / len(influence) + 1 / (averages.batch_size * averages.batches)
+        residual = system.residual(centre)
         return cls(
-            centre, system.residual(centre), system.jacobian(centre), influence, of_one * share
-        )
+            centre, residual, system.jacobian(centre), influence, of_one * share,
+            _inflation(residual),
+        )  # fmt: skip
 
     def whitener(self, noise: Noise) -> tuple[np.ndarray, float]:
         """The inverse of the covariance's Cholesky factor, and the log of its determinant."""
-        half = len(self.residual) // 2
-        drift = np.repeat([noise.of_mean**2, noise.of_std**2], half)
+        drift = (noise.sizes(len(self.residual)) * self.inflation) ** 2
         factor = np.linalg.cholesky(self.sampling + np.diag(drift))
         return np.linalg.inv(factor), float(np.log(factor.diagonal()).sum())
 

@@ -10,10 +10,8 @@ from scipy.special import softmax
 if TYPE_CHECKING:
     from normscope.detection.evidence import Evidence
 
-DRAWS = 2000
 
-
-def bootstrap(evidence: Evidence, seed: int) -> np.ndarray:
+def bootstrap(evidence: Evidence, draws: int, generator: np.random.Generator) -> np.ndarray:
     """Draw the unknowns as they would come out of other images and another training.
 
     Each draw takes one pair of noise sizes by its evidence; other images at hand; as many other
@@ -24,27 +22,27 @@ def bootstrap(evidence: Evidence, seed: int) -> np.ndarray:
 
     Args:
         evidence: Of the system.
-        seed: Of the draws.
+        draws: How many.
+        generator: Draws.
 
     Returns:
         Shape ``(draws, 2 C)``.
     """
-    generator = np.random.default_rng(seed)
     influence = evidence.influence
     count, averages = len(influence), evidence.system.averages
     seen = averages.batch_size * averages.batches
     even = np.full(count, 1 / count)
-    at_hand = generator.multinomial(count, even, DRAWS) / count
-    trained = generator.multinomial(max(1, round(seen)), even, DRAWS) / max(1, round(seen))
+    at_hand = generator.multinomial(count, even, draws) / count
+    trained = generator.multinomial(max(1, round(seen)), even, draws) / max(1, round(seen))
     changes = (trained - at_hand) @ influence
     shares = softmax([fit.unknown for fit in evidence.fits])
-    chosen = generator.choice(len(evidence.fits), DRAWS, p=shares)
-    half = influence.shape[1] // 2
-    draws = np.empty((DRAWS, len(evidence.centre)))
+    chosen = generator.choice(len(evidence.fits), draws, p=shares)
+    residuals = influence.shape[1]
+    drawn = np.empty((draws, len(evidence.centre)))
     for index in np.unique(chosen):
         fit, rows = evidence.fits[index], np.flatnonzero(chosen == index)
-        sizes = np.repeat([fit.noise.of_mean, fit.noise.of_std], half)
-        drift = generator.normal(size=(len(rows), 2 * half)) * sizes
-        prior = generator.normal(size=(len(rows), draws.shape[1])) @ fit.prior_gain.T
-        draws[rows] = fit.phi + (changes[rows] + drift) @ fit.gain.T + prior
-    return draws
+        sizes = fit.noise.sizes(residuals) * evidence.inflation
+        drift = generator.normal(size=(len(rows), residuals)) * sizes
+        prior = generator.normal(size=(len(rows), drawn.shape[1])) @ fit.prior_gain.T
+        drawn[rows] = fit.phi + (changes[rows] + drift) @ fit.gain.T + prior
+    return drawn

@@ -13,7 +13,7 @@ import torch
 
 from normscope.detection.candidates import BGR
 from normscope.detection.patches import as_unit_range
-from normscope.detection.system import TINY, coefficients, influences, residuals
+from normscope.detection.system import at_least_a_little, coefficients, influences, residuals
 from normscope.detection.views import Views
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class MeasuredSystem:
     def _variance(self, means: np.ndarray, squares: np.ndarray) -> np.ndarray:
         share = 1 / len(means) - 1 / self.averages.batch_size
         within = squares.mean(0) - means.mean(0) ** 2 + means.var(0, ddof=1) * share
-        return np.maximum(within, TINY)
+        return at_least_a_little(self.averages, within)
 
     def _measured(self, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and mean square of each image in each channel, shapes ``(N, K)``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.detection.candidates import KNOWN, RGB
+from normscope.detection.system import typical_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 PRIOR_KNOWN = 0.7
 """How likely it is, before anything is seen, that a known normalization was used."""
 
-PRIOR_USUAL_ORDER = 0.7
+PRIOR_USUAL_ORDER = 0.8
 """How likely a network takes channels in the usual order, or an unknown one red first."""
 
 PRIOR_CROPPED = 0.6
@@ -77,8 +78,8 @@ class Ranked:
 
     Attributes:
         candidate: A known normalization in one order of channels.
-        score: Root mean square of what BatchNorm's means and log stds are off, in running stds;
-            under the augmentation that fits it best. Smaller is better.
+        score: How far BatchNorm's means (in running stds) and log stds typically are off, their
+            average, under the augmentation that fits it best. Smaller is better.
         confidence: Probability that the network was trained with it.
     """
 
@@ -118,9 +119,11 @@ def rank(hypotheses: list[Hypothesis]) -> list[Ranked]:
     scores: dict[Candidate, list[float]] = {}
     for hypothesis in hypotheses:
         for candidate, log in zip(hypothesis.candidates, hypothesis.known, strict=True):
-            off = hypothesis.evidence.system.residual(candidate.unknowns)
+            halves = np.split(hypothesis.evidence.system.residual(candidate.unknowns), 2)
             logs.setdefault(candidate, []).append(log)
-            scores.setdefault(candidate, []).append(float(np.sqrt(np.mean(off**2))))
+            scores.setdefault(candidate, []).append(
+                float(np.mean([typical_size(half) for half in halves]))
+            )
     order = sorted(logs, key=lambda candidate: -np.logaddexp.reduce(logs[candidate]))
     return [
         Ranked(c, min(scores[c]), float(np.exp(np.logaddexp.reduce(logs[c]) - total)))

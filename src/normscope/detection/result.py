@@ -73,7 +73,7 @@ class Detection:
             usually written.
         augmentation: What was given, or what fits best.
         augmentation_given: Which of both.
-        misfit: Root mean square of what BatchNorm's log stds are off at the best fit.
+        misfit: How far BatchNorm's log stds typically are off at the best fit.
         notes: What to bear in mind, in sentences.
     """
 

@@ -13,7 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-TINY = 1e-300
+SMALLEST_SHARE = np.exp(-16.0)
+"""Of its running variance, what is predicted for a filter that these images leave silent."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class LinearSystem:
         return influences(self.averages, self._first @ theta, squares, self._variance(theta))
 
     def _variance(self, theta: np.ndarray) -> np.ndarray:
-        return np.maximum((self._covariance @ theta) @ theta, TINY)
+        return at_least_a_little(self.averages, (self._covariance @ theta) @ theta)
 
 
 def coefficients(phi: np.ndarray) -> np.ndarray:
@@ -143,6 +144,19 @@ def coefficients(phi: np.ndarray) -> np.ndarray:
     return np.concatenate([np.exp(-log_std), -mean * np.exp(-log_std)])
 
 
+def at_least_a_little(averages: Averages, variance: np.ndarray) -> np.ndarray:
+    """Predicted variances whose logarithm can be taken.
+
+    Args:
+        averages: What BatchNorm has.
+        variance: Predicted, shape ``(K,)``.
+
+    Returns:
+        The same but for filters that hardly answer.
+    """
+    return np.maximum(variance, SMALLEST_SHARE * averages.variance)
+
+
 def residuals(averages: Averages, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """What BatchNorm has minus what is predicted, free of each channel's scale.
 
@@ -156,6 +170,18 @@ def residuals(averages: Averages, mean: np.ndarray, variance: np.ndarray) -> np.
     """
     of_mean = (averages.mean - mean) / np.sqrt(averages.variance)
     return np.concatenate([of_mean, 0.5 * np.log(averages.variance / variance)])
+
+
+def typical_size(residual: np.ndarray) -> float:
+    """How far off the statistics typically are, whatever a few of them are.
+
+    Args:
+        residual: Some residuals.
+
+    Returns:
+        The standard deviation of normals with the same median absolute value.
+    """
+    return float(1.4826 * np.median(np.abs(residual)))
 
 
 def influences(
