@@ -99,6 +99,38 @@ def test_the_same_call_gives_the_same_numbers(checkpoint, coloured_images):
     assert detect(model, coloured_images).to_json() == detect(model, coloured_images).to_json()
 
 
+def test_a_grey_image_among_colour_ones_has_three_channels(checkpoint, coloured_images):
+    images = [*coloured_images, coloured_images[0][:1]]
+    assert detect(checkpoint(*IMAGENET), images, augmentation="none").verdict == "imagenet"
+
+
+def test_silent_filters_count_for_little(checkpoint, coloured_images):
+    layers = [nn.Conv2d(3, 16, 3), nn.ReLU()]
+    model = checkpoint(*IMAGENET, layers=layers)
+    with torch.no_grad():
+        model[0].bias[:2] = -100
+    found = detect(model, coloured_images, augmentation="none")
+    assert found.verdict == "imagenet"
+    assert found.misfit < 0.1
+
+
+def test_intervals_hold_as_often_as_they_say(checkpoint, coloured_images):
+    mean, std = (0.4, 0.5, 0.6), (0.3, 0.2, 0.25)
+    model = checkpoint(mean, std)
+    generator = np.random.default_rng(0)
+    held = []
+    for _ in range(25):
+        # Averages with momentum 0.1 are as noisy as those of 19 batches.
+        averaged = generator.integers(0, len(coloured_images), 19 * 100)
+        at_hand = generator.integers(0, len(coloured_images), 100)
+        drawn = checkpoint(mean, std, shown=coloured_images[averaged])
+        assert (drawn[0].weight == model[0].weight).all()
+        found = detect(drawn, coloured_images[at_hand], augmentation="none").fitted
+        held += [a < v < b for v, (a, b) in zip(mean, found.mean_interval, strict=True)]
+        held += [a < v < b for v, (a, b) in zip(std, found.std_interval, strict=True)]
+    assert 0.8 < np.mean(held) < 0.98
+
+
 def test_dead_filters_are_left_out(checkpoint, coloured_images):
     model = checkpoint(*IMAGENET)
     with torch.no_grad():

@@ -41,7 +41,7 @@ def sample_images(
 
     Returns:
         uint8, or float64 in [0, 1], shape ``(N, C, H, W)``; images that cannot be read are left
-        out.
+        out, and grey ones among colour ones have three equal channels.
 
     Raises:
         NormscopeError: If there are none, their shapes differ, or floats leave [0, 1].
@@ -56,6 +56,8 @@ def sample_images(
             f"{stream.name} must hold images, got none that can be read. Check the path and "
             "--channels."
         )
+    if reading.channels == "rgb" or {len(image) for image in images} == {1, COLOUR_CHANNELS}:
+        images = [_coloured(image) for image in images]
     shapes = sorted({image.shape for image in images})
     if len(shapes) > 1:
         raise NormscopeError(
@@ -100,9 +102,12 @@ def _images(shards: Iterator[Shard], reading: Reading) -> Iterator[np.ndarray]:
                     values = reading.prepare(pixels).values
             except UnreadableImage:
                 continue
-            if reading.channels == "rgb" and values.shape[1] == 1:
-                values = np.repeat(values, COLOUR_CHANNELS, axis=1)
             yield from values
+
+
+def _coloured(image: np.ndarray) -> np.ndarray:
+    # Among colour images a grey one has three equal channels, as in every training script.
+    return np.repeat(image, COLOUR_CHANNELS, axis=0) if len(image) == 1 else image
 
 
 def _in_unit_range(images: np.ndarray, scale: float | None) -> np.ndarray:
