@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import softmax
 
+from normscope.detection.evidence import COMMON
+
 if TYPE_CHECKING:
     from normscope.detection.evidence import Evidence
 
@@ -43,6 +45,8 @@ def bootstrap(evidence: Evidence, draws: int, generator: np.random.Generator) ->
         fit, rows = evidence.fits[index], np.flatnonzero(chosen == index)
         sizes = fit.noise.sizes(residuals) * evidence.inflation
         drift = generator.normal(size=(len(rows), residuals)) * sizes
+        common = generator.normal(size=(len(rows), 1)) * COMMON * fit.noise.of_std
+        drift[:, residuals // 2 :] += common
         prior = generator.normal(size=(len(rows), drawn.shape[1])) @ fit.prior_gain.T
         drawn[rows] = fit.phi + (changes[rows] + drift) @ fit.gain.T + prior
     return drawn

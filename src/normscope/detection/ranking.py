@@ -22,7 +22,10 @@ PRIOR_KNOWN = 0.7
 """How likely it is, before anything is seen, that a known normalization was used."""
 
 PRIOR_USUAL_ORDER = 0.8
-"""How likely a network takes channels in the usual order, or an unknown one red first."""
+"""How likely a known normalization is used with channels in its usual order."""
+
+PRIOR_UNKNOWN_RGB = 0.95
+"""How likely red comes first under constants of one's own, as nearly all decoders have it."""
 
 PRIOR_CROPPED = 0.6
 PRIOR_AFTER = 1 / 3
@@ -55,14 +58,16 @@ class Hypothesis:
         return (
             self.log_prior
             + math.log(1 - PRIOR_KNOWN)
-            + _log_order_prior(self.order == RGB, self.channels)
+            + _log_order_prior(self.order == RGB, self.channels, PRIOR_UNKNOWN_RGB)
             + self.evidence.unknown
         )
 
     @property
     def known(self) -> np.ndarray:
         """Log of the joint probability with each candidate."""
-        order = [_log_order_prior(c.usual, self.channels) for c in self.candidates]
+        order = [
+            _log_order_prior(c.usual, self.channels, PRIOR_USUAL_ORDER) for c in self.candidates
+        ]
         each = self.log_prior + math.log(PRIOR_KNOWN / len(KNOWN)) + np.array(order)
         return each + self.evidence.known
 
@@ -148,7 +153,7 @@ def share(hypotheses: list[Hypothesis], wanted: Callable[[Hypothesis], bool]) ->
     )
 
 
-def _log_order_prior(usual: bool, channels: int) -> float:
+def _log_order_prior(usual: bool, channels: int, prior: float) -> float:
     if channels != 3:
         return 0.0
-    return math.log(PRIOR_USUAL_ORDER if usual else 1 - PRIOR_USUAL_ORDER)
+    return math.log(prior if usual else 1 - prior)
