@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from normscope.auditing.audit import audit
     from normscope.deploy.folding import fold
     from normscope.deploy.saving import load_folded
+    from normscope.detection.detecting import detect
     from normscope.errors import NormscopeError
     from normscope.findings.search_summary import SearchSummary, summarize_search
     from normscope.findings.summary import Summary, summarize
@@ -33,6 +34,7 @@ _HOMES = {
     "Study": "normscope.studies.study",
     "Summary": "normscope.findings.summary",
     "audit": "normscope.auditing.audit",
+    "detect": "normscope.detection.detecting",
     "fold": "normscope.deploy.folding",
     "load_folded": "normscope.deploy.saving",
     "report": "normscope.reports.writing",
@@ -54,6 +56,7 @@ __all__ = [
     "Summary",
     "__version__",
     "audit",
+    "detect",
     "fold",
     "load_folded",
     "report",

@@ -24,7 +24,7 @@ def test_version_names_the_commit(capsys):
     )
 
 
-@pytest.mark.parametrize("command", ["train", "scan", "search", "report", "audit"])
+@pytest.mark.parametrize("command", ["train", "scan", "search", "report", "audit", "detect"])
 def test_help_has_an_example(capsys, command):
     assert run([command, "--help"]) == 0
     assert f"Example: normscope {command}" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from normscope.cli import article, audit, cache, fold, report, scan, search, stats, train
+from normscope.cli import article, audit, cache, detect, fold, report, scan, search, stats, train
 from normscope.cli.output import printable
 from normscope.errors import NormscopeError
 
@@ -27,6 +27,7 @@ app.command("scan", epilog=scan.EXAMPLE)(scan.scan)
 app.command("search", epilog=search.EXAMPLE)(search.search)
 app.command("fold", epilog=fold.EXAMPLE)(fold.fold)
 app.command("audit", epilog=audit.EXAMPLE)(audit.audit)
+app.command("detect", epilog=detect.EXAMPLE)(detect.detect)
 app.command("article", epilog=article.EXAMPLE)(article.article)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("cache", epilog=cache.EXAMPLE)(cache.cache)

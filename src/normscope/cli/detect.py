@@ -1,0 +1,158 @@
+"""``normscope detect``: which normalization a checkpoint was trained with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from normscope.cli import options
+from normscope.cli.output import show, write_json
+from normscope.cli.progress import progress
+
+if TYPE_CHECKING:
+    from normscope.detection.hint import HintOnly
+    from normscope.detection.result import Detection
+
+EXAMPLE = "Example: normscope detect resnet20 --weights FILE --images photos/"
+
+MOST_SHOWN = 8
+
+
+def detect(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME or "
+            "package.module:factory.",
+            metavar="MODEL",
+        ),
+    ],
+    images: Annotated[
+        str,
+        typer.Option(
+            help="Images like those of its training, without labels: a folder, a .tar, or "
+            "whatever normscope stats takes.",
+            metavar="FOLDER",
+        ),
+    ],
+    weights: options.Weights = None,
+    augmentation: Annotated[
+        str | None,
+        typer.Option(
+            help="What the training showed of images: none, cropN (a random crop after padding by "
+            "N black pixels, then normalized), cropN-after (padded with zeros after normalizing), "
+            "flip, or crop4,flip. By default the usual ones are tried."
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(help="Of its training, for the noise of BatchNorm's averages.")
+    ] = 128,
+    count: Annotated[int, typer.Option(help="How many images to use.")] = 512,
+    hint: Annotated[
+        bool,
+        typer.Option(
+            "--hint", help="Without BatchNorm, rank by the network's confidence: a hint only."
+        ),
+    ] = False,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(help="rgb or grey, to see the images so.", rich_help_panel="Images"),
+    ] = None,
+    device: options.Device = "auto",
+    root: options.Root = None,
+    json: options.Json = None,
+) -> None:
+    """Which normalization was this checkpoint trained with?"""
+    from normscope.detection.detecting import detect as find
+    from normscope.detection.result import Detection
+
+    with progress("hypotheses") as update:
+        found = find(
+            model,
+            images,
+            weights=weights,
+            augmentation=augmentation,
+            batch_size=batch_size,
+            count=count,
+            channels=channels,
+            resize=resize,
+            crop=crop,
+            device=device,
+            hint=hint,
+            root=root,
+            on_progress=update,
+        )
+    show(found.sentence, json_target=json)
+    if isinstance(found, Detection):
+        show(_candidates(found), _constants(found), *_sentences(found), json_target=json)
+    else:
+        show(_hints(found), json_target=json)
+    write_json(found.to_json(), json)
+
+
+def _candidates(found: Detection) -> Table:
+    table = Table("candidate", "mean/std", "score", "confidence")
+    for ranked in found.candidates[:MOST_SHOWN]:
+        table.add_row(
+            ranked.candidate.name,
+            _short(ranked.candidate.normalization.mean, ranked.candidate.normalization.std),
+            f"{ranked.score:.3g}",
+            f"{ranked.confidence:.3f}",
+        )
+    table.add_row("none of the known", "", "", f"{found.none_of_them:.3f}")
+    return table
+
+
+def _constants(found: Detection) -> Table:
+    fitted = found.fitted
+    table = Table("channel", "mean", "90 %", "std", "90 %")
+    for channel, (mean, std) in enumerate(
+        zip(fitted.normalization.mean, fitted.normalization.std, strict=True)
+    ):
+        table.add_row(
+            str(channel),
+            f"{mean:.4f}",
+            "{:.4f} to {:.4f}".format(*fitted.mean_interval[channel]),
+            f"{std:.4g}",
+            "{:.4g} to {:.4g}".format(*fitted.std_interval[channel]),
+        )
+    return table
+
+
+def _sentences(found: Detection) -> list[str]:
+    read = f"{found.batchnorm}, which reads {found.layer}," if found.layer else found.batchnorm
+    order = ""
+    if found.order is not None:
+        order = f" Order of channels: {found.order} (confidence {found.order_confidence:.3f})."
+    known = "as given" if found.augmentation_given else "of those tried, what fits best"
+    return [
+        (
+            f"From the running averages of {read} and {found.images} images. Pixels: "
+            f"{found.pixels}.{order} Augmentation: {found.augmentation}, {known}."
+        ),
+        *found.notes,
+    ]
+
+
+def _hints(found: HintOnly) -> Table:
+    table = Table("normalization", "mean/std", "mean top probability (a hint)")
+    for hint in found.hints[:MOST_SHOWN]:
+        normalization = hint.candidate.normalization
+        table.add_row(
+            hint.candidate.name,
+            _short(normalization.mean, normalization.std),
+            f"{hint.top_probability:.3f}",
+        )
+    return table
+
+
+def _short(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
+    parts = []
+    for values in (mean, std):
+        shown = values[:1] if len(set(values)) == 1 else values
+        parts.append(",".join(f"{value:.4g}" for value in shown))
+    return "/".join(parts)

@@ -1,0 +1,1 @@
+"""Which normalization a checkpoint was trained with, read from its BatchNorm statistics."""

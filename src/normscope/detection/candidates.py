@@ -1,0 +1,104 @@
+"""The normalizations that networks are known to be trained with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from normscope.normalization import CLIP, HALF, IMAGENET, MNIST, NONE, Normalization
+
+RGB, BGR = "rgb", "bgr"
+
+BYTES = Normalization(0.0, 1 / 255)
+"""Pixels of 0..255 as they are: what a network sees that nobody normalized for."""
+
+CENTRED_BYTES = Normalization(0.5, 1 / 255)
+"""Pixels of 0..255 less 127.5."""
+
+CAFFE = Normalization((123.68 / 255, 116.779 / 255, 103.939 / 255), 1 / 255)
+"""Pixels of 0..255, blue first, less ImageNet's mean: VGG's in Caffe.
+
+Simonyan and Zisserman (2014), https://gist.github.com/ksimonyan/211839e770f7b538e2d8.
+"""
+
+CIFAR10 = Normalization((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+"""CIFAR-10's pixel mean and std (Krizhevsky 2009), to four digits."""
+
+CIFAR10_IMAGES = Normalization((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+"""With the mean of each image's std in its place, as many training scripts have it.
+
+https://github.com/chenyaofo/image-classification-codebase/issues/5
+"""
+
+FASHION_MNIST = Normalization(0.2860, 0.3530)
+"""Fashion-MNIST's pixel mean and std (Xiao et al. 2017), to four digits."""
+
+KNOWN: dict[str, tuple[Normalization, str]] = {
+    "imagenet": (IMAGENET, RGB),
+    "half": (HALF, RGB),
+    "none": (NONE, RGB),
+    "0..255": (BYTES, RGB),
+    "caffe": (CAFFE, BGR),
+    "clip": (CLIP, RGB),
+    "mnist": (MNIST, RGB),
+    "centred 0..255": (CENTRED_BYTES, RGB),
+    "cifar10": (CIFAR10, RGB),
+    "cifar10 image std": (CIFAR10_IMAGES, RGB),
+    "fashion-mnist": (FASHION_MNIST, RGB),
+}
+"""Each with its usual order of channels."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A known normalization in one order of channels.
+
+    Attributes:
+        name: Ends in ``, bgr`` or ``, rgb`` where the order is not its usual one.
+        normalization: Red, green, blue, whatever the order; one value for each channel.
+        order: In which the network takes the channels: ``rgb`` or ``bgr``.
+        usual: Whether that is the candidate's usual order.
+    """
+
+    name: str
+    normalization: Normalization
+    order: str
+    usual: bool
+
+    @property
+    def unknowns(self) -> np.ndarray:
+        """Mean and log std, shape ``(2 C,)``."""
+        return np.r_[self.normalization.mean, np.log(self.normalization.std)]
+
+
+def candidates(channels: int) -> list[Candidate]:
+    """What fits images of so many channels.
+
+    Args:
+        channels: Of the images.
+
+    Returns:
+        Both orders of each for three channels; for others those with one value for all.
+    """
+    return [
+        Candidate(
+            name if order == usual else f"{name}, {order}",
+            normalization.for_channels(channels), order, order == usual,
+        )
+        for name, (normalization, usual) in KNOWN.items()
+        if normalization.channels in {1, channels}
+        for order in orders(channels)
+    ]  # fmt: skip
+
+
+def orders(channels: int) -> tuple[str, ...]:
+    """The orders in which a network may take channels.
+
+    Args:
+        channels: Of the images.
+
+    Returns:
+        Both for three channels, else the images' own.
+    """
+    return (RGB, BGR) if channels == 3 else (RGB,)

@@ -1,0 +1,355 @@
+"""From a checkpoint and some images to the normalization that it was trained with."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy.special import softmax
+
+from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
+from normscope.detection.evidence import weigh
+from normscope.detection.hint import HintOnly, hint_by_confidence
+from normscope.detection.intervals import bootstrap
+from normscope.detection.measured import MeasuredSystem
+from normscope.detection.patches import response_moments
+from normscope.detection.ranking import Hypothesis, log_prior, rank, share
+from normscope.detection.result import CANNOT_TELL, CLAIMED, LEVEL, Detection, Fitted
+from normscope.detection.sample import sample_images
+from normscope.detection.solving import solve
+from normscope.detection.system import LinearSystem, typical_size
+from normscope.detection.target import find_target
+from normscope.detection.views import Augmentation, likely
+from normscope.errors import NormscopeError
+from normscope.models.building import build_model
+from normscope.models.options import ModelOptions
+from normscope.normalization import Normalization
+from normscope.statistics.reading import Reading
+from normscope.trials.preparation import resolve_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from torch import nn
+
+    from normscope.detection.system import System
+    from normscope.detection.target import Target
+
+IMAGES, BATCH_SIZE = 512, 128
+
+IMAGES_PER_CONSTANT = 4
+"""Fewer cannot show how much images differ in as many directions as there are constants."""
+
+MEASURED_IMAGES = 128
+MEASURED_STARTS = 1
+OUTPUTS = 1000
+"""What a network is built with where its weights do not say otherwise."""
+
+BYTES_BELOW = 0.05
+"""No usual std of pixels of [0, 1] is smaller; nearly all of 0..255 that are not divided are."""
+
+LARGE_MISFIT = 0.15
+DRAWS = 2000
+SURE_OF_ORDER = 0.8
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to look.
+
+    Attributes:
+        augmentation: What the training showed of images, or None to try the usual.
+        batch_size: Images in each of its batches.
+        seed: Of crops and of the bootstrap.
+    """
+
+    augmentation: Augmentation | None = None
+    batch_size: int = BATCH_SIZE
+    seed: int = 0
+
+
+def detect(
+    model: str | nn.Module,
+    images: Any,
+    *,
+    weights: str | Path | None = None,
+    augmentation: str | None = None,
+    batch_size: int = BATCH_SIZE,
+    count: int = IMAGES,
+    channels: str | None = None,
+    resize: int | None = None,
+    crop: int | None = None,
+    device: str = "auto",
+    hint: bool = False,
+    seed: int = 0,
+    root: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Detection | HintOnly:
+    """Which normalization was a network trained with?
+
+    The first convolution's outputs are linear in the pixels, so that BatchNorm's running means and
+    variances behind it tell the mean and std by which the pixels were normalized. No labels are
+    needed. See ``docs/method.md``.
+
+    Args:
+        model: A name as ``build_model`` takes it, or a network with its weights.
+        images: Of the kind it was trained on: a folder, or whatever ``normscope.stats`` takes.
+        weights: A file of weights or ``default``, for a name.
+        augmentation: Such as ``crop4,flip``; None tries what is usual for the images' size.
+        batch_size: Images in each batch of its training, as far as is known.
+        count: How many images to use.
+        channels: ``rgb`` or ``grey`` to see the images so.
+        resize: Length of the shorter side in pixels.
+        crop: Side of the central square in pixels.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        hint: For a network without BatchNorm, rank by the network's confidence.
+        seed: Of crops and of the bootstrap.
+        root: Where named data sets are looked for first.
+        on_progress: Called with how many hypotheses are weighed and how many there are.
+
+    Returns:
+        The ranked candidates, the fitted constants and a sentence; only a hint for a network
+        without BatchNorm.
+
+    Raises:
+        NormscopeError: If an option is wrong, the images are too few, constant or do not fit, or
+            the network has no BatchNorm and no hint is asked for.
+    """
+    reading = Reading(channels=channels, resize=resize, crop=crop)
+    asked = Asked(
+        None if augmentation is None else Augmentation.parse(augmentation), batch_size, seed
+    )
+    _check_numbers(batch_size, count)
+    place = resolve_device(device)
+    sample = sample_images(images, count, reading, root)
+    _check_images(sample)
+    name = model if isinstance(model, str) else type(model).__name__
+    network = (
+        _build(model, weights, sample) if isinstance(model, str) else copy.deepcopy(model)
+    ).eval()
+    network.to(place)
+    pixels = torch.from_numpy(sample)
+    target = find_target(network, pixels.shape[1], _size(pixels), batch_size)
+    if target is None:
+        if not hint:
+            raise NormscopeError(
+                f"{name} must have a BatchNorm with running averages to tell its normalization, "
+                "got none. With labelled images, compare normalizations by normscope scan "
+                "--recipe frozen; without, --hint ranks them by the network's confidence."
+            )
+        return hint_by_confidence(network, name, pixels)
+    hypotheses = []
+    tried = (asked.augmentation,) if asked.augmentation else likely(_size(pixels))
+    for hypothesis in _hypotheses(network, target, pixels, asked, tried):
+        hypotheses.append(hypothesis)
+        if on_progress is not None:
+            on_progress(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
+    return _detection(name, target, pixels, hypotheses, asked)
+
+
+def _hypotheses(
+    model: nn.Module,
+    target: Target,
+    images: torch.Tensor,
+    asked: Asked,
+    tried: tuple[Augmentation, ...],
+) -> Iterator[Hypothesis]:
+    channels = images.shape[1]
+    known = candidates(channels)
+    for augmentation in tried:
+        for order, system in _systems(model, target, images, augmentation, asked.seed):
+            fitting = tuple(c for c in known if c.order == order)
+            centre = solve(system, _starts(system, fitting))
+            evidence = weigh(system, centre, [c.unknowns for c in fitting])
+            yield Hypothesis(
+                order, augmentation, fitting, evidence, log_prior(augmentation, len(tried)),
+                channels,
+            )  # fmt: skip
+
+
+def _systems(
+    model: nn.Module,
+    target: Target,
+    images: torch.Tensor,
+    augmentation: Augmentation,
+    seed: int,
+) -> Iterator[tuple[str, System]]:
+    possible = orders(images.shape[1])
+    layer = target.convolution
+    if layer is None:
+        rows = np.linspace(0, len(images) - 1, min(len(images), MEASURED_IMAGES)).round()
+        for order in possible:
+            yield (
+                order,
+                MeasuredSystem(
+                    model, target, images[rows.astype(np.int64)], augmentation, order, seed
+                ),
+            )
+        return
+    bias = layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias
+    moments = response_moments(layer, images, augmentation, possible, seed)
+    for order, (first, second) in moments.items():
+        yield order, LinearSystem(
+            first[:, target.alive], second[:, target.alive],
+            bias.detach().cpu().numpy()[target.alive], target.averages,
+        )  # fmt: skip
+
+
+def _starts(system: System, known: tuple[Candidate, ...]) -> list[np.ndarray] | None:
+    if isinstance(system, LinearSystem):
+        return None
+    # Every evaluation runs the network: start where known normalizations already fit best.
+    points = [candidate.unknowns for candidate in known]
+    points.sort(key=lambda point: float(np.abs(system.residual(point)).mean()))
+    return points[:MEASURED_STARTS]
+
+
+def _detection(
+    name: str,
+    target: Target,
+    images: torch.Tensor,
+    hypotheses: list[Hypothesis],
+    asked: Asked,
+) -> Detection:
+    ranked = rank(hypotheses)
+    claimed = ranked[0].candidate if ranked and ranked[0].confidence > CLAIMED else None
+    fitting = [h for h in hypotheses if claimed is None or h.order == claimed.order]
+    best = max(fitting, key=lambda hypothesis: hypothesis.total)
+    fitted = _fitted(best, fitting, asked.seed)
+    of_std = best.evidence.system.residual(best.evidence.centre)[len(target.averages.mean) :]
+    misfit = typical_size(of_std)
+    colour = images.shape[1] == 3
+    rgb = share(hypotheses, lambda hypothesis: hypothesis.order == RGB)
+    order_confidence = max(rgb, 1 - rgb)
+    order = (RGB if rgb > 0.5 else BGR) if order_confidence > SURE_OF_ORDER else CANNOT_TELL
+    return Detection(
+        model=name,
+        images=len(images),
+        batchnorm=target.name,
+        layer=target.convolution_name,
+        candidates=tuple(ranked),
+        none_of_them=max(0.0, 1 - sum(r.confidence for r in ranked)),
+        fitted=fitted,
+        order=order if colour else None,
+        order_confidence=order_confidence if colour else None,
+        pixels=_pixels(fitted),
+        augmentation=str(best.augmentation),
+        augmentation_given=asked.augmentation is not None,
+        misfit=misfit,
+        notes=_notes(target, misfit),
+    )
+
+
+def _fitted(best: Hypothesis, fitting: list[Hypothesis], seed: int) -> Fitted:
+    generator = np.random.default_rng(seed)
+    # Each order and augmentation has its share: where they cannot be told, the ends lie apart.
+    draws = generator.multinomial(DRAWS, softmax([hypothesis.total for hypothesis in fitting]))
+    drawn = np.concatenate(
+        [
+            bootstrap(hypothesis.evidence, count, generator)
+            for hypothesis, count in zip(fitting, draws.tolist(), strict=True)
+        ]
+    )
+    fit = max(best.evidence.fits, key=lambda fit: fit.unknown)
+    mean, log_std = np.split(fit.phi, 2)
+    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
+    mean_ends, log_std_ends = np.split(ends, 2)
+    return Fitted(
+        Normalization(mean.tolist(), np.exp(log_std).tolist()),
+        tuple((float(low), float(high)) for low, high in mean_ends),
+        tuple((float(low), float(high)) for low, high in np.exp(log_std_ends)),
+    )
+
+
+def _pixels(fitted: Fitted) -> str:
+    if all(high < BYTES_BELOW for _, high in fitted.std_interval):
+        return "0..255"
+    if all(low > BYTES_BELOW for low, _ in fitted.std_interval):
+        return "[0, 1]"
+    return CANNOT_TELL
+
+
+def _notes(target: Target, misfit: float) -> tuple[str, ...]:
+    notes = []
+    if target.convolution is None:
+        notes.append(
+            f"{target.name} does not read the first convolution itself, so its input was measured "
+            "by running the network."
+        )
+    if misfit > LARGE_MISFIT:
+        notes.append(
+            f"At the best fit the standard deviations of {target.name} are off by "
+            f"{100 * misfit:.0f} %: the images differ from those of the training, or they were "
+            "augmented otherwise. Give --augmentation and images of the training."
+        )
+    return tuple(notes)
+
+
+def _build(name: str, weights: str | Path | None, sample: np.ndarray) -> nn.Module:
+    if weights is None and ":" not in name:
+        raise NormscopeError(
+            f"{name} must be given its weights, got none. Pass --weights FILE, or --weights "
+            "default."
+        )
+    options = ModelOptions(weights=None if weights is None else str(weights))
+
+    def built(channels: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            return build_model(
+                name, channels=channels, classes=OUTPUTS, image_size=sample.shape[2:],
+                options=options,
+            )  # fmt: skip
+
+    channels = sample.shape[1]
+    try:
+        return built(channels)
+    except NormscopeError:
+        other = {1: 3, 3: 1}.get(channels)
+        if other is None or not _builds(built, other):
+            raise
+        kind = "rgb" if other == 3 else "grey"
+        raise NormscopeError(
+            f"images must have {other} channel{'s' * (other > 1)} to fit these weights of {name}, "
+            f"got {channels}. Use --channels {kind}."
+        ) from None
+
+
+def _builds(built: Callable[[int], nn.Module], channels: int) -> bool:
+    try:
+        built(channels)
+    except NormscopeError:
+        return False
+    return True
+
+
+def _check_numbers(batch_size: int, count: int) -> None:
+    for option, number, least in (("--batch-size", batch_size, 2), ("--count", count, 1)):
+        if number < least:
+            raise NormscopeError(
+                f"{option} must be at least {least}, got {number}. Give a larger number."
+            )
+
+
+def _check_images(images: np.ndarray) -> None:
+    channels = images.shape[1]
+    needed = IMAGES_PER_CONSTANT * 2 * channels
+    if len(images) < needed:
+        raise NormscopeError(
+            f"images must be at least {needed} to tell {2 * channels} constants (a mean and a std "
+            f"for each channel), got {len(images)}. Give more images, or raise --count."
+        )
+    for channel in range(channels):
+        values = images[:, channel]
+        if values.min() == values.max():
+            raise NormscopeError(
+                f"images must vary in every channel, got the same value {values.flat[0]:g} for "
+                f"every pixel of channel {channel}. Give images like those of the training."
+            )
+
+
+def _size(images: torch.Tensor) -> tuple[int, int]:
+    return images.shape[2], images.shape[3]

@@ -1,0 +1,126 @@
+"""Without any BatchNorm: under which normalization a network is surest of its answers.
+
+That is a hint and no evidence: a network can be sure of itself and wrong, and is surest where the
+contrast is highest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from normscope.detection.candidates import BGR, candidates
+from normscope.detection.patches import as_unit_range
+from normscope.errors import NormscopeError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from normscope.detection.candidates import Candidate
+
+MOST_IMAGES = 128
+AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Hint:
+    """How sure a network is of itself under one normalization.
+
+    Attributes:
+        candidate: The normalization in one order of channels.
+        top_probability: Mean over images of the largest softmax probability.
+    """
+
+    candidate: Candidate
+    top_probability: float
+
+
+@dataclass(frozen=True)
+class HintOnly:
+    """All that can be said of a network without BatchNorm.
+
+    Attributes:
+        model: Its name.
+        images: How many images were used.
+        hints: The surest first.
+    """
+
+    model: str
+    images: int
+    hints: tuple[Hint, ...]
+
+    verdict = "cannot tell"
+
+    @property
+    def sentence(self) -> str:
+        """The answer in a sentence."""
+        first = self.hints[0]
+        return (
+            f"{self.model}: cannot tell which normalization it was trained with, since it has no "
+            f"BatchNorm. A hint, no evidence: it is surest of its answers under "
+            f"{first.candidate.name} (mean top probability {first.top_probability:.3f}). With "
+            "labels, compare normalizations by normscope scan --recipe frozen."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` holds.
+
+        Returns:
+            Plain values; there are no candidates, as nothing is known of any.
+        """
+        return {
+            "model": self.model,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "candidates": [],
+            "fitted": None,
+            "images": self.images,
+            "hints": [
+                {
+                    "name": hint.candidate.name,
+                    "normalization": hint.candidate.normalization.to_json(),
+                    "order": hint.candidate.order,
+                    "top_probability": hint.top_probability,
+                }
+                for hint in self.hints
+            ],
+        }
+
+
+def hint_by_confidence(model: nn.Module, name: str, images: Tensor) -> HintOnly:
+    """Rank the known normalizations by how sure a classifier is of its answers.
+
+    Args:
+        model: In evaluation mode; gives logits of shape ``(N, outputs)``.
+        name: What it is called.
+        images: uint8 or in [0, 1], shape ``(N, C, H, W)``.
+
+    Returns:
+        The hint.
+
+    Raises:
+        NormscopeError: If the network does not give two logits or more.
+    """
+    parameter = next(model.parameters())
+    pixels = as_unit_range(images[:MOST_IMAGES]).to(parameter)
+    hints = []
+    for candidate in candidates(images.shape[1]):
+        mean, std = (
+            pixels.new_tensor(values).reshape(-1, 1, 1)
+            for values in (candidate.normalization.mean, candidate.normalization.std)
+        )
+        shown = (pixels - mean) / std
+        shown = shown.flip(1) if candidate.order == BGR else shown
+        with torch.no_grad():
+            logits = torch.cat([model(part) for part in shown.split(AT_ONCE)])
+        if logits.ndim != 2 or logits.shape[1] < 2:
+            raise NormscopeError(
+                "--hint must be used with a classifier that gives two logits or more for each "
+                f"image, got outputs of shape {tuple(logits.shape)}. Leave it out."
+            )
+        top = logits.double().softmax(1).max(1).values.mean().item()
+        hints.append(Hint(candidate, top))
+    hints.sort(key=lambda hint: -hint.top_probability)
+    return HintOnly(name, len(pixels), tuple(hints))

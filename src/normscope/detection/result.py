@@ -1,0 +1,164 @@
+"""What detection found, as numbers and as a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from normscope.detection.ranking import Ranked
+    from normscope.normalization import Normalization
+
+CLAIMED = 0.5
+"""Above this confidence a candidate is said to be the one."""
+
+WIDEST_MEAN, WIDEST_STD_RATIO = 0.2, 2.0
+"""Intervals wider than these leave open what the constants are."""
+
+CANNOT_TELL = "cannot tell"
+LEVEL = 0.9
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The constants that fit best, whether known or not, one for each channel of the images.
+
+    Attributes:
+        normalization: Mean and std.
+        mean_interval: For each channel where the mean lies with a probability of 90 %.
+        std_interval: Likewise the std.
+    """
+
+    normalization: Normalization
+    mean_interval: tuple[tuple[float, float], ...]
+    std_interval: tuple[tuple[float, float], ...]
+
+    @property
+    def vague(self) -> bool:
+        """Whether the intervals leave open what the constants are."""
+        return any(high - low > WIDEST_MEAN for low, high in self.mean_interval) or any(
+            high / low > WIDEST_STD_RATIO for low, high in self.std_interval
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values.
+
+        Returns:
+            A mapping; lists have one entry per channel.
+        """
+        return {
+            "mean": list(self.normalization.mean),
+            "std": list(self.normalization.std),
+            "mean_interval": [list(interval) for interval in self.mean_interval],
+            "std_interval": [list(interval) for interval in self.std_interval],
+            "level": LEVEL,
+        }
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Which normalization a network was trained with.
+
+    Attributes:
+        model: Its name.
+        images: How many images were used.
+        batchnorm: The BatchNorm whose statistics were matched.
+        layer: The convolution that it reads, or None where its input was measured.
+        candidates: Known normalizations, the most likely first.
+        none_of_them: Probability that it is none of these.
+        fitted: The constants that fit best.
+        order: ``rgb``, ``bgr`` or ``cannot tell``; None for images without colour.
+        order_confidence: Probability of the likelier order.
+        pixels: ``0..255``, ``[0, 1]`` or ``cannot tell``: what the constants fit as they are
+            usually written.
+        augmentation: What was given, or what fits best.
+        augmentation_given: Which of both.
+        misfit: How far BatchNorm's log stds typically are off at the best fit.
+        notes: What to bear in mind, in sentences.
+    """
+
+    model: str
+    images: int
+    batchnorm: str
+    layer: str | None
+    candidates: tuple[Ranked, ...]
+    none_of_them: float
+    fitted: Fitted
+    order: str | None
+    order_confidence: float | None
+    pixels: str
+    augmentation: str
+    augmentation_given: bool
+    misfit: float
+    notes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """A candidate's name, ``none of the known``, or ``cannot tell``."""
+        if self.candidates and self.candidates[0].confidence > CLAIMED:
+            return self.candidates[0].candidate.name
+        if self.none_of_them > CLAIMED and not self.fitted.vague:
+            return "none of the known"
+        return CANNOT_TELL
+
+    @property
+    def sentence(self) -> str:
+        """The answer in a sentence."""
+        fitted = f"{self.fitted.normalization:.3g}"
+        first = self.candidates[0] if self.candidates else None
+        if first is not None and self.verdict == first.candidate.name:
+            return (
+                f"{self.model} was trained with {self.verdict} "
+                f"({first.candidate.normalization:.4g}), with confidence "
+                f"{_shown(first.confidence)}; the constants that fit best are {fitted}."
+            )
+        if self.verdict == CANNOT_TELL:
+            return (
+                f"{self.model}: cannot tell which normalization it was trained with; the likeliest "
+                f"known one, {first.candidate.name if first else 'none'}, has confidence "
+                f"{_shown(first.confidence if first else 0.0)}, and what fits best is {fitted}."
+            )
+        return (
+            f"{self.model} was trained with none of the known normalizations (confidence "
+            f"{_shown(self.none_of_them)}); the constants that fit best are {fitted}."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` holds.
+
+        Returns:
+            Plain values.
+        """
+        return {
+            "model": self.model,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "candidates": [
+                {
+                    "name": ranked.candidate.name,
+                    "normalization": ranked.candidate.normalization.to_json(),
+                    "order": ranked.candidate.order,
+                    "score": ranked.score,
+                    "confidence": ranked.confidence,
+                }
+                for ranked in self.candidates
+            ],
+            "none_of_them": self.none_of_them,
+            "fitted": self.fitted.to_json(),
+            "order": self.order,
+            "order_confidence": self.order_confidence,
+            "pixels": self.pixels,
+            "augmentation": self.augmentation,
+            "augmentation_given": self.augmentation_given,
+            "misfit": self.misfit,
+            "images": self.images,
+            "batchnorm": self.batchnorm,
+            "layer": self.layer,
+            "notes": list(self.notes),
+        }
+
+
+def _shown(probability: float) -> str:
+    return "> 0.999" if probability > 0.999 else "< 0.001" if probability < 0.001 else (
+        f"{probability:.3f}"
+    )  # fmt: skip
