@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import tomli_w
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
@@ -15,18 +12,15 @@ from normscope.studies.parameters import with_values
 from normscope.studies.ranges import Range
 from normscope.studies.samplers import check_sampler
 from normscope.studies.specification import SCHEMA
+from normscope.studies.written import WrittenSpecification
 from normscope.trials.spec import TrialSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
-
-RUN_ONLY = ("trials", "replicates")
-"""How far a search goes is no part of what it is: a longer call goes on with a shorter one."""
 
 
 @dataclass(frozen=True)
-class SearchSpec:
+class SearchSpec(WrittenSpecification):
     """A search over some numbers of a trial, the rest of it fixed.
 
     Attributes:
@@ -40,6 +34,9 @@ class SearchSpec:
     Raises:
         NormscopeError: If a bound is not possible, or a number is out of range.
     """
+
+    kind: ClassVar[str] = "search"
+    run_only: ClassVar[tuple[str, ...]] = ("trials", "replicates")
 
     trial: TrialSpec
     data: Normalization
@@ -125,52 +122,6 @@ class SearchSpec:
                 f"got a fault at {error}. Use a study.toml as normscope wrote it."
             ) from None
 
-    def to_toml(self) -> str:
-        """The specification as TOML.
-
-        Returns:
-            Text that ``read_toml`` reads back.
-        """
-        return tomli_w.dumps(self.to_json())
-
-    @classmethod
-    def read_toml(cls, path: Path) -> SearchSpec:
-        """Read a ``study.toml``.
-
-        Args:
-            path: The file.
-
-        Returns:
-            The specification.
-
-        Raises:
-            NormscopeError: If it cannot be read as one.
-        """
-        try:
-            fields = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise NormscopeError(
-                f"{path} must be a readable study.toml, got: {error}. "
-                "Pass the file that a search wrote."
-            ) from None
-        return cls.from_json(fields)
-
-    def differences(self, begun: SearchSpec) -> list[str]:
-        """What differs from the specification that a study was begun with.
-
-        Args:
-            begun: The study's own.
-
-        Returns:
-            A phrase for each field that differs; how far the search goes does not count.
-        """
-        mine, theirs = _flat(self.to_json()), _flat(begun.to_json())
-        return [
-            f"{name} {mine.get(name, 'not given')} (begun with {theirs.get(name, 'not given')})"
-            for name in dict.fromkeys([*mine, *theirs])
-            if mine.get(name) != theirs.get(name) and name not in RUN_ONLY
-        ]
-
 
 def _absent() -> dict[str, None]:
     # TOML has no None: a field that must be there and is not, is None.
@@ -180,13 +131,3 @@ def _absent() -> dict[str, None]:
         for f in dataclasses.fields(TrialSpec)
         if f.default is missing and f.default_factory is missing
     }
-
-
-def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = ", ".join(value) if isinstance(value, list) else value
-    return flat

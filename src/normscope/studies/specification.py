@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import tomllib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import tomli_w
+from typing import Any, ClassVar
 
 from normscope.errors import NormscopeError
 from normscope.images.transform import ImageTransform
@@ -16,18 +13,16 @@ from normscope.models.options import ModelOptions
 from normscope.normalization import NONE, Normalization
 from normscope.studies.axis import Axis
 from normscope.studies.parameters import Point
+from normscope.studies.written import WrittenSpecification
 from normscope.trials.recipe import Recipe
 from normscope.trials.spec import TrialSpec, optional_from_json, optional_to_json
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCHEMA = 1
 """Version of what a study's folder holds; raised when an older normscope could not read it."""
 
 
 @dataclass(frozen=True)
-class ScanSpec:
+class ScanSpec(WrittenSpecification):
     """A grid of normalizations, each trained with the same seeds.
 
     Attributes:
@@ -55,6 +50,8 @@ class ScanSpec:
     Raises:
         NormscopeError: If a std is not above 0, or there is no seed.
     """
+
+    kind: ClassVar[str] = "scan"
 
     source: str
     fingerprint: str
@@ -235,65 +232,9 @@ class ScanSpec:
                 f"got a fault at {error}. Use a study.toml as normscope wrote it."
             ) from None
 
-    def to_toml(self) -> str:
-        """The specification as TOML.
-
-        Returns:
-            Text that ``read_toml`` reads back.
-        """
-        return tomli_w.dumps(self.to_json())
-
-    @classmethod
-    def read_toml(cls, path: Path) -> ScanSpec:
-        """Read a ``study.toml``.
-
-        Args:
-            path: The file.
-
-        Returns:
-            The specification.
-
-        Raises:
-            NormscopeError: If it cannot be read as one.
-        """
-        try:
-            fields = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise NormscopeError(
-                f"{path} must be a readable study.toml, got: {error}. "
-                "Pass the file that a scan wrote."
-            ) from None
-        return cls.from_json(fields)
-
-    def differences(self, begun: ScanSpec) -> list[str]:
-        """What differs from the specification that a study was begun with.
-
-        Args:
-            begun: The study's own.
-
-        Returns:
-            A phrase for each field that differs.
-        """
-        mine, theirs = _flat(self.to_json()), _flat(begun.to_json())
-        return [
-            f"{name} {mine.get(name, 'not given')} (begun with {theirs.get(name, 'not given')})"
-            for name in dict.fromkeys([*mine, *theirs])
-            if mine.get(name) != theirs.get(name)
-        ]
-
 
 def _axis(name: str, fields: dict[str, Any]) -> Axis | None:
     # Where single channels are varied the shared axes may be absent.
     if name not in fields and "channel_axes" in fields:
         return None
     return Axis.parse(name, fields[name])
-
-
-def _flat(fields: dict[str, Any]) -> dict[str, Any]:
-    flat = {}
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{inner}": v for inner, v in value.items()}
-        else:
-            flat[name] = value
-    return flat

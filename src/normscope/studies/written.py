@@ -1,0 +1,89 @@
+"""What a study is, as a file that people read and that can be passed back in."""
+
+from __future__ import annotations
+
+import tomllib
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import tomli_w
+
+from normscope.errors import NormscopeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class WrittenSpecification(ABC):
+    """A specification that can be written, read back and compared field by field."""
+
+    kind: ClassVar[str]
+    """What it specifies, in a word."""
+
+    run_only: ClassVar[tuple[str, ...]] = ()
+    """Fields that say how far a study goes, which is no part of what it is."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Every field as JSON and TOML have it; what is None is left out."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Read what ``to_json`` gave."""
+
+    def to_toml(self) -> str:
+        """The specification as TOML.
+
+        Returns:
+            Text that ``read_toml`` reads back.
+        """
+        return tomli_w.dumps(self.to_json())
+
+    @classmethod
+    def read_toml(cls, path: Path) -> Self:
+        """Read a ``study.toml``.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The specification.
+
+        Raises:
+            NormscopeError: If it cannot be read as one.
+        """
+        try:
+            fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise NormscopeError(
+                f"{path} must be a readable study.toml, got: {error}. "
+                f"Pass the file that a {cls.kind} wrote."
+            ) from None
+        return cls.from_json(fields)
+
+    def differences(self, begun: Self) -> list[str]:
+        """What differs from the specification that a study was begun with.
+
+        Args:
+            begun: The study's own.
+
+        Returns:
+            A phrase for each field that differs; how far the study goes does not count.
+        """
+        mine, theirs = _flat(self.to_json()), _flat(begun.to_json())
+        return [
+            f"{name} {mine.get(name, 'not given')} (begun with {theirs.get(name, 'not given')})"
+            for name in dict.fromkeys([*mine, *theirs])
+            if mine.get(name) != theirs.get(name) and name not in self.run_only
+        ]
+
+
+def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = ", ".join(value) if isinstance(value, list) else value
+    return flat
