@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.table import Table
 
 from normscope.cli import options
@@ -95,7 +96,7 @@ def detect(
 
 
 def _candidates(found: Detection) -> Table:
-    table = Table("candidate", "mean/std", "score", "confidence")
+    table = Table("candidate", "mean/std", "score", "confidence", box=box.SIMPLE_HEAD)
     for ranked in found.candidates[:MOST_SHOWN]:
         table.add_row(
             ranked.candidate.name,
@@ -109,7 +110,7 @@ def _candidates(found: Detection) -> Table:
 
 def _constants(found: Detection) -> Table:
     fitted = found.fitted
-    table = Table("channel", "mean", "90 %", "std", "90 %")
+    table = Table("channel", "mean", "90 %", "std", "90 %", box=box.SIMPLE_HEAD)
     for channel, (mean, std) in enumerate(
         zip(fitted.normalization.mean, fitted.normalization.std, strict=True)
     ):
@@ -139,7 +140,7 @@ def _sentences(found: Detection) -> list[str]:
 
 
 def _hints(found: HintOnly) -> Table:
-    table = Table("normalization", "mean/std", "mean top probability (a hint)")
+    table = Table("normalization", "mean/std", "mean top probability (a hint)", box=box.SIMPLE_HEAD)
     for hint in found.hints[:MOST_SHOWN]:
         normalization = hint.candidate.normalization
         table.add_row(
