@@ -39,6 +39,7 @@ def photos(tmp_path):
     return root
 
 
+@pytest.mark.filterwarnings("ignore:The image decoding:DeprecationWarning")
 def test_the_preset_is_torchvisions(photos):
     source = open_folder(photos, PRESET, train=False)
     assert source.test.pixels.shape == (8, 3, 16, 16)
