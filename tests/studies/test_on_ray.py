@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -33,12 +34,19 @@ def on_a_cluster(tmp_path_factory):
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     }
-    run = subprocess.run(
+    run = subprocess.Popen(
         [sys.executable, "-W", "ignore", Path(__file__).with_name("on_a_cluster.py"), folder],
-        env=environment, capture_output=True, text=True, timeout=280,
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert run.returncode == 0, run.stderr[-3000:]
-    return folder, json.loads(run.stdout.splitlines()[-1])
+    try:
+        said, complaints = run.communicate(timeout=280)
+    except subprocess.TimeoutExpired:
+        # It ends its cluster when interrupted, and would leave it behind when killed.
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+        raise
+    assert run.returncode == 0, complaints[-3000:]
+    return folder, json.loads(said.splitlines()[-1])
 
 
 def test_a_scan_gives_the_same_though_a_node_dies(on_a_cluster, small_plan):
