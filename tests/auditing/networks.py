@@ -90,3 +90,7 @@ def uneven(image) -> Tensor:
 
 def failing(image) -> Tensor:
     raise ValueError("this transform is broken")
+
+
+def not_a_number(image) -> Tensor:
+    return uneven(image) / 0 * 0

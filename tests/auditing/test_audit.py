@@ -14,6 +14,7 @@ from torchvision.transforms.v2 import functional
 
 import normscope
 from normscope.auditing import reading
+from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
 
 from . import networks
@@ -205,6 +206,14 @@ def test_a_wrong_pipeline_is_recognized(photos, images):
     assert run.tested.cost.accuracy == none.accuracy
     assert run.tested.cost.disagreement == none.disagreement > 0.01
     assert (run.tested.like, run.tested.agreement, run.tested.fails) == ("none", 1.0, True)
+
+
+def test_a_pipeline_must_give_finite_numbers(photos):
+    with pytest.raises(NormscopeError) as error:
+        audited(photos, pipeline=networks.not_a_number)
+    assert str(error.value).startswith(
+        "--pipeline not_a_number must give finite numbers, got nan or inf for "
+    )
 
 
 def test_a_pipeline_may_give_images_of_several_sizes(photos):

@@ -80,6 +80,24 @@ SMALL = ["--epochs", "1", "--train-images", "60"]
         ),
         (["train", "--epochs", "0"], "epochs must be at least 1, got 0. Give a larger number."),
         (
+            ["train", "no/such/folder"],
+            "source must be a name or a folder of images that exists, got no/such/folder: nothing "
+            "is there. Check the path.",
+        ),
+        (
+            ["train", "--json", "none/result.json"],
+            "--json must lie in an existing folder, got none/result.json. Make none first.",
+        ),
+        (
+            ["scan", "--json", "."],
+            "--json must name a file, got the folder .. Name a file in it, or '-'.",
+        ),
+        (
+            ["search", "--over", "mean=0:1", "--storage", "foo"],
+            "--storage must be a database's URL, got one that cannot be read. Write it like "
+            "postgresql://user@host:5432/database or sqlite:///file.db.",
+        ),
+        (
             ["report", "no/such/folder"],
             "no/such/folder must be a study's folder, got none with a study in a study.db. "
             "Give the --out folder of a scan.",
@@ -133,6 +151,42 @@ def test_out_is_a_file_or_another_study(capsys, tmp_path):
     assert capsys.readouterr().err == (
         f"normscope: {tmp_path / 'study'} must hold a study of the same specification, got "
         "another: std 2 (begun with 1). Choose another --out or repeat the first call.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["article", "mnist-statistics", "--source", "digits", "--quick"],
+        ["audit", "lenet", "--norm", "mnist", "--images", "photos"],
+    ],
+)
+def test_out_is_a_file_where_a_page_is_wanted(capsys, tmp_path, call):
+    (tmp_path / "file").touch()
+    assert run([*call, "--out", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err == (
+        f"normscope: --out must be a folder, got the file {tmp_path / 'file'}. "
+        "Choose another --out.\n"
+    )
+
+
+def test_one_class_alone(capsys, class_folders, tmp_path):
+    for split in ("train", "val"):
+        shutil.rmtree(class_folders / split / "dogs")
+    assert run(["train", str(class_folders), "--json", str(tmp_path / "x.json")]) == 2
+    assert capsys.readouterr().err == (
+        f"normscope: {class_folders} must have at least 2 classes to train on, got 1 (cats), which "
+        "every network gets right. Add another class's folder.\n"
+    )
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_images_smaller_than_the_crop(capsys, class_folders):
+    assert run(["train", str(class_folders), "--crop", "64"]) == 2
+    assert capsys.readouterr().err == (
+        f"normscope: {class_folders / 'train' / 'cats'} must hold at least one image that can be "
+        "used, got none: 0.png: 12 x 12 pixels is smaller than the crop of 64. "
+        "Mend or remove the class, or change --resize and --crop.\n"
     )
 
 

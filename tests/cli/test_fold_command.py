@@ -87,3 +87,12 @@ def test_bad_input_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsy
     assert said in err
     assert err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_images_of_no_pixels(lenet, tmp_path, capsys):
+    call = ["fold", "lenet", "--weights", str(lenet), "--norm", "half", "--image-size", "0"]
+    assert run([*call, "-o", str(tmp_path / "raw.safetensors")]) == 2
+    assert capsys.readouterr().err == (
+        "normscope: --image-size must be at least 1 pixel, got 0. Give a larger number.\n"
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -56,8 +56,8 @@ def test_a_class_left_empty_by_skipping(class_folders):
     with pytest.raises(NormscopeError) as error:
         open_folder(class_folders)
     assert str(error.value) == (
-        f"{folder} must hold at least one readable image, got only unreadable ones. "
-        "Mend or remove the class."
+        f"{folder} must hold at least one image that can be used, got none: 0.png: an empty file. "
+        "Mend or remove the class, or change --resize and --crop."
     )
 
 

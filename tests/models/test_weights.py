@@ -177,3 +177,17 @@ def test_options_read_back():
     options = ModelOptions("w.pt", "abc", new_head=True, batchnorm=False)
     assert ModelOptions(**options.to_json()) == options
     assert ModelOptions().to_json() == {}
+
+
+def test_weights_that_are_not_finite(network, tmp_path):
+    path = tmp_path / "diverged.safetensors"
+    state = network.state_dict()
+    first = next(name for name in state if name.endswith("running_var"))
+    save_file({**state, first: state[first] * torch.inf}, path)
+    with pytest.raises(NormscopeError) as met:
+        built(path)
+    total = len([n for n in state if not n.endswith("num_batches_tracked")])
+    assert str(met.value) == (
+        f"the weights of {path} must be finite, got nan or inf in 1 of {total} tensors, such as "
+        f"{first}. Fetch the file again, or take an earlier checkpoint."
+    )

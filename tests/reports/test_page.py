@@ -7,10 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import normscope
 from normscope.cli.app import run
 from normscope.errors import NormscopeError
+from normscope.models.building import build_model
 from normscope.reports.commands import scan_command
 from normscope.reports.comparing import compare
 from normscope.reports.page_data import colours
@@ -193,3 +196,21 @@ def test_a_searchs_page_has_its_panels_and_trials(open_page, tmp_path):
     line = page.locator("pre").first.inner_text()
     assert line.startswith("normscope search digits --over=mean=-1.0:1.0 --over=std=0.1:1.0:log")
     assert "--trials=4 --sampler=random --replicates=2" in line
+
+
+def test_frozen_networks_are_compared(tmp_path, capsys):
+    torch.manual_seed(0)
+    weights = tmp_path / "lenet.safetensors"
+    save_file(build_model("lenet", channels=1, classes=10, image_size=(8, 8)).state_dict(), weights)
+    call = ["scan", "digits", "--recipe", "frozen", "--weights", str(weights), "--std", "0.5,1"]
+    for name, means in (("one", "0,0.5"), ("two", "0.5,1")):
+        out = str(tmp_path / name)
+        assert run([*call, "--mean", means, "--workers", "1", "--out", out]) == 0
+    capsys.readouterr()
+    folders, page = [str(tmp_path / "one"), str(tmp_path / "two")], tmp_path / "both.html"
+    assert run(["report", *folders, "--out", str(page), "--json", "-"]) == 0
+    differences = json.loads(capsys.readouterr().out)["studies"][1]["differences"]
+    # Two cells, and the references: the same network on the same images.
+    assert len(differences) >= 3
+    assert all(d["value"] == 0 and d["low"] < 0 < d["high"] for d in differences)
+    assert page.is_file()

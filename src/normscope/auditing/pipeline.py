@@ -79,6 +79,11 @@ class Pipeline:
                 and len(tensor) == self._channels
                 and tensor.numel()
             ):
+                if not bool(tensor.isfinite().all()):
+                    raise NormscopeError(
+                        f"--pipeline {self.name} must give finite numbers, got nan or inf for "
+                        f"{path}. Mend the transform."
+                    )
                 return tensor.detach()
         raise NormscopeError(
             f"--pipeline {self.name} must give a float tensor of shape ({self._channels}, H, W), "

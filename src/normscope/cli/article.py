@@ -54,7 +54,9 @@ def article(
     from normscope.article.page import write_page
     from normscope.article.running import run_article
     from normscope.article.setting import QUICK, Setting
+    from normscope.writing import check_no_file
 
+    check_no_file(out)
     setting = Setting(
         source=source, images=images, model=model, weights=weights, workers=workers, root=root,
         out=out,

@@ -94,7 +94,10 @@ def audit(
         Exit: With status 1, if the pipeline under test loses more than it may.
     """
     from normscope.auditing.audit import audit as run_audit
+    from normscope.writing import check_no_file
 
+    if out is not None:
+        check_no_file(out)
     with progress("images") as update:
         found = run_audit(
             model,

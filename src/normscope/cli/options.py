@@ -7,6 +7,25 @@ from typing import Annotated
 
 import typer
 
+from normscope.errors import NormscopeError
+
+
+def _json_target(target: str | None) -> str | None:
+    """Refuse a place where nothing can be written before hours of work end there."""
+    if target in {None, "-"}:
+        return target
+    path = Path(str(target))
+    if path.is_dir():
+        raise NormscopeError(
+            f"--json must name a file, got the folder {path}. Name a file in it, or '-'."
+        )
+    if not path.parent.is_dir():
+        raise NormscopeError(
+            f"--json must lie in an existing folder, got {path}. Make {path.parent} first."
+        )
+    return target
+
+
 Source = Annotated[
     str,
     typer.Argument(
@@ -182,6 +201,7 @@ Json = Annotated[
     typer.Option(
         "--json",
         help="Write the result as JSON to this file, or to standard output with '-'.",
+        callback=_json_target,
         metavar="FILE",
     ),
 ]

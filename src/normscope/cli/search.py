@@ -146,13 +146,13 @@ def show_search(study: SearchStudy, json: str | None) -> None:
         json: What ``--json`` was given.
     """
     from normscope.reports.search_writing import write_search_report
-    from normscope.reports.writing import FIGURES, SUMMARY
+    from normscope.reports.writing import FIGURES, PAGE, SUMMARY
 
     summary = write_search_report(study)
     show(
         *_tables(summary),
         summary.sentence,
-        f"Written: {study.folder / SUMMARY}, {study.folder / FIGURES}/",
+        f"Written: {study.folder / SUMMARY}, {study.folder / PAGE}, {study.folder / FIGURES}/",
         json_target=json,
     )
     write_json(summary.to_json(), json)

@@ -94,6 +94,10 @@ def ship(
     path = Path(out)
     check_suffix(path)
     normalization = _normalization(name, norm)
+    if image_size is not None and image_size < 1:
+        raise NormscopeError(
+            f"--image-size must be at least 1 pixel, got {image_size}. Give a larger number."
+        )
     side = image_size or SIDES.get(name) or _published_side(name)
     model, count = build_trained(
         name,

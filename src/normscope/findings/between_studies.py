@@ -51,7 +51,8 @@ def study_differences(
     """Compare what two studies both tried.
 
     Studies may differ in anything, so their seeds are not taken for pairs: the variances of both
-    means add up, with Satterthwaite's degrees of freedom.
+    means add up, with Satterthwaite's degrees of freedom. A frozen network has no seeds; its test
+    images are then the noise, and those of two studies are not taken for pairs either.
 
     Args:
         first: The cells and references of one study.
@@ -71,7 +72,7 @@ def study_differences(
     freedom = np.maximum(variance**2 / np.maximum(doubt, np.finfo(float).tiny), 1)
     se = np.sqrt(variance)
     found = Differences(two.mean - one.mean, se, se, np.zeros_like(se), freedom)
-    enough = min(one.seeds, two.seeds) >= FEWEST_SEEDS
+    enough = one.enough and two.enough
     equal = holm(np.maximum(found.p_below(margin), found.p_above(-margin))) & enough
     apart = holm(np.minimum(1, 2 * np.minimum(found.p_below(0), found.p_above(0)))) & enough
     low, high = found.interval()
@@ -89,21 +90,26 @@ class _Side:
     mean: np.ndarray
     variance: np.ndarray
     freedom: np.ndarray
-    seeds: int
+    enough: bool
 
     @classmethod
     def of(cls, cells: list[CellFinding]) -> _Side:
         accuracies = np.array([cell.seeds for cell in cells])
+        seeds = accuracies.shape[1]
+        # Findings of one seed are a frozen network's: others are not drawn without a second.
+        if seeds == 1:
+            images = np.array([cell.images_variance for cell in cells])
+            return cls(accuracies[:, 0], images, np.full(len(cells), np.inf), enough=True)
+        enough = seeds >= FEWEST_SEEDS
         # One shared cell alone has no others to borrow from: its own variance is all there is.
         if len(cells) == 1:
-            seeds = accuracies.shape[1]
             variance = accuracies.var(axis=1, ddof=1) / seeds
-            return cls(accuracies.mean(axis=1), variance, np.array([seeds - 1.0]), seeds)
+            return cls(accuracies.mean(axis=1), variance, np.array([seeds - 1.0]), enough)
         rows = means(accuracies, independent_images(accuracies, 2))
         common = max(0.0, float(accuracies.mean(axis=0).var(ddof=1)) / rows.seeds)
         return cls(
             rows.mean,
             rows.seed_variance + common,
             np.minimum(rows.freedom, rows.seeds - 1.0),
-            rows.seeds,
+            enough,
         )

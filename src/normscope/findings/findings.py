@@ -43,6 +43,7 @@ class CellFinding:
         high: Upper end.
         seed_se: Standard error of the difference by the seeds.
         images_se: Standard error that only more test images would lower.
+        images_variance: Of the accuracy itself, that only more test images would lower.
         verdict: Against the reference, corrected for the number of cells.
         plateau: Whether it is proved to be within the margin of the best.
     """
@@ -56,6 +57,7 @@ class CellFinding:
     high: float
     seed_se: float
     images_se: float
+    images_variance: float
     verdict: Verdict
     plateau: bool
 
@@ -213,6 +215,7 @@ def _cells(
             high=float(high[k]),
             seed_se=float(differences.seed_se[k]),
             images_se=float(differences.images_se[k]),
+            images_variance=float(rows.shared[k, k]),
             verdict=verdicts[k],
             plateau=k < table.cells and bool(on_plateau[k]),
         )

@@ -63,4 +63,9 @@ def open_source(
             "source must be a name, a folder or a .tar archive of images for trials, got the file "
             f"{path}. Sort its images into train/ and test/ with one folder per class."
         )
+    if len(path.parts) > 1:
+        raise NormscopeError(
+            f"source must be a name or a folder of images that exists, got {path}: nothing is "
+            "there. Check the path."
+        )
     raise UnknownName("source", source, NAMES, also="a folder of images")

@@ -124,7 +124,7 @@ def _pack(
             histogram += decoded.histogram
             if on_image:
                 on_image(done + len(skipped), total)
-        _check_classes(images, labels)
+        _check_classes(images, labels, skipped)
         splits[split] = {
             "offset": offset,
             "count": len(labels),
@@ -193,14 +193,15 @@ def _counts(channel: np.ndarray) -> np.ndarray:
     return np.sum(counts, axis=0).astype(np.int64).reshape(-1)
 
 
-def _check_classes(images: list[ListedImage], labels: list[int]) -> None:
+def _check_classes(images: list[ListedImage], labels: list[int], skipped: list[Skipped]) -> None:
     read = set(labels)
     for image in images:
         if image.label not in read:
-            folder = image.path.rpartition("/")[0]
+            path = Path(image.path)
+            reason = next(s.reason for s in skipped if s.path == path)
             raise NormscopeError(
-                f"{folder} must hold at least one readable image, got only unreadable ones. "
-                "Mend or remove the class."
+                f"{path.parent} must hold at least one image that can be used, got none: "
+                f"{path.name}: {reason}. Mend or remove the class, or change --resize and --crop."
             )
 
 

@@ -24,6 +24,9 @@ MOST_LISTED = 5
 OPTIONAL = "num_batches_tracked"
 """BatchNorm's counter, which evaluation does not read and old files do not have."""
 
+STATISTICS = ("running_mean", "running_var")
+"""Of BatchNorm, which evaluation divides by."""
+
 
 def weights_digest(path: str | Path) -> str:
     """A digest of a file's bytes.
@@ -93,7 +96,7 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], path: str, name: 
         name: What the model is called, for errors.
 
     Raises:
-        NormscopeError: If a tensor is missing, left over or of another shape.
+        NormscopeError: If a tensor is missing, left over, of another shape or not finite.
     """
     faults = mismatches(model, weights)
     if faults:
@@ -103,6 +106,20 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], path: str, name: 
             f"{'; '.join(faults[:MOST_LISTED])}{more}. Choose the model that they were saved from."
         )
     model.load_state_dict(weights, strict=False)
+    _check_finite(model, path)
+
+
+def _check_finite(model: nn.Module, path: str) -> None:
+    # Not every buffer: an attention mask may hold infinities by right.
+    numbers = dict(model.named_parameters())
+    numbers |= {n: b for n, b in model.named_buffers() if n.endswith(STATISTICS)}
+    broken = [name for name, tensor in numbers.items() if not bool(tensor.isfinite().all())]
+    if broken:
+        raise NormscopeError(
+            f"the weights of {path} must be finite, got nan or inf in {len(broken)} of "
+            f"{len(numbers)} tensors, such as {broken[0]}. Fetch the file again, or take an "
+            "earlier checkpoint."
+        )
 
 
 def mismatches(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:

@@ -21,6 +21,7 @@ from normscope.studies.search_work import (
     references,
     repeated,
 )
+from normscope.studies.storage import open_url
 from normscope.studies.study import locked
 from normscope.trials.single import resolve_normalization
 
@@ -303,6 +304,8 @@ def run_search(
     """
     place = place or Place()
     specification = plan.specification
+    if place.storage is not None:
+        open_url(place.storage)  # a wrong one is found before a folder is made for the study
     with locked(plan.out):
         study = SearchStudy.create(
             plan.out, specification, place.storage, place.study or _usual_name(place, plan)

@@ -19,7 +19,7 @@ from normscope.studies.specification import ScanSpec
 from normscope.studies.storage import written_ahead
 from normscope.trials.result import FinishedTrial, TrialResult
 from normscope.trials.spec import TrialSpec
-from normscope.writing import write_text
+from normscope.writing import check_no_file, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,10 +195,7 @@ def locked(folder: Path) -> Iterator[None]:
         NormscopeError: If the folder is a file.
         StudyBusy: If another process holds it.
     """
-    if folder.exists() and not folder.is_dir():
-        raise NormscopeError(
-            f"--out must be a folder, got the file {folder}. Choose another --out."
-        )
+    check_no_file(folder)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK, timeout=0):

@@ -61,8 +61,16 @@ def prepare_source(
 
     Returns:
         The source, split, with its statistics.
+
+    Raises:
+        NormscopeError: If the recipe trains and there is one class alone.
     """
     whole = open_source(name, root, transform, train=recipe.trains, on_image=on_image)
+    if recipe.trains and len(whole.classes) < 2:
+        raise NormscopeError(
+            f"{name} must have at least 2 classes to train on, got 1 ({whole.classes[0]}), which "
+            "every network gets right. Add another class's folder."
+        )
     split = with_validation(whole) if recipe.selection == "validation" else whole
     described = [images for images in (whole.train, whole.validation) if images]
     moments = reduce(Moments.merge, [_moments(images) for images in described or [whole.test]])
