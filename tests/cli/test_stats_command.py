@@ -119,4 +119,4 @@ def test_names_with_control_characters_are_quoted(capsys, tmp_path):
 
 def test_json_over_a_folder_is_refused(capsys, tmp_path):
     assert run(["stats", "digits", "--json", str(tmp_path)]) == 2
-    assert f"normscope: {tmp_path} must be writable, got: " in capsys.readouterr().err
+    assert f"--json must name a file, got the folder {tmp_path}. " in capsys.readouterr().err

@@ -66,7 +66,7 @@ def prepare_source(
         NormscopeError: If the recipe trains and there is one class alone.
     """
     whole = open_source(name, root, transform, train=recipe.trains, on_image=on_image)
-    if recipe.trains and len(whole.classes) < 2:
+    if recipe.trains and len(whole.classes) == 1:
         raise NormscopeError(
             f"{name} must have at least 2 classes to train on, got 1 ({whole.classes[0]}), which "
             "every network gets right. Add another class's folder."
