@@ -19,6 +19,18 @@ def test_by_hand():
     }  # fmt: skip
 
 
+def test_seeds_that_agree_to_the_image_prove_less_than_they_seem_to():
+    # Two seeds of 359 images, both two images better: no spread is seen, and some is there.
+    assert paired_difference([0.95, 0.96], [0.95 - 2 / 359, 0.96 - 2 / 359]).verdict == "better"
+    found = paired_difference([0.95, 0.96], [0.95 - 2 / 359, 0.96 - 2 / 359], images=359)
+    assert found.verdict == "open"
+    assert found.se == pytest.approx(np.sqrt(1 / 6) / 359 / np.sqrt(2))
+    rng = np.random.default_rng(0)
+    rounded = np.round(0.95 * 359 + rng.normal(0, 0.3, (4000, 2, 2))) / 359
+    calls = [paired_difference(a, b, images=359).verdict for a, b in rounded]
+    assert np.mean([call in {"better", "worse"} for call in calls]) < 0.05
+
+
 @pytest.mark.parametrize("seeds", [3, 10])
 def test_at_the_margin_five_percent_are_called_equivalent(seeds):
     rng = np.random.default_rng(seeds)

@@ -42,8 +42,12 @@ class PairedDifference:
         return {"difference": self.mean, "difference_se": self.se, "verdict": self.verdict}
 
 
+ROUNDING = np.sqrt(1 / 6)
+"""Standard deviation of the difference of two rounded numbers, in steps of the rounding."""
+
+
 def paired_difference(
-    accuracies: ArrayLike, reference: ArrayLike, margin: float = MARGIN
+    accuracies: ArrayLike, reference: ArrayLike, margin: float = MARGIN, images: int | None = None
 ) -> PairedDifference:
     """Compare two conditions seed by seed.
 
@@ -54,6 +58,8 @@ def paired_difference(
         accuracies: One per seed, shape ``(seeds,)``.
         reference: Of the same seeds, in the same order.
         margin: The largest difference that does not matter.
+        images: How many test images each accuracy is a share of. Few seeds can agree to the image
+            by chance, so the differences are taken to spread by their rounding at least.
 
     Returns:
         The difference of ``accuracies`` from ``reference``.
@@ -66,7 +72,8 @@ def paired_difference(
     seeds, mean = len(differences), float(differences.mean())
     if seeds < 2:
         return PairedDifference(mean, None, "open")
-    se = float(differences.std(ddof=1) / np.sqrt(seeds))
+    least = ROUNDING / images if images else 0.0
+    se = max(float(differences.std(ddof=1)), least) / float(np.sqrt(seeds))
     one_sided = se * float(stats.t.ppf(1 - ERROR_RATE, seeds - 1))
     two_sided = se * float(stats.t.ppf(1 - ERROR_RATE / 2, seeds - 1))
     verdict: Verdict = "open"
