@@ -35,7 +35,7 @@ def made_search(spec):
                 for r in specification.over
             }
             accuracy = 0.9 - 0.1 * (number == 0) - 0.01 * abs(next(iter(values.values())))
-            made.append(SearchTrial(number, values, accuracy, base))
+            made.append(SearchTrial(number, values, accuracy, accuracy, base))
         return SimpleNamespace(specification=specification, trials=lambda: made)
 
     return make
@@ -84,9 +84,9 @@ def test_trials_on_one_line_have_no_map_between_them(made_search):
 
 def test_the_history_keeps_the_best_so_far(made_search):
     study = made_search(["mean=-1:2", "std=0.1:1"])
-    numbers = search_history(study, {"accuracy": 0.95, "se": 0.01})
+    numbers = search_history(study, {"score": 0.95, "score_se": 0.01})
     assert (np.diff(numbers.best_so_far) >= 0).all()
-    assert numbers.best_so_far[-1] == numbers.accuracies.max()
+    assert numbers.best_so_far[-1] == numbers.scores.max()
     axes = draw_search_history(numbers).axes[0]
     assert axes.get_ylim()[1] > 0.95
     assert drawn(draw_search_history(search_history(study, None))).startswith(b"\x89PNG")
@@ -96,7 +96,7 @@ def test_lines_across_the_parameters_end_with_the_best(made_search):
     numbers = search_coordinates(made_search(["mean=-1:2", "std=0.1:1:log", "lr=0.1:1"]))
     assert numbers.places.shape == (30, 3)
     assert ((numbers.places >= 0) & (numbers.places <= 1)).all()
-    assert (np.diff(numbers.accuracies) >= 0).all()
+    assert (np.diff(numbers.scores) >= 0).all()
     axes = draw_search_coordinates(numbers).axes[0]
     assert axes.get_lines()[0].get_ydata() == pytest.approx(numbers.places[-1])
 

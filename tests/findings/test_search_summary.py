@@ -35,9 +35,10 @@ def searched(tmp_path_factory):
 def test_the_honest_value_is_the_mean_of_fresh_seeds(searched):
     summary = summarize_search(searched)
     trials = searched.trials()
-    best = max(trials, key=lambda trial: trial.accuracy)
+    best = max(trials, key=lambda trial: trial.score)
     assert summary.best == {
-        "values": best.values, "accuracy": best.accuracy, "number": best.number,
+        "values": best.values, "score": best.score, "accuracy": best.accuracy,
+        "number": best.number,
     }  # fmt: skip
     fresh = {}
     for trial in searched.replicates():
@@ -49,10 +50,11 @@ def test_the_honest_value_is_the_mean_of_fresh_seeds(searched):
         seeds = np.array(list(fresh[trial.spec.normalization].values()))
         assert row["accuracy"] == pytest.approx(seeds.mean())
         assert row["se"] == pytest.approx(seeds.std(ddof=1) / np.sqrt(3))
-        assert row["optimistic"] == trial.accuracy
+        assert row["optimistic"] == trial.score
     honest = summary.honest_best
     assert honest["accuracy"] <= max(row["accuracy"] for row in summary.repeated)
-    assert honest["optimism"] == pytest.approx(best.accuracy - honest["accuracy"])
+    assert honest["optimism"] == pytest.approx(best.score - honest["score"])
+    assert honest["score"] == pytest.approx(honest["accuracy"] / 0.9)
     assert summary.references.keys() == {"data", "half"}
     half = evaluate(dataclasses.replace(best.spec, seed=1), None)
     assert half.accuracy in fresh[best.spec.normalization].values()
@@ -85,7 +87,8 @@ def test_an_honest_choice_is_unbiased_where_a_maximum_is_not():
     # Ten configurations that are equally good: whatever is chosen is worth 0.9.
     rng = np.random.default_rng(0)
     tables = 0.9 + rng.normal(0, 0.01, (2000, 10, 4))
-    honest = np.mean([honestly_chosen(table)[1].mean() for table in tables])
+    seeds = np.arange(4)
+    honest = np.mean([table[honestly_chosen(table)[1], seeds].mean() for table in tables])
     naive = np.mean([table.mean(axis=1).max() for table in tables])
     assert honest == pytest.approx(0.9, abs=0.0006)
     assert naive > 0.905
@@ -101,9 +104,12 @@ def test_where_the_good_ones_lie():
         mean = 0.5 + 0.01 * rng.random() if good else rng.random()
         std = 0.01 ** rng.random()
         accuracy = 0.9 if good else 0.5
-        trials.append(SearchTrial(number, {"mean": mean, "std": std}, accuracy, None))
+        trials.append(SearchTrial(number, {"mean": mean, "std": std}, accuracy, 0.1, None))
     found = good_configurations(trials, over)
-    assert (found.trials, found.accuracy_from) == (10, 0.9)
+    assert (found.trials, found.score_from) == (10, 0.9)
+    # A tenth of all that were asked, and no more than there are.
+    assert good_configurations(trials, over, stopped_early=100).trials == 20
+    assert good_configurations(trials, over, stopped_early=2000).trials == 100
     mean, std = found.parameters["mean"], found.parameters["std"]
     assert (mean.pattern, std.pattern) == ("converges", "scatters")
     assert 0.5 <= mean.low <= mean.median <= mean.high <= 0.51

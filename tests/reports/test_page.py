@@ -193,6 +193,18 @@ def test_a_searchs_page_has_its_panels_and_trials(open_page, tmp_path):
     page = open_page(tmp_path / "search" / "report.html")
     assert page.locator("img").count() >= 3
     assert page.locator("#cells tbody tr").count() == 4
+    assert page.locator("#trials circle").count() == 4
+    assert page.locator("#trials circle.best").get_attribute("cx") is not None
+    page.locator("#trials circle").first.focus()
+    worst = page.locator("#trial").inner_text()
+    assert worst.startswith("trial ")
+    assert "validation 0." in worst
+    # Another number across: the dots move, and a known value has no place by it.
+    assert page.locator("#trials rect.known").count() == 2
+    before = page.locator("#trials circle.best").get_attribute("cx")
+    page.locator("#axes select").first.select_option(label="trial")
+    assert page.locator("#trials circle.best").get_attribute("cx") != before
+    assert page.locator("#trials rect.known").count() == 0
     line = page.locator("pre").first.inner_text()
     assert line.startswith("normscope search digits --over=mean=-1.0:1.0 --over=std=0.1:1.0:log")
     assert "--trials=4 --sampler=random --replicates=2" in line

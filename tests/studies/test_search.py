@@ -11,6 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from normscope.errors import ChannelMismatch, NormscopeError, SpecificationDiffers
+from normscope.findings.search_summary import summarize_search
 from normscope.init_scale import InitScale
 from normscope.normalization import HALF, Normalization
 from normscope.studies.executors import in_process
@@ -19,6 +20,7 @@ from normscope.studies.search import Place, SearchOptions, plan_search, run_sear
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.search_study import SearchStudy
 from normscope.studies.search_work import best_configurations, references, repeated
+from normscope.trials.recipe import LENET_ARTICLE
 from tests.studies.function_in_place_of_training import BEST, evaluate
 
 OVER = ("mean=-1:2", "std=0.05:1:log")
@@ -67,6 +69,30 @@ def test_each_sampler_keeps_to_the_ranges_and_comes_near_the_optimum(plan, tmp_p
         planned(plan, tmp_path / "b", sampler=sampler, trials=13, replicates=0), HERE
     )
     assert values(again) == values(study)[:13]
+
+
+def test_choices_look_at_validation_and_never_at_test(plan, tmp_path, monkeypatch):
+    def misleading(spec, source, on_epoch=None):
+        seen = evaluate(spec, source)
+        return dataclasses.replace(seen, accuracy=1 - seen.accuracy)
+
+    monkeypatch.setattr(in_process, "run_trial", misleading)
+    study = run_search(planned(plan, tmp_path / "a", replicates=2), HERE)
+    trials = study.trials()
+    best = max(trials, key=lambda trial: trial.score)
+    assert best.accuracy == pytest.approx(1 - 0.9 * best.score)
+    assert study.optuna_study.best_trial.number == best.number
+    assert best_configurations(trials)[0] == best
+    summary = summarize_search(study)
+    assert summary.chosen_on == "validation"
+    assert summary.best["values"] == best.values
+    assert summary.honest_best["accuracy"] < 0.5 < summary.honest_best["score"]
+    assert f"validation accuracy {best.score:.4f}" in summary.sentence
+    # The published protocol holds no images back, and chooses on test.
+    article = dataclasses.replace(plan.specification.trial, recipe=LENET_ARTICLE)
+    of_article = run_search(planned(plan, tmp_path / "b", trial=article, trials=8), HERE)
+    assert all(trial.score == trial.accuracy for trial in of_article.trials())
+    assert summarize_search(of_article).chosen_on == "test"
 
 
 def test_another_seed_is_another_search(plan, tmp_path):
@@ -157,7 +183,12 @@ def test_a_specification_reads_back(plan, tmp_path):
     with pytest.raises(NormscopeError, match="schema 1 and kind search, got schema 1 and kind sc"):
         SearchSpec.from_json({"schema": 1, "kind": "scan"})
     with pytest.raises(NormscopeError, match="got a fault at 'trial'"):
-        SearchSpec.from_json({"schema": 1, "kind": "search"})
+        SearchSpec.from_json({"schema": 1, "kind": "search", "chosen_on": "test"})
+    # A search that chose on test is not gone on with.
+    before = plan.specification.to_json()
+    assert before.pop("chosen_on") == "validation"
+    with pytest.raises(NormscopeError, match="got a fault at 'chosen_on'"):
+        SearchSpec.from_json(before)
     with pytest.raises(NormscopeError, match="must be a readable study.toml"):
         SearchSpec.read_toml(tmp_path / "none.toml")
 
@@ -183,7 +214,7 @@ def test_the_best_of_different_values_are_repeated(plan, tmp_path):
     trials = study.trials()
     twice = [*trials, dataclasses.replace(trials[0], number=99)]
     best = best_configurations(twice)
-    assert [t.accuracy for t in best] == sorted((t.accuracy for t in trials), reverse=True)[:5]
+    assert [t.score for t in best] == sorted((t.score for t in trials), reverse=True)[:5]
     assert 99 not in {t.number for t in best}
     specs = repeated(dataclasses.replace(plan.specification, replicates=3), trials)
     assert len(specs) == len(set(specs)) == 3 * (5 + 2)

@@ -45,6 +45,14 @@ def search(
     ] = None,
     trials: Annotated[int, typer.Option(help="How many trials are wanted in all.")] = 200,
     sampler: Annotated[str, typer.Option(help="tpe, gp, qmc, random or cmaes.")] = "tpe",
+    halving: Annotated[
+        bool,
+        typer.Option(
+            "--halving",
+            help="Stop poor trials early: of those that reach 1, 4, 16... epochs a quarter "
+            "goes on.",
+        ),
+    ] = False,
     replicates: Annotated[
         int, typer.Option(help="Fresh seeds that the best configurations are repeated with.")
     ] = 5,
@@ -126,6 +134,7 @@ def search(
             crop,
             channels,
             padding,
+            halving,
         )
     )
     note_skipped(plan.source.skipped)
@@ -163,8 +172,9 @@ def _tables(summary: SearchSummary) -> list[Table]:
     from rich.table import Table
 
     names = list(summary.best["values"])
-    best = Table("", *names, "in the search", "fresh seeds", box=box.SIMPLE_HEAD)
-    rows = summary.repeated or [{**summary.best, "optimistic": summary.best["accuracy"]}]
+    searched = f"{summary.chosen_on}, in the search"
+    best = Table("", *names, searched, "test, fresh seeds", box=box.SIMPLE_HEAD)
+    rows = summary.repeated or [{**summary.best, "optimistic": summary.best["score"]}]
     for place, row in enumerate(rows, 1):
         fresh = _with_se(row) if summary.repeated else ""
         values = [f"{row['values'][name]:.4g}" for name in names]

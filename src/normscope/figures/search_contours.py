@@ -57,13 +57,15 @@ class SearchContours:
     Attributes:
         panels: The pairs, in rows.
         columns: How many stand side by side.
-        accuracies: Of the trials, shape ``(trials,)``.
+        scores: Of the trials, shape ``(trials,)``.
+        chosen_on: The split whose accuracy it is.
         title: What was searched.
     """
 
     panels: tuple[Panel, ...]
     columns: int
-    accuracies: np.ndarray
+    scores: np.ndarray
+    chosen_on: str
     title: str
 
 
@@ -88,6 +90,25 @@ def pairs(over: Sequence[Range]) -> tuple[list[tuple[Range, Range]], int]:
     return found, min(3, max(1, len(found)))
 
 
+def known_values(study: SearchStudy) -> dict[str, dict[str, float]]:
+    """Where the values lie that nobody had to search for.
+
+    Args:
+        study: A search.
+
+    Returns:
+        For each reference by name, its number of each searched parameter that it has.
+    """
+    from normscope.studies.parameters import POINT_PARAMETERS, point_of
+
+    searched = [r.name for r in study.specification.over if r.name in POINT_PARAMETERS]
+    found = {}
+    for name, spec in references(study.specification).items():
+        numbers = {parameter: point_of(spec).value(parameter) for parameter in searched}
+        found[name] = {p: value for p, value in numbers.items() if value is not None}
+    return found
+
+
 def search_contours(study: SearchStudy) -> SearchContours:
     """The numbers of the figure.
 
@@ -107,7 +128,8 @@ def search_contours(study: SearchStudy) -> SearchContours:
     return SearchContours(
         panels=tuple(panels),
         columns=columns,
-        accuracies=np.array([trial.accuracy for trial in trials]),
+        scores=np.array([trial.score for trial in trials]),
+        chosen_on=specification.chosen_on,
         title=f"{len(trials)} trials of {specification.trial.model} on "
         f"{specification.trial.source}",
     )
@@ -125,25 +147,23 @@ def draw_search_contours(numbers: SearchContours) -> Figure:
     rows = math.ceil(len(numbers.panels) / numbers.columns)
     figure = Figure(figsize=(1.5 + 4.2 * numbers.columns, 0.7 + 3.6 * rows), layout="constrained")
     grid = figure.subplots(rows, numbers.columns, squeeze=False).ravel()
-    low, high = np.percentile(numbers.accuracies, DARKEST_PERCENTILE), numbers.accuracies.max()
+    low, high = np.percentile(numbers.scores, DARKEST_PERCENTILE), numbers.scores.max()
     levels = np.linspace(low, high if high > low else low + 1e-3, 13)
-    best = int(numbers.accuracies.argmax())
+    best = int(numbers.scores.argmax())
     shown = None
     for axes, panel in zip(grid, numbers.panels, strict=False):
         triangles = _triangles(panel)
         if triangles is not None:
-            axes.tricontourf(
-                triangles, numbers.accuracies, levels=levels, cmap="cividis", extend="min"
-            )
+            axes.tricontourf(triangles, numbers.scores, levels=levels, cmap="cividis", extend="min")
         shown = axes.scatter(
-            *panel.values.T, c=numbers.accuracies, cmap="cividis", vmin=levels[0],
+            *panel.values.T, c=numbers.scores, cmap="cividis", vmin=levels[0],
             vmax=levels[-1], s=16, edgecolors="white", linewidths=0.5,
         )  # fmt: skip
         _mark(axes, panel, panel.values[best])
     for axes in grid[len(numbers.panels) :]:
         axes.set_axis_off()
     if shown is not None:
-        figure.colorbar(shown, ax=list(grid), label="test accuracy", extend="min")
+        figure.colorbar(shown, ax=list(grid), label=f"{numbers.chosen_on} accuracy", extend="min")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(numbers.title)
@@ -174,14 +194,9 @@ def _mark(axes: Axes, panel: Panel, best: np.ndarray) -> None:
 
 
 def _marked(study: SearchStudy, x: Range, y: Range) -> dict[str, tuple[float, float]]:
-    from normscope.studies.parameters import POINT_PARAMETERS, point_of
-
-    if not {x.name, y.name} <= set(POINT_PARAMETERS):
-        return {}
-    marked = {}
-    for name, spec in references(study.specification).items():
-        point = point_of(spec)
-        a, b = point.value(x.name), point.value(y.name)
+    found = {}
+    for name, values in known_values(study).items():
+        a, b = values.get(x.name), values.get(y.name)
         if a is not None and b is not None and x.low <= a <= x.high and y.low <= b <= y.high:
-            marked[name] = (a, b)
-    return marked
+            found[name] = (a, b)
+    return found

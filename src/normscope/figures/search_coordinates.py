@@ -25,13 +25,15 @@ class SearchCoordinates:
         over: The parameters, in the order of the axes.
         places: Of each trial's values in the ranges, shape ``(trials, parameters)``, the best
             trial last.
-        accuracies: Shape ``(trials,)``, increasing.
+        scores: Shape ``(trials,)``, increasing.
+        chosen_on: The split whose accuracy it is.
         title: What was searched.
     """
 
     over: tuple[Range, ...]
     places: np.ndarray
-    accuracies: np.ndarray
+    scores: np.ndarray
+    chosen_on: str
     title: str
 
 
@@ -45,12 +47,13 @@ def search_coordinates(study: SearchStudy) -> SearchCoordinates:
         What it shows.
     """
     specification = study.specification
-    trials = sorted(study.trials(), key=lambda trial: trial.accuracy)
+    trials = sorted(study.trials(), key=lambda trial: trial.score)
     over = specification.over
     return SearchCoordinates(
         over=over,
         places=np.array([[r.share(t.values[r.name]) for r in over] for t in trials]),
-        accuracies=np.array([t.accuracy for t in trials]),
+        scores=np.array([t.score for t in trials]),
+        chosen_on=specification.chosen_on,
         title=f"{len(trials)} trials of {specification.trial.model} on "
         f"{specification.trial.source}",
     )
@@ -69,11 +72,11 @@ def draw_search_coordinates(numbers: SearchCoordinates) -> Figure:
     figure = Figure(figsize=(3 + 1.6 * count, 5), layout="constrained")
     axes = figure.add_subplot()
     axis = np.arange(count)
-    low, high = np.percentile(numbers.accuracies, DARKEST_PERCENTILE), numbers.accuracies[-1]
+    low, high = np.percentile(numbers.scores, DARKEST_PERCENTILE), numbers.scores[-1]
     lines = LineCollection(
         [np.column_stack([axis, row]) for row in numbers.places], cmap="cividis", alpha=0.7, lw=1.2
     )
-    lines.set_array(numbers.accuracies)
+    lines.set_array(numbers.scores)
     lines.set_clim(low, high if high > low else low + 1e-3)
     axes.add_collection(lines)
     axes.plot(axis, numbers.places[-1], "*-", color="tab:red", ms=10, label="best trial")
@@ -89,5 +92,5 @@ def draw_search_coordinates(numbers: SearchCoordinates) -> Figure:
     axes.set_yticks([])
     axes.set(xlim=(-0.3, count - 0.7), ylim=(-0.1, 1.1), title=numbers.title)
     figure.legend(loc="outside lower center", frameon=False)
-    figure.colorbar(lines, ax=axes, label="test accuracy", extend="min")
+    figure.colorbar(lines, ax=axes, label=f"{numbers.chosen_on} accuracy", extend="min")
     return figure

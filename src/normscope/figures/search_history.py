@@ -17,15 +17,17 @@ class SearchHistory:
     """What the figure shows.
 
     Attributes:
-        accuracies: In the order in which trials were asked for, shape ``(trials,)``.
+        scores: In the order in which trials were asked for, shape ``(trials,)``.
         best_so_far: The running maximum, same shape.
-        honest: What the best configuration gives with fresh seeds, and its standard error.
+        honest: The score of the best configuration with fresh seeds, and its standard error.
+        chosen_on: The split whose accuracy it is.
         title: What was searched.
     """
 
-    accuracies: np.ndarray
+    scores: np.ndarray
     best_so_far: np.ndarray
     honest: tuple[float, float | None] | None
+    chosen_on: str
     title: str
 
 
@@ -39,12 +41,13 @@ def search_history(study: SearchStudy, honest: dict | None) -> SearchHistory:
     Returns:
         What it shows.
     """
-    accuracies = np.array([trial.accuracy for trial in study.trials()])
+    scores = np.array([trial.score for trial in study.trials()])
     specification = study.specification
     return SearchHistory(
-        accuracies=accuracies,
-        best_so_far=np.maximum.accumulate(accuracies),
-        honest=None if honest is None else (honest["accuracy"], honest["se"]),
+        scores=scores,
+        best_so_far=np.maximum.accumulate(scores),
+        honest=None if honest is None else (honest["score"], honest["score_se"]),
+        chosen_on=specification.chosen_on,
         title=f"{specification.sampler} on {specification.trial.model}, "
         f"{specification.trial.source}",
     )
@@ -61,17 +64,17 @@ def draw_search_history(numbers: SearchHistory) -> Figure:
     """
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    order = np.arange(1, len(numbers.accuracies) + 1)
-    axes.plot(order, numbers.accuracies, "o", ms=4, color="tab:blue", alpha=0.7, label="trial")
+    order = np.arange(1, len(numbers.scores) + 1)
+    axes.plot(order, numbers.scores, "o", ms=4, color="tab:blue", alpha=0.7, label="trial")
     axes.step(order, numbers.best_so_far, where="post", color="tab:red", label="best so far")
     if numbers.honest is not None:
         value, se = numbers.honest
         axes.axhline(value, color="black", ls="--", lw=1, label="best, with fresh seeds")
         if se is not None:
             axes.axhspan(value - se, value + se, color="black", alpha=0.15, lw=0)
-    axes.set(xlabel="trial", ylabel="test accuracy", title=numbers.title)
+    axes.set(xlabel="trial", ylabel=f"{numbers.chosen_on} accuracy", title=numbers.title)
     # A few failed trials would flatten all the others; they lie below the axis.
-    low, high = np.percentile(numbers.accuracies, 5), numbers.accuracies.max()
+    low, high = np.percentile(numbers.scores, 5), numbers.scores.max()
     if numbers.honest is not None:
         low, high = min(low, numbers.honest[0]), max(high, numbers.honest[0])
     margin = max(0.1 * (high - low), 1e-3)

@@ -53,12 +53,12 @@ class GoodConfigurations:
 
     Attributes:
         trials: How many they are.
-        accuracy_from: The least of their accuracies.
+        score_from: The least of their scores.
         parameters: What they say, by parameter.
     """
 
     trials: int
-    accuracy_from: float
+    score_from: float
     parameters: dict[str, GoodParameter]
 
     def to_json(self) -> dict[str, Any]:
@@ -71,18 +71,21 @@ class GoodConfigurations:
         return {**vars(self), "parameters": parameters}
 
 
-def good_configurations(trials: Sequence[SearchTrial], over: Sequence[Range]) -> GoodConfigurations:
+def good_configurations(
+    trials: Sequence[SearchTrial], over: Sequence[Range], stopped_early: int = 0
+) -> GoodConfigurations:
     """Look where the best of a search lie.
 
     Args:
         trials: Its finished trials, at least one.
         over: What it varied.
+        stopped_early: How many more were asked and found too poor to go on with.
 
     Returns:
         The spread of the best tenth, per parameter.
     """
-    ranked = sorted(trials, key=lambda trial: (-trial.accuracy, trial.number))
-    good = ranked[: max(FEWEST_GOOD, round(GOOD_SHARE * len(ranked)))]
+    ranked = sorted(trials, key=lambda trial: (-trial.score, trial.number))
+    good = ranked[: max(FEWEST_GOOD, round(GOOD_SHARE * (len(ranked) + stopped_early)))]
     parameters = {}
     for range_ in over:
         values = np.array([trial.values[range_.name] for trial in good])
@@ -95,7 +98,7 @@ def good_configurations(trials: Sequence[SearchTrial], over: Sequence[Range]) ->
             asked_spread=_spread(range_, ranked),
             pattern=_pattern(spread),
         )
-    return GoodConfigurations(len(good), good[-1].accuracy, parameters)
+    return GoodConfigurations(len(good), good[-1].score, parameters)
 
 
 def _spread(range_: Range, trials: Sequence[SearchTrial]) -> float:

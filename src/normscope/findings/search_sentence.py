@@ -30,24 +30,30 @@ def answer(specification: SearchSpec, numbers: dict[str, Any]) -> str:
     """
     trial, best = specification.trial, numbers["best"]
     ranges = ", ".join(f"{r.name} from {r.low:g} to {r.high:g}" for r in specification.over)
-    trains = trial.recipe.trains
-    honest = _honest(numbers["honest_best"]) if trains else FROZEN
+    trains, chosen_on = trial.recipe.trains, numbers["chosen_on"]
+    honest = _honest(numbers["honest_best"], chosen_on) if trains else FROZEN
+    stopped = numbers["stopped_early"]
+    asked = f"{numbers['trials'] + stopped} trials" + (f", {stopped} of them stopped early,") * (
+        stopped > 0
+    )
     found = (
-        f"Of {numbers['trials']} trials of {trial.model} on {trial.source} with {ranges}, the best "
-        f"has test accuracy {best['accuracy']:.4f} ({_at(best['values'])}){honest}."
+        f"Of {asked} of {trial.model} on {trial.source} with {ranges}, the best has {chosen_on} "
+        f"accuracy {best['score']:.4f} ({_at(best['values'])}){honest}."
     )
     say = _reference if trains else _frozen_reference
     compared = [say(name, row) for name, row in numbers["references"].items()]
     return " ".join([found, _where(numbers["good"]), *compared])
 
 
-def _honest(found: dict[str, Any] | None) -> str:
+def _honest(found: dict[str, Any] | None, chosen_on: str) -> str:
     if found is None:
         return "; one seed each, so this is a maximum of noise"
     less = f"{abs(found['optimism']):.4f} {'less' if found['optimism'] >= 0 else 'more'}"
+    seen = _with_se(found["score"], found["score_se"])
+    test = f"; its test accuracy is {_with_se(found['accuracy'], found['se'])}"
     return (
-        f"; with fresh seeds the best configuration ({_at(found['values'])}) gives "
-        f"{_with_se(found['accuracy'], found['se'])}, {less}"
+        f"; with fresh seeds the best configuration ({_at(found['values'])}) gives {seen}, {less}"
+        f"{test if chosen_on != 'test' else ''}"
     )
 
 
@@ -67,12 +73,12 @@ def _reference(name: str, row: dict[str, Any]) -> str:
         "worse": f"beats the best {gap}",
         "open": f"cannot be told from the best with so few seeds {gap}",
     }
-    return f"Accuracy at {NAMES[name]}, {row['accuracy']:.4f}, {verdicts[row['verdict']]}."
+    return f"Test accuracy at {NAMES[name]}, {row['accuracy']:.4f}, {verdicts[row['verdict']]}."
 
 
 def _frozen_reference(name: str, row: dict[str, Any]) -> str:
     gap = row["difference"]
-    return f"Accuracy at {NAMES[name]} is {row['accuracy']:.4f}, {-gap:+.4f} from the best."
+    return f"Test accuracy at {NAMES[name]} is {row['accuracy']:.4f}, {-gap:+.4f} from the best."
 
 
 def _with_se(value: float, se: float | None) -> str:

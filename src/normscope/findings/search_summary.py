@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from normscope.studies.search_study import SearchStudy, SearchTrial
+    from normscope.trials.result import FinishedTrial
     from normscope.trials.spec import TrialSpec
 
 FEWEST_FOR_IMPORTANCE = 20
@@ -33,12 +34,16 @@ class SearchSummary:
         wanted: How many are wanted.
         sampler: Who chose them.
         diverged: Finished trials whose training diverged.
-        best: The best single trial: ``values``, ``accuracy``, ``number``. A maximum of noise.
+        stopped_early: Trials that successive halving stopped, which are not among the finished.
+        chosen_on: The split whose accuracy is the ``score`` that choices look at: ``validation``,
+            or ``test`` where no images are held back. Every ``accuracy`` is on test.
+        best: The best single trial: ``values``, ``score``, ``accuracy``, ``number``. Its score is a
+            maximum of noise.
         honest_best: What the best configuration gives with fresh seeds: ``values``, ``accuracy``,
-            ``se``, ``seeds``, and ``optimism``, by how much ``best`` promised more. None without
-            replicates.
-        repeated: Each repeated configuration: ``values``, its ``optimistic`` accuracy in the
-            search, and the mean ``accuracy`` of fresh seeds with its ``se``.
+            ``se``, ``score``, ``score_se``, ``seeds``, and ``optimism``, by how much the score of
+            ``best`` promised more. None without replicates.
+        repeated: Each repeated configuration: ``values``, its ``optimistic`` score in the search,
+            and the mean ``accuracy`` of fresh seeds with its ``se``.
         references: What nobody had to search for, with the same fresh seeds, by name.
         good: Where the best tenth of the trials lie.
         importance: The share of each parameter in being good; None where it cannot be told.
@@ -49,6 +54,8 @@ class SearchSummary:
     wanted: int
     sampler: str
     diverged: int
+    stopped_early: int
+    chosen_on: str
     best: dict[str, Any]
     honest_best: dict[str, Any] | None
     repeated: list[dict[str, Any]]
@@ -81,61 +88,74 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
     configurations = best_configurations(trials)
     known = references(specification)
     results = study.results()
-    accuracies = {t.spec: t.result.accuracy for t in study.replicates()}
+    repeated = {t.spec: t for t in study.replicates()}
     bases = [*(t.spec for t in configurations), *known.values()]
-    table = _by_seed(bases, accuracies, specification.replicates)
+    scores, table = _by_seed(bases, repeated, specification.replicates)
+    stopped_early = study.stopped_early()
     best = configurations[0]
     numbers: dict[str, Any] = {
         "trials": len(trials),
         "wanted": specification.trials,
         "sampler": specification.sampler,
         "diverged": sum(trial.result.diverged for trial in results),
-        "best": {"values": best.values, "accuracy": best.accuracy, "number": best.number},
+        "stopped_early": stopped_early,
+        "chosen_on": specification.chosen_on,
+        "best": {
+            "values": best.values,
+            "score": best.score,
+            "accuracy": best.accuracy,
+            "number": best.number,
+        },
         "honest_best": None,
         "repeated": [],
         "references": {},
-        "good": good_configurations(trials, specification.over),
+        "good": good_configurations(trials, specification.over, stopped_early),
         "importance": importance(study.optuna_study, trials),
     }
     if table.size:
-        chosen, honest = honestly_chosen(table[: len(configurations)])
+        chosen, by_seed = honestly_chosen(scores[: len(configurations)])
+        seeds = np.arange(len(by_seed))
+        honest, seen = table[by_seed, seeds], _mean(scores[by_seed, seeds])
         numbers["honest_best"] = {
             "values": configurations[chosen].values,
             **_mean(honest),
+            "score": seen["accuracy"],
+            "score_se": seen["se"],
             "seeds": len(honest),
-            "optimism": best.accuracy - float(honest.mean()),
+            "optimism": best.score - seen["accuracy"],
         }
         numbers["repeated"] = [
-            {"values": trial.values, "optimistic": trial.accuracy, **_mean(row)}
+            {"values": trial.values, "optimistic": trial.score, **_mean(row)}
             for trial, row in zip(configurations, table, strict=False)
         ]
-        numbers["references"] = _compared(known, table[len(configurations) :], honest)
+        numbers["references"] = _compared(
+            known, table[len(configurations) :], honest, results[0].result.test_images
+        )
     return SearchSummary(**numbers, sentence=answer(specification, numbers))
 
 
-def honestly_chosen(table: np.ndarray) -> tuple[int, np.ndarray]:
-    """The best configuration by fresh seeds, valued by seeds that did not choose it.
+def honestly_chosen(scores: np.ndarray) -> tuple[int, np.ndarray]:
+    """The best configuration by fresh seeds, and for each seed the best by all others.
 
-    Each seed in turn values the configuration that is best by the mean of the others, so the values
-    estimate without bias what such a choice is worth; the mean of the chosen one's own seeds would
-    again be a maximum of noise.
+    Where each seed in turn values the configuration that is best by the mean of the others, the
+    values estimate without bias what such a choice is worth; the mean of the chosen one's own seeds
+    would again be a maximum of noise.
 
     Args:
-        table: Accuracies, shape ``(configurations, seeds)``, the search's own best first.
+        scores: Shape ``(configurations, seeds)``, the search's own best first.
 
     Returns:
-        Which is best by the mean of all seeds, and one value per seed, shape ``(seeds,)``.
+        Which is best by the mean of all seeds, and which each seed is to value, shape ``(seeds,)``.
 
     Example:
         >>> honestly_chosen(np.array([[0.9, 0.5], [0.6, 0.6]]))
-        (0, array([0.6, 0.5]))
+        (0, array([1, 0]))
     """
-    seeds = table.shape[1]
+    seeds = scores.shape[1]
     if seeds == 1:
-        return 0, table[0]
-    means = (table.sum(axis=1, keepdims=True) - table) / (seeds - 1)
-    chosen = means.argmax(axis=0)
-    return int(table.mean(axis=1).argmax()), table[chosen, np.arange(seeds)]
+        return 0, np.zeros(1, int)
+    means = (scores.sum(axis=1, keepdims=True) - scores) / (seeds - 1)
+    return int(scores.mean(axis=1).argmax()), means.argmax(axis=0)
 
 
 def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, float] | None:
@@ -147,9 +167,9 @@ def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, 
 
     Returns:
         Shares that add up to 1, by PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023,
-        arXiv:2304.10255); None for few trials, or where all have the same accuracy.
+        arXiv:2304.10255); None for few trials, or where all have the same score.
     """
-    if len(trials) < FEWEST_FOR_IMPORTANCE or len({t.accuracy for t in trials}) == 1:
+    if len(trials) < FEWEST_FOR_IMPORTANCE or len({t.score for t in trials}) == 1:
         return None
     return {
         name: float(share) for name, share in optuna.importance.get_param_importances(study).items()
@@ -157,25 +177,27 @@ def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, 
 
 
 def _by_seed(
-    bases: Sequence[TrialSpec], accuracies: Mapping[TrialSpec, float], replicates: int
-) -> np.ndarray:
-    """Accuracies of fresh seeds that have finished everywhere, shape ``(bases, seeds)``."""
-    columns = [[accuracies.get(fresh(spec, r)) for spec in bases] for r in range(replicates)]
-    whole = [column for column in columns if None not in column]
-    return np.array(whole, float).reshape(len(whole), len(bases)).T
+    bases: Sequence[TrialSpec], repeated: Mapping[TrialSpec, FinishedTrial], replicates: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and accuracies of seeds that have finished everywhere, each ``(bases, seeds)``."""
+    columns = [[repeated.get(fresh(spec, r)) for spec in bases] for r in range(replicates)]
+    whole = [[t for t in column if t is not None] for column in columns if None not in column]
+    numbers = [[(t.score, t.result.accuracy) for t in column] for column in whole]
+    scores, accuracies = np.array(numbers, float).reshape(len(whole), len(bases), 2).T
+    return scores, accuracies
 
 
-def _mean(values: np.ndarray) -> dict[str, float | None]:
+def _mean(values: np.ndarray) -> dict[str, Any]:
     se = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
     return {"accuracy": float(values.mean()), "se": se}
 
 
 def _compared(
-    known: Mapping[str, TrialSpec], table: np.ndarray, honest: np.ndarray
+    known: Mapping[str, TrialSpec], table: np.ndarray, honest: np.ndarray, images: int
 ) -> dict[str, dict[str, Any]]:
     compared = {}
     for (name, spec), row in zip(known.items(), table, strict=True):
-        difference: PairedDifference = paired_difference(honest, row)
+        difference: PairedDifference = paired_difference(honest, row, images=images)
         compared[name] = {
             **spec.normalization.to_json(),
             "weight_init": spec.init_scale.weight,

@@ -61,7 +61,7 @@ def search_command(specification: SearchSpec) -> str:
     fixed = {"weight-init": scale.weight, "bias-init": scale.bias, "lr": trial.recipe.lr}
     varied = {r.name for r in specification.over}
     at = [f"--at={n}={v!r}" for n, v in fixed.items() if v != usual[n] and n not in varied]
-    return _line("search", trial, options, *over, *at)
+    return _line("search", trial, options, *over, *at, *["--halving"] * specification.halving)
 
 
 def _line(

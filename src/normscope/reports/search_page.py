@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
+from normscope.figures.search_contours import known_values
 from normscope.reports.commands import search_command
 from normscope.reports.page import render
-from normscope.reports.page_data import run_facts
+from normscope.reports.page_data import colours, run_facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,8 @@ PANELS = {
     "parallel_coordinates": "The best configurations",
     "importances": "Which parameter matters",
 }
+
+WIDE = (PANELS["history"], PANELS["contours"])
 
 
 def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> str:
@@ -38,7 +41,17 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
     trials = study.trials()
     data = {
         "parameters": list(summary.best["values"]),
-        "trials": [{"number": t.number, "accuracy": t.accuracy, **t.values} for t in trials],
+        "ranges": [
+            {"name": r.name, "key": r.name, "low": r.low, "high": r.high, "log": r.log}
+            for r in study.specification.over
+        ],
+        "references": known_values(study),
+        "colours": colours(),
+        "chosen_on": summary.chosen_on,
+        "trials": [
+            {"number": t.number, "score": t.score, "accuracy": t.accuracy, **t.values}
+            for t in trials
+        ],
     }
     panels = [
         (label, base64.b64encode((figures / f"{name}.png").read_bytes()).decode("ascii"))
@@ -51,8 +64,10 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
         data=data,
         summary=summary,
         panels=panels,
+        wide=WIDE,
         facts=[
-            ("trials finished", f"{summary.trials} of {summary.wanted}"),
+            ("trials finished", f"{summary.trials + summary.stopped_early} of {summary.wanted}"),
+            *([("stopped early", str(summary.stopped_early))] if summary.stopped_early else []),
             ("sampler", summary.sampler),
             *run_facts(study.results()),
         ],

@@ -22,7 +22,8 @@ SLOT = "slot"
 BEAT = "normscope:beat"
 GRACE_SECONDS = 60.0
 BEATS_PER_GRACE = 6
-LIVE = (TrialState.RUNNING, TrialState.COMPLETE)
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+LIVE = (TrialState.RUNNING, *DONE)
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,13 @@ class _Seen:
 class Claims:
     """The slots of one Optuna study.
 
-    A slot is done when a complete trial carries its name. To claim one is to create a running trial
-    with its name; where two processes do so at once, the trial of the lower number stands and the
-    other is closed. Optuna numbers trials under a lock, so every process sees the same order. A
-    process that works on a trial changes an attribute of it now and then. One whose trials do not
-    change for a while is taken for dead: they are closed, and their slots are free again. What it
-    still finishes after that is refused by the storage, since its trial is closed.
+    A slot is done when a complete trial carries its name, or one that was stopped early. To claim
+    one is to create a running trial with its name; where two processes do so at once, the trial of
+    the lower number stands and the other is closed. Optuna numbers trials under a lock, so every
+    process sees the same order. A process that works on a trial changes an attribute of it now and
+    then. One whose trials do not change for a while is taken for dead: they are closed, and their
+    slots are free again. What it still finishes after that is refused by the storage, since its
+    trial is closed.
 
     Optuna's own heartbeat is made for ``Study.optimize`` and never takes up a trial whose process
     died before its first beat.
@@ -88,9 +90,9 @@ class Claims:
             slots: Their names, each once.
 
         Returns:
-            The number of those with a complete trial.
+            The number of those with a trial that is complete or was stopped early.
         """
-        done = {t.user_attrs.get(SLOT) for t in self._trials((TrialState.COMPLETE,))}
+        done = {t.user_attrs.get(SLOT) for t in self._trials(DONE)}
         return sum(slot in done for slot in slots)
 
     def free(self, slots: Iterable[str]) -> list[str]:
@@ -145,13 +147,37 @@ class Claims:
         self._close(trial.number)
         return None
 
-    def finish(self, claim: Claim, value: float, attributes: Mapping[str, Any]) -> bool:
+    def stops(self, claim: Claim, step: int, value: float) -> bool:
+        """Ask the study's pruner whether a trial is worth going on with.
+
+        Args:
+            claim: The trial's slot.
+            step: How far the trial is.
+            value: How it does there.
+
+        Returns:
+            True where it is not, or where another process has closed the trial.
+        """
+        try:
+            claim.trial.report(value, step)
+            return claim.trial.should_prune()
+        except UpdateFinishedTrialError:
+            return True
+
+    def finish(
+        self,
+        claim: Claim,
+        value: float,
+        attributes: Mapping[str, Any],
+        state: TrialState = TrialState.COMPLETE,
+    ) -> bool:
         """Keep what a slot gave; it is in the storage when this returns.
 
         Args:
             claim: The slot's.
             value: What Optuna's samplers see.
             attributes: Kept with the trial.
+            state: ``PRUNED`` for a trial that was stopped early.
 
         Returns:
             False where the trial had been closed by another process, which took this one for dead.
@@ -160,10 +186,12 @@ class Claims:
         try:
             for name, attribute in attributes.items():
                 self._storage.set_trial_user_attr(trial_id, name, attribute)
-            state = self.study.tell(claim.trial.number, value, skip_if_finished=True).state
+            # A stopped trial has the value that it last reported.
+            values = value if state == TrialState.COMPLETE else None
+            told = self.study.tell(claim.trial.number, values, state, skip_if_finished=True)
         except UpdateFinishedTrialError:
             return False
-        return state == TrialState.COMPLETE
+        return told.state == state
 
     def release(self) -> None:
         """Close every trial that this process works on, so that others need not wait."""

@@ -69,6 +69,7 @@ class SearchOptions:
     crop: int | None = None
     channels: str | None = None
     padding: str | None = None
+    halving: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ def search(
     crop: int | None = None,
     channels: str | None = None,
     padding: str | None = None,
+    halving: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SearchStudy:
     """Let a sampler look for the best numbers, then repeat the best it found with fresh seeds.
@@ -195,6 +197,7 @@ def search(
         crop: Side in pixels of the square around the centre that is kept.
         channels: ``"rgb"`` or ``"grey"`` to see every image so.
         padding: ``"before"`` or ``"after"``: whether random crops pad before normalizing.
+        halving: Whether poor trials are stopped early, so that a search costs a fraction.
         on_progress: Called with the finished and the wanted number of trials.
 
     Returns:
@@ -228,6 +231,7 @@ def search(
         crop,
         channels,
         padding,
+        halving,
     )
     place = Place(workers, storage, study, grace_seconds, ray)
     return run_search(plan_search(options), place, on_progress)
@@ -277,7 +281,7 @@ def plan_search(options: SearchOptions) -> PlannedSearch:
     )
     # A frozen network gives the same with every seed.
     most = options.replicates if shared.recipe.trains else min(options.replicates, 1)
-    unfixed = SearchSpec(shared, data, over, options.sampler, options.trials, most)
+    unfixed = SearchSpec(shared, data, over, options.sampler, options.trials, most, options.halving)
     specification = replace(unfixed, trial=unfixed.trial_at(at))
     for bound in ("low", "high"):
         trial = specification.trial_at({r.name: getattr(r, bound) for r in over})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
+from normscope.studies.halving import rungs
 from normscope.studies.parameters import with_values
 from normscope.studies.ranges import Range
 from normscope.studies.samplers import check_sampler
@@ -30,9 +31,11 @@ class SearchSpec(WrittenSpecification):
         sampler: Who chooses, in ``SAMPLERS``.
         trials: How many trials are wanted.
         replicates: How many fresh seeds the best configurations are repeated with.
+        halving: Whether poor trials are stopped early.
 
     Raises:
-        NormscopeError: If a bound is not possible, or a number is out of range.
+        NormscopeError: If a bound is not possible, a number is out of range, or trials are too
+            short to be stopped early.
     """
 
     kind: ClassVar[str] = "search"
@@ -44,6 +47,7 @@ class SearchSpec(WrittenSpecification):
     sampler: str
     trials: int
     replicates: int
+    halving: bool = False
 
     def __post_init__(self) -> None:
         check_sampler(self.sampler, len(self.over))
@@ -56,7 +60,17 @@ class SearchSpec(WrittenSpecification):
                     f"{option} must be at least {least}, got {value}. Give a larger number."
                 )
         for bound in ("low", "high"):
-            self.trial_at({range_.name: getattr(range_, bound) for range_ in self.over})
+            longest = self.trial_at({range_.name: getattr(range_, bound) for range_ in self.over})
+        if self.halving and not rungs(longest.recipe.epochs):
+            raise NormscopeError(
+                "--halving must have trials of at least 2 epochs to stop early, "
+                f"got {longest.recipe.epochs}. Leave it out, or give more --epochs."
+            )
+
+    @property
+    def chosen_on(self) -> str:
+        """The split that the search looks at: ``"validation"``, or ``"test"`` without one."""
+        return self.trial.recipe.selection
 
     def trial_at(self, values: Mapping[str, float], seed: int | None = None) -> TrialSpec:
         """The trial at some values.
@@ -84,6 +98,8 @@ class SearchSpec(WrittenSpecification):
             "sampler": self.sampler,
             "trials": self.trials,
             "replicates": self.replicates,
+            "chosen_on": self.chosen_on,
+            **({"halving": True} if self.halving else {}),
             "data": str(self.data),
             "trial": {k: v for k, v in self.trial.to_json().items() if v is not None},
         }
@@ -108,6 +124,8 @@ class SearchSpec(WrittenSpecification):
                 "Use the normscope that wrote it."
             )
         try:
+            # Searches of before this field looked at test; they are not gone on with.
+            _ = fields["chosen_on"]
             return cls(
                 trial=TrialSpec.from_json({**_absent(), **fields["trial"]}),
                 data=Normalization.parse(fields["data"]),
@@ -115,6 +133,7 @@ class SearchSpec(WrittenSpecification):
                 sampler=fields["sampler"],
                 trials=fields["trials"],
                 replicates=fields["replicates"],
+                halving=fields.get("halving", False),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise NormscopeError(

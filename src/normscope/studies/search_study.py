@@ -34,12 +34,14 @@ class SearchTrial:
     Attributes:
         number: Optuna's.
         values: What was chosen, by parameter.
+        score: What the sampler saw, in [0, 1]: the accuracy on the specification's ``chosen_on``.
         accuracy: On test, in [0, 1].
         spec: The trial's full specification.
     """
 
     number: int
     values: dict[str, float]
+    score: float
     accuracy: float
     spec: TrialSpec
 
@@ -162,10 +164,19 @@ class SearchStudy:
                 trial.number,
                 dict(trial.params),
                 float(trial.values[0]),
+                float(trial.user_attrs["result"]["accuracy"]),
                 TrialSpec.from_json(trial.user_attrs["trial"]),
             )
-            for trial in self._complete(self.optuna_study)
+            for trial in self._in_state(self.optuna_study, TrialState.COMPLETE)
         ]
+
+    def stopped_early(self) -> int:
+        """How many trials of the search were stopped before their last epoch.
+
+        Returns:
+            None but with ``--halving``.
+        """
+        return len(self._in_state(self.optuna_study, TrialState.PRUNED))
 
     def results(self) -> list[FinishedTrial]:
         """Every finished trial of the search with all it gave.
@@ -173,7 +184,8 @@ class SearchStudy:
         Returns:
             The trials by number.
         """
-        return [finished_trial(trial) for trial in self._complete(self.optuna_study)]
+        complete = self._in_state(self.optuna_study, TrialState.COMPLETE)
+        return [finished_trial(trial) for trial in complete]
 
     def replicates(self) -> list[FinishedTrial]:
         """Every finished repeated trial.
@@ -181,11 +193,12 @@ class SearchStudy:
         Returns:
             The trials by number.
         """
-        return [finished_trial(trial) for trial in self._complete(self.optuna_replicates)]
+        complete = self._in_state(self.optuna_replicates, TrialState.COMPLETE)
+        return [finished_trial(trial) for trial in complete]
 
-    def _complete(self, study: optuna.Study) -> list[FrozenTrial]:
+    def _in_state(self, study: optuna.Study, state: TrialState) -> list[FrozenTrial]:
         with self.storage.answering():
-            return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            return study.get_trials(deepcopy=False, states=(state,))
 
 
 def _begun(storage: Storage, name: str) -> optuna.Study:

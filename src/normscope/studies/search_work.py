@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import deque
 from typing import TYPE_CHECKING
 
+from optuna.trial import TrialState
+
 from normscope.normalization import HALF
+from normscope.studies.halving import at_rung, rungs, successive_halving
 from normscope.studies.parameters import NORMALIZATION_PARAMETERS
 from normscope.studies.samplers import make_sampler
 from normscope.studies.study import attributes_of
@@ -39,13 +43,18 @@ class Choosing:
         self._slots = [str(i) for i in range(specification.trials)]
         self._distributions = {r.name: r.distribution() for r in specification.over}
         self._in_flight = _InFlight()
+        self._going_on: deque[TrialSpec] = deque()
+        if specification.halving:
+            claims.study.pruner = successive_halving()
 
     def claim(self) -> TrialSpec | None:
-        """Ask the sampler for a trial, or take up one that a dead process was asked for.
+        """Go on with a trial, ask the sampler for one, or take up one of a dead process.
 
         Returns:
             The trial, or None.
         """
+        if self._going_on:
+            return self._going_on.popleft()
         specification, claims = self._specification, self._claims
         slot, claim = None, None
         while claim is None:
@@ -58,17 +67,35 @@ class Choosing:
             )
             claim = claims.take(slot, before, self._distributions if before else None)
         values = {range_.name: range_.suggest(claim.trial) for range_ in specification.over}
-        spec = specification.trial_at(values)
-        self._in_flight.add(spec, claim)
-        return spec
+        first, *_ = self._stages(specification.trial_at(values))
+        self._in_flight.add(first, claim)
+        return first
 
     def finish(self, finished: FinishedTrial) -> None:
-        """Tell the sampler, and keep the trial.
+        """Tell the sampler and keep the trial, or go on with it where it is promising.
 
         Args:
             finished: The trial with its result.
         """
-        _keep(self._claims, self._in_flight.pop(finished.spec), finished)
+        claim = self._in_flight.pop(finished.spec)
+        reached = finished.spec.recipe.epochs
+        later = self._later_stage(claim, reached) if self._specification.halving else None
+        if later is None:
+            _keep(self._claims, claim, finished)
+        elif finished.result.diverged or self._claims.stops(claim, reached, finished.score):
+            _keep(self._claims, claim, finished, TrialState.PRUNED)
+        else:
+            self._in_flight.add(later, claim)
+            self._going_on.append(later)
+
+    def _stages(self, whole: TrialSpec) -> list[TrialSpec]:
+        if not self._specification.halving:
+            return [whole]
+        return [*(at_rung(whole, epochs) for epochs in rungs(whole.recipe.epochs)), whole]
+
+    def _later_stage(self, claim: Claim, reached: int) -> TrialSpec | None:
+        whole = self._specification.trial_at(claim.trial.params)
+        return next((s for s in self._stages(whole) if s.recipe.epochs > reached), None)
 
     def finished(self) -> int:
         """How many are finished.
@@ -145,11 +172,12 @@ def best_configurations(trials: Sequence[SearchTrial]) -> list[SearchTrial]:
         trials: A search's finished ones.
 
     Returns:
-        The best of different values, the very best first; of equal ones the earlier.
+        The best by their scores, of different values, the very best first; of equal ones the
+        earlier.
     """
-    ranked = sorted(trials, key=lambda trial: (-trial.accuracy, trial.number))
+    ranked = sorted(trials, key=lambda trial: (-trial.score, trial.number))
     different = {tuple(sorted(trial.values.items())): trial for trial in reversed(ranked)}
-    best = sorted(different.values(), key=lambda trial: (-trial.accuracy, trial.number))
+    best = sorted(different.values(), key=lambda trial: (-trial.score, trial.number))
     return best[:BEST_CONFIGURATIONS]
 
 
@@ -226,5 +254,10 @@ def _pick(free: Sequence[str], alone: bool) -> str | None:
     return free[0] if alone else random.choice(free)  # noqa: S311 - no secret
 
 
-def _keep(claims: Claims, claim: Claim, finished: FinishedTrial) -> None:
-    claims.finish(claim, finished.result.accuracy, attributes_of(finished.spec, finished.result))
+def _keep(
+    claims: Claims,
+    claim: Claim,
+    finished: FinishedTrial,
+    state: TrialState = TrialState.COMPLETE,
+) -> None:
+    claims.finish(claim, finished.score, attributes_of(finished.spec, finished.result), state)
