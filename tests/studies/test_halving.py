@@ -44,14 +44,14 @@ def trained(monkeypatch):
 
 
 def survives(score: float, earlier: list[float]) -> bool:
-    """Among the best quarter of those at the rung so far; the best of fewer than four."""
+    """Among the best third of those at the rung so far; the best of fewer than three."""
     place = sum(other > score for other in earlier)
-    return place < max(1, (len(earlier) + 1) // 4)
+    return place < max(1, (len(earlier) + 1) // 3)
 
 
 def reference(wholes: list) -> dict[str, int]:
     """Trials by where they ended, decided one after another."""
-    at: dict[int, list[float]] = {1: [], 4: []}
+    at: dict[int, list[float]] = {1: [], 3: [], 9: []}
     ended: dict[str, int] = {}
     for whole in wholes:
         for rung, scores in at.items():
@@ -76,9 +76,9 @@ def test_trials_end_where_asynchronous_halving_says(options, trained):
         epochs = trial.user_attrs["trial"]["recipe"]["epochs"]
         ended[str(whole.normalization)] = epochs
         assert trial.state == (TrialState.COMPLETE if epochs == EPOCHS else TrialState.PRUNED)
-        assert sorted(trial.intermediate_values) == [1, 4][: 1 + (epochs > 1)]
+        assert sorted(trial.intermediate_values) == [r for r in (1, 3, 9) if r <= epochs]
     assert ended == reference(wholes)
-    assert set(ended.values()) == {1, 4, EPOCHS}
+    assert set(ended.values()) == {1, 3, 9, EPOCHS}
     of_the_search = [spec.recipe.epochs for spec in trained if spec.seed == 0]
     assert sum(of_the_search) < 0.4 * 40 * EPOCHS
     assert all(spec.recipe.epochs == EPOCHS for spec in trained if spec.seed != 0)
@@ -150,9 +150,9 @@ def test_real_trials_that_are_stopped_give_what_their_specification_gives(tmp_pa
 
 def test_rungs_pay_for_themselves():
     for epochs in range(1, 200):
-        # What a trial costs at most, against a quarter of them trained to the end.
+        # What a trial costs at most, against a third of them trained to the end.
         for rung in rungs(epochs):
-            assert rung + epochs / 4 < epochs
+            assert rung + epochs / 3 < epochs
 
 
 def test_a_specification_with_halving_reads_back(options, tmp_path):

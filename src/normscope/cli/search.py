@@ -49,8 +49,7 @@ def search(
         bool,
         typer.Option(
             "--halving",
-            help="Stop poor trials early: of those that reach 1, 4, 16... epochs a quarter "
-            "goes on.",
+            help="Stop poor trials early: of those that reach 1, 3, 9... epochs a third goes on.",
         ),
     ] = False,
     replicates: Annotated[
