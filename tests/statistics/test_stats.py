@@ -493,3 +493,15 @@ def test_a_split_of_what_has_none():
         "the array must hold splits for --split test, got one collection without names. "
         "Leave out --split, or pass all."
     )
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels"),
+    [
+        ((2, 3, 20, 24), 3), ((2, 20, 24, 3), 3), ((2, 3, 20, 4), 3), ((2, 10, 20, 24), 10),
+        ((2, 20, 24, 10), 10), ((2, 20, 10, 10), 20),
+    ],
+)  # fmt: skip
+def test_which_axis_of_an_array_is_the_channel(shape, channels):
+    array = RNG.integers(0, 256, shape, dtype=np.uint8)
+    assert stats(array, workers=1).channels == channels

@@ -23,7 +23,7 @@ def as_images(array: np.ndarray, name: str) -> np.ndarray:
     """See an array as images of shape ``(N, C, H, W)``.
 
     Two axes are one grey image and three are grey images. Of four, the second is the channel,
-    unless only the last has 1, 3 or 4 entries.
+    unless only the last has 1, 3 or 4 entries, or neither has and the last is the shortest.
 
     Args:
         array: Integers, floats or booleans with 2 to 4 axes.
@@ -58,7 +58,9 @@ def as_images(array: np.ndarray, name: str) -> np.ndarray:
         return array[None, None]
     if array.ndim == 3:
         return array[:, None]
-    if array.shape[1] not in COLOUR and array.shape[3] in COLOUR:
+    _, second, third, last = array.shape
+    # Bands of a satellite are many, and still fewer than an image has rows or columns.
+    if second not in COLOUR and (last in COLOUR or last < min(second, third)):
         return array.transpose(0, 3, 1, 2)
     return array
 
