@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -93,52 +93,19 @@ def scan(
     json: options.Json = None,
 ) -> None:
     """Does normalization matter? Train under every (mean, std) of a grid, against seed noise."""
+    given = dict(locals())
+
     import optuna
 
     from normscope.errors import NormscopeError
+    from normscope.studies.by_name import by_name
     from normscope.studies.scan import ScanOptions, plan_again, plan_scan, run_scan
     from normscope.studies.specification import ScanSpec
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if spec is None:
-        said = ScanOptions(
-            source,
-            mean,
-            std,
-            seeds,
-            model,
-            recipe,
-            epochs,
-            train_images,
-            weight_init,
-            bias_init,
-            device,
-            precision,
-            trainer,
-            threads,
-            out,
-            root,
-            strict,
-            weights,
-            new_head,
-            not no_batchnorm,
-            resize,
-            crop,
-            channels,
-            padding,
-            half_width,
-            _given(
-                {
-                    "mean-r": mean_r,
-                    "mean-g": mean_g,
-                    "mean-b": mean_b,
-                    "std-r": std_r,
-                    "std-g": std_g,
-                    "std-b": std_b,
-                }
-            ),
-            norm,
-        )
+        given["batchnorm"], given["channel_axes"] = not no_batchnorm, _channel_axes(given)
+        said = by_name(ScanOptions, given)
         with progress("images") as update:
             plan = plan_scan(said, update)
     else:
@@ -164,8 +131,11 @@ def scan(
     show_report(plan.out, json)
 
 
-def _given(axes: dict[str, str | None]) -> dict[str, str]:
-    return {name: text for name, text in axes.items() if text is not None}
+def _channel_axes(given: dict[str, Any]) -> dict[str, str]:
+    from normscope.studies.parameters import CHANNEL_PARAMETERS
+
+    texts = {name: given[name.replace("-", "_")] for name in CHANNEL_PARAMETERS}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 REPEATABLE = {"spec", "out", "root", "workers", "ray", "dry_run", "json"}

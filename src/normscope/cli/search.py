@@ -98,44 +98,17 @@ def search(
     json: options.Json = None,
 ) -> None:
     """Which values are best, honestly? Let a sampler look, and repeat the best with fresh seeds."""
+    given = dict(locals())
+
     import optuna
 
+    from normscope.studies.by_name import by_name
     from normscope.studies.search import Place, SearchOptions, plan_search, run_search
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    place = Place(workers, storage, study, grace, ray)
-    plan = plan_search(
-        SearchOptions(
-            source,
-            over or (),
-            at or (),
-            preset,
-            trials,
-            sampler,
-            replicates,
-            norm,
-            seed,
-            model,
-            recipe,
-            epochs,
-            train_images,
-            device,
-            precision,
-            trainer,
-            threads,
-            out,
-            root,
-            strict,
-            weights,
-            new_head,
-            not no_batchnorm,
-            resize,
-            crop,
-            channels,
-            padding,
-            halving,
-        )
-    )
+    given["over"], given["at"] = over or (), at or ()
+    given["batchnorm"], given["grace_seconds"] = not no_batchnorm, grace
+    place, plan = by_name(Place, given), plan_search(by_name(SearchOptions, given))
     note_skipped(plan.source.skipped)
     try:
         with progress("trials") as update:

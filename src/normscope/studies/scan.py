@@ -11,6 +11,7 @@ from normscope.errors import NormscopeError
 from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
 from normscope.studies.axis import Axis
+from normscope.studies.by_name import by_name
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.parameters import CHANNEL_LETTERS, CHANNEL_PARAMETERS
 from normscope.studies.specification import ScanSpec
@@ -181,36 +182,8 @@ def scan(
     Returns:
         The study.
     """
-    options = ScanOptions(
-        source,
-        mean,
-        std,
-        seeds,
-        model,
-        recipe,
-        epochs,
-        train_images,
-        weight_init,
-        bias_init,
-        device,
-        precision,
-        trainer,
-        threads,
-        out,
-        root,
-        strict,
-        weights,
-        new_head,
-        batchnorm,
-        resize,
-        crop,
-        channels,
-        padding,
-        half_width,
-        channel_axes or {},
-        norm,
-    )
-    return run_scan(plan_scan(options), workers, on_progress, ray)
+    given = {**locals(), "channel_axes": channel_axes or {}}
+    return run_scan(plan_scan(by_name(ScanOptions, given)), workers, on_progress, ray)
 
 
 def plan_scan(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
+from normscope.studies.by_name import by_name
 from normscope.studies.claims import GRACE_SECONDS
 from normscope.studies.driving import drive
 from normscope.studies.executors.opening import open_executor
@@ -36,6 +37,8 @@ DEFAULT_TRIALS = 200
 """As many as the published searches have."""
 
 DEFAULT_REPLICATES = 5
+
+ONE_CELL = {"mean": "0", "std": "1", "seeds": 1, "norm": None, "out": None}
 
 
 @dataclass(frozen=True)
@@ -203,38 +206,10 @@ def search(
     Returns:
         The search.
     """
-    options = SearchOptions(
-        source,
-        over,
-        at,
-        preset,
-        trials,
-        sampler,
-        replicates,
-        norm,
-        seed,
-        model,
-        recipe,
-        epochs,
-        train_images,
-        device,
-        precision,
-        trainer,
-        threads,
-        out,
-        root,
-        strict,
-        weights,
-        new_head,
-        batchnorm,
-        resize,
-        crop,
-        channels,
-        padding,
-        halving,
+    given = locals()
+    return run_search(
+        plan_search(by_name(SearchOptions, given)), by_name(Place, given), on_progress
     )
-    place = Place(workers, storage, study, grace_seconds, ray)
-    return run_search(plan_search(options), place, on_progress)
 
 
 def plan_search(options: SearchOptions) -> PlannedSearch:
@@ -250,31 +225,7 @@ def plan_search(options: SearchOptions) -> PlannedSearch:
 
     over, at = _over_and_at(options)
     # What all trials share is prepared as for a scan, of which this is one cell.
-    cell = plan_scan(
-        ScanOptions(
-            source=options.source,
-            mean="0",
-            std="1",
-            seeds=1,
-            model=options.model,
-            recipe=options.recipe,
-            epochs=options.epochs,
-            train_images=options.train_images,
-            device=options.device,
-            precision=options.precision,
-            trainer=options.trainer,
-            threads=options.threads,
-            root=options.root,
-            strict=options.strict,
-            weights=options.weights,
-            new_head=options.new_head,
-            batchnorm=options.batchnorm,
-            resize=options.resize,
-            crop=options.crop,
-            channels=options.channels,
-            padding=options.padding,
-        )
-    )
+    cell = plan_scan(by_name(ScanOptions, {**vars(ScanOptions()), **vars(options), **ONE_CELL}))
     data = cell.specification.data
     shared = cell.specification.trial(
         resolve_normalization(options.norm, data, options.model), options.seed
