@@ -108,8 +108,8 @@ def test_where_the_good_ones_lie():
     found = good_configurations(trials, over)
     assert (found.trials, found.score_from) == (10, 0.9)
     # A tenth of all that were asked, and no more than there are.
-    assert good_configurations(trials, over, stopped_early=100).trials == 20
-    assert good_configurations(trials, over, stopped_early=2000).trials == 100
+    assert good_configurations(trials, over, trials).trials == 20
+    assert good_configurations(trials, over, 20 * trials).trials == 100
     mean, std = found.parameters["mean"], found.parameters["std"]
     assert (mean.pattern, std.pattern) == ("converges", "scatters")
     assert 0.5 <= mean.low <= mean.median <= mean.high <= 0.51

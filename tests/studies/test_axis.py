@@ -59,3 +59,17 @@ def test_values_that_are_not_finite_or_repeat():
         "axis --mean must hold different values, got '1,2,1', which repeats some. "
         "Name each value once."
     )
+
+
+def test_an_axis_that_is_too_long_or_too_wide():
+    with pytest.raises(NormscopeError) as error:
+        Axis.parse("mean", "0:1:99999999")
+    assert str(error.value) == (
+        "axis --mean must hold at most 10000 values, got '0:1:99999999'. Take fewer."
+    )
+    with pytest.raises(NormscopeError) as error:
+        Axis.parse("mean", "-1e308:1e308:3")
+    assert str(error.value) == (
+        "axis --mean must span less than floats can hold, got '-1e308:1e308:3'. Give closer bounds."
+    )
+    assert Axis.parse("mean", "-1e308,1e308").values == (-1e308, 1e308)

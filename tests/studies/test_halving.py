@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, WorkFailed
 from normscope.findings.search_summary import summarize_search
+from normscope.reports.search_writing import write_search_report
 from normscope.studies.executors import in_process
-from normscope.studies.halving import at_rung, rungs
+from normscope.studies.halving import SuccessiveHalving, at_rung, rungs
 from normscope.studies.search import Place, SearchOptions, plan_search, run_search, search
 from normscope.studies.search_specification import SearchSpec
 from normscope.trials.running import run_trial
@@ -115,7 +117,41 @@ def test_an_interrupted_search_goes_on_to_the_same_number(
     study = run_search(plan_search(options), HERE)
     done = [t for t in study.optuna_study.trials if t.state != TrialState.FAIL]
     assert len(done) == len({t.user_attrs["slot"] for t in done}) == 40
-    assert len(study.trials()) + study.stopped_early() == 40
+    assert len(study.trials()) + len(study.stopped()) == 40
+
+
+def test_a_dead_process_leaves_nothing_to_compete_with(tmp_path):
+    study = optuna.create_study(direction="maximize", pruner=SuccessiveHalving())
+
+    def decide(score, *, dies=False):
+        trial = study.ask()
+        trial.report(score, 1)
+        stops = trial.should_prune()
+        if dies:
+            study.tell(trial, state=TrialState.FAIL)
+        return stops
+
+    for _ in range(3):
+        decide(0.9, dies=True)
+    assert [decide(score) for score in (0.9, 0.5, 0.5, 0.5, 0.5, 0.85)] == [
+        False, True, True, True, True, False,
+    ]  # fmt: skip
+    assert decide(float("nan"))
+
+
+def test_where_every_trial_diverges(options, monkeypatch, capsys):
+    monkeypatch.setattr(
+        in_process, "run_trial",
+        lambda spec, source: dataclasses.replace(evaluate(spec, source), diverged=True),
+    )  # fmt: skip
+    study = run_search(plan_search(dataclasses.replace(options, replicates=0)), HERE)
+    assert study.trials() == []
+    with pytest.raises(WorkFailed) as error:
+        write_search_report(study)
+    assert str(error.value) == (
+        f"{study.folder} must hold a trial that was trained to the end, got 40 that diverged "
+        "before. Choose other ranges, or a lower --at lr=."
+    )
 
 
 def test_a_diverged_trial_goes_no_further(options, monkeypatch):
@@ -125,7 +161,12 @@ def test_a_diverged_trial_goes_no_further(options, monkeypatch):
     monkeypatch.setattr(in_process, "run_trial", diverged)
     study = run_search(plan_search(options), HERE)
     assert all(trial.values["mean"] >= 1 for trial in study.trials())
-    assert len(study.trials()) + study.stopped_early() == 40
+    below = [trial for trial in study.optuna_study.trials if trial.params["mean"] < 1]
+    summary = summarize_search(study)
+    assert summary.diverged == len(below) > 0
+    asked = [t.params["mean"] / 3 for t in study.optuna_study.trials]
+    assert summary.good.parameters["mean"].asked_spread == pytest.approx(np.std(asked) * 12**0.5)
+    assert len(study.trials()) + len(study.stopped()) == 40
 
 
 def test_real_trials_that_are_stopped_give_what_their_specification_gives(tmp_path):
@@ -136,7 +177,7 @@ def test_real_trials_that_are_stopped_give_what_their_specification_gives(tmp_pa
     )  # fmt: skip
     plan = plan_search(options)
     study = run_search(plan, Place(workers=2))
-    assert study.stopped_early() > 0
+    assert study.stopped()
     for trial in study.optuna_study.trials:
         spec = study.specification.trial_at(trial.params)
         again = run_trial(spec, plan.source)

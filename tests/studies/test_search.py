@@ -14,13 +14,15 @@ from normscope.errors import ChannelMismatch, NormscopeError, SpecificationDiffe
 from normscope.findings.search_summary import summarize_search
 from normscope.init_scale import InitScale
 from normscope.normalization import HALF, Normalization
+from normscope.reports.search_writing import report_search
 from normscope.studies.executors import in_process
+from normscope.studies.ranges import parse_ranges
 from normscope.studies.samplers import SAMPLERS, make_sampler
 from normscope.studies.search import Place, SearchOptions, plan_search, run_search, search
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.search_study import SearchStudy
 from normscope.studies.search_work import best_configurations, references, repeated
-from normscope.trials.recipe import LENET_ARTICLE
+from normscope.trials.recipe import FROZEN, LENET_ARTICLE
 from tests.studies.function_in_place_of_training import BEST, evaluate
 
 OVER = ("mean=-1:2", "std=0.05:1:log")
@@ -152,6 +154,34 @@ def test_progress_ends_at_the_whole(plan, tmp_path):
     assert seen[-1] == (13, 13)
 
 
+def test_a_renamed_folder_is_gone_on_with(plan, tmp_path, monkeypatch):
+    run_search(planned(plan, tmp_path / "before", trials=6), HERE)
+    (tmp_path / "before").rename(tmp_path / "after")
+    monkeypatch.setattr(in_process, "run_trial", lambda spec, source: pytest.fail("it trains"))
+    study = run_search(planned(plan, tmp_path / "after", trials=6), HERE)
+    assert len(study.trials()) == 6
+
+
+def test_a_name_that_replicates_have_is_refused(plan, tmp_path):
+    shared = Place(workers=1, storage=f"sqlite:///{tmp_path}/s.db", study="one replicates")
+    with pytest.raises(NormscopeError, match="--study must not end in ' replicates'"):
+        run_search(planned(plan, tmp_path / "a", trials=6), shared)
+
+
+def test_a_cluster_that_is_not_there_leaves_no_folder(plan, tmp_path):
+    pytest.importorskip("ray")
+    with pytest.raises(NormscopeError, match="--ray must be the address of a running cluster"):
+        run_search(planned(plan, tmp_path / "a"), Place(ray="127.0.0.1:1"))
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_range_of_many_magnitudes(plan, tmp_path):
+    over = parse_ranges(["std=1e-300:1e300:log"])
+    study = run_search(planned(plan, tmp_path / "a", trials=3, over=over, replicates=0), HERE)
+    found = report_search(study.folder).good.parameters["std"]
+    assert 0 < found.spread < 2
+
+
 def test_another_specification_is_refused(plan, tmp_path):
     run_search(planned(plan, tmp_path / "a", trials=6), HERE)
     with pytest.raises(SpecificationDiffers) as error:
@@ -180,14 +210,18 @@ def test_a_specification_reads_back(plan, tmp_path):
     path = tmp_path / "study.toml"
     path.write_text(plan.specification.to_toml(), encoding="utf-8")
     assert SearchSpec.read_toml(path) == plan.specification
-    with pytest.raises(NormscopeError, match="schema 1 and kind search, got schema 1 and kind sc"):
+    with pytest.raises(NormscopeError) as error:
         SearchSpec.from_json({"schema": 1, "kind": "scan"})
+    assert str(error.value) == (
+        "a search must have the specification of a search, got one of a scan. Choose another "
+        "folder or file."
+    )
     with pytest.raises(NormscopeError, match="got a fault at 'trial'"):
         SearchSpec.from_json({"schema": 1, "kind": "search", "chosen_on": "test"})
     # A search that chose on test is not gone on with.
     before = plan.specification.to_json()
     assert before.pop("chosen_on") == "validation"
-    with pytest.raises(NormscopeError, match="got a fault at 'chosen_on'"):
+    with pytest.raises(NormscopeError, match="got one of an older normscope, which chose on test"):
         SearchSpec.from_json(before)
     with pytest.raises(NormscopeError, match="must be a readable study.toml"):
         SearchSpec.read_toml(tmp_path / "none.toml")
@@ -256,6 +290,11 @@ def test_the_best_of_different_values_are_repeated(plan, tmp_path):
             "--preset must be one of lenet, lenet-init, resnet, rgb-coarse, rgb-fine, got "
             "'lenet-inti'. Did you mean 'lenet-init'?",
         ),
+        (
+            {"over": ["mean=-1e308:1e308"]},
+            "--over must span less than floats can hold, got 'mean=-1e308:1e308'. "
+            "Narrow the range.",
+        ),
         ({"over": ["epochs=0:3"]}, "epochs must be at least 1, got 0. Give a larger number."),
     ],
 )  # fmt: skip
@@ -287,3 +326,20 @@ def test_places_that_cannot_be(place, sentence):
     with pytest.raises(NormscopeError) as error:
         Place(**place)
     assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "met"), [({"halving": True}, "--halving"), ({"over": ["lr=0.1:1"]}, "lr")]
+)
+def test_a_frozen_network_is_not_searched_by_training(plan, changes, met):
+    frozen = dataclasses.replace(
+        plan.specification, trial=dataclasses.replace(plan.specification.trial, recipe=FROZEN)
+    )
+    if "over" in changes:
+        changes = {"over": parse_ranges(changes["over"])}
+    with pytest.raises(NormscopeError) as error:
+        dataclasses.replace(frozen, **changes)
+    assert str(error.value) == (
+        "--recipe frozen trains nothing, so only means and stds can be searched, to the end, got "
+        f"{met}. Leave it out, or choose another --recipe."
+    )

@@ -64,8 +64,7 @@ def test_another_schema(small_plan):
     with pytest.raises(NormscopeError) as error:
         ScanSpec.from_json(fields)
     assert str(error.value) == (
-        "a scan's specification must have schema 1 and kind scan, got schema 99 and kind scan. "
-        "Use the normscope that wrote it."
+        "a scan's specification must have schema 1, got 99. Use the normscope that wrote it."
     )
 
 

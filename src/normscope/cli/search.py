@@ -126,12 +126,13 @@ def show_search(study: SearchStudy, json: str | None) -> None:
         study: The search.
         json: What ``--json`` was given.
     """
+    from normscope.figures.search_contours import known_values
     from normscope.reports.search_writing import write_search_report
     from normscope.reports.writing import FIGURES, PAGE, SUMMARY
 
     summary = write_search_report(study)
     show(
-        *_tables(summary),
+        *_tables(summary, known_values(study)),
         summary.sentence,
         f"Written: {study.folder / SUMMARY}, {study.folder / PAGE}, {study.folder / FIGURES}/",
         json_target=json,
@@ -139,20 +140,26 @@ def show_search(study: SearchStudy, json: str | None) -> None:
     write_json(summary.to_json(), json)
 
 
-def _tables(summary: SearchSummary) -> list[Table]:
+def _tables(summary: SearchSummary, known: dict[str, dict[str, float]]) -> list[Table]:
     from rich import box
     from rich.table import Table
 
     names = list(summary.best["values"])
-    searched = f"{summary.chosen_on}, in the search"
-    best = Table("", *names, searched, "test, fresh seeds", box=box.SIMPLE_HEAD)
+    # Six constants and two results have to fit 80 columns.
+    digits = 4 if len(names) < 4 else 2
+    headings = (f"{summary.chosen_on}, in the search", "test, fresh seeds")
+    if len(names) > 3:
+        headings = (summary.chosen_on[:5], "test, fresh")
+    best = Table("", *names, *headings, box=box.SIMPLE_HEAD, padding=(0, 1 if digits == 4 else 0))
     rows = summary.repeated or [{**summary.best, "optimistic": summary.best["score"]}]
     for place, row in enumerate(rows, 1):
         fresh = _with_se(row) if summary.repeated else ""
-        values = [f"{row['values'][name]:.4g}" for name in names]
+        values = [f"{row['values'][name]:.{digits}g}" for name in names]
         best.add_row(str(place), *values, f"{row['optimistic']:.4f}", fresh)
     for name, row in summary.references.items():
-        best.add_row(name, *[_known(row, parameter) for parameter in names], "", _with_se(row))
+        values = [known[name].get(parameter) for parameter in names]
+        shown = ["" if value is None else f"{value:.{digits}g}" for value in values]
+        best.add_row(name, *shown, "", _with_se(row))
     good = Table(
         f"best {summary.good.trials}", "median", "from", "to", "spread", "", "importance",
         box=box.SIMPLE_HEAD,
@@ -162,11 +169,6 @@ def _tables(summary: SearchSummary) -> list[Table]:
         numbers = [f"{value:.4g}" for value in (found.median, found.low, found.high)]
         good.add_row(name, *numbers, f"{100 * found.spread:.0f} %", found.pattern, share)
     return [best, good]
-
-
-def _known(row: dict[str, Any], parameter: str) -> str:
-    value = row.get(parameter.replace("-", "_"))
-    return f"{value:.4g}" if isinstance(value, float) else ""
 
 
 def _with_se(row: dict[str, Any]) -> str:

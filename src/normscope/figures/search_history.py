@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from normscope.studies.search_study import SearchStudy
@@ -72,6 +73,7 @@ def draw_search_history(numbers: SearchHistory) -> Figure:
         axes.axhline(value, color="black", ls="--", lw=1, label="best, with fresh seeds")
         if se is not None:
             axes.axhspan(value - se, value + se, color="black", alpha=0.15, lw=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="trial", ylabel=f"{numbers.chosen_on} accuracy", title=numbers.title)
     # A few failed trials would flatten all the others; they lie below the axis.
     low, high = np.percentile(numbers.scores, 5), numbers.scores.max()

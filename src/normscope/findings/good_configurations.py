@@ -72,20 +72,20 @@ class GoodConfigurations:
 
 
 def good_configurations(
-    trials: Sequence[SearchTrial], over: Sequence[Range], stopped_early: int = 0
+    trials: Sequence[SearchTrial], over: Sequence[Range], stopped: Sequence[SearchTrial] = ()
 ) -> GoodConfigurations:
     """Look where the best of a search lie.
 
     Args:
         trials: Its finished trials, at least one.
         over: What it varied.
-        stopped_early: How many more were asked and found too poor to go on with.
+        stopped: Those that were asked as well and found too poor to go on with.
 
     Returns:
         The spread of the best tenth, per parameter.
     """
     ranked = sorted(trials, key=lambda trial: (-trial.score, trial.number))
-    good = ranked[: max(FEWEST_GOOD, round(GOOD_SHARE * (len(ranked) + stopped_early)))]
+    good = ranked[: max(FEWEST_GOOD, round(GOOD_SHARE * (len(ranked) + len(stopped))))]
     parameters = {}
     for range_ in over:
         values = np.array([trial.values[range_.name] for trial in good])
@@ -95,7 +95,7 @@ def good_configurations(
             low=float(values.min()),
             high=float(values.max()),
             spread=spread,
-            asked_spread=_spread(range_, ranked),
+            asked_spread=_spread(range_, [*ranked, *stopped]),
             pattern=_pattern(spread),
         )
     return GoodConfigurations(len(good), good[-1].score, parameters)

@@ -50,10 +50,10 @@ def _honest(found: dict[str, Any] | None, chosen_on: str) -> str:
         return "; one seed each, so this is a maximum of noise"
     less = f"{abs(found['optimism']):.4f} {'less' if found['optimism'] >= 0 else 'more'}"
     seen = _with_se(found["score"], found["score_se"])
-    test = f"; its test accuracy is {_with_se(found['accuracy'], found['se'])}"
+    test = f", and {_with_se(found['accuracy'], found['se'])} on test"
     return (
-        f"; with fresh seeds the best configuration ({_at(found['values'])}) gives {seen}, {less}"
-        f"{test if chosen_on != 'test' else ''}"
+        f"; by fresh seeds, which choose {_at(found['values'])}, such a choice is worth {seen}, "
+        f"{less}{test if chosen_on != 'test' else ''}"
     )
 
 
@@ -77,8 +77,8 @@ def _reference(name: str, row: dict[str, Any]) -> str:
 
 
 def _frozen_reference(name: str, row: dict[str, Any]) -> str:
-    gap = row["difference"]
-    return f"Test accuracy at {NAMES[name]} is {row['accuracy']:.4f}, {-gap:+.4f} from the best."
+    gap = round(-row["difference"], 4) + 0.0  # no -0.0000
+    return f"Test accuracy at {NAMES[name]} is {row['accuracy']:.4f}, {gap:+.4f} from the best."
 
 
 def _with_se(value: float, se: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from normscope.findings.good_configurations import GoodConfigurations, good_conf
 from normscope.findings.paired import PairedDifference, paired_difference
 from normscope.findings.search_sentence import answer
 from normscope.studies.search_work import best_configurations, fresh, references
-from normscope.studies.specification import SCHEMA
+from normscope.studies.written import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ class SearchSummary:
         trials: Finished trials of the search itself.
         wanted: How many are wanted.
         sampler: Who chose them.
-        diverged: Finished trials whose training diverged.
+        diverged: Trials whose training diverged, finished or stopped.
         stopped_early: Trials that successive halving stopped, which are not among the finished.
         chosen_on: The split whose accuracy is the ``score`` that choices look at: ``validation``,
             or ``test`` where no images are held back. Every ``accuracy`` is on test.
@@ -91,14 +92,14 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
     repeated = {t.spec: t for t in study.replicates()}
     bases = [*(t.spec for t in configurations), *known.values()]
     scores, table = _by_seed(bases, repeated, specification.replicates)
-    stopped_early = study.stopped_early()
+    stopped = study.stopped()
     best = configurations[0]
     numbers: dict[str, Any] = {
         "trials": len(trials),
         "wanted": specification.trials,
         "sampler": specification.sampler,
-        "diverged": sum(trial.result.diverged for trial in results),
-        "stopped_early": stopped_early,
+        "diverged": sum(trial.diverged for trial in [*trials, *stopped]),
+        "stopped_early": len(stopped),
         "chosen_on": specification.chosen_on,
         "best": {
             "values": best.values,
@@ -109,7 +110,7 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
         "honest_best": None,
         "repeated": [],
         "references": {},
-        "good": good_configurations(trials, specification.over, stopped_early),
+        "good": good_configurations(trials, specification.over, stopped),
         "importance": importance(study.optuna_study, trials),
     }
     if table.size:
@@ -167,13 +168,17 @@ def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, 
 
     Returns:
         Shares that add up to 1, by PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023,
-        arXiv:2304.10255); None for few trials, or where all have the same score.
+        arXiv:2304.10255); None for few trials, or where the best tenth is as good as the rest.
     """
     if len(trials) < FEWEST_FOR_IMPORTANCE or len({t.score for t in trials}) == 1:
         return None
-    return {
-        name: float(share) for name, share in optuna.importance.get_param_importances(study).items()
-    }
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Target and region quantiles select the same set")
+            shares = optuna.importance.get_param_importances(study)
+    except UserWarning:
+        return None
+    return {name: float(share) for name, share in shares.items()}
 
 
 def _by_seed(

@@ -15,7 +15,7 @@ from normscope.findings.sentence import answer
 from normscope.findings.trial_table import trial_table
 from normscope.findings.variance import cell_std, seed_std
 from normscope.normalization import NONE, Normalization
-from normscope.studies.specification import SCHEMA
+from normscope.studies.written import SCHEMA
 
 if TYPE_CHECKING:
     import xarray as xr

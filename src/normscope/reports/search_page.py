@@ -42,7 +42,14 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
     data = {
         "parameters": list(summary.best["values"]),
         "ranges": [
-            {"name": r.name, "key": r.name, "low": r.low, "high": r.high, "log": r.log}
+            {
+                "name": r.name,
+                "key": r.name,
+                "low": r.low,
+                "high": r.high,
+                "log": r.log,
+                "whole": r.whole,
+            }
             for r in study.specification.over
         ],
         "references": known_values(study),
@@ -66,7 +73,7 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
         panels=panels,
         wide=WIDE,
         facts=[
-            ("trials finished", f"{summary.trials + summary.stopped_early} of {summary.wanted}"),
+            ("trials", _how_many(summary)),
             *([("stopped early", str(summary.stopped_early))] if summary.stopped_early else []),
             ("sampler", summary.sampler),
             *run_facts(study.results()),
@@ -74,3 +81,8 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
         specification=study.specification.to_toml(),
         command=search_command(study.specification),
     )
+
+
+def _how_many(summary: SearchSummary) -> str:
+    done, wanted = summary.trials + summary.stopped_early, summary.wanted
+    return f"{done} of {wanted}" if done <= wanted else f"{done} ({wanted} wanted)"

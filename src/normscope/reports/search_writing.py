@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, WorkFailed
 from normscope.figures.search_contours import draw_search_contours, search_contours
 from normscope.figures.search_coordinates import draw_search_coordinates, search_coordinates
 from normscope.figures.search_history import draw_search_history, search_history
@@ -43,10 +43,17 @@ def write_search_report(study: SearchStudy) -> SearchSummary:
         The summary.
 
     Raises:
+        WorkFailed: If every one of its trials diverged.
         NormscopeError: If none of its trials has finished.
     """
     folder = study.folder
     summary = summarize_search(study)
+    if summary is None and len(study.stopped()) >= study.specification.trials:
+        raise WorkFailed(
+            f"{folder} must hold a trial that was trained to the end, got "
+            f"{study.specification.trials} that diverged before. Choose other ranges, or a lower "
+            "--at lr=."
+        )
     if summary is None:
         raise NormscopeError(
             f"{folder} must hold a search with at least one finished trial, got none. "

@@ -11,6 +11,9 @@ from normscope.errors import NormscopeError
 
 FORMS = "START:STOP:COUNT, START:STOP:COUNT:log or a comma list"
 
+MOST_VALUES = 10_000
+"""Of one axis; a grid of more is a slip of the keyboard."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -40,7 +43,8 @@ class Axis:
             The axis; its first and last value are START and STOP to the last bit.
 
         Raises:
-            NormscopeError: If the text has none of these forms, or a log axis touches zero.
+            NormscopeError: If the text has none of these forms, the axis is too long or too wide,
+                or a log one touches zero.
 
         Example:
             >>> Axis.parse("std", "0.1:10:3:log").values
@@ -62,6 +66,15 @@ class Axis:
             raise NormscopeError(
                 f"a log axis must stay above 0, got --{name} {text}. "
                 "Start above 0 or leave out ':log'."
+            )
+        if spaced and values[2] > MOST_VALUES:
+            raise NormscopeError(
+                f"axis --{name} must hold at most {MOST_VALUES} values, got '{text}'. Take fewer."
+            )
+        if spaced and not math.isfinite(values[1] - values[0]):
+            raise NormscopeError(
+                f"axis --{name} must span less than floats can hold, got '{text}'. "
+                "Give closer bounds."
             )
         if log:
             inner = np.geomspace(values[0], values[1], int(values[2]))

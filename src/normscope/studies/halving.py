@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
+from optuna.pruners import BasePruner
+from optuna.trial import FrozenTrial, TrialState
+
 if TYPE_CHECKING:
-    from optuna.pruners import BasePruner
+    from optuna import Study
 
     from normscope.trials.spec import TrialSpec
 
@@ -14,6 +18,8 @@ REDUCTION = 3
 """Of the trials that reach a rung a third goes on, and trains three times as long (Li et al., 2018,
 arXiv:1603.06560, who use 3 or 4). With Optuna's 4, so few trials of a search are left that there
 is little to repeat."""
+
+STANDING = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def rungs(epochs: int) -> list[int]:
@@ -55,13 +61,32 @@ def at_rung(spec: TrialSpec, epochs: int) -> TrialSpec:
     return dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, epochs=epochs))
 
 
-def successive_halving() -> BasePruner:
-    """Optuna's pruner for these rungs.
+class SuccessiveHalving(BasePruner):
+    """The asynchronous kind: a trial goes on if it is in the best third at its rung so far.
 
-    Returns:
-        The asynchronous kind: a trial goes on if it is in the best third of those that have
-        reached its rung so far.
+    Optuna's own pruner marks trials that reach a rung, and never forgets those of a process that
+    died there: once asked again, they would compete with themselves. Here only trials count whose
+    work stands. The first two at a rung go on where they are the best yet.
     """
-    from optuna.pruners import SuccessiveHalvingPruner
 
-    return SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Whether a trial that has reached a rung is to stop there.
+
+        Args:
+            study: Of a score that is to be as high as possible.
+            trial: Has just reported its score.
+
+        Returns:
+            True for the lower two thirds, and for a score that is no number.
+        """
+        rung = trial.last_step
+        if rung is None:
+            return False
+        score = trial.intermediate_values[rung]
+        others = [
+            other.intermediate_values[rung]
+            for other in study.get_trials(deepcopy=False, states=STANDING)
+            if rung in other.intermediate_values and other.number != trial.number
+        ]
+        better = sum(other > score for other in others)
+        return not better < max(1, (len(others) + 1) // REDUCTION) or math.isnan(score)

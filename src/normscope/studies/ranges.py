@@ -46,8 +46,8 @@ class Range:
 
         Raises:
             UnknownName: If the name is no parameter's.
-            NormscopeError: If the text has another form, or the range is empty, reversed or a log
-                one that touches zero.
+            NormscopeError: If the text has another form, or the range is empty, reversed, too wide
+                or a log one that touches zero.
 
         Example:
             >>> Range.parse("std=0.05:1:log")
@@ -64,6 +64,10 @@ class Range:
             raise NormscopeError(
                 f"--over must have its low bound below its high one, got {kind} range '{text}'. "
                 "Give the smaller number first, or fix the parameter with --at."
+            )
+        if not math.isfinite(high - low):
+            raise NormscopeError(
+                f"--over must span less than floats can hold, got '{text}'. Narrow the range."
             )
         if log and low <= 0:
             raise NormscopeError(
@@ -116,7 +120,9 @@ class Range:
             0.5
         """
         if self.log:
-            return math.log(value / self.low) / math.log(self.high / self.low)
+            # Differences of logarithms: a ratio of bounds far apart can overflow.
+            low = math.log(self.low)
+            return (math.log(value) - low) / (math.log(self.high) - low)
         return (value - self.low) / (self.high - self.low)
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from normscope.errors import NormscopeError
 from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
+from normscope.ray_connection import ray_cluster
 from normscope.studies.axis import Axis
 from normscope.studies.by_name import by_name
 from normscope.studies.executors.opening import open_executor
@@ -367,7 +369,8 @@ def run_scan(
     """
     if workers is not None and workers < 1:
         raise NormscopeError(f"--workers must be at least 1, got {workers}. Give a larger number.")
-    with locked(plan.out):
+    # A cluster that cannot be reached is found before a folder is made for the study.
+    with ray_cluster(ray) if ray else nullcontext(), locked(plan.out):
         study = Study.create(plan.out, plan.specification)
         remaining = plan.remaining(study)
         total = len(plan.specification.trials())

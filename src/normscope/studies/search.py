@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
+from normscope.ray_connection import ray_cluster
 from normscope.studies.by_name import by_name
 from normscope.studies.claims import GRACE_SECONDS
 from normscope.studies.driving import drive
@@ -261,7 +263,8 @@ def run_search(
     specification = plan.specification
     if place.storage is not None:
         open_url(place.storage)  # a wrong one is found before a folder is made for the study
-    with locked(plan.out):
+    # A cluster that cannot be reached is found before a folder is made, too.
+    with ray_cluster(place.ray) if place.ray else nullcontext(), locked(plan.out):
         study = SearchStudy.create(
             plan.out, specification, place.storage, place.study or _usual_name(place, plan)
         )

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
 from normscope.studies.halving import rungs
-from normscope.studies.parameters import with_values
+from normscope.studies.parameters import NORMALIZATION_PARAMETERS, with_values
 from normscope.studies.ranges import Range
 from normscope.studies.samplers import check_sampler
-from normscope.studies.specification import SCHEMA
-from normscope.studies.written import WrittenSpecification
+from normscope.studies.written import SCHEMA, WrittenSpecification
 from normscope.trials.spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -61,10 +60,21 @@ class SearchSpec(WrittenSpecification):
                 )
         for bound in ("low", "high"):
             longest = self.trial_at({range_.name: getattr(range_, bound) for range_ in self.over})
+        if not self.trial.recipe.trains:
+            self._check_frozen()
         if self.halving and not rungs(longest.recipe.epochs):
             raise NormscopeError(
                 "--halving must have trials of at least 2 epochs to stop early, "
                 f"got {longest.recipe.epochs}. Leave it out, or give more --epochs."
+            )
+
+    def _check_frozen(self) -> None:
+        idle = [r.name for r in self.over if r.name not in NORMALIZATION_PARAMETERS]
+        if self.halving or idle:
+            raise NormscopeError(
+                f"--recipe {self.trial.recipe.name} trains nothing, so only means and stds can be "
+                f"searched, to the end, got {'--halving' if self.halving else idle[0]}. "
+                "Leave it out, or choose another --recipe."
             )
 
     @property
@@ -117,15 +127,13 @@ class SearchSpec(WrittenSpecification):
         Raises:
             NormscopeError: If it has another schema, or is no search's.
         """
-        if fields.get("schema") != SCHEMA or fields.get("kind") != "search":
+        cls.check_kind(fields)
+        if "chosen_on" not in fields:
             raise NormscopeError(
-                f"a search's specification must have schema {SCHEMA} and kind search, "
-                f"got schema {fields.get('schema')} and kind {fields.get('kind')}. "
-                "Use the normscope that wrote it."
+                "a search's specification must name what it chose on, got one of an older "
+                "normscope, which chose on test. Choose another --out, or use that normscope."
             )
         try:
-            # Searches of before this field looked at test; they are not gone on with.
-            _ = fields["chosen_on"]
             return cls(
                 trial=TrialSpec.from_json({**_absent(), **fields["trial"]}),
                 data=Normalization.parse(fields["data"]),

@@ -13,7 +13,6 @@ from normscope.studies.claims import GRACE_SECONDS, Claims
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.storage import Storage, open_file, open_url
 from normscope.studies.study import DATABASE, SPECIFICATION, finished_trial
-from normscope.trials.spec import TrialSpec
 from normscope.writing import write_text
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from normscope.trials.result import FinishedTrial
+    from normscope.trials.spec import TrialSpec
 
 REPLICATES = " replicates"
 """Repeated trials have a study of their own, which no sampler sees."""
@@ -37,6 +37,7 @@ class SearchTrial:
         score: What the sampler saw, in [0, 1]: the accuracy on the specification's ``chosen_on``.
         accuracy: On test, in [0, 1].
         spec: The trial's full specification.
+        diverged: Whether its training did.
     """
 
     number: int
@@ -44,6 +45,7 @@ class SearchTrial:
     score: float
     accuracy: float
     spec: TrialSpec
+    diverged: bool = False
 
 
 class SearchStudy:
@@ -87,13 +89,23 @@ class SearchStudy:
             The search.
 
         Raises:
+            NormscopeError: If the name is one that replicates of another search have.
             SpecificationDiffers: If the folder or the database holds another under the same name.
         """
+        if name is not None and name.endswith(REPLICATES):
+            raise NormscopeError(
+                f"--study must not end in '{REPLICATES}', got '{name}': so are the repeated trials "
+                "of a search called. Choose another name."
+            )
         path = folder / SPECIFICATION
         if path.is_file():
             _check_same(specification, SearchSpec.read_toml(path), str(folder), "--out")
         storage = open_file(folder / DATABASE) if storage_url is None else open_url(storage_url)
-        name = name or folder.resolve().name
+        with storage.answering():
+            # A folder that was renamed still holds its one search.
+            held = _only_search(optuna.get_all_study_names(storage.optuna))
+        own = held if storage_url is None else None
+        name = name or own or folder.resolve().name
         study = cls(folder, specification, storage, name)
         with storage.answering():
             if "specification" not in study.optuna_study.user_attrs:
@@ -159,24 +171,17 @@ class SearchStudy:
         Returns:
             The trials by number.
         """
-        return [
-            SearchTrial(
-                trial.number,
-                dict(trial.params),
-                float(trial.values[0]),
-                float(trial.user_attrs["result"]["accuracy"]),
-                TrialSpec.from_json(trial.user_attrs["trial"]),
-            )
-            for trial in self._in_state(self.optuna_study, TrialState.COMPLETE)
-        ]
+        complete = self._in_state(self.optuna_study, TrialState.COMPLETE)
+        return [_search_trial(trial) for trial in complete]
 
-    def stopped_early(self) -> int:
-        """How many trials of the search were stopped before their last epoch.
+    def stopped(self) -> list[SearchTrial]:
+        """Every trial of the search that was stopped before its last epoch, with ``--halving``.
 
         Returns:
-            None but with ``--halving``.
+            The trials by number, as they were when they were stopped.
         """
-        return len(self._in_state(self.optuna_study, TrialState.PRUNED))
+        stopped = self._in_state(self.optuna_study, TrialState.PRUNED)
+        return [_search_trial(trial) for trial in stopped]
 
     def results(self) -> list[FinishedTrial]:
         """Every finished trial of the search with all it gave.
@@ -199,6 +204,18 @@ class SearchStudy:
     def _in_state(self, study: optuna.Study, state: TrialState) -> list[FrozenTrial]:
         with self.storage.answering():
             return study.get_trials(deepcopy=False, states=(state,))
+
+
+def _search_trial(trial: FrozenTrial) -> SearchTrial:
+    finished = finished_trial(trial)
+    return SearchTrial(
+        trial.number,
+        dict(trial.params),
+        finished.score,
+        finished.result.accuracy,
+        finished.spec,
+        finished.result.diverged,
+    )
 
 
 def _begun(storage: Storage, name: str) -> optuna.Study:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from normscope.normalization import HALF
-from normscope.studies.halving import at_rung, rungs, successive_halving
+from normscope.studies.halving import SuccessiveHalving, at_rung, rungs
 from normscope.studies.parameters import NORMALIZATION_PARAMETERS
 from normscope.studies.samplers import make_sampler
 from normscope.studies.study import attributes_of
@@ -45,7 +45,7 @@ class Choosing:
         self._in_flight = _InFlight()
         self._going_on: deque[TrialSpec] = deque()
         if specification.halving:
-            claims.study.pruner = successive_halving()
+            claims.study.pruner = SuccessiveHalving()
 
     def claim(self) -> TrialSpec | None:
         """Go on with a trial, ask the sampler for one, or take up one of a dead process.

@@ -13,12 +13,9 @@ from normscope.models.options import ModelOptions
 from normscope.normalization import NONE, Normalization
 from normscope.studies.axis import Axis
 from normscope.studies.parameters import Point
-from normscope.studies.written import WrittenSpecification
+from normscope.studies.written import SCHEMA, WrittenSpecification
 from normscope.trials.recipe import Recipe
 from normscope.trials.spec import TrialSpec, optional_from_json, optional_to_json
-
-SCHEMA = 1
-"""Version of what a study's folder holds; raised when an older normscope could not read it."""
 
 
 @dataclass(frozen=True)
@@ -196,12 +193,7 @@ class ScanSpec(WrittenSpecification):
         Raises:
             NormscopeError: If it has another schema, or is no scan's.
         """
-        if fields.get("schema") != SCHEMA or fields.get("kind") != "scan":
-            raise NormscopeError(
-                f"a scan's specification must have schema {SCHEMA} and kind scan, "
-                f"got schema {fields.get('schema')} and kind {fields.get('kind')}. "
-                "Use the normscope that wrote it."
-            )
+        cls.check_kind(fields)
         expected = fields.get("expected")
         try:
             return cls(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import weakref
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, WorkFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,8 @@ ATTEMPTS = 5
 them fail; by the next attempt the tables are there."""
 
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+FULL = "disk is full"
+"""What SQLite says when it is: the call was right."""
 EXTRAS = {"postgresql": "normscope[postgresql]"}
 
 
@@ -149,6 +152,7 @@ def reason_without(secret: str, error: BaseException) -> str:
         "cannot use '***' here"
     """
     line = next((part.strip() for part in str(error).splitlines() if part.strip()), "no answer")
+    line = re.sub(r"^\([\w.]+\) ", "", line)  # the name of the driver's exception
     return (line.replace(secret, "***") if secret else line).rstrip(".")
 
 
@@ -158,7 +162,8 @@ def _answering(shown: str, advice: str, secret: str = "") -> Iterator[None]:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
         reason = reason_without(secret, error.__cause__ or error)
-        raise NormscopeError(
+        kind = WorkFailed if FULL in reason else NormscopeError
+        raise kind(
             f"{shown} must be a database that can be read and written, got: {reason}. {advice}"
         ) from None
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SCHEMA = 1
+"""Version of what a study's folder holds; raised when an older normscope could not read it."""
+
+
 class WrittenSpecification(ABC):
     """A specification that can be written, read back and compared field by field."""
 
@@ -31,6 +35,28 @@ class WrittenSpecification(ABC):
     @abstractmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Read what ``to_json`` gave."""
+
+    @classmethod
+    def check_kind(cls, fields: dict[str, Any]) -> None:
+        """Refuse what specifies something else, or was written by another version.
+
+        Args:
+            fields: Every field by name.
+
+        Raises:
+            NormscopeError: If it is of another kind or schema.
+        """
+        schema, kind = fields.get("schema"), fields.get("kind")
+        if kind != cls.kind:
+            raise NormscopeError(
+                f"a {cls.kind} must have the specification of a {cls.kind}, got one of a {kind}. "
+                "Choose another folder or file."
+            )
+        if schema != SCHEMA:
+            raise NormscopeError(
+                f"a {cls.kind}'s specification must have schema {SCHEMA}, got {schema}. "
+                "Use the normscope that wrote it."
+            )
 
     def to_toml(self) -> str:
         """The specification as TOML.

@@ -260,13 +260,14 @@
 
   /* The trials of a search: any two numbers of theirs, one over the other. */
   const frame = { left: 74, top: 10, width: 550, height: 340 };
+  /* Trials that fail end the scale early; the best never do. */
+  const scores = (data.trials || []).map((t) => t.score);
+  const lowest = data.trials && Math.min(bulk(scores)[0], Math.max(...scores) - 1e-3);
+  const highest = data.trials && Math.max(...scores);
   const ranges = data.trials && [
     ...data.ranges,
-    { name: "trial", key: "number", low: 0, high: Math.max(1, ...data.trials.map((t) => t.number)) },
-    (() => {
-      const [low, high] = bulk(data.trials.map((t) => t.score));
-      return { name: `${data.chosen_on} accuracy`, key: "score", low, high: high > low ? high : low + 1e-3 };
-    })(),
+    { name: "trial", key: "number", low: 0, high: Math.max(1, ...data.trials.map((t) => t.number)), whole: true },
+    { name: `${data.chosen_on} accuracy`, key: "score", low: lowest, high: highest },
   ];
   const chosen = data.trials && { x: 0, y: data.ranges.length > 1 ? 1 : ranges.length - 1 };
   const share = ({ low, high, log }, value) => {
@@ -274,7 +275,13 @@
     /* What lies beyond the bulk stays on the frame's edge. */
     return Math.max(0, Math.min(1, (at(value) - at(low)) / (at(high) - at(low))));
   };
-  const inside = ({ low, high, log }, part) => (log ? low * (high / low) ** part : low + (high - low) * part);
+  const ticks = ({ low, high, log, whole }) => {
+    const values = [0, 0.25, 0.5, 0.75, 1].map((part) =>
+      log ? Math.exp(Math.log(low) + (Math.log(high) - Math.log(low)) * part) : low + (high - low) * part);
+    if (whole) return [...new Set(values.map(Math.round))].map((v) => [v, String(v)]);
+    const digits = Math.max(0, 1 - Math.floor(Math.log10((high - low) / 4)));
+    return values.map((v) => [v, log || digits > 8 ? short(v) : String(Number(v.toFixed(digits)))]);
+  };
   const showTrial = (trial) => {
     const known = [...data.ranges.map((r) => `${r.name} ${short(trial[r.name])}`), `${data.chosen_on} ${fixed(trial.score)}`];
     if (data.chosen_on !== "test") known.push(`test ${fixed(trial.accuracy)}`);
@@ -287,39 +294,41 @@
     const x = ranges[chosen.x], y = ranges[chosen.y];
     const px = (value) => frame.left + share(x, value) * frame.width;
     const py = (value) => frame.top + (1 - share(y, value)) * frame.height;
-    for (const part of [0, 0.25, 0.5, 0.75, 1]) {
-      const a = frame.left + part * frame.width, b = frame.top + (1 - part) * frame.height;
-      make("line", { class: "axis", x1: a, x2: a, y1: frame.top, y2: frame.top + frame.height }, svg);
-      make("line", { class: "axis", x1: frame.left, x2: frame.left + frame.width, y1: b, y2: b }, svg);
-      make("text", { class: "tick", x: a, y: frame.top + frame.height + 18, "text-anchor": "middle" }, svg, short(inside(x, part)));
-      make("text", { class: "tick", x: frame.left - 8, y: b + 4, "text-anchor": "end" }, svg, short(inside(y, part)));
+    for (const [value, label] of ticks(x)) {
+      make("line", { class: "axis", x1: px(value), x2: px(value), y1: frame.top, y2: frame.top + frame.height }, svg);
+      make("text", { class: "tick", x: px(value), y: frame.top + frame.height + 18, "text-anchor": "middle" }, svg, label);
+    }
+    for (const [value, label] of ticks(y)) {
+      make("line", { class: "axis", x1: frame.left, x2: frame.left + frame.width, y1: py(value), y2: py(value) }, svg);
+      make("text", { class: "tick", x: frame.left - 8, y: py(value) + 4, "text-anchor": "end" }, svg, label);
     }
     make("text", { x: frame.left + frame.width / 2, y: 402, "text-anchor": "middle" }, svg, x.name + (x.log ? " (log)" : ""));
     make("text", { x: 14, y: frame.top + frame.height / 2, transform: `rotate(-90 14 ${frame.top + frame.height / 2})`, "text-anchor": "middle" }, svg, y.name + (y.log ? " (log)" : ""));
-    const [low, high] = bulk(data.trials.map((t) => t.score));
     /* The best are drawn last, on top. */
     const rising = [...data.trials].sort((a, b) => a.score - b.score || b.number - a.number);
     rising.forEach((trial, k) => {
       const best = k === rising.length - 1;
       const dot = make("circle", {
         class: best ? "dot best" : "dot", cx: px(trial[x.key]), cy: py(trial[y.key]), r: best ? 8 : 5.5,
-        fill: colour(trial.score, low, high), tabindex: 0, role: "img",
+        fill: colour(trial.score, lowest, highest), tabindex: 0, role: "img",
         "aria-label": `trial ${trial.number}, accuracy ${fixed(trial.score)}`,
       }, svg);
       dot.addEventListener("pointerenter", () => showTrial(trial));
       dot.addEventListener("focus", () => showTrial(trial));
     });
+    let marked = 0;
     for (const [name, values] of Object.entries(data.references)) {
       const [a, b] = [values[x.key], values[y.key]];
       if (a === undefined || b === undefined || a < x.low || a > x.high || b < y.low || b > y.high) continue;
+      marked += 1;
       make("rect", { class: "known", x: px(a) - 6, y: py(b) - 6, width: 12, height: 12 }, svg);
       make("text", { x: px(a) + 10, y: py(b) + 4, "pointer-events": "none" }, svg, name);
     }
     const legend = element("trial-legend");
     legend.replaceChildren();
-    drawRamp(legend, ends(data.trials.map((t) => t.score), [low, high]));
+    drawRamp(legend, ends(scores, [lowest, highest]));
     make("span", {}, legend, "◯ best trial");
-    if (Object.keys(data.references).length) make("span", {}, legend, "□ known values");
+    if (marked) make("span", {}, legend, "□ known values");
   };
   if (data.trials) {
     for (const [axis, label] of [["x", "across "], ["y", "upward "]]) {
