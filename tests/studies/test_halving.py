@@ -47,7 +47,7 @@ def trained(monkeypatch):
 
 def survives(score: float, earlier: list[float]) -> bool:
     """Among the best third of those at the rung so far; the best of fewer than three."""
-    place = sum(other > score for other in earlier)
+    place = sum(other >= score for other in earlier)
     return place < max(1, (len(earlier) + 1) // 3)
 
 
@@ -137,6 +137,8 @@ def test_a_dead_process_leaves_nothing_to_compete_with(tmp_path):
         False, True, True, True, True, False,
     ]  # fmt: skip
     assert decide(float("nan"))
+    # Chance is chance: of equal trials those that come later stop.
+    assert [decide(0.1) for _ in range(6)] == [True] * 6
 
 
 def test_where_every_trial_diverges(options, monkeypatch, capsys):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from normscope.findings.good_configurations import FEWEST_GOOD
 from normscope.findings.paired import MARGIN
 
 if TYPE_CHECKING:
+    from normscope.findings.good_configurations import GoodConfigurations
     from normscope.studies.search_specification import SearchSpec
 
 NAMES = {
@@ -57,7 +59,9 @@ def _honest(found: dict[str, Any] | None, chosen_on: str) -> str:
     )
 
 
-def _where(good) -> str:
+def _where(good: GoodConfigurations) -> str:
+    if good.trials < FEWEST_GOOD:
+        return f"With {good.trials} finished, nothing can be said of where the good ones lie."
     parts = [
         f"{found.pattern} over {name} ({100 * found.spread:.0f} % of the range's spread)"
         for name, found in good.parameters.items()

@@ -66,7 +66,8 @@ class SuccessiveHalving(BasePruner):
 
     Optuna's own pruner marks trials that reach a rung, and never forgets those of a process that
     died there: once asked again, they would compete with themselves. Here only trials count whose
-    work stands. The first two at a rung go on where they are the best yet.
+    work stands, and of equal ones the earlier is ahead: else none of many that do no better than
+    chance would stop. The first two at a rung go on where they are the best yet.
     """
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
@@ -88,5 +89,5 @@ class SuccessiveHalving(BasePruner):
             for other in study.get_trials(deepcopy=False, states=STANDING)
             if rung in other.intermediate_values and other.number != trial.number
         ]
-        better = sum(other > score for other in others)
-        return not better < max(1, (len(others) + 1) // REDUCTION) or math.isnan(score)
+        ahead = sum(other >= score for other in others)
+        return ahead >= max(1, (len(others) + 1) // REDUCTION) or math.isnan(score)
