@@ -52,9 +52,10 @@ def on_a_cluster(tmp_path_factory):
 def test_a_scan_gives_the_same_though_a_node_dies(on_a_cluster, small_plan):
     folder, said = on_a_cluster
     assert 0 < said["died"][0] < len(small_plan.specification.trials())
-    assert said["warnings"] == [
-        "a node or an actor of the Ray cluster died; its trials run again on another"
-    ]
+    # On a busy machine the node may die before it has begun a trial: then none is lost, and nothing
+    # is said. What is said where one is lost has a test of its own below.
+    lost = "a node or an actor of the Ray cluster died; its trials run again on another"
+    assert said["warnings"] in ([], [lost])
     local = run_scan(small_plan, workers=1)
     assert everything(Study.open(folder / "scan")) == everything(local)
 
