@@ -1,0 +1,76 @@
+"""Resizing only what the crop keeps, against torchvision's two transforms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchvision.transforms import v2
+
+from normscope.images.originals import find_originals, some_pixels
+from normscope.images.resize_crop import exact_factor, resize_and_crop
+from normscope.images.resizing import resized
+
+
+def torchvisions(pixels: torch.Tensor, resize: int, crop: int) -> torch.Tensor:
+    return v2.Compose([v2.Resize(resize, antialias=True), v2.CenterCrop(crop)])(pixels)
+
+
+@given(
+    st.integers(8, 500), st.integers(8, 500), st.sampled_from([1, 3, 4]), st.integers(8, 300),
+    st.data(), st.booleans(),
+)  # fmt: skip
+@settings(max_examples=300, deadline=None)
+def test_bits_are_torchvisions(height, width, channels, resize, data, interleaved):
+    crop = data.draw(st.integers(1, resize))
+    rng = np.random.default_rng(height * width + resize)
+    array = rng.integers(0, 256, (1, height, width, channels), dtype=np.uint8)
+    pixels = torch.from_numpy(array).permute(0, 3, 1, 2)
+    pixels = pixels if interleaved else pixels.contiguous()
+    if resize * max(height, width) // min(height, width) > 3000:
+        return
+    expected = torchvisions(pixels, resize, crop)
+    found = resize_and_crop(pixels, resize, crop)
+    if found is not None:
+        assert torch.equal(found, expected)
+    whole, _ = resized(pixels.numpy(), None, resize, crop)
+    assert np.array_equal(whole, expected.numpy())
+
+
+def test_what_cannot_be_spared():
+    pixels = torch.zeros(1, 3, 300, 400, dtype=torch.uint8)
+    assert resize_and_crop(pixels, 200, 201) is None  # torchvision pads here
+    assert resize_and_crop(pixels, 300, 100) is None  # nothing to resize
+    # The crop ends where the image would end if it were not resized.
+    assert resize_and_crop(torch.zeros(1, 4, 666, 134, dtype=torch.uint8), 200, 68) is None
+    assert resize_and_crop(pixels, 256, 224) is not None
+
+
+def test_most_sizes_have_an_exact_factor():
+    sizes = range(200, 1200)
+    found = [exact_factor(size, 256) for size in sizes]
+    assert all(1 / f == size / 256 for f, size in zip(found, sizes, strict=True) if f is not None)
+    assert sum(f is not None for f in found) > 850
+
+
+def test_photographs(real_data):
+    originals = find_originals(real_data / "imagenet-sample")
+    spared = 0
+    for image in some_pixels(originals, 60):
+        pixels = torch.from_numpy(image)[None]
+        found = resize_and_crop(pixels, 256, 224)
+        if found is not None:
+            spared += 1
+            assert torch.equal(found, torchvisions(pixels, 256, 224))
+    assert spared > 40
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bicubic"])
+def test_other_interpolations_are_left_to_torchvision(interpolation):
+    array = np.random.default_rng(0).integers(0, 256, (1, 3, 90, 120), dtype=np.uint8)
+    found, _ = resized(array, None, 64, 48, interpolation=interpolation)
+    mode = v2.InterpolationMode(interpolation)
+    expected = v2.Compose([v2.Resize(64, mode, antialias=True), v2.CenterCrop(48)])
+    assert np.array_equal(found, expected(torch.from_numpy(array)).numpy())
