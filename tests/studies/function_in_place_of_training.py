@@ -1,7 +1,7 @@
 """A function with a known optimum in place of training, and a search over it as a command.
 
 Run as a program, it takes a folder, the number of trials, the seconds a trial takes and perhaps a
-database's URL, and searches until the trials are done or it is killed.
+database's URL and the word ``halving``, and searches until the trials are done or it is killed.
 """
 
 from __future__ import annotations
@@ -53,13 +53,15 @@ def main() -> None:
     from normscope.studies.search import Place, PlannedSearch, run_search
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    out, trials, seconds, *storage = sys.argv[1:]
+    out, trials, seconds, *more = sys.argv[1:]
+    halving = "halving" in more
+    storage = [word for word in more if word != "halving"]
     in_process.run_trial = lambda spec, source: evaluate(spec, source, seconds=float(seconds))
     trial = TrialSpec(
         "digits", "", None, "lenet", LENET, MNIST, InitScale(), 0, "cpu", 1, "fp32"
     )  # fmt: skip
     over = parse_ranges(["mean=-1:2", "std=0.05:1:log"])
-    specification = SearchSpec(trial, MNIST, over, "random", int(trials), 2)
+    specification = SearchSpec(trial, MNIST, over, "random", int(trials), 2, halving)
     url = storage[0] if storage else None
     place = Place(workers=1, storage=url, study=url and "shared", grace_seconds=3)
     run_search(PlannedSearch(specification, None, Path(out)), place)

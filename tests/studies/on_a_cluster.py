@@ -55,6 +55,11 @@ def main() -> None:
             train_images=100, sampler="random", out=folder / "search",
         )  # fmt: skip
         run_search(plan_search(options), Place(ray=cluster.address), kill_one_at(4))
+        halving = SearchOptions(
+            over=["mean=-1:2"], trials=6, replicates=0, epochs=4, train_images=100,
+            sampler="random", halving=True, out=folder / "halving",
+        )  # fmt: skip
+        run_search(plan_search(halving), Place(ray=cluster.address))
         said["connected_after"] = ray.is_initialized()
         try:
             run_scan(plan_scan(ScanOptions(threads=4, out=folder / "no")), ray=cluster.address)

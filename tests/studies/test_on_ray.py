@@ -79,6 +79,17 @@ def test_a_search_stores_what_its_specifications_give_though_a_node_dies(on_a_cl
     assert found == {trial.spec: trial.accuracy for trial in local.trials()}
 
 
+def test_halving_on_a_cluster(on_a_cluster, tmp_path):
+    folder, _ = on_a_cluster
+    study = SearchStudy.open(folder / "halving")
+    assert len(study.trials()) + len(study.stopped()) == 6
+    assert study.stopped()
+    options = SearchOptions(over=["mean=0:1"], epochs=1, train_images=100, out=tmp_path / "none")
+    source = plan_search(options).source
+    for trial in [*study.trials(), *study.stopped()]:
+        assert run_trial(trial.spec, source).accuracy == trial.accuracy
+
+
 def test_a_cluster_without_room_for_a_trial(on_a_cluster):
     _, said = on_a_cluster
     # The cluster may not have noticed yet which nodes are lost.

@@ -20,17 +20,18 @@ from tests.studies.function_in_place_of_training import evaluate
 TRIALS = 200
 
 
-def begin(out, *, storage=None, seconds=0.0, trials=TRIALS) -> subprocess.Popen:
+def begin(out, *, storage=None, seconds=0.0, trials=TRIALS, halving=False) -> subprocess.Popen:
     command = [
         sys.executable, "-m", "tests.studies.function_in_place_of_training", str(out), str(trials),
-        str(seconds), *([storage] if storage else []),
+        str(seconds), *([storage] if storage else []), *(["halving"] if halving else []),
     ]  # fmt: skip
     return subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
 
 
 def finished(out, storage=None) -> int:
     try:
-        return len(SearchStudy.open(out, storage).trials())
+        study = SearchStudy.open(out, storage)
+        return len(study.trials()) + len(study.stopped())
     except (NormscopeError, KeyError):  # not begun yet
         return 0
 
@@ -96,3 +97,24 @@ def test_processes_that_begin_at_once_share_one_study(tmp_path, postgresql):
         _, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
     check_exact(SearchStudy.open(tmp_path / "0", postgresql), 30)
+
+
+def test_halving_with_a_process_killed_on_postgresql(tmp_path, postgresql):
+    outs = [tmp_path / f"machine-{i}" for i in range(2)]
+    calls = {"storage": postgresql, "seconds": 0.05, "trials": 60, "halving": True}
+    first, second = (begin(out, **calls) for out in outs)
+    wait_for(lambda: finished(outs[0], postgresql) >= 15)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    _, errors = second.communicate(timeout=200)
+    assert second.returncode == 0, errors
+    study = SearchStudy.open(outs[1], postgresql)
+    ended = study.optuna_study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+    assert Counter(t.user_attrs["slot"] for t in ended) == {str(i): 1 for i in range(60)}
+    assert not study.optuna_study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
+    assert len(study.stopped()) > len(study.trials()) > 0
+    for trial in [*study.trials(), *study.stopped()]:
+        assert trial.accuracy == evaluate(trial.spec, None).accuracy
+    epochs = {trial.spec.recipe.epochs for trial in study.stopped()}
+    assert epochs <= {1, 3, 9}
+    assert {trial.spec.recipe.epochs for trial in study.trials()} == {30}
