@@ -107,9 +107,9 @@ class StackedLeNet:
         fc1 = self._low(w["fc1.weight"])
         # Dropout's factors 1 / kept are left to the products that follow: a factor costs nothing
         # there, and a pass over memory here.
-        features = self._convolve(pixels).relu_().mul_(masks.features)
+        features = _keep_(self._convolve(pixels).relu_(), masks.features)
         hidden = torch.baddbmm(self._low(w["fc1.bias"])[:, None], features, fc1.mT, alpha=1 / KEPT1)
-        hidden = hidden.relu_().mul_(masks.hidden)
+        hidden = _keep_(hidden.relu_(), masks.hidden)
         high = hidden.to(self.rows.dtype)
         logits = torch.baddbmm(w["fc2.bias"][:, None], high, w["fc2.weight"].mT, alpha=1 / KEPT2)
         log_probabilities = F.log_softmax(logits, dim=2)
@@ -163,6 +163,11 @@ class StackedLeNet:
 
     def _low(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._compute)
+
+
+def _keep_(numbers: Tensor, mask: Tensor) -> Tensor:
+    # The same product as with the mask itself, for which a CPU takes four times as long.
+    return numbers.mul_(mask.view(torch.uint8))
 
 
 def _scaled(left: Tensor, right: Tensor, factor: float) -> Tensor:
