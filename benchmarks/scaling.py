@@ -23,7 +23,8 @@ import optuna
 from normscope.studies import search_work
 from normscope.studies.executors import in_process
 from normscope.studies.samplers import SAMPLERS
-from normscope.studies.scan import ScanOptions, plan_scan, run_scan
+from normscope.studies.scan import run_scan
+from normscope.studies.scan_planning import ScanOptions, plan_scan
 from normscope.studies.search import Place, SearchOptions, plan_search, run_search
 from normscope.trials import running
 from normscope.trials.result import TrialResult, pack_bits

@@ -9,7 +9,7 @@ import pytest
 from normscope.cli.app import run
 from normscope.errors import NormscopeError
 from normscope.reports.commands import scan_command, search_command
-from normscope.studies.scan import ScanOptions, plan_scan
+from normscope.studies.scan_planning import ScanOptions, plan_scan
 from normscope.studies.search import SearchOptions, plan_search
 
 SEARCHES = [

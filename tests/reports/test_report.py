@@ -10,7 +10,8 @@ import pytest
 
 import normscope
 from normscope.errors import NormscopeError
-from normscope.studies.scan import ScanOptions, plan_scan, run_scan
+from normscope.studies.scan import run_scan
+from normscope.studies.scan_planning import ScanOptions, plan_scan
 
 WITHOUT_TORCH = """
 import sys

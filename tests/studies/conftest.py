@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from normscope.studies.scan import ScanOptions, plan_scan
+from normscope.studies.scan_planning import ScanOptions, plan_scan
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import ray
 from ray.cluster_utils import Cluster
 
 from normscope.errors import NormscopeError
-from normscope.studies.scan import ScanOptions, plan_scan, run_scan
+from normscope.studies.scan import run_scan
+from normscope.studies.scan_planning import ScanOptions, plan_scan
 from normscope.studies.search import Place, SearchOptions, plan_search, run_search
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.1"}

@@ -16,7 +16,8 @@ import normscope
 from normscope.errors import NormscopeError
 from normscope.images.splits import with_train_images
 from normscope.studies.estimate import estimate
-from normscope.studies.scan import default_folder, plan_again, plan_scan, run_scan
+from normscope.studies.scan import run_scan
+from normscope.studies.scan_planning import default_folder, plan_again, plan_scan
 from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study
 from normscope.trials.running import run_trial

@@ -16,7 +16,7 @@ from normscope.init_scale import InitScale
 from normscope.normalization import NONE, Normalization
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.executors.stacked import Stacked
-from normscope.studies.scan import ScanOptions, plan_scan
+from normscope.studies.scan_planning import ScanOptions, plan_scan
 from normscope.trials.fast import rounds
 from normscope.trials.fast.rounds import train_many, train_rounds
 from normscope.trials.fast.training import train_fast

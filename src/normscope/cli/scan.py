@@ -12,7 +12,7 @@ from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.progress import progress
 
 if TYPE_CHECKING:
-    from normscope.studies.scan import PlannedScan
+    from normscope.studies.scan_planning import PlannedScan
     from normscope.studies.specification import ScanSpec
 
 EXAMPLE = "Example: normscope scan mnist --mean -2:3:7 --std 0.02:2:7:log --seeds 3 --epochs 2"
@@ -99,7 +99,8 @@ def scan(
 
     from normscope.errors import NormscopeError
     from normscope.studies.by_name import by_name
-    from normscope.studies.scan import ScanOptions, plan_again, plan_scan, run_scan
+    from normscope.studies.scan import run_scan
+    from normscope.studies.scan_planning import ScanOptions, plan_again, plan_scan
     from normscope.studies.specification import ScanSpec
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

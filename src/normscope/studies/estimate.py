@@ -14,7 +14,7 @@ from normscope.studies.study import Study
 
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
-    from normscope.studies.scan import PlannedScan
+    from normscope.studies.scan_planning import PlannedScan
     from normscope.studies.specification import ScanSpec
 
 MEASURED_STEPS = 8

@@ -223,7 +223,7 @@ def plan_search(options: SearchOptions) -> PlannedSearch:
     Returns:
         The planned search.
     """
-    from normscope.studies.scan import ScanOptions, plan_scan
+    from normscope.studies.scan_planning import ScanOptions, plan_scan
 
     over, at = _over_and_at(options)
     # What all trials share is prepared as for a scan, of which this is one cell.
@@ -309,7 +309,7 @@ def _usual_name(place: Place, plan: PlannedSearch) -> str | None:
 
 
 def _usual_folder(specification: SearchSpec) -> Path:
-    from normscope.studies.scan import default_folder
+    from normscope.studies.scan_planning import default_folder
 
     folder = default_folder(specification.trial.source, specification.trial.model)
     return folder.with_name(f"{folder.name}-search")
