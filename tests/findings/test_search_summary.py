@@ -81,6 +81,14 @@ def test_unfinished_searches(searched, tmp_path):
     assert "one seed each, so this is a maximum of noise" in summary.sentence
     names = {path.name for path in (tmp_path / "few" / "figures").iterdir()}
     assert names == {"history.png"}
+    one = SearchOptions(
+        over=["mean=-1:2", "std=0.1:1"], trials=1, replicates=0, epochs=1, out=tmp_path / "one"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(in_process, "run_trial", evaluate)
+        run_search(plan_search(one), Place(workers=1))
+    report_search(tmp_path / "one")
+    assert [path.name for path in (tmp_path / "one" / "figures").iterdir()] == ["history.png"]
 
 
 def test_an_honest_choice_is_unbiased_where_a_maximum_is_not():

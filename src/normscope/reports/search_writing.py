@@ -64,7 +64,8 @@ def write_search_report(study: SearchStudy) -> SearchSummary:
     figures.mkdir(exist_ok=True)
     history = search_history(study, summary.honest_best)
     save_figure(draw_search_history(history), figures / "history.png")
-    if len(study.specification.over) > 1:
+    # One finished trial has neither neighbours nor a better one, so there is nothing to map.
+    if len(study.specification.over) > 1 and summary.trials > 1:
         save_figure(draw_search_contours(search_contours(study)), figures / "contours.png")
         coordinates = search_coordinates(study)
         save_figure(draw_search_coordinates(coordinates), figures / "parallel_coordinates.png")
