@@ -33,7 +33,7 @@ def test_help_has_an_example(capsys, command):
 def test_train_prints_a_sentence(capsys):
     assert run(["train", *SMALL, "--norm", "half"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("lenet on digits under 0.5/0.5, recipe lenet, 1 epochs, seed 0: test")
+    assert out.startswith("lenet on digits under 0.5/0.5, recipe lenet, 1 epoch, seed 0: test")
 
 
 def test_train_json_is_alone_on_standard_output(capsys):
@@ -41,7 +41,7 @@ def test_train_json_is_alone_on_standard_output(capsys):
     data = json.loads(capsys.readouterr().out)
     assert data.keys() >= {
         "accuracy", "loss", "diverged", "seconds", "precision", "device", "history",
-        "specification", "environment", "first_layer",
+        "specification", "environment", "first_layer", "outcome", "steps_to", "curve", "steps",
     }  # fmt: skip
     assert data["specification"]["normalization"] == "0/1"
     assert data["specification"]["seed"] == 7

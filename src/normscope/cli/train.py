@@ -11,7 +11,7 @@ from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.progress import progress
 
 if TYPE_CHECKING:
-    from normscope.trials.result import Epoch, FinishedTrial
+    from normscope.trials.result import Epoch, FinishedTrial, TrialResult
 
 EXAMPLE = "Example: normscope train mnist --epochs 1 --mean 0.1307 --std 0.3081"
 
@@ -113,12 +113,37 @@ def _sentence(finished: FinishedTrial) -> str:
             f"{under}, frozen, not trained: accuracy {result.accuracy:.4f} on "
             f"{result.test_images} images in {result.seconds:.1f} s."
         )
+    epochs = len(result.history)
     return (
-        f"{under}, recipe {spec.recipe.name}, "
-        f"{len(result.history)} epochs, seed {spec.seed}: test accuracy {result.accuracy:.4f} "
-        f"in {result.seconds:.1f} s."
-    )
+        f"{under}, recipe {spec.recipe.name}, {epochs} epoch{'' if epochs == 1 else 's'}, "
+        f"seed {spec.seed}: test accuracy {result.accuracy:.4f} in {result.seconds:.1f} s. "
+        f"{_fate(result)}"
+    ).rstrip()
+
+
+def _fate(result: TrialResult) -> str:
+    if result.outcome == "learned":
+        return "It learned, and its curve has settled."
+    if result.outcome == "still learning":
+        return "It is still learning: more epochs would raise the accuracy."
+    if result.outcome == "stuck":
+        return f"It is stuck: no better than always giving one answer ({result.chance:.4f})."
+    if result.outcome == "died":
+        return (
+            f"It died within {result.died_at} steps: its answer no longer depends on the image, "
+            "and no further step can change that."
+        )
+    # That it diverged is said on standard error, with --json too.
+    return ""
 
 
 def _as_json(finished: FinishedTrial) -> dict[str, object]:
-    return {**finished.result.to_json(), "specification": finished.spec.to_json()}
+    from normscope.trials.outcome import MARGIN
+
+    result = finished.result
+    reached = result.steps_to(result.accuracy - MARGIN) if result.curve else None
+    return {
+        **result.to_json(),
+        "steps_to": reached,
+        "specification": finished.spec.to_json(),
+    }

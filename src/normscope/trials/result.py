@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normscope.trials import outcome as outcomes
+
 if TYPE_CHECKING:
+    from normscope.trials.outcome import Outcome
     from normscope.trials.spec import TrialSpec
 
 
@@ -63,6 +66,14 @@ class TrialResult:
         first_layer: Mean and std of the first layer's weights and biases, ``initial`` and
             ``final``.
         environment: Versions, hardware and commit at the time it ran.
+        outcome: What became of its training, one of ``Outcome``. None for a frozen network, and
+            like the fields below for a trial that an earlier version stored.
+        curve: Pairs of a step and the accuracy after it: on some images within the first epoch, on
+            the whole split that the recipe chooses on when an epoch ends.
+        curve_images: How many images that split has.
+        steps: Training steps, those after a proved death included.
+        chance: Share of the most frequent class among the test labels.
+        died_at: The step by which its death was proved.
     """
 
     accuracy: float
@@ -76,6 +87,12 @@ class TrialResult:
     test_images: int
     first_layer: dict[str, dict[str, float | None]]
     environment: dict[str, Any]
+    outcome: Outcome | None = None
+    curve: list[list[float]] = field(default_factory=list)
+    curve_images: int | None = None
+    steps: int | None = None
+    chance: float | None = None
+    died_at: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name.
@@ -92,6 +109,17 @@ class TrialResult:
             bool, shape ``(test_images,)``.
         """
         return unpack_bits(self.correct, self.test_images)
+
+    def steps_to(self, accuracy: float) -> int | None:
+        """The first step at which the curve reaches an accuracy.
+
+        Args:
+            accuracy: The one to reach.
+
+        Returns:
+            The step, interpolated between the curve's points; None where it is never reached.
+        """
+        return outcomes.steps_to(self.curve, accuracy)
 
 
 @dataclass(frozen=True)
@@ -118,6 +146,31 @@ class FinishedTrial:
             return self.result.accuracy
         seen = history[-1]["validation_accuracy"]
         return self.result.accuracy if seen is None else seen
+
+    def outcome(self, margin: float) -> Outcome | None:
+        """What became of the training where another gain than 0.002 matters.
+
+        Args:
+            margin: The smallest gain that does.
+
+        Returns:
+            As the result has it, but ``learned`` and ``still learning`` by this margin. A survival
+            trial keeps its own: it was not meant to settle.
+        """
+        result = self.result
+        settling = result.outcome in {"learned", "still learning"}
+        if self.spec.survival or not settling:
+            return result.outcome
+        assert result.chance is not None
+        assert result.curve_images is not None
+        return outcomes.judge(
+            result.curve,
+            accuracy=result.accuracy,
+            test_images=result.test_images,
+            chance=result.chance,
+            curve_images=result.curve_images,
+            margin=margin,
+        )
 
 
 def pack_bits(bits: np.ndarray) -> str:

@@ -62,10 +62,24 @@ def torch_seeded(seed: int, device: str) -> Iterator[None]:
     Yields:
         Nothing; afterwards the generators are as they were before.
     """
+    with unchanged_draws(device):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def unchanged_draws(device: str) -> Iterator[None]:
+    """Let nothing that is drawn from torch's own generator for a while shift what follows.
+
+    Args:
+        device: Its generator is kept too.
+
+    Yields:
+        Nothing; afterwards the generators are as they were before.
+    """
     on_cpu = device == "cpu"
     devices = [] if on_cpu else [torch.get_device_module(device).current_device()]
     with torch.random.fork_rng(devices, device_type="cuda" if on_cpu else device):
-        torch.manual_seed(seed)
         yield
 
 

@@ -37,9 +37,12 @@ class TrialSpec:
         images: What is done to each image.
         half_width: A frozen network is tested until its accuracy is known this well; None tests it
             on every image.
+        survival: Whether it is trained only until it has left chance for good, is proved dead, or
+            its epochs end.
 
     Raises:
-        NormscopeError: If the seed or the number of threads is out of range.
+        NormscopeError: If the seed or the number of threads is out of range, or a survival trial
+            trains nothing.
     """
 
     source: str
@@ -57,6 +60,7 @@ class TrialSpec:
     options: ModelOptions = field(default_factory=ModelOptions)
     images: ImageTransform = field(default_factory=ImageTransform)
     half_width: float | None = None
+    survival: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
@@ -69,9 +73,14 @@ class TrialSpec:
                 f"threads must be at least 1, got {self.threads}. Give a larger number."
             )
         check_half_width(self.half_width, self.recipe)
+        if self.survival and not self.recipe.trains:
+            raise NormscopeError(
+                "a survival trial must be used with a recipe that trains, got "
+                f"{self.recipe.name}. Choose another --recipe."
+            )
 
     def to_json(self) -> dict[str, Any]:
-        """Every field as JSON has it; those of the last three that say nothing are left out.
+        """Every field as JSON has it; those of the last four that say nothing are left out.
 
         Returns:
             A mapping that ``from_json`` reads back.
@@ -90,6 +99,7 @@ class TrialSpec:
             "precision": self.precision,
             "trainer": self.trainer,
             **optional_to_json(self.options, self.images, self.half_width),
+            **({"survival": True} if self.survival else {}),
         }
 
     @classmethod

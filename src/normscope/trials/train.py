@@ -6,23 +6,29 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau, StepLR
 
 from normscope.models.first_layer import describe_first_layer
 from normscope.trials.augmentation import Augmentation
-from normscope.trials.environment import describe_environment
+from normscope.trials.course import Course, Looks
 from normscope.trials.network import build_network, training_batches
 from normscope.trials.pixels import ResidentImages
 from normscope.trials.recipe import SGD_MOMENTUM
-from normscope.trials.result import Epoch, TrialResult, finite_or_none, pack_bits
-from normscope.trials.seeding import Generators, generators, threads, torch_seeded
+from normscope.trials.result import Epoch, TrialResult
+from normscope.trials.seeding import (
+    Generators,
+    generators,
+    threads,
+    torch_seeded,
+    unchanged_draws,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from torch import Tensor, nn
 
     from normscope.images.decoded import DecodedSource
@@ -48,7 +54,7 @@ def train(
 
     Returns:
         What the trial gave. A training that diverges stops after the epoch in which it did and is
-        tested as it is.
+        tested as it is; a survival trial stops as soon as it is known whether it lives.
     """
     start = time.perf_counter()
     seeds = generators(spec.seed)
@@ -57,21 +63,14 @@ def train(
         initial = describe_first_layer(first_layer)
         model.to(spec.device)
         torch.manual_seed(seeds.dropout)
-        history = _fit(model, spec, source, seeds, on_epoch)
-        test = evaluate(model, ResidentImages(source.test, source.scale, spec))
-        return TrialResult(
-            accuracy=test.accuracy,
-            loss=finite_or_none(test.loss),
-            diverged=not (np.isfinite(test.loss) and np.isfinite(history[-1].train_loss)),
-            seconds=time.perf_counter() - start,
-            precision=spec.precision,
-            device=spec.device,
-            history=[epoch.to_json() for epoch in history],
-            correct=pack_bits(test.correct),
-            test_images=len(test.correct),
-            first_layer={"initial": initial, "final": describe_first_layer(first_layer)},
-            environment=describe_environment(spec.device),
-        )
+        course = Course(Looks(spec, source), spec.survival)
+        _fit(model, spec, source, seeds, course, on_epoch)
+        tested = source.test
+        if course.looks.tested is not None:
+            tested = tested.take(course.looks.tested)
+        test = evaluate(model, ResidentImages(tested, source.scale, spec))
+        layers = {"initial": initial, "final": describe_first_layer(first_layer)}
+        return course.result(spec, test, layers, time.perf_counter() - start)
 
 
 def _fit(
@@ -79,18 +78,29 @@ def _fit(
     spec: TrialSpec,
     source: DecodedSource,
     seeds: Generators,
+    course: Course,
     on_epoch: Callable[[Epoch], None] | None,
-) -> list[Epoch]:
-    recipe = spec.recipe
+) -> None:
+    recipe, looks = spec.recipe, course.looks
     images = ResidentImages(source.train, source.scale, spec)
     validation = (
         ResidentImages(source.validation, source.scale, spec) if source.validation else None
     )
     test = ResidentImages(source.test, source.scale, spec) if recipe.selection == "test" else None
+    looked_at = source.test if looks.split == "test" or not source.validation else source.validation
+    probe = ResidentImages(looked_at.take(looks.indices), source.scale, spec)
     augmentation = Augmentation(recipe.padding, seeds.augmentation) if recipe.augment else None
     optimizer = _optimizer(recipe, model)
     schedule = _schedule(recipe, optimizer)
-    history: list[Epoch] = []
+
+    def after_step() -> bool:
+        course.step += 1
+        if looks.due(course.step, len(course.history) + 1):
+            with unchanged_draws(spec.device):
+                course.probed(evaluate(model, probe))
+            model.train()
+        return course.decided
+
     for number in range(1, recipe.epochs + 1):
         start = time.perf_counter()
         indices = (
@@ -99,9 +109,10 @@ def _fit(
             else torch.arange(len(images))
         )
         batches = training_batches(indices, recipe.batch_size, model)
-        loss = _train_epoch(model, images, batches, optimizer, augmentation)
-        on_validation = evaluate(model, validation) if validation else None
-        on_test = evaluate(model, test) if test else None
+        loss = _train_epoch(model, images, batches, optimizer, augmentation, after_step)
+        whole = not course.decided
+        on_validation = evaluate(model, validation) if validation and whole else None
+        on_test = evaluate(model, test) if test and whole else None
         chosen_on = on_test or on_validation
         if isinstance(schedule, ReduceLROnPlateau):
             schedule.step(chosen_on.accuracy if chosen_on else 0.0)
@@ -115,12 +126,11 @@ def _fit(
             test_loss=on_test.loss if on_test else None,
             test_accuracy=on_test.accuracy if on_test else None,
         )
-        history.append(epoch)
+        course.ended_epoch(epoch)
         if on_epoch:
             on_epoch(epoch)
-        if not np.isfinite(loss):
+        if course.diverged or course.decided:
             break
-    return history
 
 
 def _optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
@@ -145,9 +155,11 @@ def _train_epoch(
     batches: list[Tensor],
     optimizer: torch.optim.Optimizer,
     augmentation: Augmentation | None,
+    after_step: Callable[[], bool],
 ) -> float:
     model.train()
     total = torch.zeros((), dtype=torch.float64, device=images.device)
+    trained_on = 0
     for batch in batches:
         pixels, labels = images.batch(batch, augmentation)
         optimizer.zero_grad()
@@ -157,7 +169,10 @@ def _train_epoch(
         loss.backward()
         optimizer.step()
         total += loss.detach() * len(batch)
-    return total.item() / sum(map(len, batches))
+        trained_on += len(batch)
+        if after_step():
+            break
+    return total.item() / trained_on
 
 
 @dataclass(frozen=True)

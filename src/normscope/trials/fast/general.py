@@ -12,11 +12,13 @@ from normscope.trials.fast.memory import EVALUATION_BATCH
 from normscope.trials.fast.optimizers import open_optimizer
 from normscope.trials.network import build_network, training_batches
 from normscope.trials.pixels import ResidentImages
+from normscope.trials.seeding import unchanged_draws
 from normscope.trials.train import Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    import numpy as np
     from torch import Tensor
 
     from normscope.images.decoded import DecodedSource
@@ -61,50 +63,73 @@ class ModelLearner:
         if source.validation is not None:
             self._others["validation"] = ResidentImages(source.validation, source.scale, spec)
         self.images = len(self._train)
+        self._trained_on = 0
+        self._total = torch.zeros((), dtype=torch.float64, device=self._train.device)
 
-    def train_epoch(self, indices: Tensor, rates: Sequence[float]) -> list[float]:
+    def train_epoch(
+        self, indices: Tensor, rates: Sequence[float], after_step: Callable[[], bool]
+    ) -> None:
         """Train on every image once; see ``Learner``.
 
         Args:
             indices: The order of the images.
             rates: One learning rate.
-
-        Returns:
-            Mean cross-entropy over the images as they were trained on.
+            after_step: Called after every step; ends the epoch there where it returns True.
         """
         self._model.train()
         self._optimizer.set_rates(list(rates) * len(self._parameters))
-        total = torch.zeros((), dtype=torch.float64, device=self._train.device)
+        self._total.zero_()
+        self._trained_on = 0
         for batch in training_batches(indices, self._batch_size, self._model):
             pixels, labels = self._train.batch(batch, self._augmentation)
             self._model.zero_grad(set_to_none=True)
             loss = F.cross_entropy(self._output(pixels), labels)
             loss.backward()
             self._optimizer.step([_gradient(parameter) for parameter in self._parameters])
-            total += loss.detach() * len(batch)
-        return [total.item() / len(indices)]
+            self._total += loss.detach() * len(batch)
+            self._trained_on += len(batch)
+            if after_step():
+                break
 
-    @torch.inference_mode()
-    def evaluate(self, split: str) -> list[Evaluation]:
+    def losses(self) -> list[float]:
+        """How it does on the epoch's images; see ``Learner``.
+
+        Returns:
+            One mean cross-entropy.
+        """
+        return [self._total.item() / self._trained_on]
+
+    def evaluate(self, split: str, chosen: np.ndarray | None = None) -> list[Evaluation]:
         """Test without training; see ``Learner``.
 
         Args:
             split: ``"validation"`` or ``"test"``.
+            chosen: Indices of the images to test on; None for all.
 
         Returns:
             How it does.
         """
+        if chosen is None:
+            return self._evaluated(split, torch.arange(len(self._others[split])))
+        # In the midst of an epoch, which must not notice.
+        with unchanged_draws(self._train.device.type):
+            seen = self._evaluated(split, torch.from_numpy(chosen))
+        self._model.train()
+        return seen
+
+    @torch.inference_mode()
+    def _evaluated(self, split: str, indices: Tensor) -> list[Evaluation]:
         self._model.eval()
         images = self._others[split]
         loss = torch.zeros((), dtype=torch.float64, device=images.device)
         correct = []
-        for batch in torch.arange(len(images)).split(EVALUATION_BATCH):
+        for batch in indices.split(EVALUATION_BATCH):
             pixels, labels = images.batch(batch)
             output = self._output(pixels)
             loss += F.cross_entropy(output, labels, reduction="sum")
             correct.append(output.argmax(dim=1) == labels)
         right = torch.cat(correct).cpu().numpy()
-        return [Evaluation(float(right.mean()), loss.item() / len(images), right)]
+        return [Evaluation(float(right.mean()), loss.item() / len(right), right)]
 
     def first_layers(self) -> list[Numbers]:
         """Its first layer as it is.

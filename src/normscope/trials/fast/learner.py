@@ -6,18 +6,19 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import torch
 
-from normscope.trials.environment import describe_environment
+from normscope.trials.course import Course, Looks
 from normscope.trials.fast.schedules import open_schedule
-from normscope.trials.result import Epoch, TrialResult, finite_or_none, pack_bits
+from normscope.trials.result import Epoch, TrialResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from torch import Tensor
 
+    from normscope.images.decoded import DecodedSource
     from normscope.trials.recipe import Recipe
     from normscope.trials.spec import TrialSpec
     from normscope.trials.train import Evaluation
@@ -38,23 +39,32 @@ class Learner(Protocol):
     images: int
     initial: list[Numbers]
 
-    def train_epoch(self, indices: Tensor, rates: Sequence[float]) -> list[float]:
+    def train_epoch(
+        self, indices: Tensor, rates: Sequence[float], after_step: Callable[[], bool]
+    ) -> None:
         """Train on every image once.
 
         Args:
             indices: The order of the images.
             rates: One learning rate a model.
-
-        Returns:
-            Mean cross-entropy of each model over the images as they were trained on.
+            after_step: Called after every step; ends the epoch there where it returns True.
         """
         ...
 
-    def evaluate(self, split: str) -> list[Evaluation]:
-        """Test without training.
+    def losses(self) -> list[float]:
+        """How the models do on the images of the epoch as they were trained on.
+
+        Returns:
+            Mean cross-entropy of each model so far.
+        """
+        ...
+
+    def evaluate(self, split: str, chosen: np.ndarray | None = None) -> list[Evaluation]:
+        """Test without training, and without changing what is drawn afterwards.
 
         Args:
             split: ``"validation"`` or ``"test"``.
+            chosen: Indices of the images to test on; None for all.
 
         Returns:
             How each model does.
@@ -71,11 +81,11 @@ class Learner(Protocol):
 
 
 @dataclass
-class _Course:
-    """One model's way through the epochs."""
+class _Trained:
+    """One model's course, and what it gave once it has ended."""
 
+    course: Course
     schedule: Any
-    history: list[Epoch]
     test: Evaluation | None = None
     final: Numbers | None = None
 
@@ -83,8 +93,8 @@ class _Course:
 def fit(
     learner: Learner,
     spec: TrialSpec,
+    source: DecodedSource,
     order: torch.Generator,
-    has_validation: bool,
     on_epoch: Callable[[Epoch], None] | None,
 ) -> list[TrialResult]:
     """Train and test, as the plain trainer does.
@@ -92,48 +102,108 @@ def fit(
     Args:
         learner: The models.
         spec: A trial of theirs; all share its recipe, device and precision.
+        source: Their images.
         order: Draws the order of the images.
-        has_validation: Whether there is a validation split.
         on_epoch: Called with the first model's epochs.
 
     Returns:
         One result a model, its seconds the model's share of the time taken here. A model that
-        diverges is tested after the epoch in which it did.
+        diverges is tested after the epoch in which it did, one of a survival trial as soon as it
+        is known whether it lives.
     """
-    start = time.perf_counter()
-    recipe = spec.recipe
-    courses = [_Course(open_schedule(recipe), []) for _ in range(learner.models)]
-    for number in range(1, recipe.epochs + 1):
-        epoch_start = time.perf_counter()
-        rates = [course.schedule.rate for course in courses]
-        losses = learner.train_epoch(_order(learner.images, recipe, order), rates)
-        validation = learner.evaluate("validation") if has_validation else None
+    return _Fitting(learner, spec, source, on_epoch).results(order)
+
+
+class _Fitting:
+    def __init__(
+        self,
+        learner: Learner,
+        spec: TrialSpec,
+        source: DecodedSource,
+        on_epoch: Callable[[Epoch], None] | None,
+    ) -> None:
+        self._start = self._epoch_start = time.perf_counter()
+        self._learner, self._spec, self._on_epoch = learner, spec, on_epoch
+        self._has_validation = source.validation is not None
+        self._looks = Looks(spec, source)
+        self._models = [
+            _Trained(Course(self._looks, spec.survival), open_schedule(spec.recipe))
+            for _ in range(learner.models)
+        ]
+        self._step, self._number = 0, 0
+
+    def results(self, order: torch.Generator) -> list[TrialResult]:
+        recipe, learner = self._spec.recipe, self._learner
+        for self._number in range(1, recipe.epochs + 1):
+            self._epoch_start = time.perf_counter()
+            rates = [model.schedule.rate for model in self._models]
+            indices = _order(learner.images, recipe, order)
+            learner.train_epoch(indices, rates, self._after_step)
+            if self._all_ended():
+                break
+            self._end_epoch()
+            if self._all_ended():
+                break
+        seconds = (time.perf_counter() - self._start) / learner.models
+        return [
+            _result(model, self._spec, seconds, initial)
+            for model, initial in zip(self._models, learner.initial, strict=True)
+        ]
+
+    def _after_step(self) -> bool:
+        self._step += 1
+        if not self._looks.due(self._step, self._number):
+            return False
+        running = self._running()
+        seen = self._learner.evaluate(self._looks.split, self._looks.indices)
+        for index, model in running.items():
+            model.course.step = self._step
+            model.course.probed(seen[index])
+        decided = {index: model for index, model in running.items() if model.course.decided}
+        if decided:
+            losses, seconds = self._learner.losses(), self._seconds()
+            for index, model in decided.items():
+                self._add_epoch(index, model, Epoch(self._number, losses[index], None, seconds))
+            self._end(decided, None)
+        return self._all_ended()
+
+    def _end_epoch(self) -> None:
+        learner, recipe = self._learner, self._spec.recipe
+        losses = learner.losses()
+        validation = learner.evaluate("validation") if self._has_validation else None
         tests = learner.evaluate("test") if recipe.selection == "test" else None
-        seconds = (time.perf_counter() - epoch_start) / learner.models
-        for index, course in enumerate(courses):
-            if course.test is not None:
-                continue
-            epoch = _epoch(
-                number, losses[index], seconds, _at(validation, index), _at(tests, index)
-            )
-            course.history.append(epoch)
-            chosen_on = _at(tests, index) or _at(validation, index)
-            course.schedule.step(chosen_on.accuracy if chosen_on else 0.0)
-            if on_epoch and index == 0:
-                on_epoch(epoch)
-        ended = [c for c in courses if c.test is None and _has_ended(c, recipe)]
+        seconds, running = self._seconds(), self._running()
+        for index, model in running.items():
+            on_validation, on_test = _at(validation, index), _at(tests, index)
+            model.course.step = self._step
+            chosen_on = on_test or on_validation
+            model.schedule.step(chosen_on.accuracy if chosen_on else 0.0)
+            epoch = _epoch(self._number, losses[index], seconds, on_validation, on_test)
+            self._add_epoch(index, model, epoch)
+        last = self._number == recipe.epochs
+        ended = {i: model for i, model in running.items() if last or model.course.diverged}
         if ended:
-            tests, finals = tests or learner.evaluate("test"), learner.first_layers()
-            for course in ended:
-                index = courses.index(course)
-                course.test, course.final = tests[index], finals[index]
-        if all(course.test is not None for course in courses):
-            break
-    seconds = (time.perf_counter() - start) / learner.models
-    return [
-        _result(course, spec, seconds, initial)
-        for course, initial in zip(courses, learner.initial, strict=True)
-    ]
+            self._end(ended, tests if self._looks.tested is None else None)
+
+    def _end(self, ended: dict[int, _Trained], tests: list[Evaluation] | None) -> None:
+        tests = tests or self._learner.evaluate("test", self._looks.tested)
+        finals = self._learner.first_layers()
+        for index, model in ended.items():
+            model.test, model.final = tests[index], finals[index]
+
+    def _add_epoch(self, index: int, model: _Trained, epoch: Epoch) -> None:
+        model.course.ended_epoch(epoch)
+        if self._on_epoch and index == 0:
+            self._on_epoch(epoch)
+
+    def _running(self) -> dict[int, _Trained]:
+        return {i: model for i, model in enumerate(self._models) if model.test is None}
+
+    def _all_ended(self) -> bool:
+        return not self._running()
+
+    def _seconds(self) -> float:
+        return (time.perf_counter() - self._epoch_start) / self._learner.models
 
 
 def _order(images: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
@@ -142,10 +212,6 @@ def _order(images: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
 
 def _at(evaluations: list[Evaluation] | None, index: int) -> Evaluation | None:
     return evaluations[index] if evaluations else None
-
-
-def _has_ended(course: _Course, recipe: Recipe) -> bool:
-    return len(course.history) == recipe.epochs or not np.isfinite(course.history[-1].train_loss)
 
 
 def _epoch(
@@ -165,20 +231,8 @@ def _epoch(
     )
 
 
-def _result(course: _Course, spec: TrialSpec, seconds: float, initial: Numbers) -> TrialResult:
-    test = course.test
-    assert test is not None
-    assert course.final is not None
-    return TrialResult(
-        accuracy=test.accuracy,
-        loss=finite_or_none(test.loss),
-        diverged=not (np.isfinite(test.loss) and np.isfinite(course.history[-1].train_loss)),
-        seconds=seconds,
-        precision=spec.precision,
-        device=spec.device,
-        history=[epoch.to_json() for epoch in course.history],
-        correct=pack_bits(test.correct),
-        test_images=len(test.correct),
-        first_layer={"initial": initial, "final": course.final},
-        environment=describe_environment(spec.device),
-    )
+def _result(model: _Trained, spec: TrialSpec, seconds: float, initial: Numbers) -> TrialResult:
+    assert model.test is not None
+    assert model.final is not None
+    layers = {"initial": initial, "final": model.final}
+    return model.course.result(spec, model.test, layers, seconds)

@@ -133,7 +133,7 @@ def train_stack(
             keep_freed_memory()
             Learner = StackLearner  # noqa: N806 - a class under the other one's name
         learner = Learner(specs, source, seeds, trunk)
-        return fit(learner, first, seeds.order, source.validation is not None, on_epoch)
+        return fit(learner, first, source, seeds.order, on_epoch)
 
 
 def _groups(specs: Sequence[TrialSpec]) -> list[list[TrialSpec]]:

@@ -19,8 +19,9 @@ from normscope.trials.seeding import torch_seeded
 from normscope.trials.train import Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    import numpy as np
     from torch import Tensor
 
     from normscope.images.decoded import DecodedSource, LabelledImages
@@ -71,23 +72,35 @@ class StackLearner:
         self._others = {"test": _Split(source.test, self._device)}
         if source.validation is not None:
             self._others["validation"] = _Split(source.validation, self._device)
+        self._trained_on = 0
         self._total = torch.zeros(self.models, dtype=torch.float64, device=self._device)
 
-    def train_epoch(self, indices: Tensor, rates: Sequence[float]) -> list[float]:
+    def train_epoch(
+        self, indices: Tensor, rates: Sequence[float], after_step: Callable[[], bool]
+    ) -> None:
         """Train on every image once; see ``Learner``.
 
         Args:
             indices: The order of the images.
             rates: One learning rate a model.
-
-        Returns:
-            Mean cross-entropy of each model over the images as they were trained on.
+            after_step: Called after every step; ends the epoch there where it returns True.
         """
         self._optimizer.set_rates(rates)
         self._total.zero_()
+        self._trained_on = 0
         for batch in indices.to(self._device).split(self._batch_size):
             self.step(batch)
-        return (self._total / len(indices)).tolist()
+            self._trained_on += len(batch)
+            if after_step():
+                break
+
+    def losses(self) -> list[float]:
+        """How the models do on the epoch's images; see ``Learner``.
+
+        Returns:
+            Mean cross-entropy of each model.
+        """
+        return (self._total / self._trained_on).tolist()
 
     def step(self, indices: Tensor) -> None:
         """Train on one batch.
@@ -101,11 +114,12 @@ class StackLearner:
         self._optimizer.step(self._stack.gradients)
 
     @torch.inference_mode()
-    def evaluate(self, split: str) -> list[Evaluation]:
+    def evaluate(self, split: str, chosen: np.ndarray | None = None) -> list[Evaluation]:
         """Test without training; see ``Learner``.
 
         Args:
             split: ``"validation"`` or ``"test"``.
+            chosen: Indices of the images to test on; None for all.
 
         Returns:
             How each model does.
@@ -113,7 +127,7 @@ class StackLearner:
         images = self._others[split]
         loss = torch.zeros(self.models, dtype=torch.float64, device=self._device)
         correct = []
-        for batch in torch.arange(len(images), device=self._device).split(EVALUATION_BATCH):
+        for batch in images.chosen(chosen).split(EVALUATION_BATCH):
             pixels, labels = images.batch(batch)
             said = self._stack.log_probabilities(pixels)
             truth = labels.expand(self.models, -1)
@@ -121,7 +135,7 @@ class StackLearner:
             correct.append(said.argmax(dim=2) == truth)
         right = torch.cat(correct, dim=1).cpu().numpy()
         return [
-            Evaluation(float(row.mean()), total / len(images), row)
+            Evaluation(float(row.mean()), total / len(row), row)
             for row, total in zip(right, loss.tolist(), strict=True)
         ]
 
@@ -148,8 +162,10 @@ class _Split:
         self._pixels = shared(images.pixels).permute(0, 2, 3, 1).contiguous().to(device)
         self._labels = shared(images.labels).to(device)
 
-    def __len__(self) -> int:
-        return len(self._labels)
+    def chosen(self, indices: np.ndarray | None) -> Tensor:
+        if indices is None:
+            return torch.arange(len(self._labels), device=self._labels.device)
+        return torch.from_numpy(indices).to(self._labels.device)
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         pixels = self._pixels.index_select(0, indices).permute(0, 3, 1, 2)

@@ -68,4 +68,4 @@ def train_fast(
         augmentation = Augmentation(recipe.padding, seeds.augmentation) if recipe.augment else None
         learner = ModelLearner(spec, source, augmentation)
         torch.manual_seed(seeds.dropout)
-        return fit(learner, spec, seeds.order, source.validation is not None, on_epoch)[0]
+        return fit(learner, spec, source, seeds.order, on_epoch)[0]
