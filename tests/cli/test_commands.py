@@ -43,6 +43,7 @@ def test_train_json_is_alone_on_standard_output(capsys):
         "accuracy", "loss", "diverged", "seconds", "precision", "device", "history",
         "specification", "environment", "first_layer", "outcome", "steps_to", "curve", "steps",
     }  # fmt: skip
+    assert data["steps_to"] <= data["steps"]
     assert data["specification"]["normalization"] == "0/1"
     assert data["specification"]["seed"] == 7
     assert data["history"][0].keys() == {"epoch", "train_loss", "validation_accuracy", "seconds"}

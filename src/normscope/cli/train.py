@@ -123,9 +123,9 @@ def _sentence(finished: FinishedTrial) -> str:
 
 def _fate(result: TrialResult) -> str:
     if result.outcome == "learned":
-        return "It learned, and its curve has settled."
+        return "It learned, and the last third of its epochs changed little."
     if result.outcome == "still learning":
-        return "It is still learning: more epochs would raise the accuracy."
+        return "Its curve has not settled: more --epochs may raise the accuracy."
     if result.outcome == "stuck":
         return f"It is stuck: no better than always giving one answer ({result.chance:.4f})."
     if result.outcome == "died":
@@ -141,7 +141,8 @@ def _as_json(finished: FinishedTrial) -> dict[str, object]:
     from normscope.trials.outcome import MARGIN
 
     result = finished.result
-    reached = result.steps_to(result.accuracy - MARGIN) if result.curve else None
+    # The curve is of the split that the recipe chooses on, which need not be the tested one.
+    reached = result.steps_to(result.curve[-1][1] - MARGIN) if result.curve else None
     return {
         **result.to_json(),
         "steps_to": reached,

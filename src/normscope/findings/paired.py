@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import stats
 
+from normscope.trials.outcome import MARGIN
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-MARGIN = 0.002
 ERROR_RATE = 0.05
 
 Verdict = Literal["equivalent", "better", "worse", "open"]

@@ -127,10 +127,8 @@ class Course:
         """
         self.history.append(epoch)
         self.diverged |= not np.isfinite(epoch.train_loss)
-        on_test = epoch.test_accuracy is not None
-        accuracy = epoch.test_accuracy if on_test else epoch.validation_accuracy
-        if accuracy is not None:
-            self._add_point(accuracy)
+        if epoch.accuracy is not None:
+            self._add_point(epoch.accuracy)
 
     @property
     def decided(self) -> bool:
@@ -181,11 +179,11 @@ class Course:
         if self.survival and not self.diverged and self.died_at is None:
             return "still learning" if self.above >= PROBES_TO_LEAVE else "stuck"
         return judge(
-            self.curve,
+            [epoch.accuracy for epoch in self.history if epoch.accuracy is not None],
             accuracy=test.accuracy,
             test_images=len(test.correct),
             chance=self.looks.chance,
-            curve_images=self.looks.curve_images,
+            epoch_images=self.looks.curve_images,
             diverged=bool(self.diverged),
             died=self.died_at is not None,
         )

@@ -37,6 +37,11 @@ class Epoch:
     test_loss: float | None = None
     test_accuracy: float | None = None
 
+    @property
+    def accuracy(self) -> float | None:
+        """On the split that the recipe looks at: test where it does, else validation."""
+        return self.validation_accuracy if self.test_accuracy is None else self.test_accuracy
+
     def to_json(self) -> dict[str, Any]:
         """Its numbers by name, the test's only where the recipe looks at it.
 
@@ -164,11 +169,11 @@ class FinishedTrial:
         assert result.chance is not None
         assert result.curve_images is not None
         return outcomes.judge(
-            result.curve,
+            [e.get("test_accuracy", e["validation_accuracy"]) for e in result.history],
             accuracy=result.accuracy,
             test_images=result.test_images,
             chance=result.chance,
-            curve_images=result.curve_images,
+            epoch_images=result.curve_images,
             margin=margin,
         )
 
