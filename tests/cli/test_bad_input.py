@@ -149,8 +149,9 @@ def test_out_is_a_file_or_another_study(capsys, tmp_path):
     capsys.readouterr()
     assert run(["scan", *SMALL, *cells, "--std", "2", "--seeds", "1"]) == 2
     assert capsys.readouterr().err == (
-        f"normscope: {tmp_path / 'study'} must hold a study of the same specification, got "
-        "another: std 2 (begun with 1). Choose another --out or repeat the first call.\n"
+        f"normscope: {tmp_path / 'study'} must be given all that its study has, and may be "
+        "given more, got less: std 2 (it also has 1). Ask for all of it, or choose another "
+        "--out.\n"
     )
 
 

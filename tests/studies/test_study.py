@@ -11,7 +11,8 @@ import pytest
 
 from normscope.errors import NormscopeError, SpecificationDiffers, StudyBusy
 from normscope.normalization import IMAGENET
-from normscope.studies.study import Study, locked
+from normscope.studies.locking import locked
+from normscope.studies.study import Study
 from normscope.trials.result import TrialResult
 
 
@@ -66,10 +67,10 @@ def test_the_same_specification_opens_the_study_again(small_plan, result):
 def test_another_specification_is_refused(small_plan):
     Study.create(small_plan.out, small_plan.specification)
     with pytest.raises(SpecificationDiffers) as error:
-        Study.create(small_plan.out, replace(small_plan.specification, seeds=3))
+        Study.create(small_plan.out, replace(small_plan.specification, threads=3))
     assert str(error.value) == (
-        f"{small_plan.out} must hold a study of the same specification, got another: seeds 3 "
-        "(begun with 2). Choose another --out or repeat the first call."
+        f"{small_plan.out} must hold a study of the same specification, got another: threads 3 "
+        "(begun with 1). Choose another --out or repeat the first call."
     )
 
 
@@ -123,7 +124,7 @@ def test_a_file_in_place_of_the_folder(small_plan):
 
 def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path):
     hold = (
-        "import sys; from pathlib import Path; from normscope.studies.study import locked\n"
+        "import sys; from pathlib import Path; from normscope.studies.locking import locked\n"
         "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from normscope.cli.progress import progress
 if TYPE_CHECKING:
     from normscope.studies.scan_planning import PlannedScan
     from normscope.studies.specification import ScanSpec
+    from normscope.studies.study import Study
 
 EXAMPLE = "Example: normscope scan mnist --mean -2:3:7 --std 0.02:2:7:log --seeds 3 --epochs 2"
 
@@ -49,8 +51,23 @@ def scan(
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Replicates of each cell; 3, or 1 where nothing is trained.")
+        int | None,
+        typer.Option(
+            help="Replicates of each cell; 3, or 1 where nothing is trained; more than "
+            "before, or more values on an axis, and the study in the folder grows."
+        ),
     ] = None,
+    survival: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="N more seeds for every cell, each trained only until it has left chance for good "
+            "or is proved dead; minutes in place of hours.",
+        ),
+    ] = 0,
+    first_seed: Annotated[
+        int, typer.Option(help="The first replicate's seed.", rich_help_panel="Trial")
+    ] = 0,
     model: options.Model = "lenet",
     recipe: options.RecipeName = None,
     epochs: options.Epochs = None,
@@ -85,7 +102,11 @@ def scan(
         typer.Option(help="Repeat the scan of this study.toml, in place of the options above."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The study's folder; runs/SOURCE-MODEL by default.")
+        Path | None,
+        typer.Option(
+            help="The study's folder; runs/SOURCE-MODEL by default, or where the --spec of a "
+            "study lies."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run, how long, how much disk.")
@@ -100,7 +121,7 @@ def scan(
     from normscope.errors import NormscopeError
     from normscope.studies.by_name import by_name
     from normscope.studies.scan import run_scan
-    from normscope.studies.scan_planning import ScanOptions, plan_again, plan_scan
+    from normscope.studies.scan_planning import ScanOptions, plan_again, plan_scan, study_beside
     from normscope.studies.specification import ScanSpec
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -116,20 +137,34 @@ def scan(
                 f"--spec must be given without the options that it replaces, got {extra}. "
                 "Leave them out, or edit the file."
             )
-        plan = plan_again(ScanSpec.read_toml(spec), out, root)
+        plan = plan_again(ScanSpec.read_toml(spec), out or study_beside(spec), root)
     note_skipped(plan.source.skipped)
     if dry_run:
         _show_plan(plan, workers, json)
         return
     try:
         with progress("trials") as update:
-            run_scan(plan, workers, update, ray)
+            study = run_scan(plan, workers, update, ray)
     except KeyboardInterrupt:
         note(f"Interrupted. Finished trials are kept in {plan.out}; the same call goes on.")
         raise
+    if not study.specification.seeds:
+        _show_survival(study, json)
+        return
     from normscope.cli.report import show_report
 
     show_report(plan.out, json)
+
+
+def _show_survival(study: Study, json: str | None) -> None:
+    """What a study of survival alone gave, which has no accuracies to conclude from."""
+    outcomes = Counter(str(trial.result.outcome) for trial in study.survival_trials())
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    show(
+        f"{outcomes.total()} trials of survival are finished in {study.folder}: {counts}.",
+        json_target=json,
+    )
+    write_json({"trials": outcomes.total(), "outcomes": dict(sorted(outcomes.items()))}, json)
 
 
 def _channel_axes(given: dict[str, Any]) -> dict[str, str]:
@@ -175,7 +210,12 @@ def _grid(specification: ScanSpec) -> str:
 def _each(specification: ScanSpec) -> str:
     if not specification.recipe.trains:
         return "frozen"
-    return f"{specification.seeds} seeds, {specification.recipe.epochs} epochs each"
+    epochs = specification.recipe.epochs
+    parts = [
+        f"{specification.seeds} seeds, {epochs} epochs each" if specification.seeds else "",
+        f"{specification.survival} seeds for survival alone" if specification.survival else "",
+    ]
+    return " and ".join(part for part in parts if part)
 
 
 def _duration(seconds: float) -> str:

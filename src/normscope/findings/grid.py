@@ -34,7 +34,7 @@ def accuracy_grid(specification: ScanSpec, trials: Iterable[FinishedTrial]) -> x
         dims=(*(axis.name for axis in specification.axes), "seed"),
         coords={
             **{axis.name: list(axis.values) for axis in specification.axes},
-            "seed": list(range(specification.seeds)),
+            "seed": list(specification.seed_numbers()),
         },
         name="accuracy",
     )
@@ -42,7 +42,7 @@ def accuracy_grid(specification: ScanSpec, trials: Iterable[FinishedTrial]) -> x
     for trial in trials:
         place = cells.get(trial.spec.normalization)
         if place is not None:
-            grid[(*place, trial.spec.seed)] = trial.result.accuracy
+            grid[(*place, trial.spec.seed - specification.first_seed)] = trial.result.accuracy
     return grid
 
 

@@ -29,6 +29,8 @@ def scan_command(specification: ScanSpec) -> str:
         **{axis.name: axis.text for axis in specification.axes},
         "norm": specification.base,
         "seeds": specification.seeds if specification.recipe.trains else None,
+        "survival": specification.survival or None,
+        "first-seed": specification.first_seed or None,
         "half-width": specification.half_width,
         "weight-init": scale.weight if scale.weight != 1 else None,
         "bias-init": scale.bias if scale.bias != 1 else None,

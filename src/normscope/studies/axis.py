@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from normscope.errors import NormscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FORMS = "START:STOP:COUNT, START:STOP:COUNT:log or a comma list"
 
@@ -35,6 +39,8 @@ class Axis:
     def parse(cls, name: str, text: str) -> Axis:
         """Read ``START:STOP:COUNT``, ``START:STOP:COUNT:log`` or a comma list.
 
+        A comma list may end in ``:log`` as well, which spaces nothing and says how to draw it.
+
         Args:
             name: What the axis is called, for its errors.
             text: What the user wrote.
@@ -50,9 +56,10 @@ class Axis:
             >>> Axis.parse("std", "0.1:10:3:log").values
             (0.1, 1.0, 10.0)
         """
-        spaced = ":" in text
+        listed = text.removesuffix(":log")
+        spaced = ":" in listed
         try:
-            values, log = _spaced(text) if spaced else (_listed(text), False)
+            values, log = _spaced(text) if spaced else (_listed(listed), listed != text)
         except ValueError:
             raise NormscopeError(
                 f"axis --{name} must be {FORMS}, got '{text}'. Write it like -2:3:15, "
@@ -76,7 +83,7 @@ class Axis:
                 f"axis --{name} must span less than floats can hold, got '{text}'. "
                 "Give closer bounds."
             )
-        if log:
+        if spaced and log:
             inner = np.geomspace(values[0], values[1], int(values[2]))
         elif spaced:
             inner = np.linspace(values[0], values[1], int(values[2]))
@@ -91,6 +98,24 @@ class Axis:
                 "Name each value once."
             )
         return cls(name, numbers, log, text)
+
+    @classmethod
+    def of(cls, name: str, values: Iterable[float], *, log: bool) -> Axis:
+        """An axis of given values, to the last bit.
+
+        Args:
+            name: What it is called.
+            values: At least one, all finite and different.
+            log: Whether it is drawn on a log scale; then all are above 0.
+
+        Returns:
+            The axis, whose text is read back as the same values.
+
+        Example:
+            >>> Axis.of("std", [0.1, 1.0], log=True).text
+            '0.1,1.0:log'
+        """
+        return cls.parse(name, ",".join(map(repr, sorted(values))) + ":log" * log)
 
 
 def _listed(text: str) -> list[float]:

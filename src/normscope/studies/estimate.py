@@ -23,6 +23,8 @@ DATABASE_BYTES = 200_000
 """What an empty study's database takes, beside its trials."""
 
 FIGURE_BYTES = 200_000
+SURVIVAL_STEPS = 150
+"""What most trainings take until it is known whether they live, nearly all below 200."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,18 @@ def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
     """
     from normscope.trials.running import run_trial
 
+    study = Study.find(plan.out)
+    plan = plan.joined(study)
     specification = plan.specification
     planned = specification.trials()
-    begun = (plan.out / "study.db").is_file()
-    remaining = plan.remaining(Study.open(plan.out) if begun else None)
+    remaining = plan.remaining(study)
     few = _few_images(plan.source, specification.recipe.batch_size)
     recipe = specification.recipe
     # Compiling a frozen network would take longer than the piece that is measured.
     trial = replace(
-        planned[0],
+        specification.trial(specification.data, specification.first_seed),
         recipe=replace(recipe, epochs=min(recipe.epochs, 1)),
-        trainer="fast" if planned[0].trainer == "compiled" else planned[0].trainer,
+        trainer="fast" if specification.trainer == "compiled" else specification.trainer,
     )
     run_trial(trial, few)
     start = time.perf_counter()
@@ -90,9 +93,10 @@ def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
     if recipe.trains:
         images += len(few.train) + len(few.validation or ())
     per_image = once / images
-    seconds_a_trial = specification.recipe.epochs * per_image * (
-        len(plan.source.train) + len(plan.source.validation or ())
-    ) + per_image * len(plan.source.test)
+    trained_on = recipe.epochs * (len(plan.source.train) + len(plan.source.validation or ()))
+    until_known = min(trained_on, SURVIVAL_STEPS * recipe.batch_size)
+    seen = [until_known if trial.survival else trained_on for trial in remaining]
+    spent = [per_image * (images + len(plan.source.test)) for images in seen]
     count = worker_count(specification, max(1, len(remaining)), workers)
     epoch_bytes = sum(len(json.dumps(epoch)) for epoch in result.history)
     trial_bytes = (
@@ -104,7 +108,7 @@ def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
         trials=len(remaining),
         finished=len(planned) - len(remaining),
         workers=count,
-        seconds=seconds_a_trial * np.ceil(len(remaining) / count).item(),
+        seconds=max(sum(spent) / count, max(spent, default=0.0)),
         bytes_=DATABASE_BYTES + 2 * FIGURE_BYTES + int(1.3 * trial_bytes) * len(planned),
     )
 

@@ -9,8 +9,9 @@ from normscope.errors import NormscopeError
 from normscope.ray_connection import ray_cluster
 from normscope.studies.by_name import by_name
 from normscope.studies.executors.opening import open_executor
+from normscope.studies.locking import locked
 from normscope.studies.scan_planning import PlannedScan, ScanOptions, plan_scan
-from normscope.studies.study import Study, locked
+from normscope.studies.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,11 +49,14 @@ def scan(
     half_width: float | None = None,
     channel_axes: Mapping[str, str] | None = None,
     norm: str | None = None,
+    survival: int = 0,
+    first_seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Study:
     """Train a model under every normalization of a grid, each with the same seeds.
 
-    Called again on the same folder, it runs only what has not finished. A script that runs several
+    Called again on the same folder, it runs only what has not finished; with more seeds, or more
+    values on an axis, the study there grows. A script that runs several
     workers must call it under ``if __name__ == "__main__"``, as always with worker processes.
 
     Args:
@@ -88,6 +92,9 @@ def scan(
         channel_axes: Axes of single channels by name, such as ``{"mean-r": "0:1:3"}``; then
             ``mean`` and ``std`` are axes only where they are given.
         norm: What the channels have that no axis varies; the source's own statistics by default.
+        survival: How many more seeds each cell has that are trained only until they have left
+            chance for good or are proved dead; then ``seeds`` may be 0.
+        first_seed: The first replicate's seed.
         on_progress: Called with the finished and the planned number of trials.
 
     Returns:
@@ -126,20 +133,25 @@ def run_scan(
     # A cluster that cannot be reached is found before a folder is made for the study.
     with ray_cluster(ray) if ray else nullcontext(), locked(plan.out):
         study = Study.create(plan.out, plan.specification)
+        plan = plan.joined(study)
         remaining = plan.remaining(study)
         total = len(plan.specification.trials())
+        done = total - len(remaining)
         report = on_progress or (lambda _done, _total: None)
-        report(total - len(remaining), total)
+        report(done, total)
+        if not remaining:
+            return study
         with open_executor(
             plan.source, plan.specification, len(remaining), workers, ray=ray
         ) as executor:
             waiting = list(reversed(remaining))
             for _ in range(min(executor.slots + 1, len(waiting))):
                 executor.submit(waiting.pop())
-            for done in range(total - len(remaining) + 1, total + 1):
+            for _ in remaining:
                 finished = executor.next_finished()
                 if waiting:
                     executor.submit(waiting.pop())
                 study.add(finished.spec, finished.result)
+                done += 1
                 report(done, total)
     return study

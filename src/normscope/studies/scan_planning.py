@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,10 @@ from normscope.errors import NormscopeError
 from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
 from normscope.studies.axis import Axis
+from normscope.studies.growing import grown
 from normscope.studies.parameters import CHANNEL_LETTERS, CHANNEL_PARAMETERS
 from normscope.studies.specification import ScanSpec
+from normscope.studies.study import SPECIFICATION, Study
 from normscope.trials.environment import available_cores
 from normscope.trials.network import check_network
 from normscope.trials.precision import resolve_precision, resolve_trainer, scanning_trainer
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
     from normscope.models.options import ModelOptions
     from normscope.normalization import Normalization
-    from normscope.studies.study import Study
     from normscope.trials.preparation import PreparedSource
     from normscope.trials.spec import TrialSpec
 
@@ -58,6 +59,19 @@ class PlannedScan:
     source: DecodedSource
     out: Path
 
+    def joined(self, study: Study | None) -> PlannedScan:
+        """The scan with the floats of a study that it goes on with, or makes grow.
+
+        Args:
+            study: The study so far, or None before it is begun.
+
+        Returns:
+            The scan as its trials are counted and run.
+        """
+        if study is None:
+            return self
+        return replace(self, specification=grown(self.specification, study.specification, self.out))
+
     def remaining(self, study: Study | None) -> list[TrialSpec]:
         """The trials that have not finished.
 
@@ -67,7 +81,7 @@ class PlannedScan:
         Returns:
             The trials in the order in which they run.
         """
-        finished = {trial.spec.key() for trial in study.trials()} if study else set()
+        finished = {trial.spec.key() for trial in study.every_trial()} if study else set()
         return [spec for spec in self.specification.trials() if spec.key() not in finished]
 
 
@@ -102,6 +116,8 @@ class ScanOptions:
     half_width: float | None = None
     channel_axes: Mapping[str, str] = field(default_factory=dict)
     norm: str | None = None
+    survival: int = 0
+    first_seed: int = 0
 
 
 def plan_scan(
@@ -162,6 +178,8 @@ def plan_scan(
         expected=expected,
         channel_axes=channel_axes,
         base=_base(options, prepared, channel_axes),
+        survival=options.survival,
+        first_seed=options.first_seed,
     )
     return _checked(specification, prepared.source, options.out)
 
@@ -275,3 +293,16 @@ def default_folder(source: str, model: str) -> Path:
     """
     name = f"{Path(source).resolve().name}-{model}"
     return Path("runs") / "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+
+
+def study_beside(path: Path) -> Path | None:
+    """The folder of a ``study.toml`` that lies with its study, which the same scan goes on with.
+
+    Args:
+        path: A specification.
+
+    Returns:
+        The folder; None where the file lies alone, and the study is begun elsewhere.
+    """
+    whole = path.name == SPECIFICATION and Study.find(path.parent) is not None
+    return path.parent if whole else None

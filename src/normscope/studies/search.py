@@ -13,6 +13,7 @@ from normscope.studies.by_name import by_name
 from normscope.studies.claims import GRACE_SECONDS
 from normscope.studies.driving import drive
 from normscope.studies.executors.opening import open_executor
+from normscope.studies.locking import locked
 from normscope.studies.ranges import parse_fixed, parse_ranges
 from normscope.studies.search_presets import SEARCH_PRESETS
 from normscope.studies.search_specification import SearchSpec
@@ -25,7 +26,6 @@ from normscope.studies.search_work import (
     repeated,
 )
 from normscope.studies.storage import open_url
-from normscope.studies.study import locked
 from normscope.trials.single import resolve_normalization
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from optuna.trial import TrialState
 
 from normscope.normalization import HALF
 from normscope.studies.halving import SuccessiveHalving, at_rung, rungs
+from normscope.studies.kept import attributes_of
 from normscope.studies.parameters import NORMALIZATION_PARAMETERS
 from normscope.studies.samplers import make_sampler
-from normscope.studies.study import attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

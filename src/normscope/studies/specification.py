@@ -17,6 +17,9 @@ from normscope.studies.written import SCHEMA, WrittenSpecification
 from normscope.trials.recipe import Recipe
 from normscope.trials.spec import TrialSpec, optional_from_json, optional_to_json
 
+SURVIVAL_SEEDS = 1_000_000
+"""The first seed of survival trials, so that they never share one with a full training."""
+
 
 @dataclass(frozen=True)
 class ScanSpec(WrittenSpecification):
@@ -32,7 +35,8 @@ class ScanSpec(WrittenSpecification):
         init_scale: Factors on the first layer's initialization.
         mean: The grid's means for all channels together, if that is an axis.
         std: The grid's stds likewise, all above 0.
-        seeds: How many replicates each cell has; they are seeded 0, 1, and so on.
+        seeds: How many replicates each cell has; they are seeded one after another from
+            ``first_seed``.
         device: Where trials run.
         threads: CPU threads of each trial.
         precision: What trials are computed in.
@@ -43,9 +47,12 @@ class ScanSpec(WrittenSpecification):
         expected: What the model's library says its weights expect, a reference like ``data``.
         channel_axes: Axes of single channels, such as ``mean-r``.
         base: What channels have that no axis varies.
+        survival: How many more seeds each cell has that are trained only until they have left
+            chance for good or are proved dead.
+        first_seed: The first replicate's seed.
 
     Raises:
-        NormscopeError: If a std is not above 0, or there is no seed.
+        NormscopeError: If a std is not above 0, or the seeds are none, or too many.
     """
 
     kind: ClassVar[str] = "scan"
@@ -70,6 +77,8 @@ class ScanSpec(WrittenSpecification):
     expected: Normalization | None = None
     channel_axes: tuple[Axis, ...] = ()
     base: Normalization | None = None
+    survival: int = 0
+    first_seed: int = 0
 
     def __post_init__(self) -> None:
         for axis in self.axes:
@@ -77,15 +86,30 @@ class ScanSpec(WrittenSpecification):
                 raise NormscopeError(
                     f"every std must be > 0, got --{axis.name} {axis.text}. Start the axis above 0."
                 )
-        if self.seeds < 1:
+        for option, number, least in (
+            ("seeds", self.seeds, 0 if self.survival else 1),
+            ("survival", self.survival, 0),
+            ("first-seed", self.first_seed, 0),
+        ):
+            if number < least:
+                raise NormscopeError(
+                    f"--{option} must be at least {least}, got {number}. Give a larger number."
+                )
+        if self.first_seed + self.seeds > SURVIVAL_SEEDS:
             raise NormscopeError(
-                f"--seeds must be at least 1, got {self.seeds}. Give a larger number."
+                f"seeds must lie below {SURVIVAL_SEEDS}, where those of --survival begin, got "
+                f"{self.seeds} from {self.first_seed} on. Take fewer, or a lower --first-seed."
             )
-        if self.seeds > 1 and not self.recipe.trains:
-            raise NormscopeError(
-                f"--seeds must be 1 with --recipe {self.recipe.name}, which draws nothing at "
-                f"random, got {self.seeds}. Leave it out."
-            )
+        for option, number, usual in (
+            ("seeds", self.seeds, 1),
+            ("survival", self.survival, 0),
+            ("first-seed", self.first_seed, 0),
+        ):
+            if number != usual and not self.recipe.trains:
+                raise NormscopeError(
+                    f"--{option} must be {usual} with --recipe {self.recipe.name}, which draws "
+                    f"nothing at random, got {number}. Leave it out."
+                )
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -108,26 +132,62 @@ class ScanSpec(WrittenSpecification):
             cells[point.normalization] = places
         return cells
 
-    def trials(self) -> list[TrialSpec]:
-        """Every trial of the scan, once.
+    def normalizations(self) -> list[Normalization]:
+        """What is tried, each once.
 
-        The references (the source's own statistics, none, and what the weights expect where that
-        is known) come first, then the cells; all of
-        them with one seed before any with the next, so that an interrupted scan has whole maps.
+        Returns:
+            The references (the source's own statistics, none, and what the weights expect where
+            that is known), then the cells.
+        """
+        references = [self.data, NONE, *([self.expected] if self.expected else [])]
+        return list(dict.fromkeys([*references, *self.cells()]))
+
+    def seed_numbers(self) -> range:
+        """The seeds of the full trainings.
+
+        Returns:
+            One for each replicate.
+        """
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+    def trials(self) -> list[TrialSpec]:
+        """Every trial of the scan, once: the full trainings, then those of survival alone.
+
+        All with one seed come before any with the next, so that an interrupted scan has whole maps.
 
         Returns:
             The trials in the order in which they run.
         """
-        references = [self.data, NONE, *([self.expected] if self.expected else [])]
-        unique = list(dict.fromkeys([*references, *self.cells()]))
-        return [self.trial(n, seed) for seed in range(self.seeds) for n in unique]
+        return [*self.full_trials(), *self.survival_trials()]
 
-    def trial(self, normalization: Normalization, seed: int) -> TrialSpec:
+    def full_trials(self) -> list[TrialSpec]:
+        """The trials that are trained by the whole recipe.
+
+        Returns:
+            The trials in the order in which they run.
+        """
+        every = self.normalizations()
+        return [self.trial(n, seed) for seed in self.seed_numbers() for n in every]
+
+    def survival_trials(self) -> list[TrialSpec]:
+        """The trials that are trained only until it is known whether they live.
+
+        Returns:
+            The trials in the order in which they run.
+        """
+        every = self.normalizations()
+        seeds = range(SURVIVAL_SEEDS, SURVIVAL_SEEDS + self.survival)
+        return [self.trial(n, seed, survival=True) for seed in seeds for n in every]
+
+    def trial(
+        self, normalization: Normalization, seed: int, *, survival: bool = False
+    ) -> TrialSpec:
         """The trial of one normalization and one seed.
 
         Args:
             normalization: What its images are normalized with.
             seed: Its seed.
+            survival: Whether it is trained only until it is known whether it lives.
 
         Returns:
             The trial's full specification.
@@ -148,6 +208,7 @@ class ScanSpec(WrittenSpecification):
             options=self.options,
             images=self.images,
             half_width=self.half_width,
+            survival=survival,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -169,6 +230,8 @@ class ScanSpec(WrittenSpecification):
             "channel_axes": {axis.name: axis.text for axis in self.channel_axes} or None,
             "base": str(self.base) if self.base else None,
             "seeds": self.seeds,
+            "first_seed": self.first_seed or None,
+            "survival": self.survival or None,
             "device": self.device,
             "threads": self.threads,
             "precision": self.precision,
@@ -211,6 +274,8 @@ class ScanSpec(WrittenSpecification):
                 ),
                 base=Normalization.parse(fields["base"]) if "base" in fields else None,
                 seeds=fields["seeds"],
+                first_seed=fields.get("first_seed", 0),
+                survival=fields.get("survival", 0),
                 device=fields["device"],
                 threads=fields["threads"],
                 precision=fields["precision"],

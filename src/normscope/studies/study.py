@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import tomllib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import optuna
-from filelock import FileLock, Timeout
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import StorageInternalError
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
-from normscope.errors import NormscopeError, SpecificationDiffers, StudyBusy
-from normscope.studies.parameters import point_of
+from normscope.errors import NormscopeError
+from normscope.studies.compact import SPECIFICATION, TRIALS, read_trials
+from normscope.studies.growing import grown
+from normscope.studies.kept import attributes_of, finished_trial, point_for_optuna
 from normscope.studies.specification import ScanSpec
 from normscope.studies.storage import written_ahead
-from normscope.trials.result import FinishedTrial, TrialResult
-from normscope.trials.spec import TrialSpec
 from normscope.writing import check_no_file, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from normscope.trials.result import FinishedTrial, TrialResult
+    from normscope.trials.spec import TrialSpec
+
 DATABASE = "study.db"
-SPECIFICATION = "study.toml"
-LOCK = ".lock"
+SURVIVAL = " survival"
+"""What the name of the Optuna study of survival trials ends in."""
 
 
 class Study:
@@ -36,44 +38,54 @@ class Study:
     Attributes:
         folder: Where it lies.
         specification: What it is.
-        optuna_study: The study as Optuna has it, for Optuna's own tools.
+        optuna_study: Its full trainings as Optuna has them, for Optuna's own tools; None where
+            the folder holds an export and no database. Those of survival are in a study beside it.
     """
 
-    def __init__(self, folder: Path, specification: ScanSpec, optuna_study: optuna.Study) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        specification: ScanSpec,
+        optuna_study: optuna.Study | None,
+        *,
+        storage: RDBStorage | None = None,
+        exported: Iterable[FinishedTrial] = (),
+    ) -> None:
         self.folder = folder
         self.specification = specification
         self.optuna_study = optuna_study
+        self._storage = storage
+        self._optuna_survival: optuna.Study | None = None
+        self._exported = list(exported)
 
     @classmethod
     def create(cls, folder: Path, specification: ScanSpec) -> Study:
-        """Begin a study in a folder, or open the one of the same specification there.
+        """Begin a study in a folder, or open the one there, which may grow.
 
         Args:
             folder: Made where it does not exist.
-            specification: What the study is.
+            specification: What the study is; see ``growing.py`` for what it may add to one there.
 
         Returns:
-            The study.
+            The study. Its specification has the floats of the one there.
 
         Raises:
             NormscopeError: If the folder is a file, or cannot be written to.
-            SpecificationDiffers: If it holds a study of another specification.
+            SpecificationDiffers: If it holds a study of another specification, or a larger one.
         """
-        if folder.exists() and not folder.is_dir():
-            raise NormscopeError(
-                f"--out must be a folder, got the file {folder}. Choose another --out."
-            )
-        study = cls._load(folder)
-        if study is not None:
-            differences = specification.differences(study.specification)
-            if differences:
-                raise SpecificationDiffers(
-                    f"{folder} must hold a study of the same specification, got another: "
-                    f"{'; '.join(differences)}. Choose another --out or repeat the first call."
-                )
-            return study
+        check_no_file(folder)
+        begun = cls.find(folder)
+        if begun is not None:
+            specification = grown(specification, begun.specification, folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / SPECIFICATION, specification.to_toml())
+        # Before the database: cut off between them, the larger file passed back in makes it grow.
+        _write_where_changed(folder / SPECIFICATION, specification.to_toml())
+        if begun is not None and begun.optuna_study is not None:
+            if specification != begun.specification:
+                with _readable(folder):
+                    begun.optuna_study.set_user_attr("specification", specification.to_json())
+                begun.specification = specification
+            return begun
         with _readable(folder):
             storage = _storage(folder)
             for name in optuna.get_all_study_names(storage):
@@ -81,10 +93,12 @@ class Study:
             optuna_study = optuna.create_study(
                 storage=storage, study_name=folder.resolve().name, direction="maximize"
             )
+            study = cls(folder, specification, optuna_study, storage=storage)
+            study.adopt(begun.every_trial() if begun is not None else ())
             # Set last: a study without it was cut off while it was being created, and is begun
             # anew.
             optuna_study.set_user_attr("specification", specification.to_json())
-        return cls(folder, specification, optuna_study)
+        return study
 
     @classmethod
     def open(cls, folder: Path) -> Study:
@@ -99,7 +113,7 @@ class Study:
         Raises:
             NormscopeError: If there is no study, or one that this version cannot read.
         """
-        study = cls._load(folder)
+        study = cls.find(folder)
         if study is None:
             raise NormscopeError(
                 f"{folder} must be a study's folder, got none with a study in a {DATABASE}. "
@@ -108,16 +122,30 @@ class Study:
         return study
 
     @classmethod
-    def _load(cls, folder: Path) -> Study | None:
-        if not (folder / DATABASE).is_file():
-            return None
-        with _readable(folder):
-            storage = _storage(folder)
-            for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
-                fields = summary.user_attrs.get("specification")
-                if fields is not None:
-                    study = optuna.load_study(study_name=summary.study_name, storage=storage)
-                    return cls(folder, ScanSpec.from_json(fields), study)
+    def find(cls, folder: Path) -> Study | None:
+        """Open the study in a folder, if there is one.
+
+        Args:
+            folder: Any folder.
+
+        Returns:
+            The study in its database, else the one exported to it; None where there is neither.
+
+        Raises:
+            NormscopeError: If there is one that this version cannot read.
+        """
+        if (folder / DATABASE).is_file():
+            with _readable(folder):
+                storage = _storage(folder)
+                for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
+                    fields = summary.user_attrs.get("specification")
+                    if fields is not None:
+                        study = optuna.load_study(study_name=summary.study_name, storage=storage)
+                        read = ScanSpec.from_json(fields)
+                        return cls(folder, read, study, storage=storage)
+        if (folder / TRIALS).is_file() and (folder / SPECIFICATION).is_file():
+            specification = ScanSpec.read_toml(folder / SPECIFICATION)
+            return cls(folder, specification, None, exported=read_trials(folder / TRIALS))
         return None
 
     def add(self, spec: TrialSpec, result: TrialResult) -> None:
@@ -126,8 +154,11 @@ class Study:
         Args:
             spec: The trial.
             result: What it gave.
+
+        Raises:
+            NormscopeError: If the study is an export, or its database cannot be written.
         """
-        params, distributions = self._optuna_params(spec)
+        params, distributions = point_for_optuna(spec, self.specification)
         trial = create_trial(
             state=TrialState.COMPLETE,
             value=result.accuracy,
@@ -136,31 +167,81 @@ class Study:
             user_attrs=attributes_of(spec, result),
         )
         with _readable(self.folder):
-            self.optuna_study.add_trial(trial)
+            kept_in = self._survival(create=True) if spec.survival else self.optuna_study
+            if kept_in is None:
+                raise NormscopeError(
+                    f"{self.folder} must hold a {DATABASE} to keep trials in, got an export alone. "
+                    "Run the scan on the folder to make one."
+                )
+            kept_in.add_trial(trial)
+
+    def adopt(self, trials: Iterable[FinishedTrial]) -> int:
+        """Keep trials that were finished elsewhere.
+
+        Args:
+            trials: Of this study's specification; those that it does not plan, or has, are left.
+
+        Returns:
+            How many were new.
+        """
+        missing = {spec.key() for spec in self.specification.trials()}
+        missing -= {trial.spec.key() for trial in self.every_trial()}
+        new = 0
+        for trial in trials:
+            key = trial.spec.key()
+            if key in missing:
+                self.add(trial.spec, trial.result)
+                missing.remove(key)
+                new += 1
+        return new
 
     def trials(self) -> list[FinishedTrial]:
-        """Every finished trial, in the order in which they finished.
+        """Every finished full training, in the order in which they finished.
 
         Returns:
             The trials with their results.
         """
+        if self.optuna_study is None:
+            return [trial for trial in self._exported if not trial.spec.survival]
+        return self._complete(self.optuna_study)
+
+    def survival_trials(self) -> list[FinishedTrial]:
+        """Every finished trial of survival alone, in the order in which they finished.
+
+        Returns:
+            The trials with their results.
+        """
+        if self.optuna_study is None:
+            return [trial for trial in self._exported if trial.spec.survival]
         with _readable(self.folder):
-            frozen = self.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            survival = self._survival(create=False)
+        return self._complete(survival) if survival else []
+
+    def every_trial(self) -> list[FinishedTrial]:
+        """The full trainings, then those of survival.
+
+        Returns:
+            The trials with their results.
+        """
+        return [*self.trials(), *self.survival_trials()]
+
+    def _complete(self, optuna_study: optuna.Study) -> list[FinishedTrial]:
+        with _readable(self.folder):
+            frozen = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [finished_trial(trial) for trial in frozen]
 
-    def _optuna_params(self, spec: TrialSpec) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
-        params: dict[str, Any] = {"seed": spec.seed}
-        distributions: dict[str, BaseDistribution] = {
-            "seed": IntDistribution(0, self.specification.seeds - 1)
-        }
-        values = [(axis, point_of(spec).value(axis.name)) for axis in self.specification.axes]
-        for axis, value in values:
-            if value is None:
-                return {"seed": spec.seed}, {"seed": distributions["seed"]}
-            low, high = min(*axis.values, value), max(*axis.values, value)
-            params[axis.name] = value
-            distributions[axis.name] = FloatDistribution(low, high, log=axis.log)
-        return params, distributions
+    def _survival(self, *, create: bool) -> optuna.Study | None:
+        """Survival's own Optuna study, so that its accuracies are no part of the other's."""
+        storage = self._storage
+        if self._optuna_survival is None and self.optuna_study is not None and storage is not None:
+            name = self.optuna_study.study_name + SURVIVAL
+            if name in optuna.get_all_study_names(storage):
+                self._optuna_survival = optuna.load_study(study_name=name, storage=storage)
+            elif create:
+                self._optuna_survival = optuna.create_study(
+                    storage=storage, study_name=name, direction="maximize"
+                )
+        return self._optuna_survival
 
 
 def is_search(folder: Path) -> bool:
@@ -180,34 +261,6 @@ def is_search(folder: Path) -> bool:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a study's folder against other processes.
-
-    The lock is the kernel's, so it ends with the process, however that ends.
-
-    Args:
-        folder: Made where it does not exist.
-
-    Yields:
-        Nothing, while no other process holds the folder.
-
-    Raises:
-        NormscopeError: If the folder is a file.
-        StudyBusy: If another process holds it.
-    """
-    check_no_file(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            yield
-    except Timeout:
-        raise StudyBusy(
-            f"{folder} must be used by one process at a time, got another that works on it now. "
-            "Wait for it, or choose another --out."
-        ) from None
-
-
-@contextmanager
 def _readable(folder: Path) -> Iterator[None]:
     try:
         yield
@@ -219,40 +272,15 @@ def _readable(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _storage(folder: Path) -> optuna.storages.RDBStorage:
+def _write_where_changed(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+
+
+def _storage(folder: Path) -> RDBStorage:
     return written_ahead(
-        optuna.storages.RDBStorage(
+        RDBStorage(
             f"sqlite:///{(folder / DATABASE).resolve()}",
             engine_kwargs={"connect_args": {"timeout": 60}},
         )
-    )
-
-
-def attributes_of(spec: TrialSpec, result: TrialResult) -> dict[str, Any]:
-    """What Optuna keeps with a finished trial.
-
-    Two attributes rather than one per number: each is a row of its own, written in turn.
-
-    Args:
-        spec: The trial.
-        result: What it gave.
-
-    Returns:
-        Plain values that ``finished_trial`` reads back.
-    """
-    return {"trial": spec.to_json(), "result": result.to_json()}
-
-
-def finished_trial(trial: FrozenTrial) -> FinishedTrial:
-    """What was kept with a finished trial.
-
-    Args:
-        trial: Optuna's.
-
-    Returns:
-        The trial with its result.
-    """
-    attributes = trial.user_attrs
-    return FinishedTrial(
-        TrialSpec.from_json(attributes["trial"]), TrialResult(**attributes["result"])
     )

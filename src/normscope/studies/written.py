@@ -11,6 +11,7 @@ import tomli_w
 from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
@@ -88,11 +89,12 @@ class WrittenSpecification(ABC):
             ) from None
         return cls.from_json(fields)
 
-    def differences(self, begun: Self) -> list[str]:
+    def differences(self, begun: Self, apart_from: Collection[str] = ()) -> list[str]:
         """What differs from the specification that a study was begun with.
 
         Args:
             begun: The study's own.
+            apart_from: Fields that may differ.
 
         Returns:
             A phrase for each field that differs; how far the study goes does not count.
@@ -101,7 +103,7 @@ class WrittenSpecification(ABC):
         return [
             f"{name} {mine.get(name, 'not given')} (begun with {theirs.get(name, 'not given')})"
             for name in dict.fromkeys([*mine, *theirs])
-            if mine.get(name) != theirs.get(name) and name not in self.run_only
+            if mine.get(name) != theirs.get(name) and name not in {*self.run_only, *apart_from}
         ]
 
 
