@@ -86,6 +86,24 @@ def test_scan_then_report(capsys, tmp_path):
     )
 
 
+def test_survival_alone_then_full_trainings_on_the_same_folder(capsys, tmp_path):
+    out = tmp_path / "study"
+    cells = ["scan", *SMALL, "--mean", "0.5", "--std", "0.5", "--workers", "1", "--out", str(out)]
+    alone = [*cells, "--seeds", "0", "--survival", "2"]
+    assert run([*alone, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith(
+        f"6 trials would run in {out} (0 are finished): 1 means x 1 stds and the references, "
+        "2 seeds for survival alone.\n"
+    )
+    assert run([*alone, "--json", "-"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["trials"] == sum(data["outcomes"].values()) == 6
+    assert run(alone) == 0
+    assert capsys.readouterr().out.startswith(f"6 trials of survival are finished in {out}: ")
+    assert run([*cells, "--seeds", "1", "--survival", "2", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["trials"] == 3
+
+
 def test_dry_run_trains_nothing(capsys, tmp_path):
     out = tmp_path / "study"
     assert run(["scan", *SMALL, "--dry-run", "--out", str(out)]) == 0

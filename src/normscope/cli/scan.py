@@ -121,7 +121,7 @@ def scan(
     from normscope.errors import NormscopeError
     from normscope.studies.by_name import by_name
     from normscope.studies.scan import run_scan
-    from normscope.studies.scan_planning import ScanOptions, plan_again, plan_scan, study_beside
+    from normscope.studies.scan_planning import ScanOptions, plan_again, plan_scan
     from normscope.studies.specification import ScanSpec
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -137,7 +137,7 @@ def scan(
                 f"--spec must be given without the options that it replaces, got {extra}. "
                 "Leave them out, or edit the file."
             )
-        plan = plan_again(ScanSpec.read_toml(spec), out or study_beside(spec), root)
+        plan = plan_again(ScanSpec.read_toml(spec), out or _study_beside(spec), root)
     note_skipped(plan.source.skipped)
     if dry_run:
         _show_plan(plan, workers, json)
@@ -165,6 +165,14 @@ def _show_survival(study: Study, json: str | None) -> None:
         json_target=json,
     )
     write_json({"trials": outcomes.total(), "outcomes": dict(sorted(outcomes.items()))}, json)
+
+
+def _study_beside(path: Path) -> Path | None:
+    """The folder of a ``study.toml`` that lies with its study, which the same scan goes on with."""
+    from normscope.studies.study import SPECIFICATION, Study
+
+    whole = path.name == SPECIFICATION and Study.find(path.parent) is not None
+    return path.parent if whole else None
 
 
 def _channel_axes(given: dict[str, Any]) -> dict[str, str]:

@@ -14,7 +14,6 @@ from normscope.studies.axis import Axis
 from normscope.studies.growing import grown
 from normscope.studies.parameters import CHANNEL_LETTERS, CHANNEL_PARAMETERS
 from normscope.studies.specification import ScanSpec
-from normscope.studies.study import SPECIFICATION, Study
 from normscope.trials.environment import available_cores
 from normscope.trials.network import check_network
 from normscope.trials.precision import resolve_precision, resolve_trainer, scanning_trainer
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
     from normscope.models.options import ModelOptions
     from normscope.normalization import Normalization
+    from normscope.studies.study import Study
     from normscope.trials.preparation import PreparedSource
     from normscope.trials.spec import TrialSpec
 
@@ -293,16 +293,3 @@ def default_folder(source: str, model: str) -> Path:
     """
     name = f"{Path(source).resolve().name}-{model}"
     return Path("runs") / "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
-
-
-def study_beside(path: Path) -> Path | None:
-    """The folder of a ``study.toml`` that lies with its study, which the same scan goes on with.
-
-    Args:
-        path: A specification.
-
-    Returns:
-        The folder; None where the file lies alone, and the study is begun elsewhere.
-    """
-    whole = path.name == SPECIFICATION and Study.find(path.parent) is not None
-    return path.parent if whole else None
