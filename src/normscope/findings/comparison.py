@@ -24,11 +24,14 @@ class Means:
     """Mean accuracies with what is known of their noise.
 
     Attributes:
-        mean: By row, shape ``(rows,)``.
-        seed_variance: Variance of each mean that more seeds would lower, shape ``(rows,)``.
+        mean: By row, shape ``(rows,)``; NaN where no training learned.
+        seed_variance: Variance of each mean that more seeds would lower and that other rows do not
+            share, shape ``(rows,)``.
         freedom: Its degrees of freedom, shape ``(rows,)``.
         shared: Covariance that more test images alone would lower, shape ``(rows, rows)``.
-        seeds: How many seeds each mean is over.
+        seeds: How many seeds each row was trained with.
+        trials: How many trainings each mean is over, shape ``(rows,)``.
+        common: Variance that one seed adds to all rows alike.
         exact: Whether nothing is drawn at random, so that one seed is all there is.
     """
 
@@ -37,12 +40,19 @@ class Means:
     freedom: np.ndarray
     shared: np.ndarray
     seeds: int
+    trials: np.ndarray
+    common: float = 0.0
     exact: bool = False
 
     @property
     def enough(self) -> bool:
         """Whether there are enough seeds to claim anything."""
         return self.exact or self.seeds >= FEWEST_SEEDS
+
+    @property
+    def standard_error(self) -> np.ndarray:
+        """Of each mean over seeds, what a seed does to all rows included, shape ``(rows,)``."""
+        return np.sqrt(self.seed_variance + self.common / np.maximum(self.trials, 1))
 
     def first(self, count: int) -> Means:
         """The first rows alone.
@@ -59,6 +69,8 @@ class Means:
             self.freedom[:count],
             self.shared[:count, :count],
             self.seeds,
+            self.trials[:count],
+            self.common,
             self.exact,
         )
 
@@ -134,25 +146,38 @@ class Differences:
         return self.value - half, self.value + half
 
 
-def means(accuracies: np.ndarray, noise: ImageNoise, *, exact: bool = False) -> Means:
-    """Mean accuracies and their noise.
+def means(
+    accuracies: np.ndarray,
+    noise: ImageNoise,
+    learned: np.ndarray | None = None,
+    *,
+    exact: bool = False,
+) -> Means:
+    """Mean accuracies of the trainings that learned, and their noise.
 
     Args:
         accuracies: Shape ``(rows, seeds)``, at least two of each.
         noise: What the draw of the test images adds.
+        learned: bool, of that shape: the trainings that count; all by default.
         exact: Whether nothing is drawn at random; one seed is then enough.
 
     Returns:
         What comparisons are made from.
     """
+    counted = np.ones(accuracies.shape, bool) if learned is None else learned
+    trials = counted.sum(axis=1)
     if exact:
-        rows = len(accuracies)
-        none, known = np.zeros(rows), np.full(rows, np.inf)
-        return Means(accuracies.mean(axis=1), none, known, noise.shared, 1, exact=True)
-    seeds = accuracies.shape[1]
-    between = row_noise(accuracies)
+        none, known = np.zeros(len(trials)), np.full(len(trials), np.inf)
+        return Means(accuracies.mean(axis=1), none, known, noise.shared, 1, trials, exact=True)
+    between = row_noise(accuracies, counted)
     return Means(
-        accuracies.mean(axis=1), between.variance / seeds, between.freedom, noise.shared, seeds
+        between.mean,
+        between.variance / np.maximum(trials, 1),
+        between.freedom,
+        noise.shared,
+        accuracies.shape[1],
+        trials,
+        between.common,
     )
 
 
@@ -184,45 +209,6 @@ def compared(rows: Means, reference: int, margin: float) -> list[Verdict]:
     ]
 
 
-def plateau(rows: Means, margin: float) -> np.ndarray:
-    """The rows that are proved to be within the margin of the best, whichever is truly best.
-
-    The row with the highest mean owes part of it to luck, so it is not taken for the best: a row is
-    on the plateau if it is within the margin of every other row. Only the comparison with the truly
-    best row can go wrong, so the correction is for the number of rows, not of pairs (Hsu, Ann.
-    Stat. 12, 1984, doi:10.1214/aos/1176346732), by Holm's steps.
-
-    Args:
-        rows: The means of the cells.
-        margin: The largest difference that does not matter.
-
-    Returns:
-        bool, shape ``(rows,)``; all False with too few seeds.
-    """
-    if not rows.enough:
-        return np.zeros(len(rows.mean), bool)
-    return holm(p_of_plateau(rows, margin))
-
-
-def p_of_plateau(rows: Means, margin: float) -> np.ndarray:
-    """For each row, the largest p-value of being within the margin of another.
-
-    Args:
-        rows: The means of the cells.
-        margin: The largest difference that does not matter.
-
-    Returns:
-        Uncorrected p-values, shape ``(rows,)``.
-    """
-    p = np.zeros(len(rows.mean))
-    # Rivals from the best down: most rows meet their largest p-value at the first few.
-    for rival in np.argsort(-rows.mean):
-        against = rows.differences(int(rival)).p_above(-margin)
-        against[rival] = 0
-        p = np.maximum(p, against)
-    return p
-
-
 def holm(p: np.ndarray, rate: float = ERROR_RATE) -> np.ndarray:
     """Which hypotheses are rejected, with the chance of any false rejection held.
 
@@ -247,7 +233,9 @@ def holm(p: np.ndarray, rate: float = ERROR_RATE) -> np.ndarray:
 def _p(excess: np.ndarray, se: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     known = se > 0
     t = excess / np.where(known, se, 1)
-    return np.where(known, stats.t.sf(t, freedom), np.where(excess > 0, 0.0, 1.0))
+    p = np.where(known, stats.t.sf(t, freedom), np.where(excess > 0, 0.0, 1.0))
+    # Nothing is proved of a row in which no training learned.
+    return np.where(np.isnan(excess), 1.0, p)
 
 
 def verdict(equal: bool, apart: bool, value: float) -> Verdict:

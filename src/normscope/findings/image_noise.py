@@ -11,68 +11,96 @@ import numpy as np
 class ImageNoise:
     """Variances that another draw of as many test images would cause.
 
-    Cells and seeds share their test images, so a draw of hard ones lowers them all and moves few
-    differences. The first three are what the draw adds to the mean squares of the two-way layout
-    of cells and seeds; were the images drawn anew for every trial, all three would be the mean
-    binomial variance.
+    Rows and seeds share their test images, so a draw of hard ones lowers them all and moves few
+    differences. ``of_rows`` and ``of_seeds`` are what the draw adds to the covariance of the means
+    over seeds and over rows; were the images drawn anew for every trial, both would be binomial
+    and without any covariance.
 
     Attributes:
-        cell: In the mean square of cells.
-        seed: In the mean square of seeds.
-        residual: In the mean square of the residual.
-        shared: Covariance of the cells' mean accuracies that more seeds would not lower, shape
-            ``(C, C)``.
+        of_rows: Covariance of the rows' means, shape ``(rows, rows)``.
+        of_seeds: Covariance of the seeds' means over rows, shape ``(seeds, seeds)``.
+        single: Mean variance of one trial's accuracy.
+        residual: In the mean square of what neither rows nor seeds explain.
+        shared: Covariance of the rows' means that more seeds would not lower, shape
+            ``(rows, rows)``.
     """
 
-    cell: float
-    seed: float
+    of_rows: np.ndarray
+    of_seeds: np.ndarray
+    single: float
     residual: float
     shared: np.ndarray
 
 
 def independent_images(accuracies: np.ndarray, images: int) -> ImageNoise:
-    """The noise where each trial has test images of its own.
+    """The noise where each trial has test images of its own, or its answers are not known.
 
     Args:
-        accuracies: Shape ``(C, S)``.
+        accuracies: Shape ``(rows, seeds)``.
         images: Test images of a trial.
 
     Returns:
         Binomial variances, of which more seeds lower all.
     """
+    rows, seeds = accuracies.shape
     binomial = float((accuracies * (1 - accuracies)).mean() / max(images - 1, 1))
-    cells = len(accuracies)
-    return ImageNoise(binomial, binomial, binomial, np.zeros((cells, cells)))
+    return ImageNoise(
+        np.eye(rows) * binomial / seeds,
+        np.eye(seeds) * binomial / rows,
+        binomial,
+        binomial,
+        np.zeros((rows, rows)),
+    )
 
 
-def shared_images(correct: np.ndarray) -> ImageNoise:
+def shared_images(correct: np.ndarray, learned: np.ndarray | None = None) -> ImageNoise:
     """The noise where all trials have the same test images, from their answers.
 
-    The images are a third factor, crossed with cells and seeds, and the sampling variance of every
+    The images are a third factor, crossed with rows and seeds, and the sampling variance of every
     mean over images follows from the variance over images.
 
     Args:
-        correct: bool, shape ``(C, S, N)``: which image each trial got right.
+        correct: bool, shape ``(rows, seeds, N)``: which image each trial got right.
+        learned: bool, shape ``(rows, seeds)``: the trials that count; all by default.
 
     Returns:
-        What another draw of N images would cause.
+        What another draw of N images would cause. Only ``shared`` allows for trials that do not
+        count; the others are of whole tables.
     """
-    cells, seeds, images = correct.shape
-    cell_means = correct.mean(axis=1, dtype=np.float32)
-    of_cells = _covariance_of_means(cell_means)
+    rows, seeds, images = correct.shape
+    counted = np.ones((rows, seeds), bool) if learned is None else learned
+    trials = np.maximum(counted.sum(axis=1), 1)
+    row_means = np.stack(
+        [answers[kept].sum(axis=0) for answers, kept in zip(correct, counted, strict=True)]
+    ).astype(np.float32) / trials[:, None].astype(np.float32)
+    of_rows = _covariance_of_means(row_means)
     of_seeds = _covariance_of_means(correct.mean(axis=0, dtype=np.float32))
-    cell = seeds * _deviations(of_cells)
-    seed = cells * _deviations(of_seeds)
     accuracies = correct.mean(axis=2)
-    each = (accuracies * (1 - accuracies)).sum() / max(images - 1, 1)
-    total = float(each - seeds * of_cells.sum() / cells)
-    residual = (total - (cells - 1) * cell - (seeds - 1) * seed) / max((cells - 1) * (seeds - 1), 1)
+    single = float((accuracies * (1 - accuracies)).mean() / max(images - 1, 1))
+    total = single * rows * seeds - seeds * of_rows.sum() / rows
+    in_rows, in_seeds = seeds * deviations(of_rows), rows * deviations(of_seeds)
+    free = max((rows - 1) * (seeds - 1), 1)
+    residual = (total - (rows - 1) * in_rows - (seeds - 1) * in_seeds) / free
     # What differs between seeds in one image is lowered by more seeds, and is in their spread.
-    within = (cell_means * (1 - cell_means)).mean(axis=1) / (max(seeds - 1, 1) * images)
+    within = (row_means * (1 - row_means)).mean(axis=1) / (np.maximum(trials - 1, 1) * images)
     # Answers that agree on a few images prove little: a difference has at least one image's noise.
     least = 0.5 / images**2
-    shared = of_cells + np.diag(least - within)
-    return ImageNoise(cell, seed, max(0.0, residual), shared)
+    return ImageNoise(
+        of_rows, of_seeds, single, max(0.0, float(residual)), of_rows + np.diag(least - within)
+    )
+
+
+def deviations(covariance: np.ndarray) -> float:
+    """Mean square of rows around their common mean that a covariance of theirs causes.
+
+    Args:
+        covariance: Shape ``(rows, rows)``.
+
+    Returns:
+        0 for one row.
+    """
+    rows = len(covariance)
+    return float((np.trace(covariance) - covariance.sum() / rows) / max(rows - 1, 1))
 
 
 def _covariance_of_means(by_image: np.ndarray) -> np.ndarray:
@@ -80,9 +108,3 @@ def _covariance_of_means(by_image: np.ndarray) -> np.ndarray:
     images = by_image.shape[1]
     centred = by_image - by_image.mean(axis=1, keepdims=True)
     return (centred @ centred.T).astype(float) / (images * max(images - 1, 1))
-
-
-def _deviations(covariance: np.ndarray) -> float:
-    """Mean square of rows around their common mean that this covariance causes."""
-    rows = len(covariance)
-    return float((np.trace(covariance) - covariance.sum() / rows) / max(rows - 1, 1))

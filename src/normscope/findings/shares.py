@@ -1,4 +1,4 @@
-"""How much of a trial's variation is the normalization's, the seed's, and their interaction's."""
+"""How much of the accuracy's variation is the mean's, the std's, the seed's, the images'."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.findings.variance import MeanSquares, mean_squares
+from normscope.findings.image_noise import deviations
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from normscope.findings.image_noise import ImageNoise
 
 DRAWS = 4000
 INTERVAL = (2.3, 98.0)
 """Percentiles of the draws, a little outside 2.5 and 97.5: where a component is truly 0 the draws,
-which cannot be negative, overrate it. ``benchmarks/findings.py`` has the coverage."""
+which cannot be negative, overrate it. ``benchmarks/answers.py`` has the coverage."""
 
-COMPONENTS = ("normalization", "seed", "interaction", "test_images")
+COMPONENTS = ("mean", "std", "both", "seed", "test_images")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Share:
     """One component of the variance of a trial's accuracy.
 
     Attributes:
-        share: Of the whole variance, in [0, 1]; the four shares add up to 1.
+        share: Of the whole variance, in [0, 1]; the shares of a study add up to 1.
         low: Lower end of its 95 % interval.
         high: Upper end.
         std: The component as a standard deviation of accuracy.
@@ -37,63 +39,183 @@ class Share:
     std: float
 
 
-def variance_shares(accuracies: np.ndarray, noise: ImageNoise) -> dict[str, Share] | None:
-    """Divide the variance of accuracies among normalization, seed, interaction and test images.
+@dataclass(frozen=True)
+class _Term:
+    """One part of the variation between cells: a quadratic form of the cells' means."""
 
-    The model is two-way, cells fixed and seeds random, with the noise of the test images known from
-    their number. Intervals are generalized confidence intervals (Weerahandi, J. Am. Stat. Assoc.
-    88, 1993, doi:10.1080/01621459.1993.10476355): mean squares are turned into draws of the
-    components by their distributions, which for the fixed cells is a noncentral chi-square. The
-    share is the mean of the draws, because a ratio of mean squares with few seeds is biased.
+    form: np.ndarray
+    freedom: float
+
+    def square(self, accuracies: np.ndarray) -> float:
+        means = accuracies.mean(axis=1)
+        return float(accuracies.shape[1] * means @ self.form @ means)
+
+    def noise(self, covariance: np.ndarray, seeds: int) -> float:
+        return float(seeds * (self.form * covariance).sum())
+
+
+def variance_shares(
+    accuracies: np.ndarray, places: Sequence[Sequence[int]], axes: Sequence[str], noise: ImageNoise
+) -> dict[str, Share] | None:
+    """Divide the variance of accuracies among mean, std, their combination, seed and test images.
+
+    Cells are fixed and seeds random; ``seed`` is all that another seed changes, in all cells alike
+    or in one. The mean's part is the variation that the means' own averages explain, the std's
+    likewise, and ``both`` what only their combination explains. Where cells are missing from the
+    grid the two overlap, and each gets the average of what it explains before and after the other
+    (Lindeman, Merenda and Gold, *Introduction to Bivariate and Multivariate Analysis*, 1980).
+
+    Intervals are generalized confidence intervals (Weerahandi, J. Am. Stat. Assoc. 88, 1993,
+    doi:10.1080/01621459.1993.10476355): mean squares are turned into draws of the components by
+    their distributions, which for the fixed cells are noncentral chi-squares. The share is the mean
+    of the draws, because a ratio of mean squares with few seeds is biased.
+
+    With one seed its luck cannot be told from the combination of mean and std: ``both`` then holds
+    the two together and ``seed`` is left out.
 
     Args:
-        accuracies: Shape ``(C, S)``, the same seeds in every cell.
-        noise: What the draw of the test images adds.
+        accuracies: Shape ``(cells, seeds)``, the same seeds in every cell.
+        places: Where each cell lies along each axis.
+        axes: The axes' names, each of a mean or of a std.
+        noise: What the draw of the test images adds, of these cells.
 
     Returns:
-        The four shares by name, or None with fewer than two cells or seeds, or no variation.
+        The shares by name, or None with fewer than two cells, or no variation.
     """
-    squares = mean_squares(accuracies)
-    if squares is None or squares.cell + squares.seed + squares.residual <= 0:
+    cells, seeds = accuracies.shape
+    if cells < 2 or not np.ptp(accuracies) > 0:
         return None
-    draws = _component_draws(squares, noise, np.random.default_rng(0))
+    terms = _terms(np.asarray(places), axes)
+    if seeds == 1:
+        draws, components = _one_seed(accuracies, terms, noise)
+    else:
+        draws, components = _many_seeds(accuracies, terms, noise)
     total = draws.sum(axis=0)
     shares = draws / np.where(total > 0, total, 1)
     low, high = np.percentile(shares, INTERVAL, axis=1)
-    components = _components(squares, noise)
+    # From one seed the plain sums of squares, as an analysis of variance prints them.
+    points = np.array(components) / sum(components) if seeds == 1 else shares.mean(axis=1)
     return {
         name: Share(
-            float(shares[k].mean()), float(low[k]), float(high[k]), float(np.sqrt(components[k]))
+            float(points[k]),
+            float(min(low[k], points[k])),
+            float(max(high[k], points[k])),
+            float(components[k]) ** 0.5,
         )
         for k, name in enumerate(COMPONENTS)
+        if seeds > 1 or name != "seed"
     }
 
 
-def _components(squares: MeanSquares, noise: ImageNoise) -> list[float]:
-    interaction = squares.residual - noise.residual
-    cell = (squares.cell - noise.cell - interaction) / squares.seeds
-    seed = (squares.seed - noise.seed - interaction) / squares.cells
-    return [max(0.0, v) for v in (cell, seed, interaction, noise.residual)]
+def _many_seeds(
+    accuracies: np.ndarray, terms: Sequence[_Term], noise: ImageNoise
+) -> tuple[np.ndarray, list[float]]:
+    """Draws of the five components, and the components themselves."""
+    cells, seeds = accuracies.shape
+    rng = np.random.default_rng(0)
+    centred = accuracies - accuracies.mean(axis=1, keepdims=True)
+    seed_means = centred.mean(axis=0)
+    of_residual, of_seeds = (cells - 1) * (seeds - 1), seeds - 1
+    residual = float(((centred - seed_means) ** 2).sum() / of_residual)
+    seed_square = float(cells * (seed_means**2).sum() / of_seeds)
+    of_images = cells * deviations(noise.of_seeds)
+
+    def split(residual: np.ndarray, seed_square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        interaction = np.maximum(residual - noise.residual, 0)
+        return interaction, np.maximum(seed_square - of_images - interaction, 0) / cells
+
+    interaction, seed = split(
+        residual * of_residual / rng.chisquare(of_residual, DRAWS),
+        seed_square * of_seeds / rng.chisquare(of_seeds, DRAWS),
+    )
+    normal = rng.standard_normal((len(terms), DRAWS))
+    drawn = [
+        _component(term, accuracies, interaction, noise, cells, z)
+        for term, z in zip(terms, normal, strict=True)
+    ]
+    points, point_seed = split(np.array([residual]), np.array([seed_square]))
+    found = [
+        max(0.0, term.square(accuracies) - term.noise(noise.of_rows, seeds) - term.freedom * points[0])
+        / (seeds * (cells - 1))
+        for term in terms
+    ]
+    images = np.full(DRAWS, noise.residual)
+    return (
+        np.stack([*drawn, seed + interaction, images]),
+        [*found, float(point_seed[0] + points[0]), noise.residual],
+    )
 
 
-def _component_draws(
-    squares: MeanSquares, noise: ImageNoise, rng: np.random.Generator
+def _component(
+    term: _Term,
+    accuracies: np.ndarray,
+    interaction: np.ndarray,
+    noise: ImageNoise,
+    cells: int,
+    normal: np.ndarray,
 ) -> np.ndarray:
-    """Draws of the four components, shape ``(4, DRAWS)``."""
-    cells, seeds = squares.cells, squares.seeds
-    of_cells, of_seeds = cells - 1, seeds - 1
-    residual = squares.residual * of_cells * of_seeds / rng.chisquare(of_cells * of_seeds, DRAWS)
-    interaction = np.maximum(residual - noise.residual, 0)
-    seed_square = squares.seed * of_seeds / rng.chisquare(of_seeds, DRAWS)
-    seed = np.maximum(seed_square - noise.seed - interaction, 0) / cells
-    scale = np.maximum(interaction + noise.cell, np.finfo(float).tiny)
-    ratio = np.minimum(squares.cell * of_cells / scale, 1e12)
-    centre = noncentrality(ratio, of_cells, rng.standard_normal(DRAWS))
-    cell = centre * scale / (seeds * of_cells)
-    return np.stack([cell, seed, interaction, np.full(DRAWS, noise.residual)])
+    """Draws of one part of the variance between cells."""
+    seeds = accuracies.shape[1]
+    if not term.freedom:
+        return np.zeros(len(interaction))
+    of_images = term.noise(noise.of_rows, seeds) / term.freedom
+    scale = np.maximum(interaction + of_images, np.finfo(float).tiny)
+    ratio = np.minimum(term.square(accuracies) / scale, 1e12)
+    centre = noncentrality(ratio, term.freedom, normal)
+    return centre * scale / (seeds * (cells - 1))
 
 
-def noncentrality(square: np.ndarray, freedom: int, normal: np.ndarray) -> np.ndarray:
+def _one_seed(
+    accuracies: np.ndarray, terms: Sequence[_Term], noise: ImageNoise
+) -> tuple[np.ndarray, list[float]]:
+    """The same from one seed: what mean and std do not explain one by one is all the noise."""
+    cells = len(accuracies)
+    rng = np.random.default_rng(0)
+    *axes, both = terms
+    images = np.full(DRAWS, noise.single)
+    freedom = max(both.freedom, 1.0)
+    error = both.square(accuracies) / rng.chisquare(freedom, DRAWS)
+    drawn = []
+    for term, z in zip(axes, rng.standard_normal((len(axes), DRAWS)), strict=True):
+        scale = np.maximum(error, np.finfo(float).tiny)
+        ratio = np.minimum(term.square(accuracies) / scale, 1e12)
+        drawn.append(noncentrality(ratio, term.freedom, z) * scale / (cells - 1))
+    own = np.maximum(error - images, 0)
+    squares = [term.square(accuracies) / (cells - 1) for term in (*axes, both)]
+    of_images = min(noise.single, squares[-1])
+    return (
+        np.stack([*drawn, own, np.zeros(DRAWS), images]),
+        [*squares[:-1], squares[-1] - of_images, 0.0, of_images],
+    )
+
+
+def _terms(places: np.ndarray, axes: Sequence[str]) -> list[_Term]:
+    """The quadratic forms of mean, std and both."""
+    cells = len(places)
+    groups = [
+        np.hstack([_dummies(places[:, k]) for k, name in enumerate(axes) if name.startswith(kind)] or [np.zeros((cells, 0))])
+        for kind in ("mean", "std")
+    ]  # fmt: skip
+    whole = _projection(np.hstack([np.ones((cells, 1)), *groups]))
+    alone = [_projection(np.hstack([np.ones((cells, 1)), group])) for group in groups]
+    middle = np.full((cells, cells), 1 / cells)
+    first = 0.5 * (alone[0] - middle + whole - alone[1])
+    second = 0.5 * (alone[1] - middle + whole - alone[0])
+    forms = (first, second, np.eye(cells) - whole)
+    return [_Term(form, float(round(np.trace(form), 6))) for form in forms]
+
+
+def _dummies(place: np.ndarray) -> np.ndarray:
+    return (place[:, None] == np.unique(place)[None, :]).astype(float)
+
+
+def _projection(design: np.ndarray) -> np.ndarray:
+    left, sizes, _ = np.linalg.svd(design, full_matrices=False)
+    left = left[:, sizes > 1e-9 * sizes.max()]
+    return left @ left.T
+
+
+def noncentrality(square: np.ndarray, freedom: float, normal: np.ndarray) -> np.ndarray:
     """The noncentrality under which a chi-square lies at a given quantile.
 
     By the cube-root approximation (Abdel-Aty, Biometrika 41, 1954, doi:10.1093/biomet/41.3-4.538),

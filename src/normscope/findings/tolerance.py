@@ -8,44 +8,53 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from normscope.findings.paired import ERROR_RATE
-from normscope.findings.seeds_needed import seeds_to_tell
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from normscope.findings.comparison import Means
-
-DIRECTIONS = 4
 MOST_DIGITS = 6
 
-End = Literal["grid", "loss", "open"]
+End = Literal["grid", "failures", "loss", "open"]
 
 
 @dataclass(frozen=True)
 class Range:
-    """Values of one parameter that keep the accuracy.
+    """Values of one parameter that keep the accuracy, all of them tested.
 
     Attributes:
         low: The lowest; the reference's own value where no lower one is proved.
         high: The highest.
-        low_end: Why it ends there: ``"grid"`` (the grid does), ``"loss"`` (the next value is proved
-            to lose more than the margin), or ``"open"`` (not enough seeds to tell).
+        low_end: Why it ends there: ``"grid"`` (the grid does), ``"failures"`` (with the next value
+            trainings fail), ``"loss"`` (the next value is proved to lose accuracy), or ``"open"``
+            (it is not settled).
         high_end: Likewise.
-        seeds: How many seeds in all would settle open ends; None where nothing is open, or where
-            1,000 would not.
+        bound: The largest loss in it that cannot be excluded; None where no grid value is in it.
     """
 
     low: float
     high: float
     low_end: End
     high_end: End
-    seeds: int | None
+    bound: float | None
 
     @property
     def is_open(self) -> bool:
         """Whether an end waits for more seeds."""
         return "open" in (self.low_end, self.high_end)
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """Means and stds that may be combined freely.
+
+    Attributes:
+        mean: The lowest and the highest mean.
+        std: Likewise.
+        bound: The largest loss in it that cannot be excluded.
+    """
+
+    mean: tuple[float, float]
+    std: tuple[float, float]
+    bound: float
 
 
 @dataclass(frozen=True)
@@ -57,9 +66,8 @@ class Tolerance:
         at: The grid's mean and std nearest to it: ``mean`` moves at this std, ``std`` at this mean.
         mean: What mean alone may be.
         std: What std alone may be.
-        together: Where both may lie at once: ``mean`` and ``std``, each a low and a high; None
-            where no rectangle around the reference is proved.
-        mean_digits: Significant digits of the mean that matter; None where that is open.
+        together: The largest rectangle around the reference that is proved; None where none is.
+        mean_digits: Significant digits of the mean that are enough; None where that is open.
         std_digits: Of the std.
     """
 
@@ -67,7 +75,7 @@ class Tolerance:
     at: tuple[float, float]
     mean: Range
     std: Range
-    together: dict[str, tuple[float, float]] | None
+    together: Rectangle | None
     mean_digits: int | None
     std_digits: int | None
 
@@ -77,144 +85,118 @@ class Tolerance:
         Returns:
             A mapping of plain values.
         """
-        return {**vars(self), "mean": vars(self.mean), "std": vars(self.std)}
+        together = None if self.together is None else vars(self.together)
+        return {**vars(self), "mean": vars(self.mean), "std": vars(self.std), "together": together}
 
 
 @dataclass(frozen=True)
-class _Losses:
-    """Cells against the reference, on the grid's axes, each of shape ``(means, stds)``."""
+class CellStates:
+    """What is known of the grid's cells, each array of shape ``(means, stds)``.
 
-    p_kept: np.ndarray
-    p_lost: np.ndarray
-    distance: np.ndarray
-    std: np.ndarray
-    images_se: np.ndarray
+    Attributes:
+        fine: Proved to lose no more than the margin, with no more failures than one in twenty.
+        fails: Trainings fail there.
+        worse: Proved to lose accuracy.
+        bound: The largest loss that cannot be excluded; NaN where nothing learned.
+    """
+
+    fine: np.ndarray
+    fails: np.ndarray
+    worse: np.ndarray
+    bound: np.ndarray
 
 
 def tolerance(
-    rows: Means,
-    axes: tuple[np.ndarray, np.ndarray],
-    reference: int,
-    at: tuple[float, float],
-    margin: float,
+    states: CellStates, axes: tuple[np.ndarray, np.ndarray], at: tuple[float, float]
 ) -> Tolerance:
-    """Walk outwards from the reference until accuracy may be lost.
+    """Walk outwards from the reference over cells that are fine.
 
-    A value keeps the accuracy if it is proved not to lose more than the margin; to gain is no loss.
-    Each walk is one fixed sequence of tests, which stops at the first failure and so needs no
-    correction for its length (Westfall and Krishen, J. Stat. Plan. Inference 99, 2001); the four
-    directions share the 5 %. For both together the sequence is of growing rectangles, one grid step
-    on all sides at a time, and a rectangle is proved if every cell in it is.
+    The cells' bounds hold for all of them at once, so any run or rectangle of them may be picked
+    afterwards. Between grid values nothing is measured.
 
     Args:
-        rows: The means, the cells first, std varying fastest.
+        states: What is known of the cells.
         axes: The grid's means and stds, increasing.
-        reference: The reference's row.
-        at: Its mean and std.
-        margin: The largest loss that does not matter.
+        at: The reference's mean and std.
 
     Returns:
-        What is proved; nothing is, with too few seeds.
+        What is proved.
     """
-    losses = _losses(rows, axes, reference, margin)
     means, stds = axes
-    column = int(np.argmin(np.abs(np.log(stds) - math.log(at[1]))))
     line = int(np.argmin(np.abs(means - at[0])))
-    mean = _range(means, at[0], _part(losses, (slice(None), column)), rows)
-    std = _range(stds, at[1], _part(losses, (line, slice(None))), rows)
+    column = int(np.argmin(np.abs(np.log(stds) - math.log(at[1]))))
+    mean = _range(means, at[0], CellStates(*(v[:, column] for v in vars(states).values())))
+    std = _range(stds, at[1], CellStates(*(v[line] for v in vars(states).values())))
     return Tolerance(
         reference=at,
         at=(float(means[line]), float(stds[column])),
         mean=mean,
         std=std,
-        together=_together(axes, (line, column), losses.p_kept, rows.enough),
+        together=_together(axes, (line, column), states),
         mean_digits=_digits(at[0], mean, 0.0),
         std_digits=_digits(at[1], std, 1.0),
     )
 
 
-def _losses(
-    rows: Means, axes: tuple[np.ndarray, np.ndarray], reference: int, margin: float
-) -> _Losses:
-    shape = (len(axes[0]), len(axes[1]))
-    cells = shape[0] * shape[1]
-    found = rows.differences(reference)
-    return _Losses(
-        *(
-            values[:cells].reshape(shape)
-            for values in (
-                np.where(found.se > 0, found.p_above(-margin), 0.0),
-                found.p_below(-margin),
-                found.value + margin,
-                found.seed_se * math.sqrt(rows.seeds),
-                found.images_se,
-            )
-        )
+def _range(values: np.ndarray, start: float, states: CellStates) -> Range:
+    down = [k for k in reversed(range(len(values))) if values[k] <= start]
+    up = [k for k in range(len(values)) if values[k] >= start]
+    low, low_end = _walk(down, states)
+    high, high_end = _walk(up, states)
+    inside = low + high
+    return Range(
+        low=min((float(values[k]) for k in low), default=start),
+        high=max((float(values[k]) for k in high), default=start),
+        low_end=low_end,
+        high_end=high_end,
+        bound=float(states.bound[inside].max()) if inside else None,
     )
 
 
-def _part(losses: _Losses, index: tuple[Any, Any]) -> _Losses:
-    return _Losses(*(values[index] for values in vars(losses).values()))
-
-
-def _range(values: np.ndarray, start: float, losses: _Losses, rows: Means) -> Range:
-    ends = [
-        _walk(values, order, start, losses, rows)
-        for order in (
-            [k for k in reversed(range(len(values))) if values[k] <= start],
-            [k for k in range(len(values)) if values[k] >= start],
-        )
-    ]
-    (low, low_end, low_seeds), (high, high_end, high_seeds) = ends
-    needed = [n for n, end in ((low_seeds, low_end), (high_seeds, high_end)) if end == "open"]
-    settled = [n for n in needed if n is not None]
-    wanted = max(settled) if settled and len(settled) == len(needed) else None
-    return Range(low, high, low_end, high_end, wanted)
-
-
-def _walk(
-    values: np.ndarray, order: Iterable[int], start: float, losses: _Losses, rows: Means
-) -> tuple[float, End, int | None]:
-    rate = ERROR_RATE / DIRECTIONS
-    reached = start
+def _walk(order: Sequence[int], states: CellStates) -> tuple[list[int], End]:
+    passed: list[int] = []
     for k in order:
-        if rows.enough and losses.p_kept[k] <= rate:
-            reached = float(values[k])
-        elif rows.enough and losses.p_lost[k] <= rate:
-            return reached, "loss", None
+        if states.fine[k]:
+            passed.append(k)
         else:
-            distance, std = abs(float(losses.distance[k])), float(losses.std[k])
-            needed = seeds_to_tell(distance, std, float(losses.images_se[k]), rate)
-            return reached, "open", needed and max(needed, rows.seeds + 1)
-    return reached, "grid", None
+            end: End = "failures" if states.fails[k] else "loss" if states.worse[k] else "open"
+            return passed, end
+    return passed, "grid"
 
 
 def _together(
-    axes: tuple[np.ndarray, np.ndarray], centre: tuple[int, int], p: np.ndarray, enough: bool
-) -> dict[str, tuple[float, float]] | None:
-    found = None
-    if not enough:
+    axes: tuple[np.ndarray, np.ndarray], centre: tuple[int, int], states: CellStates
+) -> Rectangle | None:
+    """The largest rectangle of fine cells around the reference, by its number of cells."""
+    (i, j), (means, stds) = centre, axes
+    if not states.fine[i, j]:
         return None
-    for steps in range(1, max(p.shape)):
-        spans = [
-            (max(0, c - steps), min(n - 1, c + steps)) for c, n in zip(centre, p.shape, strict=True)
-        ]
-        (i, j), (k, m) = spans
-        if p[i : j + 1, k : m + 1].max() > ERROR_RATE:
-            break
-        found = {
-            name: (float(axis[low]), float(axis[high]))
-            for name, axis, (low, high) in zip(("mean", "std"), axes, spans, strict=True)
-        }
-    return found
+    bad = np.zeros((len(means) + 1, len(stds) + 1), int)
+    bad[1:, 1:] = np.cumsum(np.cumsum(~states.fine, axis=0), axis=1)
+    spans = [
+        ((top, bottom), (left, right))
+        for top in range(i + 1)
+        for bottom in range(i, len(means))
+        for left in range(j + 1)
+        for right in range(j, len(stds))
+        if bad[bottom + 1, right + 1] - bad[top, right + 1] - bad[bottom + 1, left] + bad[top, left]
+        == 0
+    ]
+    (a, b), (c, d) = max(spans, key=lambda s: (s[0][1] - s[0][0] + 1) * (s[1][1] - s[1][0] + 1))
+    return Rectangle(
+        (float(means[a]), float(means[b])),
+        (float(stds[c]), float(stds[d])),
+        float(states.bound[a : b + 1, c : d + 1].max()),
+    )
 
 
 def _digits(value: float, proved: Range, without: float) -> int | None:
-    """The fewest significant digits that keep the accuracy; 0 where ``without`` would do."""
+    """Significant digits that are enough; 0 where ``without`` would do, None where that is open."""
+    if proved.low == proved.high:
+        return None
     if proved.low <= without <= proved.high:
         return 0
     for digits in range(1, MOST_DIGITS + 1):
         if proved.low <= float(f"{value:.{digits}g}") <= proved.high:
-            # Fewer digits are ruled out only where the grid or a loss ends the range.
-            return None if proved.is_open and proved.low == proved.high else digits
+            return digits
     return None

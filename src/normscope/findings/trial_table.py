@@ -1,4 +1,4 @@
-"""Every cell and reference of a study by seed, with the noise of its test images."""
+"""Every cell and reference of a study by seed: what was reached, and what became of each training."""
 
 from __future__ import annotations
 
@@ -7,41 +7,63 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.findings.image_noise import ImageNoise, shared_images
 from normscope.normalization import NONE, Normalization
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import xarray as xr
 
     from normscope.studies.specification import ScanSpec
     from normscope.trials.result import FinishedTrial
 
+FAILURES = ("stuck", "died", "diverged")
+"""Outcomes of trainings that gave nothing to compare."""
+
 
 @dataclass(frozen=True)
 class TrialTable:
-    """Accuracies of the same seeds under several normalizations.
+    """The trainings of a study, row by row.
+
+    A row is one normalization: the grid's cells with the last axis varying fastest, then the
+    references that lie off the grid. Columns are the seeds that every row was trained with to the
+    end; ``trainings`` and ``failures`` also count the shorter trainings that only asked whether
+    learning starts.
 
     Attributes:
-        normalizations: One per row: the grid's cells with the last axis varying fastest, then the
-            references that lie off the grid.
-        cells: How many of the rows are cells.
-        accuracies: Shape ``(rows, seeds)``.
-        noise: What the draw of the test images adds, over all rows.
-        cell_noise: The same over the cells alone.
+        normalizations: One per row.
+        cells: How many of the rows are cells of the grid.
+        accuracies: On test, in [0, 1], shape ``(rows, seeds)``.
+        learned: bool, whether each training has left chance and is no failure, of that shape.
+        settled: bool, whether its curve has settled, of that shape.
+        trainings: How many trainings there were whose outcome is known, shape ``(rows,)``.
+        failures: How many of them were stuck, died or diverged, shape ``(rows,)``.
+        test_images: How many images each accuracy is counted on.
+        correct: bool, which image each training got right, shape ``(rows, seeds, test_images)``;
+            None where only accuracies are known.
         exact: Whether nothing is drawn at random, as with a frozen network: one seed is all.
     """
 
     normalizations: tuple[Normalization, ...]
     cells: int
     accuracies: np.ndarray
-    noise: ImageNoise
-    cell_noise: ImageNoise
+    learned: np.ndarray
+    settled: np.ndarray
+    trainings: np.ndarray
+    failures: np.ndarray
+    test_images: int
+    correct: np.ndarray | None = None
     exact: bool = False
 
     @property
     def seeds(self) -> int:
-        """How many seeds every row has."""
+        """How many seeds every row was trained with to the end."""
         return self.accuracies.shape[1]
+
+    @property
+    def knows_outcomes(self) -> bool:
+        """Whether it is known which trainings failed; old studies did not record it."""
+        return self.exact or bool(self.trainings.any())
 
     def row(self, normalization: Normalization) -> int | None:
         """Where a normalization stands.
@@ -57,7 +79,10 @@ class TrialTable:
 
 
 def trial_table(
-    specification: ScanSpec, trials: list[FinishedTrial], grid: xr.DataArray
+    specification: ScanSpec,
+    trials: list[FinishedTrial],
+    grid: xr.DataArray,
+    short: Iterable[FinishedTrial] = (),
 ) -> TrialTable:
     """Collect the trials of the seeds that a grid has in every cell.
 
@@ -65,6 +90,7 @@ def trial_table(
         specification: The scan.
         trials: Its finished trials.
         grid: Accuracies of whole seeds, dims ``("mean", "std", "seed")``, without NaN.
+        short: Trainings that ended as soon as it was known whether they learn.
 
     Returns:
         The table; a reference that lacks one of the seeds is left out.
@@ -80,15 +106,30 @@ def trial_table(
         for n in dict.fromkeys(references)
         if n not in cells and all((n, seed) in found for seed in seeds)
     ]
-    rows = [[found[n, seed] for seed in seeds] for n in [*cells, *off_grid]]
+    every = (*cells, *off_grid)
+    results = [[found[n, seed] for seed in seeds] for n in every]
+    outcomes = np.array([[r.outcome or "" for r in row] for row in results], dtype=object)
+    outcomes = outcomes.reshape(len(every), len(seeds))
+    trainings, failures = (outcomes != "").sum(axis=1), np.isin(outcomes, FAILURES).sum(axis=1)
+    place = {n: k for k, n in enumerate(every)}
+    for trial in short:
+        row = place.get(trial.spec.normalization)
+        if row is not None:
+            trainings[row] += 1
+            failures[row] += trial.result.outcome in FAILURES
     # A frozen network is tested on as many images as its accuracy needs: the first are shared.
-    images = min(result.test_images for row in rows for result in row)
-    correct = np.array([[result.correct_images()[:images] for result in row] for row in rows])
+    images = min((r.test_images for row in results for r in row), default=1)
+    correct = np.array([[r.correct_images()[:images] for r in row] for row in results], bool)
+    shape = (len(every), len(seeds))
     return TrialTable(
-        normalizations=(*cells, *off_grid),
+        normalizations=every,
         cells=len(cells),
-        accuracies=np.array([[result.accuracy for result in row] for row in rows]),
-        noise=shared_images(correct),
-        cell_noise=shared_images(correct[: len(cells)]),
+        accuracies=np.array([[r.accuracy for r in row] for row in results], float).reshape(shape),
+        learned=~np.isin(outcomes, FAILURES),
+        settled=outcomes != "still learning",
+        trainings=trainings,
+        failures=failures,
+        test_images=images,
+        correct=correct if seeds else None,
         exact=not specification.recipe.trains,
     )
