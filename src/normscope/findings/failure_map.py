@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, optimize
-from scipy.special import expit, gammaln
+from scipy import linalg
+from scipy.special import expit, gammaln, ndtr
 
-LENGTHS = (0.08, 3.0)
-"""Bounds of the correlation lengths, in units of the grid's whole range."""
+SCALES = (1.0, 2.5, 6.0)
+"""Standard deviations of the log odds over the grid that are averaged over."""
 
-SCALES = (0.5, 8.0)
-"""Bounds of the standard deviation of the log odds over the grid."""
+LENGTHS = (0.1, 0.3, 0.9, 2.5)
+"""Correlation lengths likewise, in units of the grid's whole range."""
 
 RARE = -4.0
 """Log odds that the model falls back to where nothing is near: about 2 failures in 100."""
@@ -40,9 +41,11 @@ def failure_map(places: np.ndarray, failures: np.ndarray, trainings: np.ndarray)
 
     Failures have a boundary in the plane of offset and contrast, not a value of their own in each
     cell, so a cell's share is known better together with its neighbours'. The log odds are a
-    Gaussian process with a Matern 5/2 kernel, one length for each axis, and its counts are binomial;
-    the posterior is Laplace's approximation, and the lengths and the height maximize the evidence
-    (Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, sections 3.4 and 5.5).
+    Gaussian process with a Matern 5/2 kernel, one length for each axis, and its counts are
+    binomial. The posterior is Laplace's approximation, averaged over lengths and heights by their
+    evidence (Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, sections 3.4
+    and 5.2). It takes seeds for independent: where the same seeds fail in all cells its intervals
+    are too short, so what is claimed rests on the exact ones.
 
     Args:
         places: Where each row lies, shape ``(rows, 2)``, each axis scaled to [0, 1].
@@ -56,23 +59,29 @@ def failure_map(places: np.ndarray, failures: np.ndarray, trainings: np.ndarray)
         return None
     apart = np.abs(places[:, None, :] - places[None, :, :])
     counts = (failures.astype(float), trainings.astype(float))
+    # Along an axis of one value no length can be told from another.
+    lengths = [LENGTHS if np.ptp(axis) > 0 else LENGTHS[:1] for axis in places.T]
+    fits = [
+        _laplace(_kernel(apart, scale, one), *counts)
+        for scale, *one in itertools.product(SCALES, *lengths)
+    ]
+    evidence = np.array([fit[0] for fit in fits])
+    weight = np.exp(evidence - evidence.max())
+    weight = weight[:, None] / weight.sum()
+    centre, spread = np.array([f[1] for f in fits]), np.sqrt(np.array([f[2] for f in fits]))
 
-    def loss(logs: np.ndarray) -> float:
-        return -_laplace(_kernel(apart, logs), *counts)[0]
+    def quantile(level: float) -> np.ndarray:
+        low, high = np.full(len(places), -40.0), np.full(len(places), 40.0)
+        for _ in range(50):
+            middle = (low + high) / 2
+            below = (weight * ndtr((middle - centre) / spread)).sum(axis=0) < level
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return expit(low)
 
-    bounds = [tuple(np.log(SCALES)), *[tuple(np.log(LENGTHS))] * 2]
-    starts = [np.log([3.0, 0.3, 0.3]), np.log([3.0, 0.3, 1.5]), np.log([3.0, 1.5, 0.3])]
-    best = min(
-        (optimize.minimize(loss, s, method="L-BFGS-B", bounds=bounds, options={"maxiter": 30}) for s in starts),
-        key=lambda found: found.fun,
-    )
-    _, centre, variance = _laplace(_kernel(apart, best.x), *counts)
-    half = 1.96 * np.sqrt(variance)
-    return FailureMap(expit(centre), expit(centre - half), expit(centre + half))
+    return FailureMap(quantile(0.5), quantile(0.025), quantile(0.975))
 
 
-def _kernel(apart: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    scale, *lengths = np.exp(logs)
+def _kernel(apart: np.ndarray, scale: float, lengths: list[float]) -> np.ndarray:
     distance = np.sqrt(5 * ((apart / np.array(lengths)) ** 2).sum(axis=2))
     kernel = (1 + distance + distance**2 / 3) * np.exp(-distance)
     return scale**2 * kernel + 1e-6 * np.eye(len(apart))

@@ -19,14 +19,14 @@ DRAWS = 400
 
 @dataclass(frozen=True)
 class Losses:
-    """How far below the best each row may lie, and how the reference differs from each.
+    """What each row loses against the reference, each array of shape ``(rows,)``.
 
     Attributes:
-        bound: The largest loss against the best row, whichever that is, that cannot be excluded:
-            one-sided 95 %, for all rows at once, shape ``(rows,)``; NaN where nothing learned.
-        least: What a row surely loses against the reference, of all rows at once (95 %); negative
-            where it is not sure to lose anything.
-        gain: What a row surely has more than the reference, likewise.
+        bound: The largest loss that cannot be excluded, one-sided 95 % for all rows at once; NaN
+            where nothing learned.
+        least: What a row surely loses, likewise with ``gain`` together; negative where no loss is
+            sure.
+        gain: What a row surely has more.
     """
 
     bound: np.ndarray
@@ -37,12 +37,8 @@ class Losses:
 def losses(rows: Means, reference: int) -> Losses:
     """Bound every loss at once.
 
-    The best row is not known, and the one with the highest mean owes part of that to luck. So a row
-    is set beside every other: its loss against row ``j`` is at most their difference and ``t``
-    standard errors, and its loss against the best at most the largest of these. Only comparisons
-    with the truly best row can be wrong, so the correction is for the number of rows, not of pairs
-    (Hsu, Ann. Stat. 12, 1984, doi:10.1214/aos/1176346732); it is Sidak's, since differences from
-    one row are positively correlated.
+    The correction is Sidak's, which holds because differences from one row are positively
+    correlated (Sidak, J. Am. Stat. Assoc. 62, 1967, doi:10.1080/01621459.1967.10482935).
 
     Args:
         rows: The means.
@@ -51,20 +47,18 @@ def losses(rows: Means, reference: int) -> Losses:
     Returns:
         The bounds.
     """
-    alive = ~np.isnan(rows.mean)
-    count = max(int(alive.sum()) - 1, 1)
-    bound = np.full(len(alive), np.nan)
-    t = _all_pairs(rows, (1 - ERROR_RATE) ** (1 / count))
-    high = rows.mean[None, :] - rows.mean[:, None] + t
-    bound[alive] = np.maximum(0.0, np.nanmax(np.where(alive[None, :], high, np.nan)[alive], axis=1))
-    both = _all_pairs(rows, (1 - ERROR_RATE) ** (1 / (2 * count)))[:, reference]
-    difference = rows.mean[reference] - rows.mean
-    least, gain = difference - both, -difference - both
-    least[reference] = gain[reference] = 0.0
+    found = rows.differences(reference)
+    one, both = (_quantile(rows, found.freedom, sides) for sides in (1, 2))
+    bound = np.maximum(0.0, -found.value + found.se * one)
+    least, gain = -found.value - found.se * both, found.value - found.se * both
+    for ends in (bound, least, gain):
+        ends[reference] = 0.0
     return Losses(bound, least, gain)
 
 
-def resolution(rows: Means, usual: np.ndarray, images: int, seeds: int | None = None) -> float:
+def resolution(
+    rows: Means, reference: int, usual: np.ndarray, images: int, seeds: int | None = None
+) -> float:
     """The loss that a study can exclude.
 
     If no usual normalization lost anything, the study would show with a power of 80 % that none
@@ -73,37 +67,42 @@ def resolution(rows: Means, usual: np.ndarray, images: int, seeds: int | None = 
 
     Args:
         rows: The means.
-        usual: bool, the rows that are to be cleared, shape ``(rows,)``.
+        reference: The row of the reference.
+        usual: bool, the rows that are to be cleared, shape ``(rows,)``; all where none but the
+            reference is.
         images: Test images; no study resolves less than one.
         seeds: As if the study had so many; its own number by default.
 
     Returns:
         In units of accuracy.
     """
-    alive = ~np.isnan(rows.mean)
-    cleared = np.flatnonzero(alive & usual)
-    if not cleared.size or alive.sum() < 2:
+    others = ~np.isnan(rows.mean)
+    others[reference] = False
+    cleared = np.flatnonzero(others & usual) if (others & usual).any() else np.flatnonzero(others)
+    if not cleared.size:
         return 1 / images
     factor = 1.0 if seeds is None else rows.seeds / seeds
-    level = (1 - ERROR_RATE) ** (1 / (int(alive.sum()) - 1))
-    t = _all_pairs(rows, level, factor)[np.ix_(cleared, np.flatnonzero(alive))]
-    shared = rows.shared[np.ix_(alive, alive)]
-    covariance = np.diag(rows.seed_variance[alive] * factor) + shared
-    values, vectors = np.linalg.eigh(covariance)
+    drawn_rows = np.append(cleared, reference)
+    variance, shared = rows.seed_variance[drawn_rows] * factor, rows.shared
+    images_part = shared[np.ix_(drawn_rows, drawn_rows)]
+    values, vectors = np.linalg.eigh(np.diag(variance) + images_part)
     root = vectors * np.sqrt(np.maximum(values, 0))
-    normal = np.random.default_rng(0).standard_normal((DRAWS, int(alive.sum())))
-    place = np.searchsorted(np.flatnonzero(alive), cleared)
-    worst = [
-        float((drawn[None, :] - drawn[place][:, None] + t).max()) for drawn in normal @ root.T
-    ]
+    drawn = np.random.default_rng(0).standard_normal((DRAWS, len(drawn_rows))) @ root.T
+    found = rows.differences(reference)
+    se = np.sqrt(found.seed_se**2 * factor + found.images_se**2)[cleared]
+    half = se * _quantile(rows, found.freedom, 1)[cleared]
+    worst = (drawn[:, -1:] - drawn[:, :-1] + half).max(axis=1)
     return max(1 / images, float(np.quantile(worst, POWER)))
 
 
-def seeds_to_resolve(rows: Means, usual: np.ndarray, images: int, margin: float) -> int | None:
+def seeds_to_resolve(
+    rows: Means, reference: int, usual: np.ndarray, images: int, margin: float
+) -> int | None:
     """How many seeds would resolve a margin.
 
     Args:
         rows: The means.
+        reference: The row of the reference.
         usual: bool, the rows that are to be cleared.
         images: Test images.
         margin: In units of accuracy.
@@ -111,28 +110,18 @@ def seeds_to_resolve(rows: Means, usual: np.ndarray, images: int, margin: float)
     Returns:
         The fewest; None where 1,000 would not do, because the test images are too few.
     """
-    if rows.exact or resolution(rows, usual, images, MOST_SEEDS) > margin:
+    if rows.exact or resolution(rows, reference, usual, images, MOST_SEEDS) > margin:
         return None
     low, high = rows.seeds, MOST_SEEDS
     while low < high:
         middle = (low + high) // 2
-        if resolution(rows, usual, images, middle) <= margin:
+        if resolution(rows, reference, usual, images, middle) <= margin:
             high = middle
         else:
             low = middle + 1
     return low
 
 
-def _all_pairs(rows: Means, level: float, factor: float = 1.0) -> np.ndarray:
-    """Half-widths of one-sided intervals of every difference of two rows, ``(rows, rows)``."""
-    variance = rows.seed_variance * factor
-    seed = variance[:, None] + variance[None, :]
-    diagonal = np.diag(rows.shared)
-    images = np.maximum(diagonal[:, None] + diagonal[None, :] - 2 * rows.shared, 0)
-    parts = variance**2 / rows.freedom
-    doubt = np.maximum(parts[:, None] + parts[None, :], np.finfo(float).tiny)
-    # Satterthwaite; the images are so many that their part counts as known.
-    freedom = np.maximum((seed + images) ** 2 / doubt, 1.0)
-    half = np.sqrt(seed + images) * stats.t.ppf(level, freedom)
-    np.fill_diagonal(half, 0.0)
-    return half
+def _quantile(rows: Means, freedom: np.ndarray, sides: int) -> np.ndarray:
+    count = max(int((~np.isnan(rows.mean)).sum()) - 1, 1)
+    return stats.t.ppf((1 - ERROR_RATE) ** (1 / (sides * count)), freedom)

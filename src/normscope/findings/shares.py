@@ -67,8 +67,8 @@ def variance_shares(
 
     Intervals are generalized confidence intervals (Weerahandi, J. Am. Stat. Assoc. 88, 1993,
     doi:10.1080/01621459.1993.10476355): mean squares are turned into draws of the components by
-    their distributions, which for the fixed cells are noncentral chi-squares. The share is the mean
-    of the draws, because a ratio of mean squares with few seeds is biased.
+    their distributions, which for the fixed cells are noncentral chi-squares. The share is the
+    median of the draws, because a ratio of mean squares with few seeds is biased.
 
     With one seed its luck cannot be told from the combination of mean and std: ``both`` then holds
     the two together and ``seed`` is left out.
@@ -94,7 +94,7 @@ def variance_shares(
     shares = draws / np.where(total > 0, total, 1)
     low, high = np.percentile(shares, INTERVAL, axis=1)
     # From one seed the plain sums of squares, as an analysis of variance prints them.
-    points = np.array(components) / sum(components) if seeds == 1 else shares.mean(axis=1)
+    points = np.array(components) / sum(components) if seeds == 1 else np.median(shares, axis=1)
     return {
         name: Share(
             float(points[k]),
@@ -124,8 +124,9 @@ def _many_seeds(
         interaction = np.maximum(residual - noise.residual, 0)
         return interaction, np.maximum(seed_square - of_images - interaction, 0) / cells
 
+    freedom = _freedom(centred - seed_means, of_residual)
     interaction, seed = split(
-        residual * of_residual / rng.chisquare(of_residual, DRAWS),
+        residual * freedom / rng.chisquare(freedom, DRAWS),
         seed_square * of_seeds / rng.chisquare(of_seeds, DRAWS),
     )
     normal = rng.standard_normal((len(terms), DRAWS))
@@ -241,3 +242,15 @@ def noncentrality(square: np.ndarray, freedom: float, normal: np.ndarray) -> np.
         centre = 0.5 * (centre + np.maximum(square / root**3 - freedom, 0.0))
     # Halving never arrives at 0, where an interval must be able to end.
     return np.where(centre > 1e-9, centre, 0.0)
+
+
+
+def _freedom(residuals: np.ndarray, freedom: float) -> float:
+    """Degrees of freedom that a mean square deserves whose residuals have heavy tails.
+
+    The variance of a mean square grows with the kurtosis (Box, Ann. Math. Stat. 25, 1954,
+    doi:10.1214/aoms/1177728786), and seeds that end late now and then have a large one.
+    """
+    squares = residuals.ravel() ** 2
+    kurtosis = float((squares**2).mean() / max(squares.mean() ** 2, 1e-300))
+    return max(1.0, min(freedom, 2 * freedom / max(kurtosis - 1, 1e-9)))

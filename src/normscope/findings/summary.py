@@ -1,4 +1,4 @@
-"""The study in a dozen numbers and one sentence."""
+"""The study in a dozen numbers, one answer, and the reasons for it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.findings.claims import claims
 from normscope.findings.findings import Findings, findings
 from normscope.findings.grid import accuracies_at, accuracy_grid, cell_axes
-from normscope.findings.paired import MARGIN
-from normscope.findings.sentence import answer
+from normscope.findings.reasons import reasons
+from normscope.findings.speed import Speed, speeds
 from normscope.findings.trial_table import trial_table
 from normscope.findings.variance import cell_std, seed_std
 from normscope.normalization import NONE, Normalization
-from normscope.studies.written import SCHEMA
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from normscope.studies.study import Study
     from normscope.trials.result import FinishedTrial
+
+SCHEMA = 2
+"""Version of ``summary.json``; raised when a key is no longer what it was."""
 
 WORST_PERCENT = 5
 """The best 95 % are the cells above this percentile. The notebook passed 0.05 where it meant 5."""
@@ -34,40 +35,50 @@ class Summary:
     Attributes:
         trials: Finished trials, the references among them.
         planned: Trials of the whole scan.
+        survival_trials: Finished trials of survival alone.
         diverged: Finished trials whose training diverged.
-        best: The cell of the highest accuracy: ``mean``, ``std``, ``accuracy``.
+        best: The cell of the highest accuracy: ``mean``, ``std``, ``accuracy``; None where no
+            accuracy was measured.
         worst: The cell of the lowest accuracy, likewise.
         centre_of_mass: ``mean`` and ``std``, each weighted by the cells' accuracies.
         spread: Population standard deviation over cell means.
         best_95_percent: The cells above the 5th percentile: ``cells``, ``mean`` and ``spread``.
         at_data: The source's own statistics: ``mean``, ``std``, ``accuracy``.
         at_none: No normalization, likewise.
+        at_model: What the model's library says its weights expect, likewise.
         seed_std: Pooled standard deviation between seeds within a cell; None for one seed.
         cell_std: Between-cell variance component as a standard deviation; None for one seed.
-        sentence: The answer.
-        findings: What is proved; None with fewer than two seeds or cells.
-        claims: The same in sentences.
-        at_model: What the model's library says its weights expect, as ``at_data``.
         accuracy_se: The standard error of the best accuracy as a share of the test images drawn.
+        findings: What is proved.
+        claims: Why the answer is what it is, at most five sentences.
+        reached: The accuracy that ``speeds`` are about: the reference's, less the margin.
+        speeds: The steps that each normalization took to reach it.
     """
 
     trials: int
     planned: int
+    survival_trials: int
     diverged: int
-    best: dict[str, float]
-    worst: dict[str, float]
-    centre_of_mass: dict[str, float]
-    spread: float
-    best_95_percent: dict[str, float]
+    best: dict[str, float] | None
+    worst: dict[str, float] | None
+    centre_of_mass: dict[str, float] | None
+    spread: float | None
+    best_95_percent: dict[str, float] | None
     at_data: dict[str, Any] | None
     at_none: dict[str, Any] | None
+    at_model: dict[str, Any] | None
     seed_std: float | None
     cell_std: float | None
-    sentence: str
-    findings: Findings | None
+    accuracy_se: float | None
+    findings: Findings
     claims: tuple[str, ...]
-    at_model: dict[str, Any] | None = None
-    accuracy_se: float | None = None
+    reached: float | None
+    speeds: dict[Normalization, Speed]
+
+    @property
+    def answer(self) -> str:
+        """Whether the normalization matters, and what to do, in one sentence."""
+        return self.findings.answer
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, with the schema's version.
@@ -75,17 +86,29 @@ class Summary:
         Returns:
             What ``summary.json`` holds.
         """
-        found = self.findings
+        found = self.findings.to_json()
+        lifted = ("verdict", "answer", "margin", "resolution", "data", "shares")
+        cells = [
+            {**cell, "steps": self._steps(finding.normalization)}
+            for cell, finding in zip(found.pop("cells"), self.findings.cells, strict=True)
+        ]
+        fields = {**vars(self), "claims": list(self.claims)}
+        del fields["speeds"]
         return {
             "schema": SCHEMA,
-            **vars(self),
-            "findings": found and found.to_json(),
-            "claims": list(self.claims),
+            **{name: found.pop(name) for name in lifted},
+            **fields,
+            "cells": cells,
+            "findings": found,
         }
+
+    def _steps(self, normalization: Normalization) -> dict[str, Any] | None:
+        found = self.speeds.get(normalization)
+        return found and found.to_json()
 
 
 def summarize(
-    study: Study, margin: float = MARGIN, reference: Normalization | None = None
+    study: Study, margin: float | None = None, reference: Normalization | None = None
 ) -> Summary | None:
     """Read a study's finished trials.
 
@@ -94,23 +117,49 @@ def summarize(
 
     Args:
         study: A scan, finished or not.
-        margin: The largest difference of accuracy that does not matter.
+        margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
+            study can resolve where that is more.
         reference: What cells are compared with; the source's own statistics by default.
 
     Returns:
-        The summary, or None while no seed has finished in every cell.
+        The summary, or None while no seed has finished in every cell and no training of survival
+        has where only those were asked for.
     """
     specification, trials = study.specification, study.trials()
+    short = study.survival_trials()
     grid = whole_seeds(accuracy_grid(specification, trials))
-    if not grid.sizes["seed"]:
+    if not grid.sizes["seed"] and (specification.seeds or not short):
         return None
     compared = [trial for trial in trials if trial.spec.seed in grid["seed"]]
+    table = trial_table(specification, trials, grid, short)
+    found = findings(table, specification.data, specification.axes, margin, reference)
+    own = found.at_reference.accuracy
+    reached = None if own is None or found.exact else own - found.margin
+    steps = {} if reached is None else speeds(compared, reached)
+    return Summary(
+        trials=len(trials),
+        planned=len(specification.trials()),
+        survival_trials=len(short),
+        diverged=sum(trial.result.diverged for trial in [*trials, *short]),
+        at_data=_reference(specification.data, accuracies_at(specification.data, compared)),
+        at_none=_reference(NONE, accuracies_at(NONE, compared)),
+        at_model=_expected(specification.expected, compared),
+        **_numbers(grid, trials),
+        findings=found,
+        claims=tuple(reasons(found, table, steps, reached)),
+        reached=reached,
+        speeds=steps,
+    )
+
+
+def _numbers(grid: xr.DataArray, trials: list[FinishedTrial]) -> dict[str, Any]:
+    """What the grid's accuracies say; None throughout where none was measured."""
+    names = ("best", "worst", "centre_of_mass", "spread", "best_95_percent", "accuracy_se")
+    if not grid.sizes["seed"]:
+        return dict.fromkeys([*names, "seed_std", "cell_std"])
     means = grid.mean("seed")
     top = best_cells(means)
-    numbers = {
-        "trials": len(trials),
-        "planned": len(specification.trials()),
-        "diverged": sum(trial.result.diverged for trial in trials),
+    return {
         "best": _cell(means, int(np.argmax(means.data))),
         "worst": _cell(means, int(np.argmin(means.data))),
         "centre_of_mass": centre_of_mass(means),
@@ -120,21 +169,10 @@ def summarize(
             "mean": float(top.mean()),
             "spread": float(top.std()),
         },
-        "at_data": _reference(specification.data, accuracies_at(specification.data, compared)),
-        "at_none": _reference(NONE, accuracies_at(NONE, compared)),
-        "at_model": _expected(specification.expected, compared),
         "accuracy_se": _standard_error(float(means.max()), trials),
         "seed_std": seed_std(grid),
         "cell_std": cell_std(grid),
     }
-    table = trial_table(specification, trials, grid)
-    found = findings(specification, table, margin, reference)
-    return Summary(
-        **numbers,
-        sentence=answer(specification, numbers),
-        findings=found,
-        claims=() if found is None else tuple(claims(found)),
-    )
 
 
 def whole_seeds(grid: xr.DataArray) -> xr.DataArray:

@@ -1,0 +1,168 @@
+"""The answer: one sentence of at most 25 words, which says what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from normscope.findings.comparison import FEWEST_SEEDS
+from normscope.findings.fates import TOLERATED
+from normscope.wording import gap
+
+if TYPE_CHECKING:
+    from normscope.findings.findings import Findings
+    from normscope.findings.tolerance import Rectangle
+    from normscope.findings.trial_table import TrialTable
+
+OWN = "the data's own statistics"
+
+ENOUGH_SEEDS = 5
+"""What a study of fewer than three is advised to have."""
+
+
+def answer(found: Findings, table: TrialTable) -> str:
+    """Say whether the normalization matters, and what to do.
+
+    Args:
+        found: What the study proves.
+        table: Its trainings.
+
+    Returns:
+        A sentence that begins with Yes, No, Only at the edges or Not settled.
+    """
+    if found.verdict == "yes":
+        return f"Yes: {_yes(found, table)}."
+    if found.verdict == "edges":
+        where = "trainings fail" if found.edges.fails else f"at least {_lost(found)} is lost"
+        return f"Only at the edges: far from {OWN} {where}; {allowed(found)} will do."
+    if found.verdict == "no":
+        nothing = "" if found.exact else "fails or "
+        return f"No: no choice tried {nothing}loses more than {gap(found.margin)}; keep your own."
+    return f"Not settled: {_unsettled(found, table)}."
+
+
+def allowed(found: Findings) -> str:
+    """What may be used instead of the reference, in a few words.
+
+    Args:
+        found: What the study proves.
+
+    Returns:
+        The largest proved rectangle, or the reference alone.
+    """
+    together = found.tolerance and found.tolerance.together
+    if not together or not _is_wide(together):
+        return reference_name(found)
+    parts = [
+        f"{name}s {low:.3g} to {high:.3g}" if low != high else f"{name} {low:.3g}"
+        for name, (low, high) in (("mean", together.mean), ("std", together.std))
+    ]
+    return " with ".join(parts)
+
+
+def reference_name(found: Findings) -> str:
+    """What the study calls its reference.
+
+    Args:
+        found: What the study proves.
+
+    Returns:
+        In words where it is the data's own, as ``MEAN/STD`` elsewhere.
+    """
+    return OWN if found.reference == found.data else f"{found.reference:.3g}"
+
+
+def _is_wide(together: Rectangle) -> bool:
+    return together.mean[0] != together.mean[1] or together.std[0] != together.std[1]
+
+
+def _yes(found: Findings, table: TrialTable) -> str:
+    core, edges = found.usual, found.edges
+    if core.fails and core.failures is not None:
+        return (
+            f"even near {OWN} {core.failures.failures} of {core.failures.trainings} trainings "
+            f"fail; {_safest(found)}"
+        )
+    best = core.best if core.best is not None else edges.best
+    if best is not None:
+        cell = found.cells[best]
+        return (
+            f"{cell.normalization:.3g} beats {reference_name(found)} by {_between(cell.low, cell.high)}"
+            "; use it"
+        )
+    cell = found.cells[core.worst or 0]
+    loses = f"loses {_between(-(cell.high or 0.0), -(cell.low or 0.0))}"
+    if found.exact:
+        return f"with {cell.normalization:.3g} these weights {loses[:-1] and loses.replace('loses', 'lose')}; keep {reference_name(found)}"
+    return f"even the usual {cell.normalization:.3g} {loses}; use {reference_name(found)}"
+
+
+def _between(low: float | None, high: float | None) -> str:
+    return f"{gap(low or 0.0)} to {gap(high or 0.0)}"
+
+
+def _safest(found: Findings) -> str:
+    """The normalization with the fewest failures, the reference where it is as safe as any."""
+    tried = [cell for cell in found.cells if cell.trainings and cell.accuracy is not None]
+    if not tried:
+        return "check the recipe"
+    own = found.at_reference
+    best = min(tried, key=lambda c: (c.failures / c.trainings, -c.trainings, c is not own))
+    if own.trainings and own.failures / own.trainings <= best.failures / best.trainings:
+        best = own
+    name = reference_name(found) if best is own else f"{best.normalization:.3g}"
+    return f"use {name} ({best.failures} of {best.trainings} fail)"
+
+
+def _lost(found: Findings) -> str:
+    worst = found.edges.worst
+    cell = found.cells[worst if worst is not None else 0]
+    return gap(-(cell.high or 0.0))
+
+
+def _unsettled(found: Findings, table: TrialTable) -> str:
+    core, edges = found.usual, found.edges
+    known = table.knows_outcomes
+    if table.cells < 2:
+        return "one cell has nothing to be compared with; give several values of --mean and --std"
+    if known and not table.exact and table.trainings.sum() == table.failures.sum():
+        return "every training failed, so the fault lies elsewhere; check the recipe and the labels"
+    failing = f"far from {OWN} trainings fail; " if edges.fails else ""
+    if not table.seeds:
+        return f"{failing or 'the trainings start well; '}final accuracy was not measured; add --seeds {ENOUGH_SEEDS}"
+    if not table.exact and table.seeds < FEWEST_SEEDS:
+        count = "one seed" if table.seeds == 1 else "two seeds"
+        return f"{failing}{count} cannot tell luck from the normalization; add --seeds {ENOUGH_SEEDS}"
+    if not known:
+        return "this study does not record which trainings failed; run it again in a new folder"
+    if not core.settled:
+        return f"{failing}near them, trainings had not finished learning; train longer, with more --epochs" if failing else "trainings had not finished learning; train longer, with more --epochs"
+    if core.failures is not None and core.failures.bound > TOLERATED:
+        more = survival_needed(found)
+        return (
+            f"{failing}near {'them' if failing else OWN} up to {100 * core.failures.bound:.0f} % "
+            f"may fail too; add --survival {more}"
+        )
+    if core.bound is None or core.bound > found.margin:
+        bound = "an unknown loss" if core.bound is None else f"a loss of up to {gap(core.bound)}"
+        seeds = found.seeds_to_settle
+        more = f"about {seeds} seeds would tell" if seeds else "more test images are needed"
+        return f"{failing}near {'them' if failing else OWN} {bound} cannot be excluded; {more}"
+    return f"the edges are open, but near {OWN} nothing is lost; {allowed(found)} will do"
+
+
+def survival_needed(found: Findings) -> int:
+    """How many short trainings a cell would clear the usual normalizations of failures.
+
+    Args:
+        found: What the study proves.
+
+    Returns:
+        Seeds for each normalization, if the share of failures stays what it is, at least 5.
+    """
+    rows = int(found.usual.rows.sum())
+    failures = found.usual.failures
+    failed = 0 if failures is None else failures.failures
+    # Nearly 60 trainings without a failure exclude one in twenty; each failure takes 30 more.
+    return max(5, int(np.ceil((60 + 30 * failed) / max(rows, 1))))

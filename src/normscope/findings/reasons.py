@@ -1,0 +1,179 @@
+"""Why: at most five lines below the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from normscope.findings.answer import OWN, reference_name, survival_needed
+from normscope.findings.comparison import FEWEST_SEEDS
+from normscope.normalization import NONE
+from normscope.wording import gap, level, span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from normscope.findings.findings import CellFinding, Findings
+    from normscope.findings.shares import Share
+    from normscope.findings.speed import Speed
+    from normscope.findings.trial_table import TrialTable
+    from normscope.normalization import Normalization
+
+SHARES = {
+    "std": "std",
+    "mean": "mean",
+    "both": "their combination",
+    "seed": "the seed",
+    "test_images": "the draw of the test images",
+}
+
+
+def reasons(
+    found: Findings, table: TrialTable, speeds: Mapping[Normalization, Speed], reached: float | None
+) -> list[str]:
+    """Say why: failures, final accuracy, speed, one's own statistics, and what would settle more.
+
+    Args:
+        found: What the study proves.
+        table: Its trainings.
+        speeds: The steps that each normalization took to reach an accuracy.
+        reached: That accuracy; None where it is not known.
+
+    Returns:
+        At most five sentences, those that have something to say.
+    """
+    lines = [
+        _failures(found, table),
+        _accuracy(found),
+        _speed(found, speeds, reached),
+        _own(found),
+        _next(found, table),
+    ]
+    return [line for line in lines if line]
+
+
+def _failures(found: Findings, table: TrialTable) -> str:
+    if found.exact:
+        return ""
+    if not table.knows_outcomes:
+        return "Failures: not recorded; this study was made before outcomes were."
+    total, failed = int(table.trainings.sum()), int(table.failures.sum())
+    if not failed:
+        return f"Failures: none of {total:,} trainings{_at_most(table.trainings.sum(), 0)}."
+    rows = np.array([cell.failures > 0 for cell in found.cells])
+    distance = np.abs([cell.units.distance for cell in found.cells])
+    nearest = float(distance[rows].min())
+    safe = distance < nearest
+    kept = int(table.trainings[safe].sum())
+    if not kept:
+        return f"Failures: {failed:,} of {total:,} trainings, wherever the mean lies."
+    return (
+        f"Failures: {failed:,} of {total:,} trainings, all with a mean {nearest:.2g} or more stds "
+        f"from the data's; none of {kept:,} nearer{_at_most(kept, 0)}."
+    )
+
+
+def _at_most(trainings: int, failures: int) -> str:
+    bound = 1 - 0.05 ** (1 / trainings)
+    return f" (at most {100 * bound:.2g} %, 95 % sure)" if not failures else ""
+
+
+def _accuracy(found: Findings) -> str:
+    alive = [c for c in found.cells[: found.grid_cells] if c.accuracy is not None]
+    if not alive:
+        return ""
+    worst, best = (f(alive, key=lambda c: c.accuracy or 0.0) for f in (min, max))
+    ends = level(worst.accuracy or 0.0, best.accuracy or 0.0)
+    text = (
+        f"Final accuracy{'' if found.exact else ' of those that learned'}: {ends} "
+        f"({worst.normalization:.3g}) to {level(best.accuracy or 0.0, worst.accuracy or 0.0)} "
+        f"({best.normalization:.3g})"
+    )
+    return f"{text}{_shares(found.shares)}."
+
+
+def _shares(shares: dict[str, Share] | None) -> str:
+    if shares is None:
+        return ""
+    parts = [
+        f"{_percent(shares[name])} {words}"
+        for name, words in SHARES.items()
+        if name in shares and shares[name].high >= 0.02
+    ]
+    first = "; of its variation "
+    if "seed" not in shares and "both" in shares:
+        parts = [p.replace("their combination", "the rest, luck included") for p in parts]
+    return first + ", ".join(parts) if parts else ""
+
+
+def _percent(share: Share) -> str:
+    return f"{100 * share.share:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
+
+
+def _speed(
+    found: Findings, speeds: Mapping[Normalization, Speed], reached: float | None
+) -> str:
+    own = speeds.get(found.reference)
+    if reached is None or own is None or own.steps is None:
+        return ""
+    others = {n: s for n, s in speeds.items() if s.steps is not None and n != found.reference}
+    text = f"Speed: {reference_name(found)} reaches {level(reached)} in {_steps(own)}"
+    if not others:
+        return f"{text}."
+    slowest = max(others, key=lambda n: others[n].steps or 0.0)
+    fastest = min(others, key=lambda n: others[n].steps or 0.0)
+    text += f"; fastest {fastest:.3g} ({_steps(others[fastest])})"
+    late = sum(1 for s in speeds.values() if s.steps is None)
+    text += f", slowest {slowest:.3g} ({_steps(others[slowest])})"
+    return f"{text}{f', and {late} of {len(speeds)} do not get there' if late else ''}."
+
+
+def _steps(speed: Speed) -> str:
+    return f"{speed.steps:.3g} steps" if (speed.steps or 0) < 1000 else f"{round(speed.steps or 0, -1):,.0f} steps"
+
+
+def _own(found: Findings) -> str:
+    own, none = (_find(found, n) for n in (found.data, NONE))
+    parts = []
+    if own is not None and own.accuracy is not None:
+        parts.append(f"your own statistics ({found.data:.3g}) {level(own.accuracy)}")
+    if none is not None and none.accuracy is not None:
+        text = f"no normalization {level(none.accuracy)}"
+        if none.low is not None and none.high is not None and none.normalization != found.reference:
+            text += f" (difference from {reference_name(found)} {span((none.low, none.high))})"
+        parts.append(text)
+    if not parts:
+        return ""
+    text = ", ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _find(found: Findings, normalization: Normalization) -> CellFinding | None:
+    return next((c for c in found.cells if c.normalization == normalization), None)
+
+
+def _next(found: Findings, table: TrialTable) -> str:
+    if found.resolution is None:
+        if found.exact or not table.seeds:
+            return ""
+        return f"With fewer than {FEWEST_SEEDS} seeds no loss can be told from luck."
+    text = f"A loss below {gap(found.resolution)} is more than this study can exclude"
+    if found.margin > found.resolution:
+        text = f"This study can exclude losses down to {gap(found.resolution)}; {gap(found.margin)} is taken not to matter"
+    if found.margin <= 0.002:
+        return f"{text}."
+    seeds = found.seeds_to_settle
+    more = (
+        f"to settle 0.002, run the same command with --seeds {seeds}"
+        if seeds and seeds > found.seeds
+        else "to settle 0.002 takes more test images, not more seeds"
+    )
+    if not found.exact and found.usual.failures is not None and not found.usual.fails:
+        needed = survival_needed(found)
+        if found.usual.failures.bound > 0.05:
+            more += f" and --survival {needed}"
+    return f"{text}; {more}."
+
+
+__all__ = ["OWN", "reasons"]
