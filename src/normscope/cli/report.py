@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -14,6 +14,7 @@ from normscope.cli.output import show, write_json
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from normscope.findings.findings import CellFinding
     from normscope.findings.summary import Summary
     from normscope.normalization import Normalization
 
@@ -22,7 +23,11 @@ EXAMPLE = "Example: normscope report runs/digits-lenet"
 COMPARISON = Path("comparison.html")
 
 Margin = Annotated[
-    float, typer.Option(help="The largest difference of accuracy that does not matter.")
+    float | None,
+    typer.Option(
+        help="The largest loss of accuracy that does not matter; 0.002, or what the study can "
+        "resolve where that is more, by default."
+    ),
 ]
 Reference = Annotated[
     str | None,
@@ -38,7 +43,7 @@ def report(
         list[Path],
         typer.Argument(help="A study's folder, or several.", metavar="DIR..."),
     ],
-    margin: Margin = 0.002,
+    margin: Margin = None,
     reference: Reference = None,
     out: Annotated[
         Path,
@@ -66,7 +71,7 @@ def report(
 
 
 def show_report(
-    folder: Path, json: str | None, margin: float = 0.002, reference: str | None = None
+    folder: Path, json: str | None, margin: float | None = None, reference: str | None = None
 ) -> None:
     """Write a study's summary, figures and page, and print the summary.
 
@@ -81,9 +86,9 @@ def show_report(
 
     summary = write_report(folder, margin, _reference(reference))
     show(
-        _table(summary),
-        summary.sentence,
+        summary.answer,
         *summary.claims,
+        _table(summary),
         f"Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/",
         json_target=json,
     )
@@ -97,7 +102,7 @@ def _reference(text: str | None) -> Normalization | None:
 
 
 def _show_comparison(
-    folders: list[Path], out: Path, json: str | None, margin: float, reference: str | None
+    folders: list[Path], out: Path, json: str | None, margin: float | None, reference: str | None
 ) -> None:
     from rich import box
     from rich.table import Table
@@ -108,12 +113,14 @@ def _show_comparison(
     table = Table("study", "best cell", "accuracy", "at data", "at none", box=box.SIMPLE_HEAD)
     for study in comparison.studies:
         summary = study.summary
-        best = f"{summary.best['mean']:.4g}/{summary.best['std']:.4g}"
+        rows = _rows(summary)
+        best = rows.get("best cell")
         accuracies = [
-            "" if row is None else f"{row['accuracy']:.4f}"
-            for row in (summary.best, summary.at_data, summary.at_none)
+            "" if row is None or row.accuracy is None else f"{row.accuracy:.4f}"
+            for row in (best, rows.get("your own statistics"), rows.get("no normalization"))
         ]
-        table.add_row(Text(study.name), best, *accuracies)
+        name = "" if best is None else f"{best.normalization:.4g}"
+        table.add_row(Text(study.name), name, *accuracies)
     show(table, *comparison.sentences, f"Written: {out}", json_target=json)
     write_json(comparison.to_json(), json)
 
@@ -122,38 +129,41 @@ def _table(summary: Summary) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table("", "mean", "std", "accuracy", box=box.SIMPLE_HEAD)
-    rows: list[tuple[str, dict[str, Any] | None]] = [
-        ("best cell", summary.best),
-        ("worst cell", summary.worst),
-        ("source's own statistics", summary.at_data),
-        ("no normalization", summary.at_none),
-        ("what the weights expect", summary.at_model),
-    ]
-    for name, row in rows:
-        if row is not None:
-            table.add_row(name, _of("mean", row), _of("std", row), f"{row['accuracy']:.4f}")
-    centre = summary.centre_of_mass
-    table.add_row("centre of mass", _of("mean", centre), _of("std", centre), "")
-    best = summary.best_95_percent
-    table.add_row(
-        f"best 95 % ({best['cells']} cells)", "", "", f"{best['mean']:.4f} ± {best['spread']:.4f}"
-    )
-    table.add_row("spread over cells", "", "", f"{summary.spread:.4f}")
-    if summary.cell_std is not None and summary.seed_std is not None:
-        table.add_row("std between cells", "", "", f"{summary.cell_std:.4f}")
-        table.add_row("std between seeds", "", "", f"{summary.seed_std:.4f}")
-    table.add_row("trials", "", "", f"{summary.trials} of {summary.planned}")
+    table = Table("", "mean", "std", "failed", "accuracy", "at most lost", box=box.SIMPLE_HEAD)
+    for name, cell in _rows(summary).items():
+        accuracy = "" if cell.accuracy is None else f"{cell.accuracy:.4f}"
+        if cell.accuracy is not None and cell.se is not None:
+            accuracy += f" (se {cell.se:.2g})"
+        lost = "" if cell.loss_bound is None else f"{cell.loss_bound:.2g}"
+        failed = f"{cell.failures} of {cell.trainings}" if cell.trainings else ""
+        mean, std = (
+            ", ".join(f"{v:.4g}" for v in dict.fromkeys(values))
+            for values in (cell.normalization.mean, cell.normalization.std)
+        )
+        table.add_row(name, mean, std, failed, accuracy, lost)
+    finished = f"{summary.trials} of {summary.planned}"
+    if summary.survival_trials:
+        finished += f", and {summary.survival_trials} of survival"
+    table.add_row("trials", "", "", "", finished, "")
     return table
 
 
-def _of(kind: str, row: dict[str, Any]) -> str:
-    """The mean or the std of a row, with the axes of single channels where there are any."""
-    shared = [_numbers(row[kind])] if kind in row else []
-    single = [f"{n[-1]} {v:.4g}" for n, v in row.items() if n.startswith(f"{kind}-")]
-    return ", ".join([*shared, *single])
+def _rows(summary: Summary) -> dict[str, CellFinding]:
+    """The cells that a reader looks for first."""
+    from normscope.normalization import NONE
 
-
-def _numbers(value: float | list[float]) -> str:
-    values = value if isinstance(value, list) else [value]
-    return ", ".join(f"{v:.4g}" for v in values)
+    found = summary.findings
+    grid = found.cells[: found.grid_cells]
+    alive = [cell for cell in grid if cell.accuracy is not None]
+    rows: dict[str, CellFinding] = {}
+    if alive:
+        rows["best cell"] = max(alive, key=lambda cell: cell.accuracy or 0.0)
+        rows["worst cell that learned"] = min(alive, key=lambda cell: cell.accuracy or 0.0)
+    failing = [cell for cell in grid if cell.failures]
+    if failing:
+        rows["most failures"] = max(failing, key=lambda cell: cell.failures / cell.trainings)
+    names = {found.data: "your own statistics", NONE: "no normalization"}
+    names |= {found.reference: "what is compared with"} if found.reference not in names else {}
+    for normalization, name in names.items():
+        rows |= {name: cell for cell in found.cells if cell.normalization == normalization}
+    return rows

@@ -144,27 +144,13 @@ def scan(
         return
     try:
         with progress("trials") as update:
-            study = run_scan(plan, workers, update, ray)
+            run_scan(plan, workers, update, ray)
     except KeyboardInterrupt:
         note(f"Interrupted. Finished trials are kept in {plan.out}; the same call goes on.")
         raise
-    if not study.specification.seeds:
-        _show_survival(study, json)
-        return
     from normscope.cli.report import show_report
 
     show_report(plan.out, json)
-
-
-def _show_survival(study: Study, json: str | None) -> None:
-    """What a study of survival alone gave, which has no accuracies to conclude from."""
-    outcomes = Counter(str(trial.result.outcome) for trial in study.survival_trials())
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    show(
-        f"{outcomes.total()} trials of survival are finished in {study.folder}: {counts}.",
-        json_target=json,
-    )
-    write_json({"trials": outcomes.total(), "outcomes": dict(sorted(outcomes.items()))}, json)
 
 
 def _study_beside(path: Path) -> Path | None:

@@ -80,10 +80,8 @@ def _is_wide(together: Rectangle) -> bool:
 def _yes(found: Findings, table: TrialTable) -> str:
     core, edges = found.usual, found.edges
     if core.fails and core.failures is not None:
-        return (
-            f"even near {OWN} {core.failures.failures} of {core.failures.trainings} trainings "
-            f"fail; {_safest(found)}"
-        )
+        failed, tried = core.failures.worst
+        return f"even near {OWN} trainings fail, {failed} of {tried} at the worst; {_safest(found)}"
     best = core.best if core.best is not None else edges.best
     if best is not None:
         cell = found.cells[best]
@@ -92,10 +90,12 @@ def _yes(found: Findings, table: TrialTable) -> str:
             "; use it"
         )
     cell = found.cells[core.worst or 0]
-    loses = f"loses {_between(-(cell.high or 0.0), -(cell.low or 0.0))}"
+    loss = _between(-(cell.high or 0.0), -(cell.low or 0.0))
     if found.exact:
-        return f"with {cell.normalization:.3g} these weights {loses[:-1] and loses.replace('loses', 'lose')}; keep {reference_name(found)}"
-    return f"even the usual {cell.normalization:.3g} {loses}; use {reference_name(found)}"
+        return (
+            f"with {cell.normalization:.3g} these weights lose {loss}; keep {reference_name(found)}"
+        )
+    return f"even the usual {cell.normalization:.3g} loses {loss}; use {reference_name(found)}"
 
 
 def _between(low: float | None, high: float | None) -> str:
@@ -133,11 +133,17 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
         return f"{failing or 'the trainings start well; '}final accuracy was not measured; add --seeds {ENOUGH_SEEDS}"
     if not table.exact and table.seeds < FEWEST_SEEDS:
         count = "one seed" if table.seeds == 1 else "two seeds"
-        return f"{failing}{count} cannot tell luck from the normalization; add --seeds {ENOUGH_SEEDS}"
+        return (
+            f"{failing}{count} cannot tell luck from the normalization; add --seeds {ENOUGH_SEEDS}"
+        )
     if not known:
         return "this study does not record which trainings failed; run it again in a new folder"
     if not core.settled:
-        return f"{failing}near them, trainings had not finished learning; train longer, with more --epochs" if failing else "trainings had not finished learning; train longer, with more --epochs"
+        return (
+            f"{failing}near them, trainings had not finished learning; train longer, with more --epochs"
+            if failing
+            else "trainings had not finished learning; train longer, with more --epochs"
+        )
     if core.failures is not None and core.failures.bound > TOLERATED:
         more = survival_needed(found)
         return (

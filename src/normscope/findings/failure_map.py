@@ -36,7 +36,9 @@ class FailureMap:
     high: np.ndarray
 
 
-def failure_map(places: np.ndarray, failures: np.ndarray, trainings: np.ndarray) -> FailureMap | None:
+def failure_map(
+    places: np.ndarray, failures: np.ndarray, trainings: np.ndarray
+) -> FailureMap | None:
     """Fit a logistic Gaussian process to counts of failures.
 
     Failures have a boundary in the plane of offset and contrast, not a value of their own in each
@@ -108,7 +110,9 @@ def _laplace(
     choose = gammaln(trainings + 1) - gammaln(failures + 1) - gammaln(trainings - failures + 1)
     likelihood = float((choose + failures * latent - trainings * np.logaddexp(0, latent)).sum())
     a = linalg.solve(kernel, latent - RARE, assume_a="pos")
-    evidence = likelihood - 0.5 * float(a @ (latent - RARE)) - float(np.log(np.diag(factor[0])).sum())
+    evidence = (
+        likelihood - 0.5 * float(a @ (latent - RARE)) - float(np.log(np.diag(factor[0])).sum())
+    )
     solved = linalg.cho_solve(factor, root[:, None] * kernel)
     variance = np.maximum(np.diag(kernel) - (root[:, None] * kernel * solved).sum(axis=0), 1e-12)
     return evidence, latent, variance

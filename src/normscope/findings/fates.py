@@ -57,6 +57,7 @@ class Region:
         failures: How many of them failed.
         fails: Whether it is proved that trainings somewhere in it fail more often than one in
             twenty.
+        worst: Failures and trainings of the row, slice or whole that proves most.
         bound: The largest mean share of failures that its trainings leave possible (one-sided
             95 %); 1 without any training.
     """
@@ -64,6 +65,7 @@ class Region:
     trainings: int
     failures: int
     fails: bool
+    worst: tuple[int, int]
     bound: float
 
 
@@ -91,22 +93,7 @@ def region(table: TrialTable, rows: np.ndarray, slices: list[np.ndarray], looks:
     failures = np.array([table.failures[part].sum() for part in parts])
     trainings = np.array([table.trainings[part].sum() for part in parts])
     p = stats.binom.sf(failures - 1, trainings, TOLERATED)
-    total, failed = int(trainings[-1]), int(failures[-1])
-    bound = float(stats.beta.ppf(1 - ERROR_RATE, failed + 1, total - failed)) if total > failed else 1.0
-    return Region(total, failed, bool((p <= rate).any()), bound)
-
-
-def resolved_share(trainings: int) -> float:
-    """The share of failures that a number of trainings excludes when none of them fails.
-
-    Args:
-        trainings: How many there are.
-
-    Returns:
-        The one-sided 95 % bound after no failure, and never less than one in twenty.
-
-    Example:
-        >>> round(resolved_share(18), 3)
-        0.153
-    """
-    return max(TOLERATED, 1 - ERROR_RATE ** (1 / max(trainings, 1)))
+    total, failed, first = int(trainings[-1]), int(failures[-1]), int(p.argmin())
+    bound = stats.beta.ppf(1 - ERROR_RATE, failed + 1, total - failed) if total > failed else 1.0
+    worst = (int(failures[first]), int(trainings[first]))
+    return Region(total, failed, bool((p <= rate).any()), worst, float(bound))

@@ -177,15 +177,19 @@ def findings(
     usual = np.array([u.usual for u in units])
     row = _reference_row(table, units, data, reference)
     usual[row] = True
+    # What else was tried beside the grid, such as no normalization, nobody asked about.
+    asked = np.arange(len(usual)) < table.cells
+    asked[row] = True
     noise = _noise(table)
     rows = _means(table, noise)
     lost = None if rows is None else losses(rows, row)
     enough = rows is not None and rows.enough
-    resolved = resolution(rows, row, usual, table.test_images) if rows and enough else None
+    resolved = resolution(rows, row, usual & asked, table.test_images) if rows and enough else None
     limit = margin or max(MARGIN, resolved or 0.0)
     slices = _slices(table, axes)
     core, edges = (
-        part(table, mask, slices, lost if enough else None, limit) for mask in (usual, ~usual)
+        part(table, mask, slices, lost if enough else None, limit)
+        for mask in (usual & asked, ~usual & asked)
     )
     cells = _cells(table, units, axes, rows, row, limit, lost, noise)
     said = word(core, edges)
@@ -207,7 +211,7 @@ def findings(
         usual=core,
         edges=edges,
         tolerance=allowed,
-        seeds_to_settle=seeds_to_resolve(rows, row, usual, table.test_images, MARGIN)
+        seeds_to_settle=seeds_to_resolve(rows, row, usual & asked, table.test_images, MARGIN)
         if rows and enough
         else None,
     )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.findings.answer import OWN, reference_name, survival_needed
-from normscope.findings.comparison import FEWEST_SEEDS
+from normscope.findings.answer import reference_name, survival_needed
+from normscope.findings.fates import TOLERATED
+from normscope.findings.paired import MARGIN
 from normscope.normalization import NONE
 from normscope.wording import gap, level, span
 
@@ -111,14 +112,14 @@ def _percent(share: Share) -> str:
     return f"{100 * share.share:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
-def _speed(
-    found: Findings, speeds: Mapping[Normalization, Speed], reached: float | None
-) -> str:
+def _speed(found: Findings, speeds: Mapping[Normalization, Speed], reached: float | None) -> str:
     own = speeds.get(found.reference)
     if reached is None or own is None or own.steps is None:
         return ""
     others = {n: s for n, s in speeds.items() if s.steps is not None and n != found.reference}
-    text = f"Speed: {reference_name(found)} reaches {level(reached)} in {_steps(own)}"
+    text = (
+        f"Speed: with {reference_name(found)} a training reaches {level(reached)} in {_steps(own)}"
+    )
     if not others:
         return f"{text}."
     slowest = max(others, key=lambda n: others[n].steps or 0.0)
@@ -130,7 +131,7 @@ def _speed(
 
 
 def _steps(speed: Speed) -> str:
-    return f"{speed.steps:.3g} steps" if (speed.steps or 0) < 1000 else f"{round(speed.steps or 0, -1):,.0f} steps"
+    return f"{float(f'{speed.steps or 0:.2g}'):,.0f} steps"
 
 
 def _own(found: Findings) -> str:
@@ -155,25 +156,20 @@ def _find(found: Findings, normalization: Normalization) -> CellFinding | None:
 
 def _next(found: Findings, table: TrialTable) -> str:
     if found.resolution is None:
-        if found.exact or not table.seeds:
-            return ""
-        return f"With fewer than {FEWEST_SEEDS} seeds no loss can be told from luck."
-    text = f"A loss below {gap(found.resolution)} is more than this study can exclude"
-    if found.margin > found.resolution:
-        text = f"This study can exclude losses down to {gap(found.resolution)}; {gap(found.margin)} is taken not to matter"
-    if found.margin <= 0.002:
-        return f"{text}."
+        return ""
+    within = f"This study can exclude losses above {gap(found.resolution)}"
+    if found.margin <= MARGIN:
+        return f"{within}; {gap(found.margin)} is taken not to matter."
+    options = []
     seeds = found.seeds_to_settle
-    more = (
-        f"to settle 0.002, run the same command with --seeds {seeds}"
-        if seeds and seeds > found.seeds
-        else "to settle 0.002 takes more test images, not more seeds"
-    )
-    if not found.exact and found.usual.failures is not None and not found.usual.fails:
-        needed = survival_needed(found)
-        if found.usual.failures.bound > 0.05:
-            more += f" and --survival {needed}"
-    return f"{text}; {more}."
-
-
-__all__ = ["OWN", "reasons"]
+    if seeds and seeds > found.seeds:
+        options.append(f"--seeds {seeds}")
+    failures = found.usual.failures
+    if failures is not None and not failures.fails and failures.bound > TOLERATED:
+        options.append(f"--survival {survival_needed(found)}")
+    text = f"{within}, which is its margin"
+    if seeds is None:
+        text += f"; {gap(MARGIN)} would take more test images than these {table.test_images:,}"
+    if options:
+        text += f"; to settle more, run the same command with {' '.join(options)}"
+    return f"{text}."

@@ -136,7 +136,10 @@ def _many_seeds(
     ]
     points, point_seed = split(np.array([residual]), np.array([seed_square]))
     found = [
-        max(0.0, term.square(accuracies) - term.noise(noise.of_rows, seeds) - term.freedom * points[0])
+        max(
+            0.0,
+            term.square(accuracies) - term.noise(noise.of_rows, seeds) - term.freedom * points[0],
+        )
         / (seeds * (cells - 1))
         for term in terms
     ]
@@ -242,7 +245,6 @@ def noncentrality(square: np.ndarray, freedom: float, normal: np.ndarray) -> np.
         centre = 0.5 * (centre + np.maximum(square / root**3 - freedom, 0.0))
     # Halving never arrives at 0, where an interval must be able to end.
     return np.where(centre > 1e-9, centre, 0.0)
-
 
 
 def _freedom(residuals: np.ndarray, freedom: float) -> float:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy.special import expit
 
-if TYPE_CHECKING:
-    from normscope.findings.comparison import Means
-
 POINTS = 41
+
+LEAST = 1e-4
+"""An accuracy of 0 or 1 is moved in by so much, and no error is smaller."""
 
 
 def smooth_map(
-    rows: Means, axes: tuple[np.ndarray, np.ndarray], log: tuple[bool, bool], images: int
+    accuracies: np.ndarray,
+    errors: np.ndarray,
+    axes: tuple[np.ndarray, np.ndarray],
+    log: tuple[bool, bool],
 ) -> xr.Dataset:
     """Fit a Gaussian process to the cells, each with its own standard error.
 
@@ -25,10 +28,10 @@ def smooth_map(
     Processes for Machine Learning*, 2006, section 5.4.1), whose parameters maximize the likelihood.
 
     Args:
-        rows: The means, the cells first, std varying fastest.
+        accuracies: Of the cells, std varying fastest, shape ``(cells,)``.
+        errors: Their standard errors, of that shape.
         axes: The grid's means and stds, increasing, at least two of each.
         log: Whether each axis is to be read on a log scale.
-        images: Test images; an accuracy of 0 or 1 is moved in by half of one.
 
     Returns:
         ``accuracy``, and ``low`` and ``high`` of its 95 % interval, dims ``("mean", "std")``, on 41
@@ -41,11 +44,10 @@ def smooth_map(
     places = [np.log(a) if is_log else a for a, is_log in zip(axes, log, strict=True)]
     unit = [(p - p[0]) / (p[-1] - p[0]) for p in places]
     where = np.stack(np.meshgrid(*unit, indexing="ij"), axis=-1).reshape(-1, 2)
-    half = 0.5 / images
-    accuracy = np.clip(rows.mean[: len(where)], half, 1 - half)
+    accuracy = np.clip(accuracies, LEAST, 1 - LEAST)
     slope = 1 / (accuracy * (1 - accuracy))
     logit = np.log(accuracy / (1 - accuracy))
-    variance = np.maximum(rows.seed_variance[: len(where)], (half**2) / rows.seeds) * slope**2
+    variance = np.maximum(errors, LEAST) ** 2 * slope**2
     centre, scale = logit.mean(), logit.std() or 1.0
     lengths: Any = [0.5, 0.5]
     noise: Any = variance / scale**2 + 1e-9

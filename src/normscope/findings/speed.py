@@ -42,9 +42,7 @@ class Speed:
         Returns:
             A mapping of plain values.
         """
-        return {
-            name: None if value is None else round(value) for name, value in vars(self).items()
-        }
+        return {name: None if value is None else round(value) for name, value in vars(self).items()}
 
 
 def speeds(trials: Iterable[FinishedTrial], accuracy: float) -> dict[Normalization, Speed]:

@@ -92,7 +92,7 @@ class Comparison:
 def compare(
     folders: Sequence[Path],
     out: Path,
-    margin: float = MARGIN,
+    margin: float | None = None,
     reference: Normalization | None = None,
 ) -> Comparison:
     """Compare studies with the first of them, and write a page.
@@ -100,7 +100,8 @@ def compare(
     Args:
         folders: At least two studies' folders.
         out: The page.
-        margin: The largest difference of accuracy that does not matter.
+        margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
+            study can resolve where that is more.
         reference: What each study's own cells are compared with.
 
     Returns:
@@ -117,13 +118,11 @@ def compare(
     first = read[0][1].findings
     studies = []
     for k, (folder, (study, summary)) in enumerate(zip(folders, read, strict=True)):
-        found = summary.findings
-        differences = (
-            study_differences(first.cells, found.cells, margin) if k and first and found else []
-        )
+        cells = summary.findings.cells
+        differences = study_differences(first.cells, cells, margin or MARGIN) if k else []
         title = f"{study.specification.model} on {study.specification.source}"
         studies.append(ComparedStudy(str(folder), title, summary, differences))
-    comparison = Comparison(studies, margin)
+    comparison = Comparison(studies, margin or MARGIN)
     write_text(out, _page(comparison))
     return comparison
 

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from normscope.studies.study import Study
 
 NAMES = {
-    "normalization": "normalization",
+    "mean": "mean",
+    "std": "std",
+    "both": "their combination",
     "seed": "seed",
-    "interaction": "their interaction",
     "test_images": "draw of the test images",
 }
 
 ENDS = {
     "grid": "the grid ends",
-    "loss": "the next value loses more",
-    "open": "not enough seeds to tell",
+    "failures": "with the next value trainings fail",
+    "loss": "the next value is sure to lose",
+    "open": "not enough is known of the next value",
 }
 
 

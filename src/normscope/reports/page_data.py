@@ -10,13 +10,10 @@ from contourpy import contour_generator
 from matplotlib.colors import to_hex
 
 from normscope.figures.accuracy_map import accuracy_map
-from normscope.findings.comparison import means
-from normscope.findings.grid import accuracy_grid
 from normscope.findings.smooth_map import smooth_map
-from normscope.findings.summary import whole_seeds
-from normscope.findings.trial_table import trial_table
 
 if TYPE_CHECKING:
+    from normscope.findings.findings import Findings
     from normscope.findings.summary import Summary
     from normscope.normalization import Normalization
     from normscope.studies.axis import Axis
@@ -26,6 +23,10 @@ if TYPE_CHECKING:
 
 COLOURS = 64
 CONTOURS = 6
+
+FEWEST_VALUES = 7
+"""Of each axis, for a smooth map and contours."""
+
 MOST_EPOCHS = 60_000
 """Of training curves on one page, which keeps it below 6 MB; further seeds are left out."""
 
@@ -45,11 +46,12 @@ def page_data(study: Study, summary: Summary) -> dict[str, Any]:
     return {
         "title": f"{specification.model} on {specification.source}",
         "axes": [_axis(axis) for axis in specification.axes],
-        "cells": _cells(specification, trials, summary),
-        "margin": None if found is None else found.margin,
-        "best": list(best),
-        "reference": None if found is None else _place(specification, found.reference),
-        "smooth": None if found is None else _smooth(specification, trials),
+        "cells": _cells(found),
+        "margin": found.margin,
+        "resolution": found.resolution,
+        "best": None if best is None else list(best),
+        "reference": _place(specification, found.reference),
+        "smooth": _smooth(specification, found),
         "curves": _curves(trials),
         "epochs": specification.recipe.epochs,
         "colours": colours(),
@@ -65,7 +67,7 @@ def facts(study: Study) -> list[tuple[str, str]]:
     Returns:
         Names and values, in the order in which they are shown.
     """
-    trials = study.trials()
+    trials = study.every_trial()
     finished = f"{len(trials)} of {len(study.specification.trials())}"
     return [("trials finished", finished), *run_facts(trials)]
 
@@ -120,30 +122,15 @@ def _place(specification: ScanSpec, normalization: Normalization) -> list[float]
     return [float(np.mean(normalization.mean)), float(np.mean(normalization.std))]
 
 
-def _cells(
-    specification: ScanSpec, trials: list[FinishedTrial], summary: Summary
-) -> list[dict[str, Any]]:
+def _cells(found: Findings) -> list[dict[str, Any]]:
     """One entry per cell, std varying fastest, then the references off the grid."""
-    if summary.findings is not None:
-        grid_cells = summary.findings.grid_cells
-        return [
-            {
-                **_rounded(cell.to_json()),
-                "grid": k < grid_cells,
-                "name": f"{cell.normalization:.4g}",
-            }
-            for k, cell in enumerate(summary.findings.cells)
-        ]
-    grid = whole_seeds(accuracy_grid(specification, trials))
     return [
         {
-            **normalization.to_json(),
-            "accuracy": float(grid[place].mean()),
-            "seeds": [float(v) for v in grid[place]],
-            "grid": True,
-            "name": f"{normalization:.4g}",
+            **_rounded(cell.to_json()),
+            "grid": k < found.grid_cells,
+            "name": f"{cell.normalization:.4g}",
         }
-        for normalization, place in specification.cells().items()
+        for k, cell in enumerate(found.cells)
     ]
 
 
@@ -154,19 +141,17 @@ def _rounded(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _smooth(specification: ScanSpec, trials: list[FinishedTrial]) -> dict[str, Any] | None:
+def _smooth(specification: ScanSpec, found: Findings) -> dict[str, Any] | None:
     axes = [np.array(axis.values) for axis in specification.axes]
-    if len(axes) != 2 or min(len(axis) for axis in axes) < 2:
+    cells = found.cells[: found.grid_cells]
+    accuracies = np.array([np.nan if c.accuracy is None else c.accuracy for c in cells])
+    errors = np.array([np.nan if c.se is None else c.se for c in cells])
+    known = ~np.isnan(accuracies) & ~np.isnan(errors)
+    # From a handful of values a smooth map would show what nobody measured.
+    if len(axes) != 2 or min(len(axis) for axis in axes) < FEWEST_VALUES or not known.all():
         return None
     log = [axis.log or axis.name.startswith("std") for axis in specification.axes]
-    grid = whole_seeds(accuracy_grid(specification, trials))
-    table = trial_table(specification, trials, grid)
-    fitted = smooth_map(
-        means(table.accuracies, table.noise, exact=table.exact).first(table.cells),
-        (axes[0], axes[1]),
-        (log[0], log[1]),
-        trials[0].result.test_images,
-    )
+    fitted = smooth_map(accuracies, errors, (axes[0], axes[1]), (log[0], log[1]))
     accuracy = fitted["accuracy"].to_numpy()
     fine = np.linspace(0, 1, len(accuracy))
     lines: Any = contour_generator(fine, fine, accuracy.T)

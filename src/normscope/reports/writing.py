@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from normscope.errors import NormscopeError
 from normscope.figures.accuracy_map import accuracy_map, draw_accuracy_map
 from normscope.figures.best_cells import best_cells_histogram, draw_best_cells
-from normscope.findings.paired import MARGIN
 from normscope.findings.summary import Summary, summarize
 from normscope.reports.page import scan_page
 from normscope.studies.study import Study
@@ -27,7 +26,7 @@ DOTS_PER_INCH = 150
 
 
 def report(
-    folder: str | Path, margin: float = MARGIN, reference: Normalization | None = None
+    folder: str | Path, margin: float | None = None, reference: Normalization | None = None
 ) -> Summary:
     """Read a study and write its summary, figures and page into its folder, without torch.
 
@@ -35,7 +34,8 @@ def report(
 
     Args:
         folder: The study's folder.
-        margin: The largest difference of accuracy that does not matter.
+        margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
+            study can resolve where that is more.
         reference: What cells are compared with; the source's own statistics by default.
 
     Returns:
@@ -46,21 +46,23 @@ def report(
     write_text(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     (folder / FIGURES).mkdir(exist_ok=True)
     save_figure(draw_accuracy_map(accuracy_map(study)), folder / FIGURES / "accuracy_map.png")
-    save_figure(
-        draw_best_cells(best_cells_histogram(study)), folder / FIGURES / "best_95_percent.png"
-    )
+    if summary.findings.seeds:
+        save_figure(
+            draw_best_cells(best_cells_histogram(study)), folder / FIGURES / "best_95_percent.png"
+        )
     write_text(folder / PAGE, scan_page(study, summary))
     return summary
 
 
 def read_summary(
-    folder: Path, margin: float = MARGIN, reference: Normalization | None = None
+    folder: Path, margin: float | None = None, reference: Normalization | None = None
 ) -> tuple[Study, Summary]:
     """Open a study that has something to say.
 
     Args:
         folder: The study's folder.
-        margin: The largest difference of accuracy that does not matter.
+        margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
+            study can resolve where that is more.
         reference: What cells are compared with.
 
     Returns:
