@@ -165,5 +165,7 @@ def _rows(summary: Summary) -> dict[str, CellFinding]:
     names = {found.data: "your own statistics", NONE: "no normalization"}
     names |= {found.reference: "what is compared with"} if found.reference not in names else {}
     for normalization, name in names.items():
-        rows |= {name: cell for cell in found.cells if cell.normalization == normalization}
+        for cell in found.cells:
+            if cell.normalization == normalization:
+                rows[name] = cell
     return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +14,6 @@ from normscope.cli.progress import progress
 if TYPE_CHECKING:
     from normscope.studies.scan_planning import PlannedScan
     from normscope.studies.specification import ScanSpec
-    from normscope.studies.study import Study
 
 EXAMPLE = "Example: normscope scan mnist --mean -2:3:7 --std 0.02:2:7:log --seeds 3 --epochs 2"
 

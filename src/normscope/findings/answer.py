@@ -32,7 +32,7 @@ def answer(found: Findings, table: TrialTable) -> str:
         A sentence that begins with Yes, No, Only at the edges or Not settled.
     """
     if found.verdict == "yes":
-        return f"Yes: {_yes(found, table)}."
+        return f"Yes: {_yes(found)}."
     if found.verdict == "edges":
         where = "trainings fail" if found.edges.fails else f"at least {_lost(found)} is lost"
         return f"Only at the edges: far from {OWN} {where}; {allowed(found)} will do."
@@ -77,7 +77,7 @@ def _is_wide(together: Rectangle) -> bool:
     return together.mean[0] != together.mean[1] or together.std[0] != together.std[1]
 
 
-def _yes(found: Findings, table: TrialTable) -> str:
+def _yes(found: Findings) -> str:
     core, edges = found.usual, found.edges
     if core.fails and core.failures is not None:
         failed, tried = core.failures.worst
@@ -86,8 +86,8 @@ def _yes(found: Findings, table: TrialTable) -> str:
     if best is not None:
         cell = found.cells[best]
         return (
-            f"{cell.normalization:.3g} beats {reference_name(found)} by {_between(cell.low, cell.high)}"
-            "; use it"
+            f"{cell.normalization:.3g} beats {reference_name(found)} by "
+            f"{_between(cell.low, cell.high)}; use it"
         )
     cell = found.cells[core.worst or 0]
     loss = _between(-(cell.high or 0.0), -(cell.low or 0.0))
@@ -123,38 +123,33 @@ def _lost(found: Findings) -> str:
 
 def _unsettled(found: Findings, table: TrialTable) -> str:
     core, edges = found.usual, found.edges
-    known = table.knows_outcomes
     if table.cells < 2:
         return "one cell has nothing to be compared with; give several values of --mean and --std"
-    if known and not table.exact and table.trainings.sum() == table.failures.sum():
+    if not table.exact and 0 < table.trainings.sum() == table.failures.sum():
         return "every training failed, so the fault lies elsewhere; check the recipe and the labels"
-    failing = f"far from {OWN} trainings fail; " if edges.fails else ""
+    failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} trainings fail; ", "them")
     if not table.seeds:
-        return f"{failing or 'the trainings start well; '}final accuracy was not measured; add --seeds {ENOUGH_SEEDS}"
+        start = failing or "trainings start well; "
+        return f"{start}final accuracy was not measured; add --seeds {ENOUGH_SEEDS}"
     if not table.exact and table.seeds < FEWEST_SEEDS:
-        count = "one seed" if table.seeds == 1 else "two seeds"
-        return (
-            f"{failing}{count} cannot tell luck from the normalization; add --seeds {ENOUGH_SEEDS}"
-        )
-    if not known:
+        few = "one seed" if table.seeds == 1 else "two seeds"
+        return f"{failing}{few} cannot tell luck from the normalization; add --seeds {ENOUGH_SEEDS}"
+    if not table.knows_outcomes:
         return "this study does not record which trainings failed; run it again in a new folder"
     if not core.settled:
+        where = f"near {here}, " if failing else ""
         return (
-            f"{failing}near them, trainings had not finished learning; train longer, with more --epochs"
-            if failing
-            else "trainings had not finished learning; train longer, with more --epochs"
+            f"{failing}{where}trainings had not finished learning; train longer, with more --epochs"
         )
     if core.failures is not None and core.failures.bound > TOLERATED:
-        more = survival_needed(found)
-        return (
-            f"{failing}near {'them' if failing else OWN} up to {100 * core.failures.bound:.0f} % "
-            f"may fail too; add --survival {more}"
-        )
+        share = 100 * core.failures.bound
+        more = f"add --survival {survival_needed(found)}"
+        return f"{failing}near {here} up to {share:.0f} % may fail too; {more}"
     if core.bound is None or core.bound > found.margin:
-        bound = "an unknown loss" if core.bound is None else f"a loss of up to {gap(core.bound)}"
+        loss = "nothing" if core.bound is None else f"a loss of up to {gap(core.bound)}"
         seeds = found.seeds_to_settle
-        more = f"about {seeds} seeds would tell" if seeds else "more test images are needed"
-        return f"{failing}near {'them' if failing else OWN} {bound} cannot be excluded; {more}"
+        more = "about {seeds} seeds would tell" if seeds else "more test images would tell"
+        return f"{failing}near {here} {loss} cannot be excluded; {more.format(seeds=seeds)}"
     return f"the edges are open, but near {OWN} nothing is lost; {allowed(found)} will do"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.normalization import Normalization
+if TYPE_CHECKING:
+    from normscope.normalization import Normalization
 
 USUAL_OFFSET = 3.0
 """Of the usual range, in stds of the images: how far the mean lies from theirs."""
@@ -57,6 +59,7 @@ def data_units(normalization: Normalization, data: Normalization) -> DataUnits:
         Offset and contrast, averaged over channels, and the farthest channel's place.
 
     Example:
+        >>> from normscope.normalization import Normalization
         >>> data_units(Normalization(0.5, 0.25), Normalization(0.25, 0.5)).offset
         -1.0
     """

@@ -191,7 +191,7 @@ def findings(
         part(table, mask, slices, lost if enough else None, limit)
         for mask in (usual & asked, ~usual & asked)
     )
-    cells = _cells(table, units, axes, rows, row, limit, lost, noise)
+    cells = _cells(table, units, rows, row, limit, lost, noise)
     said = word(core, edges)
     allowed = None
     if [axis.name for axis in axes] == ["mean", "std"] and lost is not None and enough:
@@ -306,7 +306,6 @@ def _reference_row(
 def _cells(
     table: TrialTable,
     units: list[DataUnits],
-    axes: Sequence[Axis],
     rows: Means | None,
     reference: int,
     margin: float,

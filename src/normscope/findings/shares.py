@@ -197,9 +197,14 @@ def _terms(places: np.ndarray, axes: Sequence[str]) -> list[_Term]:
     """The quadratic forms of mean, std and both."""
     cells = len(places)
     groups = [
-        np.hstack([_dummies(places[:, k]) for k, name in enumerate(axes) if name.startswith(kind)] or [np.zeros((cells, 0))])
+        np.hstack(
+            [
+                np.zeros((cells, 0)),
+                *(_dummies(places[:, k]) for k, name in enumerate(axes) if name.startswith(kind)),
+            ]
+        )
         for kind in ("mean", "std")
-    ]  # fmt: skip
+    ]
     whole = _projection(np.hstack([np.ones((cells, 1)), *groups]))
     alone = [_projection(np.hstack([np.ones((cells, 1)), group])) for group in groups]
     middle = np.full((cells, cells), 1 / cells)
@@ -250,8 +255,15 @@ def noncentrality(square: np.ndarray, freedom: float, normal: np.ndarray) -> np.
 def _freedom(residuals: np.ndarray, freedom: float) -> float:
     """Degrees of freedom that a mean square deserves whose residuals have heavy tails.
 
-    The variance of a mean square grows with the kurtosis (Box, Ann. Math. Stat. 25, 1954,
+    The variance of such a square grows with the kurtosis (Box, Ann. Math. Stat. 25, 1954,
     doi:10.1214/aoms/1177728786), and seeds that end late now and then have a large one.
+
+    Args:
+        residuals: What the square is the mean of.
+        freedom: Their degrees of freedom were they normal.
+
+    Returns:
+        At least 1, at most ``freedom``.
     """
     squares = residuals.ravel() ** 2
     kurtosis = float((squares**2).mean() / max(squares.mean() ** 2, 1e-300))

@@ -1,4 +1,4 @@
-"""Every cell and reference of a study by seed: what was reached, and what became of each training."""
+"""Every cell and reference of a study by seed: its accuracy, and what became of the training."""
 
 from __future__ import annotations
 
