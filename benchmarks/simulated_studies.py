@@ -12,15 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, ndtr, ndtri
-
 from benchmarks.simulated_worlds import LAG_SPREAD, LATE_LOSS, World
+from scipy.special import expit, ndtr, ndtri
 
 STILL_LEARNING = 0.002
 """A training whose curve seems to have more than this before it has not settled."""
 
 NEVER = 0.0005
 """Chances of failing below this, and above 1 less this, are taken to be 0 and 1."""
+
+BASES = (0.7, 0.95), (0.95, 0.985), (0.985, 0.995)
+"""Accuracies where nothing is wrong."""
 
 USUAL_ANSWERS, MOST_ANSWERS = 8_000_000, 30_000_000
 """Of all trainings together; one study in ten may have the second."""
@@ -69,39 +71,52 @@ def simulated_study(number: int, seed: int = 0) -> SimulatedStudy:
 
 def random_world(rng: np.random.Generator) -> World:
     """Choose what is true."""
-    m, s = float(rng.uniform(0.1, 0.6).round(4)), float(rng.uniform(0.1, 0.4).round(4))
-    size, grid = str(rng.choice(["line", "small", "usual", "large"], p=[0.1, 0.35, 0.5, 0.05])), ""
-    grid = str(rng.choice(["narrow", "wide", "lopsided"]))
+    m, s = round(rng.uniform(0.1, 0.6), 4), round(rng.uniform(0.1, 0.4), 4)
+    size = str(rng.choice(["line", "small", "usual", "large"], p=[0.1, 0.35, 0.5, 0.05]))
+    truth = str(rng.choice(["any", "no", "edges", "yes"], p=[0.55, 0.2, 0.15, 0.1]))
+    grid = str(rng.choice(["narrow", "wide", "lopsided"][truth == "edges" :]))
     axes = _axes(rng, size, grid, m, s)
     rows = [(mean, std) for mean in axes[0] for std in axes[1]]
     rows += [r for r in ((m, s), (0.0, 1.0)) if r not in rows]
     means, stds = np.array(rows).T
     x, y = (means - m) / s, np.log(stds / s)
-    seeds, images = _size(rng, len(rows))
+    clear = truth != "any"
+    seeds, images = _size(rng, len(rows), clear)
     classes = _classes(rng)
-    deaths, logit, failing_by_seed = _failing(rng, x, y)
-    failing = expit(logit)
-    base = float(rng.choice([rng.uniform(0.7, 0.95), rng.uniform(0.95, 0.995)]))
-    base = max(base, (1 + classes.max()) / 2)
+    level = rng.choice(3, p=[0.1, 0.2, 0.7] if clear else [0.4, 0.4, 0.2])
+    base = max(rng.uniform(*BASES[level]), (1 + classes.max()) / 2)
     noises = min(1.0, (1 - base) / 0.01)
+    if not clear:
+        deaths, logit, failing_by_seed = _failing(rng, x, y)
+    else:
+        deaths, logit = _clear_failing(rng, truth, x, y)
+        failing_by_seed = float(rng.choice([0, 0.5]))
+    failing = expit(logit)
     slow, lag = _lag(rng, x, y)
-    late_kind, late = _late(rng, failing)
+    late_kind, late = _late(rng, failing, clear)
     uneven = bool(rng.random() < 0.6)
-    noise = noises * rng.choice([0, 0.0003, 0.0005, 0.001, 0.002]) * np.ones(len(x))
+    noise = (
+        noises
+        * rng.choice([0, 0.0003, 0.0005, 0.001, 0.002][: 3 if clear else 5])
+        * np.ones(len(x))
+    )
     if uneven:
         noise = noise * np.exp(0.7 * rng.standard_normal(len(x)))
         noise *= 1 + 6 * np.sqrt(failing * (1 - failing))
     noise = noise + lag * rng.choice([0, 0.1])
     heavy = bool(rng.random() < 0.2)
     effects = _effects(rng, x, y) - failing * rng.choice([0, 0, 0.01, 0.1, 0.3])
-    if rng.random() < 0.05:
-        # Nothing matters where it does not kill.
-        effects = np.zeros(len(x))
-    image = rng.uniform(0.6, 0.85)
+    if clear:
+        effects *= 0.0004 / max(0.0004, np.ptp(effects))
+        if deaths == "never" and truth != "no":
+            effects -= rng.choice([0.01, 0.02, 0.05]) * ((truth == "edges") == _far(x, y))
+            effects[rows.index((m, s))] = effects.max()
     # Nobody could tell a training nearer to chance from one that failed.
     best = np.clip(base + effects, classes.max() + 0.15 + LATE_LOSS, 0.999)
+    image = rng.uniform(0.6, 0.85)
     return World(
         kinds={
+            "truth": truth,
             "size": size,
             "grid": grid,
             "failing": deaths,
@@ -123,7 +138,7 @@ def random_world(rng: np.random.Generator) -> World:
         noise=np.minimum(noise, np.minimum(0.02, (1 - best) / 4)),
         heavy=heavy,
         by_seed=float(noises * rng.choice([0, 0.0005, 0.001, 0.003])),
-        tilt=float(noises * rng.choice([0, 0, 0, 0.001])),
+        tilt=float(noises * rng.choice([0, 0, 0, 0.0 if clear else 0.001])),
         unsteady=float(rng.choice([0, 0, 0.02, 0.05])),
         seeds=seeds,
         survival=int(rng.choice([0, 0, 5, 10, 20, 50])),
@@ -131,8 +146,12 @@ def random_world(rng: np.random.Generator) -> World:
         survival_everywhere=bool(rng.random() < 0.5),
         images=images,
         classes=classes,
-        shared=(float(image), *(float(v) for v in rng.uniform(0, (0.95 - image) / 2, 2))),
-    )  # fmt: skip
+        shared=(
+            image,
+            rng.uniform(0, 0.02 if clear else (0.95 - image) / 2),
+            rng.uniform(0, (0.95 - image) / 2),
+        ),
+    )
 
 
 def _axes(
@@ -161,21 +180,24 @@ def _axes(
     return mean, std
 
 
-def _size(rng: np.random.Generator, rows: int) -> tuple[int, int]:
+def _size(rng: np.random.Generator, rows: int, clear: bool) -> tuple[int, int]:
     """Seeds and test images."""
     kinds = [2, 3, int(rng.integers(4, 11)), int(rng.integers(11, 31))]
-    seeds = int(rng.choice(kinds, p=[0.05, 0.15, 0.5, 0.3]))
+    seeds = int(rng.choice(kinds, p=[0, 0, 0.3, 0.7] if clear else [0.05, 0.15, 0.5, 0.3]))
+    images = [10_000, 10_000, 50_000] if clear else [360, 1000, 2000, 10_000, 10_000]
+    images = int(rng.choice(images))
     most = MOST_ANSWERS if rng.random() < 0.1 else USUAL_ANSWERS
-    images = int(rng.choice([360, 1000, 2000, 10_000, 10_000]))
     while images > 360 and rows * seeds * images > most:
-        images = {10_000: 2000, 2000: 1000, 1000: 360}[images]
+        images = {50_000: 10_000, 10_000: 2000, 2000: 1000, 1000: 360}[images]
     return seeds, images
 
 
 def _classes(rng: np.random.Generator) -> np.ndarray:
     count = int(rng.integers(2, 11))
     evenness = rng.choice([np.inf, 50, 2], p=[0.4, 0.4, 0.2])
-    shares = np.full(count, 1 / count) if evenness == np.inf else rng.dirichlet(np.full(count, evenness))  # fmt: skip
+    shares = np.full(count, 1 / count)
+    if evenness < np.inf:
+        shares = rng.dirichlet(np.full(count, evenness))
     # A class of nearly everything leaves nothing to learn.
     return shares if shares.max() < 0.6 else np.array([0.6, 0.4])
 
@@ -184,7 +206,8 @@ def _failing(
     rng: np.random.Generator, x: np.ndarray, y: np.ndarray
 ) -> tuple[str, np.ndarray, float]:
     """How failing was drawn, its log odds by row, and how much seeds differ."""
-    kind = str(rng.choice(["never", "boundary", "certain", "isolated", "anywhere"], p=[0.3, 0.42, 0.1, 0.1, 0.08]))  # fmt: skip
+    kinds = ["never", "boundary", "certain", "isolated", "anywhere"]
+    kind = str(rng.choice(kinds, p=[0.3, 0.42, 0.1, 0.1, 0.08]))
     by_seed = float(rng.choice([0, 0.5, 1, 2]))
     if kind == "never":
         return kind, np.full(len(x), -np.inf), 0.0
@@ -207,9 +230,29 @@ def _failing(
     return kind, logit, by_seed
 
 
-def _late(rng: np.random.Generator, failing: np.ndarray) -> tuple[str, np.ndarray]:
+def _far(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """bool, the rows beyond what is usual."""
+    return (np.abs(x) > 3) | (np.abs(y) > np.log(4))
+
+
+def _clear_failing(
+    rng: np.random.Generator, truth: str, x: np.ndarray, y: np.ndarray
+) -> tuple[str, np.ndarray]:
+    """Chances of failing that leave no doubt: 0, or at least 0.3, where the truth wants them."""
+    logit = np.full(len(x), -np.inf)
+    kind = str(rng.choice(["boundary", "isolated", "never"]))
+    chosen = _far(x, y) if truth == "edges" else ~_far(x, y) & ((x != 0) | (y != 0))
+    if truth == "no" or kind == "never" or not chosen.any():
+        return "never", logit
+    if kind == "isolated":
+        chosen = chosen & (np.arange(len(x)) == rng.choice(np.flatnonzero(chosen)))
+    logit[chosen] = rng.uniform(-0.8, 3, chosen.sum())
+    return kind, logit
+
+
+def _late(rng: np.random.Generator, failing: np.ndarray, clear: bool) -> tuple[str, np.ndarray]:
     kinds = ["in time", "late near failing", "late anywhere", "one in thirty late"]
-    kind = str(rng.choice(kinds, p=[0.6, 0.2, 0.1, 0.1]))
+    kind = str(rng.choice(kinds, p=[0.85, 0.05, 0.05, 0.05] if clear else [0.6, 0.2, 0.1, 0.1]))
     if kind == "late near failing":
         return kind, 0.4 * np.sqrt(failing * (1 - failing))
     share = {"in time": 0.0, "late anywhere": rng.uniform(0.02, 0.1)}.get(kind, 1 / 30)
@@ -217,14 +260,15 @@ def _late(rng: np.random.Generator, failing: np.ndarray) -> tuple[str, np.ndarra
 
 
 def _effects(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """What the normalization does to final accuracies; the largest loss of each part is its size."""
+    """What the normalization does to final accuracies; a part's largest loss is its size."""
     sizes = rng.choice([0, 0, 0, 0.0005, 0.001, 0.002, 0.004, 0.007, 0.01, 0.03], 3)
     off = np.clip(x, -10, 10) - rng.normal(0, 0.5)
+    small, bowl = np.maximum(0, -y - rng.uniform(0, 1.5)) ** 2, (y - rng.normal(0, 0.5)) ** 2
     parts = [
-        np.maximum(0, -y - rng.uniform(0, 1.5)) ** 2 if rng.random() < 0.5 else (y - rng.normal(0, 0.5)) ** 2,
+        small if rng.random() < 0.5 else bowl,
         off**2,
         np.maximum(0, off * y * rng.choice([-1, 1])),
-    ]  # fmt: skip
+    ]
     total = -sum(
         size * part / max(part.max(), 1e-9) for size, part in zip(sizes, parts, strict=True)
     )
@@ -291,7 +335,8 @@ def _tested(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which images are right, a failed training knowing one class; and what was to be expected."""
     rows, seeds = skill.shape
-    answer = np.where(rng.random(skill.shape) < 0.8, world.classes.argmax(), rng.integers(0, len(world.classes), skill.shape))  # fmt: skip
+    answer = rng.integers(0, len(world.classes), skill.shape)
+    answer[rng.random(skill.shape) < 0.8] = world.classes.argmax()
     labels = rng.choice(len(world.classes), world.images, p=world.classes)
     image, by_row, by_seed = (np.float32(v) for v in np.sqrt(world.shared))
     own = np.float32(np.sqrt(1 - sum(world.shared)))
@@ -307,7 +352,9 @@ def _tested(
     for row in range(rows):
         hard = common[0] + by_row * normal(world.images)
         np.less(
-            hard + of_seed + own * normal(seeds, world.images), level[row, :, None], out=correct[row]
+            hard + of_seed + own * normal(seeds, world.images),
+            level[row, :, None],
+            out=correct[row],
         )
         typical = ndtri(np.clip(world.reached[row], 0.001, 0.9999))
         expected[row] = ndtr((typical - hard) / left).mean()

@@ -39,7 +39,7 @@ class World:
         failing_by_seed: Standard deviation of what a seed adds to all log odds.
         best: By row, the accuracy that a training which learns in time ends at once settled.
         late: By row, the chance that a training which learns does so late.
-        lag: By row, how far below its final accuracy a training is when the recipe ends, on average.
+        lag: By row, how far on average a training is below its final accuracy when its recipe ends.
         noise: By row, standard deviation of final accuracies between seeds.
         heavy: Whether that noise has heavy tails.
         by_seed: Standard deviation of what a seed adds to all rows.
@@ -164,11 +164,7 @@ class World:
         apart = ((self.places - self.places[at]) ** 2).sum(axis=1)
         seeds = self.own_variance / alive + self.own_variance[at] / alive[at]
         seeds += self.tilt**2 * apart / alive + self.by_seed**2 * np.abs(1 / alive - 1 / alive[at])
-        level = ndtri(np.clip((self.reached + self.reached[at]) / 2, 0.01, 0.9999))
-        image, row, seed = self.shared
-        one, rows, by_seed, images = (
-            both_right(level, c) for c in (1.0, image + row, image + seed, image)
-        )
+        one, rows, by_seed, images = self._both_right((self.reached + self.reached[at]) / 2)
         s = self.seeds
         noise = 2 * ((one - by_seed) / s + (1 - 1 / s) * (rows - images)) / self.images
         se = np.sqrt(seeds + noise)
@@ -186,7 +182,7 @@ class World:
         fails, n, se = self.failing, self.trainings(), self.se_of_losses()
         loss, level = self.losses(settled=False), 0.05 / self.asked.sum()
         alive = np.maximum(np.floor(self.seeds * (1 - fails)), 2)
-        sure = np.where(alive > 2, t.ppf(1 - level, alive - 1), np.inf) + norm.ppf(0.95)
+        sure = np.where(alive > 2, t.ppf(1 - level, alive - 1), 1e9) + norm.ppf(0.95)
         # The fewest failures that a chance of 0.05 would hardly give.
         fewest = binom.isf(level, n.astype(int), TOO_OFTEN) + 1
         shown = np.where(fails >= 0.3, binom.sf(fewest - 1, n.astype(int), fails), 0)
@@ -208,7 +204,7 @@ class World:
         """What the accuracies of trainings that learn vary by, when the recipe ends.
 
         Args:
-            unbiased: Whether the rows' effects are a sample's (divided by one less) or all there is.
+            unbiased: Whether squares of cells' effects are divided by one less than there are cells.
 
         Returns:
             Variances by name; None where some cell never learns.
@@ -236,13 +232,17 @@ class World:
             All of it; less what all trainings have in common; and less also what all of a seed and
             all of a row have.
         """
-        level = ndtri(np.clip(self.reached[: self.cells], 0.01, 0.9999))
+        accuracy = self.reached[: self.cells]
+        one, rows, seeds, images = self._both_right(accuracy)
+        parts = (one - accuracy**2, one - images, one - rows - seeds + images)
+        whole, apart, alone = (float(p.mean() / self.images) for p in parts)
+        return whole, apart, alone
+
+    def _both_right(self, accuracy: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Chances that two trainings are right about an image: the same, of a row, a seed, any."""
+        level = ndtri(np.clip(accuracy, 0.01, 0.9999))
         image, row, seed = self.shared
-        one, rows, seeds, images = (
-            both_right(level, c) for c in (1.0, image + row, image + seed, image)
-        )
-        parts = (one - ndtr(level) ** 2, one - images, one - rows - seeds + images)
-        return tuple(float(p.mean() / self.images) for p in parts)  # pyright: ignore
+        return tuple(both_right(level, c) for c in (1.0, image + row, image + seed, image))
 
 
 def both_right(level: np.ndarray, correlation: float) -> np.ndarray:
