@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, ndtr, ndtri, owens_t
+from scipy.special import expit, ndtr, ndtri
 from scipy.stats import binom, norm, t
 
 LATE_LOSS = 0.02
@@ -20,7 +20,7 @@ LAG_SPREAD = 0.4
 TOO_OFTEN = 0.05
 """A cell that fails more often than this is bad."""
 
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(81)
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(121)
 
 
 @dataclass(frozen=True)
@@ -164,9 +164,12 @@ class World:
         apart = ((self.places - self.places[at]) ** 2).sum(axis=1)
         seeds = self.own_variance / alive + self.own_variance[at] / alive[at]
         seeds += self.tilt**2 * apart / alive + self.by_seed**2 * np.abs(1 / alive - 1 / alive[at])
-        one, rows, by_seed, images = self._both_right((self.reached + self.reached[at]) / 2)
-        s = self.seeds
-        noise = 2 * ((one - by_seed) / s + (1 - 1 / s) * (rows - images)) / self.images
+        s, a = self.seeds, self.reached
+        image, row, seed = self.shared
+        # Of the mean over seeds: its own variance over images, and that shared with the reference.
+        own = a / s + (1 - 1 / s) * both_right(a, a, image + row)
+        shared = both_right(a, a[at], image + seed) / s + (1 - 1 / s) * both_right(a, a[at], image)
+        noise = (own + own[at] - 2 * shared - (a - a[at]) ** 2) / self.images
         se = np.sqrt(seeds + noise)
         se[at] = 0
         return se
@@ -204,7 +207,7 @@ class World:
         """What the accuracies of trainings that learn vary by, when the recipe ends.
 
         Args:
-            unbiased: Whether squares of cells' effects are divided by one less than there are cells.
+            unbiased: Whether squares of effects are divided by one less than there are cells.
 
         Returns:
             Variances by name; None where some cell never learns.
@@ -233,19 +236,23 @@ class World:
             all of a row have.
         """
         accuracy = self.reached[: self.cells]
-        one, rows, seeds, images = self._both_right(accuracy)
+        image, row, seed = self.shared
+        one, images = accuracy, both_right(accuracy, accuracy, image)
+        rows, seeds = (both_right(accuracy, accuracy, image + own) for own in (row, seed))
         parts = (one - accuracy**2, one - images, one - rows - seeds + images)
         whole, apart, alone = (float(p.mean() / self.images) for p in parts)
         return whole, apart, alone
 
-    def _both_right(self, accuracy: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Chances that two trainings are right about an image: the same, of a row, a seed, any."""
-        level = ndtri(np.clip(accuracy, 0.01, 0.9999))
-        image, row, seed = self.shared
-        return tuple(both_right(level, c) for c in (1.0, image + row, image + seed, image))
 
+def both_right(first: np.ndarray, second: np.ndarray, correlation: float) -> np.ndarray:
+    """Chances that two trainings are right about one image, by their accuracies.
 
-def both_right(level: np.ndarray, correlation: float) -> np.ndarray:
-    """Chance that two correlated normal deviates both lie below a level (Owen, 1956)."""
-    slope = np.sqrt((1 - correlation) / (1 + correlation))
-    return ndtr(level) - 2 * owens_t(level, slope)
+    Args:
+        first: Accuracies.
+        second: Accuracies, broadcast against these.
+        correlation: Of the two normal deviates that decide; at least 0 and below 1.
+    """
+    common, rest = np.sqrt(correlation) * NODES, np.sqrt(1 - correlation)
+    levels = (ndtri(np.clip(a, 0.001, 0.9999))[..., None] for a in (first, second))
+    right = [ndtr((level - common) / rest) for level in levels]
+    return (right[0] * right[1]) @ WEIGHTS / WEIGHTS.sum()
