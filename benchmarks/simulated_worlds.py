@@ -203,45 +203,54 @@ class World:
         edges = self.asked & ~self.usual
         return found(edges) or bool(good[edges].all())
 
-    def components(self, unbiased: bool) -> dict[str, float] | None:
+    def components(self, taken: np.ndarray) -> dict[str, float]:
         """What the accuracies of trainings that learn vary by, when the recipe ends.
 
+        The squares of cells' effects are divided by one less than there are cells. Where cells are
+        missing, mean and std overlap; each has the average of what it explains first and last.
+
         Args:
-            unbiased: Whether squares of effects are divided by one less than there are cells.
+            taken: bool, which cells.
 
         Returns:
-            Variances by name; None where some cell never learns.
+            Variances by name; that of test images is what they add to one training alone.
         """
-        if (self.failing[: self.cells] > 1 - 1e-9).any():
-            return None
-        shape = tuple(len(axis) for axis in self.axes)
-        accuracy = self.reached[: self.cells].reshape(shape)
-        total = accuracy.mean()
-        by_mean, by_std = accuracy.mean(axis=1) - total, accuracy.mean(axis=0) - total
-        rest = accuracy - total - by_mean[:, None] - by_std
-        # Shares of the cells' variance add up only with one divisor for all three.
-        more = self.cells / (self.cells - 1) if unbiased else 1.0
-        return {
-            "mean": float((by_mean**2).mean()) * more,
-            "std": float((by_std**2).mean()) * more,
-            "both": float((rest**2).mean()) * more,
-            "seed": float(self.variance_of_seeds[: self.cells].mean()),
-        }
+        count = int(taken.sum())
+        accuracy = self.reached[: self.cells][taken]
+        place = np.indices([len(axis) for axis in self.axes]).reshape(2, -1)[:, taken]
+        flags = [(p[:, None] == np.unique(p)).astype(float) for p in place]
+        alone = [_explained(accuracy, [f]) for f in flags]
+        whole, total = _explained(accuracy, flags), accuracy.var() * count
+        parts = (alone[0] + whole - alone[1]) / 2, (alone[1] + whole - alone[0]) / 2, total - whole
+        squares = dict(zip(("mean", "std", "both"), parts, strict=True))
+        seed = float(self.variance_of_seeds[: self.cells][taken].mean())
+        images = self.image_variances(taken)[2]
+        components = {name: max(0.0, v) / (count - 1) for name, v in squares.items()}
+        return {**components, "seed": seed, "test_images": images}
 
-    def image_variances(self) -> tuple[float, float, float]:
-        """What the draw of test images adds to one training's accuracy, over the grid.
+    def image_variances(self, taken: np.ndarray) -> tuple[float, float, float]:
+        """What the draw of test images adds to one training's accuracy, on average over cells.
+
+        Args:
+            taken: bool, which cells.
 
         Returns:
             All of it; less what all trainings have in common; and less also what all of a seed and
             all of a row have.
         """
-        accuracy = self.reached[: self.cells]
+        accuracy = self.reached[: self.cells][taken]
         image, row, seed = self.shared
         one, images = accuracy, both_right(accuracy, accuracy, image)
         rows, seeds = (both_right(accuracy, accuracy, image + own) for own in (row, seed))
         parts = (one - accuracy**2, one - images, one - rows - seeds + images)
         whole, apart, alone = (float(p.mean() / self.images) for p in parts)
         return whole, apart, alone
+
+
+def _explained(accuracy: np.ndarray, flags: list[np.ndarray]) -> float:
+    design = np.hstack([np.ones((len(accuracy), 1)), *flags])
+    fitted = design @ np.linalg.lstsq(design, accuracy, rcond=None)[0]
+    return float(((fitted - accuracy.mean()) ** 2).sum())
 
 
 def both_right(first: np.ndarray, second: np.ndarray, correlation: float) -> np.ndarray:

@@ -33,7 +33,7 @@ def test_chances_and_accuracies_are_averages_of_draws(number):
         alive = study.accuracies[row, ~study.failed[row]]
         if len(alive) < 100:
             continue
-        whole, _, _ = rows_of(few, np.array([row])).image_variances()
+        whole, _, _ = rows_of(few, np.array([row])).image_variances(np.array([True]))
         noise = few.variance_of_seeds[row]
         assert abs(alive.mean() - few.reached[row]) <= 4 * np.sqrt(whole + noise / len(alive))
         # Averaged over 1,500 seeds only the images' own part is left of what images do.
@@ -59,7 +59,7 @@ def test_standard_errors_of_losses_and_image_variances_are_those_of_repeated_dra
     assert np.allclose(seen[1:], said[1:], rtol=0.2)
     assert np.abs(np.mean(losses, axis=0) - few.losses(settled=False)).max() <= 4 * said.max() / 20
     table = np.array(accuracies)
-    whole, _, _ = few.image_variances()
+    whole, _, _ = few.image_variances(np.ones(4, bool))
     variance = table.var(axis=0).mean()
     assert variance == pytest.approx(few.variance_of_seeds.mean() + whole, rel=0.2)
 
@@ -69,12 +69,15 @@ def test_components_add_up_to_the_variance_of_draws():
     big = replace(big, failing_logit=np.full(len(big.means), -np.inf))
     study = drawn_study(0, big, np.random.default_rng(5))
     found = study.accuracies[: big.cells].mean(axis=1).reshape([len(a) for a in big.axes])
-    truth = big.components(unbiased=False)
-    assert truth is not None
-    assert found.mean(axis=1).var() == pytest.approx(truth["mean"], rel=0.1, abs=1e-7)
-    assert found.mean(axis=0).var() == pytest.approx(truth["std"], rel=0.1, abs=1e-7)
+    truth = big.components(np.ones(big.cells, bool))
+    more = found.size / (found.size - 1)
+    assert found.mean(axis=1).var() * more == pytest.approx(truth["mean"], rel=0.1, abs=1e-7)
+    assert found.mean(axis=0).var() * more == pytest.approx(truth["std"], rel=0.1, abs=1e-7)
     parts = truth["mean"] + truth["std"] + truth["both"]
-    assert found.var() == pytest.approx(parts, rel=0.1, abs=1e-7)
+    assert found.var(ddof=1) == pytest.approx(parts, rel=0.1, abs=1e-7)
+    assert truth["test_images"] == pytest.approx(
+        (big.reached * (1 - big.reached))[: big.cells].mean() / 400, rel=0.01
+    )
 
 
 def test_the_first_word_is_that_of_a_plain_loop():
