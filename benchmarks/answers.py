@@ -15,12 +15,15 @@ import os
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from benchmarks.simulated_studies import SimulatedStudy, simulated_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 NAMES = ("mean", "std", "both", "seed", "test_images")
 
@@ -237,7 +240,7 @@ def run(numbers: Iterable[int], seed: int, processes: int) -> list[dict]:
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--first", type=int, default=0, help="the first study's number")
     parser.add_argument("--seed", type=int, default=0, help="of the whole simulation")

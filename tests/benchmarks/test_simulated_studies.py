@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks.simulated_studies import drawn_study, random_world, simulated_study
+from benchmarks.random_worlds import random_world
+from benchmarks.simulated_studies import drawn_study, simulated_study
 from benchmarks.simulated_worlds import World
 
 NUMBERS = (0, 3, 4, 7, 11, 12)
