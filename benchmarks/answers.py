@@ -11,12 +11,14 @@ numbers of the studies with a wrong one follow, each of which can be run again a
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 import traceback
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -246,6 +248,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the whole simulation")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", type=int, help="run this study alone and print all of it")
+    parser.add_argument("--records", type=Path, help="write what each study gave, a JSON a line")
     options = parser.parse_args()
     if options.only is not None:
         study = simulated_study(options.only, options.seed)
@@ -256,6 +259,8 @@ def main() -> None:
     start = time.perf_counter()
     numbers = range(options.first, options.first + options.studies)
     records = run(numbers, options.seed, options.processes)
+    if options.records:
+        options.records.write_text("".join(json.dumps(r) + "\n" for r in records))
     print(table(records), share_table(records), listed(records), sep="\n\n")
     print(f"{time.perf_counter() - start:.0f} s; broke: {sum('broke' in r for r in records)}")
 
