@@ -57,7 +57,45 @@ class Answer:
 
 def answer_of(study: SimulatedStudy) -> Answer:
     """Hand a study to normscope, and read its answer. All that depends on normscope is here."""
-    raise NotImplementedError
+    from normscope.findings.findings import findings
+    from normscope.findings.trial_table import TrialTable
+    from normscope.normalization import Normalization
+    from normscope.studies.axis import Axis
+
+    world, start = study.world, time.perf_counter()
+    rows = zip(world.means.tolist(), world.stds.tolist(), strict=True)
+    given = TrialTable(
+        normalizations=tuple(Normalization(mean, std) for mean, std in rows),
+        cells=world.cells,
+        accuracies=study.accuracies,
+        learned=~study.failed,
+        settled=study.settled | study.failed,
+        trainings=study.trainings,
+        failures=study.failures,
+        test_images=world.images,
+        correct=study.correct,
+    )
+    axes = tuple(
+        Axis.parse(name, ",".join(map(repr, values.tolist())))
+        for name, values in zip(("mean", "std"), world.axes, strict=True)
+    )
+    found = findings(given, Normalization(*world.data), axes).to_json()
+    cells = found["cells"]
+
+    def column(name: str) -> np.ndarray:
+        return np.array([np.nan if c.get(name) is None else c[name] for c in cells], float)
+
+    smooth = np.stack([column("smooth_low"), column("smooth_high")], axis=1)
+    return Answer(
+        word=found["verdict"],
+        sentence=found["answer"],
+        margin=found["margin"],
+        failing=np.stack([column("failed_low"), column("failed_high")], axis=1),
+        smooth=None if np.isnan(smooth).any() else smooth,
+        loss_bound=column("loss_bound"),
+        shares={n: (s["share"], s["low"], s["high"]) for n, s in (found["shares"] or {}).items()},
+        seconds=time.perf_counter() - start,
+    )
 
 
 def record_of(study: SimulatedStudy, answer: Answer) -> dict[str, float | str]:
