@@ -157,7 +157,7 @@ def _count_shares(
     study: SimulatedStudy, answer: Answer, record: dict, count: Callable[[str, bool], None]
 ) -> None:
     world = study.world
-    some = ~study.failed[: world.cells].all(axis=1)
+    some = ~study.failed[: world.cells].any(axis=1)
     if not answer.shares or some.sum() < 2:
         return
     kind = "" if (world.failing[: world.cells] == 0).all() else ", some fail"
