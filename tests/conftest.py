@@ -103,7 +103,15 @@ def class_folders(tmp_path: Path) -> Path:
 def made_study():
     """A function that makes a finished study from accuracies by mean, std and seed."""
 
-    def make(mean: str, std: str, accuracies, data="0.2/0.5", references=()):
+    def make(
+        mean: str,
+        std: str,
+        accuracies,
+        data="0.2/0.5",
+        references=(),
+        outcome="learned",
+        failed=None,
+    ):
         accuracies = np.asarray(accuracies, float)
         specification = ScanSpec(
             source="digits", fingerprint="", data=Normalization.parse(data), train_images=None,
@@ -113,24 +121,28 @@ def made_study():
         )  # fmt: skip
         trials = []
 
-        def add(normalization, seed, accuracy):
+        def add(normalization, seed, accuracy, fails=False):
             if np.isnan(accuracy):
                 return
             correct = np.arange(1000) < round(accuracy * 1000)
             result = TrialResult(
                 float(accuracy), 0.1, False, 1.0, "fp32", "cpu", [], pack_bits(correct), 1000,
-                {}, {},
+                {}, {}, outcome="died" if fails else outcome,
             )  # fmt: skip
             trials.append(FinishedTrial(specification.trial(normalization, seed), result))
 
         for i, m in enumerate(specification.mean.values):
             for j, s in enumerate(specification.std.values):
                 for seed, accuracy in enumerate(accuracies[i, j]):
-                    add(Normalization(m, s), seed, accuracy)
+                    fails = failed is not None and bool(failed[i][j][seed])
+                    add(Normalization(m, s), seed, accuracy, fails)
         for normalization, values in references:
             for seed, accuracy in enumerate(values):
                 add(Normalization.parse(normalization), seed, accuracy)
-        return SimpleNamespace(specification=specification, trials=lambda: trials)
+        return SimpleNamespace(
+            specification=specification, trials=lambda: trials, survival_trials=list,
+            every_trial=lambda: trials,
+        )  # fmt: skip
 
     return make
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from normscope.findings.between_studies import study_differences
+from normscope.findings.data_units import DataUnits
 from normscope.findings.findings import CellFinding
 from normscope.normalization import Normalization
 
@@ -14,9 +15,10 @@ def frozen(accuracies):
     """Cells of a network that is not trained: one seed, and the noise of its test images."""
     return tuple(
         CellFinding(
-            normalization=Normalization(k / 1000, 1.0), accuracy=a, seeds=(a,), se=0.0,
-            difference=0.0, low=0.0, high=0.0, seed_se=0.0, images_se=0.0,
-            images_variance=a * (1 - a) / IMAGES, verdict="open", plateau=False,
+            normalization=Normalization(k / 1000, 1.0), units=DataUnits(0, 1, 0, 1), seeds=(a,),
+            learned=1, trainings=0, failures=0, failed=None, smooth=None, accuracy=a, se=0.0,
+            difference=0.0, low=0.0, high=0.0, images_variance=a * (1 - a) / IMAGES,
+            verdict="open", loss_bound=0.0,
         )
         for k, a in enumerate(accuracies)
     )  # fmt: skip

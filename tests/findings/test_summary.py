@@ -75,26 +75,23 @@ def test_counts(by_hand):
     assert by_hand.planned == (6 + 1) * 2
 
 
-def test_the_sentence_answers_with_the_numbers(by_hand):
-    assert by_hand.sentence == (
-        "The normalization moves the accuracy more than the seed does (between cells 0.1826, "
-        "between seeds 0.1291): for lenet on digits, with mean from -1 to 1 and std from 0.1 to 1, "
-        "test accuracy runs from 0.4000 (at -1/0.1) to 0.9000 (at 0/1); the source's own "
-        "statistics give 0.9300 and no normalization 0.9000."
-    )
-
-
 def test_json_is_standard_and_carries_the_schema(by_hand):
     data = json.loads(json.dumps(by_hand.to_json(), allow_nan=False))
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert data["best"]["std"] == 1.0
+    assert data["data"] == {"mean": 0.2, "std": 0.5}
+    assert data["verdict"] == by_hand.findings.verdict
+    cell = data["cells"][3]
+    assert (cell["mean"], cell["std"], cell["accuracy"]) == (0.0, 1.0, pytest.approx(0.9))
+    assert (cell["offset"], cell["contrast"]) == (pytest.approx(0.2), pytest.approx(0.5))
+    assert (cell["failed"], cell["failed_low"]) == (0, 0)
+    assert cell["failed_high"] == pytest.approx(1 - 0.025**0.5)
 
 
 def test_equal_cells(made_study):
     summary = summarize(made_study("0,1", "1,2", np.full((2, 2, 3), 0.5)))
     assert summary.spread == summary.cell_std == summary.seed_std == 0
     assert summary.best_95_percent == {"cells": 4, "mean": 0.5, "spread": 0.0}
-    assert summary.sentence.startswith("The normalization moves the accuracy no more than the seed")
     assert summary.at_data is None
 
 
@@ -107,7 +104,9 @@ def test_one_seed_gives_no_noise_and_no_answer(made_study):
     summary = summarize(made_study("0,1", "1,2", [[[0.1], [0.2]], [[0.3], [0.4]]]))
     assert summary.seed_std is None
     assert summary.cell_std is None
-    assert summary.sentence.startswith("With one seed or one cell the noise is unknown")
+    assert summary.answer == (
+        "Not settled: one seed cannot tell luck from the normalization; add --seeds 5."
+    )
 
 
 def test_only_seeds_that_every_cell_has_finished_are_compared(made_study):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from normscope.findings.tolerance import Rectangle
     from normscope.findings.trial_table import TrialTable
 
-OWN = "the data's own statistics"
+OWN = "the data's statistics"
 
 ENOUGH_SEEDS = 5
 """What a study of fewer than three is advised to have."""
@@ -38,7 +38,7 @@ def answer(found: Findings, table: TrialTable) -> str:
         return f"Only at the edges: far from {OWN} {where}; {allowed(found)} will do."
     if found.verdict == "no":
         nothing = "" if found.exact else "fails or "
-        return f"No: no choice tried {nothing}loses more than {gap(found.margin)}; keep your own."
+        return f"No: no choice tried {nothing}loses more than {found.margin:.2g}; keep your own."
     return f"Not settled: {_unsettled(found, table)}."
 
 
@@ -125,7 +125,7 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
     core, edges = found.usual, found.edges
     if table.cells < 2:
         return "one cell has nothing to be compared with; give several values of --mean and --std"
-    if not table.exact and 0 < table.trainings.sum() == table.failures.sum():
+    if table.all_failed:
         return "every training failed, so the fault lies elsewhere; check the recipe and the labels"
     failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} trainings fail; ", "them")
     if not table.seeds:

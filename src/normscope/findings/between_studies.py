@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.findings.comparison import FEWEST_SEEDS, Differences, holm, means, verdict
-from normscope.findings.image_noise import independent_images
+from normscope.findings.comparison import FEWEST_SEEDS, Differences, holm, verdict
 
 if TYPE_CHECKING:
     from normscope.findings.findings import CellFinding
@@ -62,17 +61,21 @@ def study_differences(
     Returns:
         One difference for each shared normalization, in the first study's order.
     """
-    others = {cell.normalization: cell for cell in second}
-    shared = [cell for cell in first if cell.normalization in others]
-    if not shared:
+    others = {cell.normalization: cell for cell in second if cell.se is not None}
+    pairs = [
+        (cell, others[cell.normalization])
+        for cell in first
+        if cell.se is not None and cell.normalization in others
+    ]
+    if not pairs:
         return []
-    one, two = _Side.of(shared), _Side.of([others[cell.normalization] for cell in shared])
+    one, two = _Side.of([a for a, _ in pairs]), _Side.of([b for _, b in pairs])
     variance = one.variance + two.variance
     doubt = one.variance**2 / one.freedom + two.variance**2 / two.freedom
     freedom = np.maximum(variance**2 / np.maximum(doubt, np.finfo(float).tiny), 1)
     se = np.sqrt(variance)
     found = Differences(two.mean - one.mean, se, se, np.zeros_like(se), freedom)
-    enough = one.enough and two.enough
+    enough = one.enough & two.enough
     equal = holm(np.maximum(found.p_below(margin), found.p_above(-margin))) & enough
     apart = holm(np.minimum(1, 2 * np.minimum(found.p_below(0), found.p_above(0)))) & enough
     low, high = found.interval()
@@ -81,35 +84,27 @@ def study_differences(
             cell.normalization, float(found.value[k]), float(low[k]), float(high[k]),
             verdict(bool(equal[k]), bool(apart[k]), float(found.value[k])),
         )
-        for k, cell in enumerate(shared)
+        for k, (cell, _) in enumerate(pairs)
     ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Side:
+    """One study's means, over those that learned, with the variance of each."""
+
     mean: np.ndarray
     variance: np.ndarray
     freedom: np.ndarray
-    enough: bool
+    enough: np.ndarray
 
     @classmethod
     def of(cls, cells: list[CellFinding]) -> _Side:
-        accuracies = np.array([cell.seeds for cell in cells])
-        seeds = accuracies.shape[1]
-        # Findings of one seed are a frozen network's: others are not drawn without a second.
-        if seeds == 1:
+        mean = np.array([cell.accuracy for cell in cells], float)
+        se = np.array([cell.se for cell in cells], float)
+        learned = np.array([cell.learned for cell in cells])
+        # Findings of one seed with an error are a frozen network's: its images are the noise.
+        if all(len(cell.seeds) == 1 for cell in cells):
             images = np.array([cell.images_variance for cell in cells])
-            return cls(accuracies[:, 0], images, np.full(len(cells), np.inf), enough=True)
-        enough = seeds >= FEWEST_SEEDS
-        # One shared cell alone has no others to borrow from: its own variance is all there is.
-        if len(cells) == 1:
-            variance = accuracies.var(axis=1, ddof=1) / seeds
-            return cls(accuracies.mean(axis=1), variance, np.array([seeds - 1.0]), enough)
-        rows = means(accuracies, independent_images(accuracies, 2))
-        common = max(0.0, float(accuracies.mean(axis=0).var(ddof=1)) / rows.seeds)
-        return cls(
-            rows.mean,
-            rows.seed_variance + common,
-            np.minimum(rows.freedom, rows.seeds - 1.0),
-            enough,
-        )
+            return cls(mean, images, np.full(len(cells), np.inf), np.ones(len(cells), bool))
+        freedom = np.maximum(learned - 1.0, 1.0)
+        return cls(mean, se**2, freedom, learned >= FEWEST_SEEDS)

@@ -37,6 +37,7 @@ class CellFinding:
         normalization: Its mean and std.
         units: The same in the images' own units.
         seeds: Accuracy by seed, of every training.
+        learned: How many of them learned.
         trainings: How many trainings' fate is known, those of survival among them.
         failures: How many of them failed.
         failed: The share that fails, with its exact interval; None where no fate is known.
@@ -55,6 +56,7 @@ class CellFinding:
     normalization: Normalization
     units: DataUnits
     seeds: tuple[float, ...]
+    learned: int
     trainings: int
     failures: int
     failed: Interval | None
@@ -192,7 +194,7 @@ def findings(
         for mask in (usual & asked, ~usual & asked)
     )
     cells = _cells(table, units, rows, row, limit, lost, noise)
-    said = word(core, edges)
+    said = word(table, core, edges)
     allowed = None
     if [axis.name for axis in axes] == ["mean", "std"] and lost is not None and enough:
         allowed = _tolerance(table, axes, table.normalizations[row], lost, limit)
@@ -327,6 +329,7 @@ def _cells(
             normalization=n,
             units=units[k],
             seeds=tuple(float(v) for v in table.accuracies[k]),
+            learned=int(table.learned[k].sum()),
             trainings=int(table.trainings[k]),
             failures=int(table.failures[k]),
             failed=binomial_interval(int(table.failures[k]), int(table.trainings[k]))

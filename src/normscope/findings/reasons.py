@@ -159,7 +159,7 @@ def _next(found: Findings, table: TrialTable) -> str:
         return ""
     within = f"This study can exclude losses above {gap(found.resolution)}"
     if found.margin <= MARGIN:
-        return f"{within}; {gap(found.margin)} is taken not to matter."
+        return f"{within}; {found.margin:.2g} is taken not to matter."
     options = []
     seeds = found.seeds_to_settle
     if seeds and seeds > found.seeds:
@@ -169,7 +169,7 @@ def _next(found: Findings, table: TrialTable) -> str:
         options.append(f"--survival {survival_needed(found)}")
     text = f"{within}, which is its margin"
     if seeds is None:
-        text += f"; {gap(MARGIN)} would take more test images than these {table.test_images:,}"
+        text += f"; {MARGIN:g} would take more test images than these {table.test_images:,}"
     if options:
         text += f"; to settle more, run the same command with {' '.join(options)}"
     return f"{text}."

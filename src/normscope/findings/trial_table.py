@@ -65,6 +65,11 @@ class TrialTable:
         """Whether it is known which trainings failed; old studies did not record it."""
         return self.exact or bool(self.trainings.any())
 
+    @property
+    def all_failed(self) -> bool:
+        """Whether every training failed, under any normalization."""
+        return bool(0 < self.trainings.sum() == self.failures.sum())
+
     def row(self, normalization: Normalization) -> int | None:
         """Where a normalization stands.
 

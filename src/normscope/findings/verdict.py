@@ -89,10 +89,11 @@ def part(
     return Part(rows, failures, worst, best, bound, bool(settled[rows].all()), cleared)
 
 
-def word(usual: Part, edges: Part) -> Word:
+def word(table: TrialTable, usual: Part, edges: Part) -> Word:
     """The first word of the answer.
 
     Args:
+        table: The trainings.
         usual: The normalizations that people use, the reference among them.
         edges: The others.
 
@@ -100,6 +101,8 @@ def word(usual: Part, edges: Part) -> Word:
         ``"yes"`` where the choice is proved to matter among the usual ones, ``"edges"`` where only
         others are proved to do harm, ``"no"`` where none does, else ``"unsettled"``.
     """
+    if table.all_failed:
+        return "unsettled"
     if usual.bad or edges.best is not None:
         return "yes"
     if usual.cleared and edges.bad:

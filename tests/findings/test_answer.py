@@ -1,0 +1,163 @@
+"""The table of cases: each study has its own right sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from normscope.findings.summary import summarize
+from normscope.normalization import NONE, Normalization
+
+MEANS, STDS = "-3,0.1,0.2,0.3", "0.3,0.5,0.8"
+
+
+def study_of(made_study, cells, seeds=12, noise=0.0002, failed=None, **given):
+    """Studies of images with mean 0.2 and std 0.5: all but the first mean are usual."""
+    rng = np.random.default_rng(0)
+    cells = np.asarray(cells, float)
+    accuracies = cells[:, :, None] + noise * rng.standard_normal((*cells.shape, seeds))
+    return made_study(MEANS, STDS, accuracies, failed=failed, **given)
+
+
+def even(far=0.97):
+    cells = np.full((4, 3), 0.97)
+    cells[0] = far
+    return cells
+
+
+def failing(rows, seeds=12, share=0.5):
+    failed = np.zeros((4, 3, seeds), bool)
+    failed[rows, :, : round(share * seeds)] = True
+    return failed
+
+
+def answer_of(study, **given):
+    summary = summarize(study, **given)
+    assert len(summary.answer.split()) <= 25
+    assert len(summary.claims) <= 5
+    return summary.findings.verdict, summary.answer
+
+
+def test_nothing_matters(made_study):
+    # Twelve trainings in each of three far cells are too few for one in twenty: 20 are not.
+    study = study_of(made_study, even(), seeds=20)
+    assert answer_of(study, margin=0.01) == (
+        "no",
+        "No: no choice tried fails or loses more than 0.01; keep your own.",
+    )
+
+
+def test_trainings_fail_far_off(made_study):
+    failed = failing(0)
+    study = study_of(made_study, np.where(failed.all(axis=2), 0.1, even()), failed=failed)
+    assert answer_of(study, margin=0.01) == (
+        "edges",
+        "Only at the edges: far from the data's statistics trainings fail; "
+        "means 0.1 to 0.3 with stds 0.3 to 0.8 will do.",
+    )
+    assert summarize(study).claims[0] == (
+        "Failures: 18 of 144 trainings, all with a mean 6.4 or more stds from the data's; "
+        "none of 108 nearer (at most 2.7 %, 95 % sure)."
+    )
+
+
+def test_accuracy_falls_far_off(made_study):
+    verdict, answer = answer_of(study_of(made_study, even(0.9)), margin=0.01)
+    assert verdict == "edges"
+    assert answer == (
+        "Only at the edges: far from the data's statistics at least 0.07 is lost; "
+        "means 0.1 to 0.3 with stds 0.3 to 0.8 will do."
+    )
+
+
+def test_trainings_fail_near_the_data(made_study):
+    failed = failing(1)
+    verdict, answer = answer_of(study_of(made_study, even(), failed=failed))
+    assert verdict == "yes"
+    assert answer == (
+        "Yes: even near the data's statistics trainings fail, 18 of 36 at the worst; "
+        "use the data's statistics (0 of 12 fail)."
+    )
+
+
+def test_a_usual_choice_loses_and_another_wins(made_study):
+    cells = even()
+    cells[3, 0] = 0.9
+    verdict, answer = answer_of(study_of(made_study, cells))
+    assert (verdict, answer[:38]) == ("yes", "Yes: even the usual 0.3/0.3 loses 0.05")
+    assert answer.endswith("; use the data's statistics.")
+    cells[3, 0] = 0.999
+    verdict, answer = answer_of(study_of(made_study, cells))
+    assert (verdict, answer[:46]) == ("yes", "Yes: 0.3/0.3 beats the data's statistics by 0.")
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        (
+            {"seeds": 1},
+            "Not settled: one seed cannot tell luck from the normalization; add --seeds 5.",
+        ),
+        (
+            {"seeds": 2},
+            "Not settled: two seeds cannot tell luck from the normalization; add --seeds 5.",
+        ),
+        (
+            {"outcome": None},
+            "Not settled: this study does not record which trainings failed; "
+            "run it again in a new folder.",
+        ),
+        (
+            {"outcome": "still learning"},
+            "Not settled: trainings had not finished learning; train longer, with more --epochs.",
+        ),
+        (
+            {"seeds": 4},
+            "Not settled: near the data's statistics up to 8 % may fail too; add --survival 7.",
+        ),
+        (
+            {"failed": failing(slice(None), share=1.0)},
+            "Not settled: every training failed, so the fault lies elsewhere; "
+            "check the recipe and the labels.",
+        ),
+    ],
+)
+def test_what_is_not_settled_has_its_reason(made_study, given, answer):
+    assert answer_of(study_of(made_study, even(), **given)) == ("unsettled", answer)
+
+
+def test_noise_leaves_a_loss_open(made_study):
+    verdict, answer = answer_of(study_of(made_study, even(), noise=0.01), margin=0.002)
+    assert verdict == "unsettled"
+    assert answer.startswith("Not settled: near the data's statistics a loss of up to 0.0")
+
+
+def test_one_cell_has_nothing_to_be_compared_with(made_study):
+    study = made_study("0.2", "0.5", np.full((1, 1, 3), 0.9))
+    assert answer_of(study)[1] == (
+        "Not settled: one cell has nothing to be compared with; "
+        "give several values of --mean and --std."
+    )
+
+
+def test_a_study_of_survival_alone(made_study):
+    failed = failing(0, seeds=20)
+    full = study_of(made_study, even(), seeds=20, failed=failed)
+    short = full.trials()
+    full.survival_trials = lambda: short
+    full.trials = list
+    object.__setattr__(full.specification, "seeds", 0)
+    summary = summarize(full)
+    assert summary.answer == (
+        "Not settled: far from the data's statistics trainings fail; "
+        "final accuracy was not measured; add --seeds 5."
+    )
+    assert summary.best is None
+    assert {c.normalization for c in summary.findings.cells} >= {NONE, Normalization(0.1, 0.3)}
+
+
+def test_an_answer_begins_with_its_verdict(made_study):
+    words = {"yes": "Yes", "no": "No", "edges": "Only at the edges", "unsettled": "Not settled"}
+    for far in (0.97, 0.9, 0.5):
+        verdict, answer = answer_of(study_of(made_study, even(far)))
+        assert answer.startswith(f"{words[verdict]}: ")
