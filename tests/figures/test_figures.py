@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
+from matplotlib.text import Annotation
 
 from normscope.figures.accuracy_map import accuracy_map, draw_accuracy_map
 from normscope.figures.best_cells import best_cells_histogram, draw_best_cells
@@ -17,31 +21,142 @@ def drawn(figure) -> bytes:
     return buffer.getvalue()
 
 
+def mapped(study, outcome=lambda _trial: None, survival=()):
+    """The map of a made-up study in which each training became what a function says."""
+    trials = [judged(trial, outcome(trial)) for trial in study.trials()]
+    return accuracy_map(
+        SimpleNamespace(
+            specification=study.specification,
+            trials=lambda: trials,
+            survival_trials=lambda: list(survival),
+        )
+    )
+
+
+def judged(trial, outcome):
+    return replace(trial, result=replace(trial.result, outcome=outcome))
+
+
+def written(axes):
+    """The numbers in the cells, by where they stand."""
+    return {text.xy: text.get_text() for text in axes.texts if isinstance(text, Annotation)}
+
+
+def panels(figure):
+    return [axes for axes in figure.axes if axes.get_xlabel() == "mean"]
+
+
 def test_the_map_has_mean_to_the_right_and_std_upwards(made_study):
-    study = made_study("-1,0,2", "0.1,0.2,0.5,2", NOT_SQUARE, data="0.3/0.4")
-    numbers = accuracy_map(study)
+    numbers = mapped(made_study("-1,0,2", "0.1,0.2,0.5,2", NOT_SQUARE, data="0.3/0.4"))
     assert numbers.accuracy.sel(mean=2, std=0.2) == pytest.approx(9 / 20)
     assert (numbers.best, numbers.data) == ((2.0, 2.0), ((0.3, 0.4),))
+    assert (numbers.failed, numbers.title) == (None, "lenet on digits, 1 training a cell")
     figure = draw_accuracy_map(numbers)
-    axes = figure.axes[0]
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("mean", "std", "log")
-    best, data = axes.get_lines()
-    assert (best.get_xdata(), best.get_ydata()) == ([2.0], [2.0])
+    (axes,) = panels(figure)
+    assert (axes.get_ylabel(), axes.get_yscale()) == ("std", "log")
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0.1", "0.2", "0.5", "2"]
+    (data,) = axes.get_lines()
     assert (data.get_xdata(), data.get_ydata()) == ([0.3], [0.4])
-    labels = {(text.xy, text.get_text()) for text in axes.texts}
-    assert ((0.0, 2.0), "0.350") in labels
+    (best,) = axes.patches
+    (left, low), (right, high) = best.get_bbox().get_points()
+    assert left < 2 < right
+    assert low < 2 < high
+    labels = written(axes)
+    assert labels[(0.0, 2.0)] == "0.350"
     assert len(labels) == 12
-    mesh = axes.collections[0]
-    assert mesh.get_array().shape == (4, 3)
+    assert axes.collections[0].get_array().shape == (4, 3)
     assert drawn(figure).startswith(b"\x89PNG")
 
 
 def test_the_map_of_one_cell_and_of_colour_images(made_study):
-    study = made_study("0", "1", [[[0.5, 0.7]]], data="0.1,0.2,0.3/1,1,1")
-    numbers = accuracy_map(study)
+    numbers = mapped(made_study("0", "1", [[[0.5, 0.7]]], data="0.1,0.2,0.3/1,1,1"))
     assert numbers.data == ((0.1, 1.0), (0.2, 1.0), (0.3, 1.0))
-    assert numbers.title == "Test accuracy of lenet on digits, mean of 2 seeds"
+    assert numbers.title == "lenet on digits, 2 trainings a cell"
     assert drawn(draw_accuracy_map(numbers)).startswith(b"\x89PNG")
+
+
+FAILS = {(0.0, 1.0, 0): "died", (0.0, 1.0, 1): "stuck", (0.0, 2.0, 1): "diverged"}
+
+
+def fate(trial):
+    (mean,), (std,) = trial.spec.normalization.mean, trial.spec.normalization.std
+    return FAILS.get((mean, std, trial.spec.seed), "still learning")
+
+
+ACCURACIES = [[[0.1, 0.1], [0.8, 0.1]], [[0.9, 0.7], [0.9, 0.9]]]
+
+
+def test_survival_has_its_own_panel_and_accuracy_is_of_those_that_learned(made_study):
+    study = made_study("0,1", "1,2", ACCURACIES)
+    more = [judged(trial, "died") for trial in study.trials()[:3]]
+    numbers = mapped(study, fate, more)
+    assert numbers.trainings.to_numpy().tolist() == [[4, 3], [2, 2]]
+    assert numbers.failures.to_numpy().tolist() == [[4, 2], [0, 0]]
+    assert numbers.failed.to_numpy() == pytest.approx(np.array([[1, 2 / 3], [0, 0]]))
+    assert numbers.accuracy.to_numpy() == pytest.approx(
+        np.array([[np.nan, 0.8], [0.8, 0.9]]), nan_ok=True
+    )
+    assert numbers.best == (1.0, 2.0)
+    figure = draw_accuracy_map(numbers)
+    failed, accuracy = panels(figure)
+    assert failed.get_title() == "Share of trainings that failed"
+    assert written(failed) == {(0, 1): "4/4", (0, 2): "2/3", (1, 1): "0/2", (1, 2): "0/2"}
+    assert accuracy.get_title() == "Test accuracy of those that learned"
+    assert written(accuracy) == {(0, 2): "0.800", (1, 1): "0.800", (1, 2): "0.900"}
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["the images' own", "no survivor", "best cell"]
+    assert drawn(figure).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "titles"),
+    [
+        ("learned", ["Test accuracy"]),
+        ("died", ["Share of trainings that failed"]),
+        (None, ["Test accuracy"]),
+    ],
+)
+def test_a_panel_that_says_nothing_is_left_out(made_study, outcome, titles):
+    numbers = mapped(made_study("0,1", "1,2", ACCURACIES), lambda _: outcome)
+    figure = draw_accuracy_map(numbers)
+    assert [axes.get_title() for axes in panels(figure)] == titles
+    assert (numbers.best is None) == (outcome == "died")
+    assert drawn(figure).startswith(b"\x89PNG")
+
+
+def test_a_study_of_survival_alone(made_study):
+    study = made_study("0,1", "1,2", ACCURACIES)
+    survival = [judged(trial, fate(trial)) for trial in study.trials()]
+    study.specification = replace(study.specification, seeds=0, survival=2)
+    study.trials = list
+    numbers = mapped(study, survival=survival)
+    assert numbers.best is None
+    assert numbers.failures.to_numpy().tolist() == [[2, 1], [0, 0]]
+    assert len(panels(draw_accuracy_map(numbers))) == 1
+
+
+def test_one_poor_cell_does_not_drown_the_others(made_study):
+    accuracies = 0.9 + 0.001 * np.arange(25.0).reshape(5, 5, 1)
+    accuracies[0, 0] = 0.3
+    low, high = mapped(made_study("0:4:5", "1:5:5", accuracies)).limits
+    assert 0.85 < low < 0.9
+    assert high == pytest.approx(0.924)
+
+
+@pytest.mark.parametrize(("values", "lines"), [(6, 0), (7, 1)])
+def test_contours_need_seven_values_an_axis(made_study, values, lines):
+    accuracies = np.add.outer(np.arange(values), np.arange(values))[..., None] / 20
+    numbers = mapped(made_study(f"0:6:{values}", f"1:7:{values}", accuracies))
+    (axes,) = panels(draw_accuracy_map(numbers))
+    assert sum(isinstance(c, ContourSet) for c in axes.collections) == lines
+
+
+def test_second_axes_are_in_the_images_own_units(made_study):
+    numbers = mapped(made_study("0,1", "1,2", ACCURACIES, data="0.5/0.25"))
+    (axes,) = panels(draw_accuracy_map(numbers))
+    top, right = axes.child_axes
+    offset, factor = top._functions[0], right._functions[0]
+    assert (offset(1.0), factor(0.5)) == (-2.0, 0.5)
 
 
 def test_the_histogram_keeps_the_best_95_percent(made_study):

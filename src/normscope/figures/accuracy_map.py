@@ -1,80 +1,143 @@
-"""The map of accuracy over mean and std."""
+"""The map over mean and std: how many trainings failed, and how accurate the others are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
+import xarray as xr
 
+from normscope.figures.map_panels import Panel, draw_panels
 from normscope.findings.grid import accuracy_grid, cell_axes
 from normscope.findings.summary import whole_seeds
 from normscope.studies.parameters import PARAMETERS, Point
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from matplotlib.figure import Figure
 
     from normscope.normalization import Normalization
     from normscope.studies.study import Study
+    from normscope.trials.result import FinishedTrial
 
-MOST_LABELLED_CELLS = 64
-"""Above this, numbers written into cells would overlap."""
+FAILURES = ("stuck", "died", "diverged")
 
 
 @dataclass(frozen=True)
 class AccuracyMap:
-    """What the map shows.
+    """What the map shows, over two axes: ``mean`` and ``std``, or those of single channels.
 
     Attributes:
-        accuracy: Cell means over two axes, dims ``("mean", "std")`` or those of single channels;
-            the best over any other axes.
-        best: Where the cell with the highest accuracy lies.
+        accuracy: Mean over the trainings that learned, the best over any other axes; NaN where
+            none learned.
+        failed: The share of trainings that failed, the mean over any other axes; NaN in a cell
+            without any, None where no training knows what became of it.
+        failures: How many failed.
+        trainings: Of how many, those of survival alone among them.
+        best: Where the cell with the highest accuracy lies; None where nothing learned.
         data: Where the source's own statistics lie, one point for each different channel.
         expected: Likewise what the model's library says its weights expect.
+        units: The source's own statistics.
         title: What was trained on what.
     """
 
     accuracy: xr.DataArray
-    best: tuple[float, float]
+    failed: xr.DataArray | None
+    failures: xr.DataArray
+    trainings: xr.DataArray
+    best: tuple[float, float] | None
     data: tuple[tuple[float, float], ...]
     expected: tuple[tuple[float, float], ...]
+    units: Normalization
     title: str
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Where the scale of accuracies begins and ends.
+
+        One poor cell among good ones must not hide their differences, so the scale ends near the
+        bulk: 1.5 times what the middle 70 % of the cells span beyond these on either side.
+        """
+        values = np.sort(self.accuracy.to_numpy()[self.accuracy.notnull().to_numpy()])
+        if not values.size:
+            return 0.0, 1.0
+        low, high = (values[round(share * (len(values) - 1))] for share in (0.15, 0.85))
+        reach = 1.5 * (high - low)
+        return max(float(values[0]), float(low - reach)), min(
+            float(values[-1]), float(high + reach)
+        )
 
 
 def accuracy_map(study: Study) -> AccuracyMap:
     """The numbers of the map.
 
+    Accuracies are of the seeds that every cell has finished, failures of every training there is.
+
     Args:
-        study: A scan with at least one seed finished in every cell.
+        study: A scan with a finished trial.
 
     Returns:
         What the map shows.
     """
     specification = study.specification
-    grid = whole_seeds(accuracy_grid(specification, study.trials()))
-    accuracy = _over_two_axes(grid.mean("seed"))
-    best = accuracy.isel({d: int(i) for d, i in accuracy.argmax(...).items()})
+    trials, survival = study.trials(), study.survival_trials()
+    every = accuracy_grid(specification, trials)
+    lived = accuracy_grid(specification, [t for t in trials if t.result.outcome not in FAILURES])
+    whole = whole_seeds(every)
+    grid = lived.sel(seed=whole["seed"]) if whole.sizes["seed"] else lived
+    trainings, failures = _counts(study, grid, [*trials, *survival])
+    accuracy = _two_axes(grid.mean("seed"))
+    accuracy = accuracy.max(cell_axes(accuracy)[2:])
+    others = cell_axes(_two_axes(trainings))[2:]
+    trainings, failures = (_two_axes(a).sum(others) for a in (trainings, failures))
     x, y = cell_axes(accuracy)
+    best = None
+    if accuracy.notnull().any():
+        cell = accuracy.isel({d: int(i) for d, i in accuracy.argmax(...).items()})
+        best = (float(cell[x]), float(cell[y]))
     expected = specification.expected
-    seeds, trains = grid.sizes["seed"], specification.recipe.trains
     return AccuracyMap(
         accuracy=accuracy,
-        best=(float(best[x]), float(best[y])),
+        failed=(failures / trainings.where(trainings > 0)) if trainings.any() else None,
+        failures=failures,
+        trainings=trainings,
+        best=best,
         data=_points(specification.data, x, y),
         expected=_points(expected, x, y) if expected else (),
-        title=f"Test accuracy of {specification.model} on {specification.source}, "
-        + (f"mean of {seeds} seed{'s' if seeds != 1 else ''}" if trains else "frozen, not trained"),
+        units=specification.data,
+        title=f"{specification.model} on {specification.source}, {_what(study, grid, trainings)}",
     )
 
 
-def _over_two_axes(accuracy: xr.DataArray) -> xr.DataArray:
-    """The first two axes with the best over the others; an axis alone gets one of length 1."""
-    axes = cell_axes(accuracy)
+def _counts(
+    study: Study, like: xr.DataArray, trials: list[FinishedTrial]
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """How many trainings each cell has whose outcome is known, and how many failed."""
+    trainings = xr.zeros_like(like.isel(seed=0, drop=True) if like.sizes["seed"] else
+                              like.sum("seed"), dtype=int)  # fmt: skip
+    failures, cells = trainings.copy(), study.specification.cells()
+    for trial in trials:
+        place = cells.get(trial.spec.normalization)
+        if place is not None and trial.result.outcome is not None:
+            trainings[place] += 1
+            failures[place] += trial.result.outcome in FAILURES
+    return trainings, failures
+
+
+def _what(study: Study, grid: xr.DataArray, trainings: xr.DataArray) -> str:
+    if not study.specification.recipe.trains:
+        return "frozen, not trained"
+    seeds = int(trainings.max()) or grid.sizes["seed"]
+    return f"{seeds} training{'s' if seeds != 1 else ''} a cell"
+
+
+def _two_axes(values: xr.DataArray) -> xr.DataArray:
+    """An axis alone gets one of length 1 beside it."""
+    axes = cell_axes(values)
     if len(axes) == 1:
         other = "std" if axes[0].startswith("mean") else "mean"
-        accuracy = accuracy.expand_dims({f"any {other}": [0.5]}, axis=1)
-    return accuracy.max(axes[2:]) if len(axes) > 2 else accuracy
+        values = values.expand_dims({f"any {other}": [0.5]}, axis=1)
+    return values
 
 
 def _points(normalization: Normalization, x: str, y: str) -> tuple[tuple[float, float], ...]:
@@ -87,62 +150,54 @@ def _points(normalization: Normalization, x: str, y: str) -> tuple[tuple[float, 
 
 
 def draw_accuracy_map(numbers: AccuracyMap) -> Figure:
-    """Draw the map: mean to the right, std upwards on a log axis, or two axes of single channels.
+    """Draw survival above the accuracy of the survivors; one alone where that says everything.
 
     Args:
         numbers: What it shows.
 
     Returns:
-        A figure of 8 x 6 inches.
+        A figure 6.4 inches wide, each panel about 5 inches high.
     """
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    axes = figure.add_subplot()
     x, y = cell_axes(numbers.accuracy)
-    mean, std = numbers.accuracy[x].to_numpy(), numbers.accuracy[y].to_numpy()
-    rows = numbers.accuracy.transpose(y, x).to_numpy()
-    log = y.startswith("std")
-    heights = np.exp(_edges(np.log(std))) if log else _edges(std)
-    mesh = axes.pcolormesh(_edges(mean), heights, rows, cmap="cividis", shading="flat")
-    axes.set_yscale("log" if log else "linear")
-    if min(rows.shape) > 1 and np.ptp(rows) > 0:
-        axes.contour(mean, std, rows, levels=6, colors="white", linewidths=0.7, alpha=0.7)
-    if rows.size <= MOST_LABELLED_CELLS:
-        _label_cells(axes, mean, std, rows)
-    axes.plot(*numbers.best, "*", ms=20, mfc="none", mec="tab:red", mew=2, label="best cell")
-    for points, marker, colour, label in (
-        (numbers.data, "o", "tab:cyan", "the source's own statistics"),
+    learned = bool(numbers.accuracy.notnull().any())
+    panels = []
+    if numbers.failed is not None and (numbers.failures.any() or not learned):
+        failed, of = (a.transpose(y, x) for a in (numbers.failures, numbers.trainings))
+        panels.append(
+            Panel(
+                title="Share of trainings that failed",
+                values=numbers.failed.transpose(y, x),
+                texts=[
+                    [f"{int(f)}/{int(n)}" for f, n in zip(*row, strict=True)]
+                    for row in zip(failed.to_numpy(), of.to_numpy(), strict=True)
+                ],
+                limits=(0.0, 1.0),
+                colours="OrRd",
+                empty="no training yet",
+            )
+        )
+    if learned or not panels:
+        values = numbers.accuracy.transpose(y, x)
+        panels.append(
+            Panel(
+                title="Test accuracy" + (" of those that learned" if panels else ""),
+                values=values,
+                texts=[[f"{v:.3f}" for v in row] for row in values.to_numpy()],
+                limits=numbers.limits,
+                colours="cividis",
+                empty="no survivor",
+            )
+        )
+    marks: list[tuple[Any, str, str, str]] = [
+        (numbers.data, "o", "tab:cyan", "the images' own"),
         (numbers.expected, "D", "tab:orange", "what the weights expect"),
-    ):
-        if points:
-            axes.plot(
-                *np.transpose(points), marker, ms=11, mfc="none", mec=colour, mew=2.5, label=label
-            )
-    axes.set(xlabel=x, ylabel=y, title=numbers.title)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3, frameon=False)
-    figure.colorbar(mesh, ax=axes, label="test accuracy")
-    return figure
+    ]
+    return draw_panels(numbers.title, panels, marks, numbers.best, _own_units(numbers, x, y))
 
 
-def _edges(centres: np.ndarray) -> np.ndarray:
-    """Borders halfway between neighbouring centres."""
-    if len(centres) == 1:
-        return np.array([centres[0] - 0.5, centres[0] + 0.5])
-    inner = (centres[:-1] + centres[1:]) / 2
-    return np.concatenate([[2 * centres[0] - inner[0]], inner, [2 * centres[-1] - inner[-1]]])
-
-
-def _label_cells(axes, mean: np.ndarray, std: np.ndarray, rows: np.ndarray) -> None:
-    middle = (rows.min() + rows.max()) / 2
-    for i, s in enumerate(std):
-        for j, m in enumerate(mean):
-            colour = "black" if rows[i, j] > middle else "white"
-            axes.annotate(
-                f"{rows[i, j]:.3f}",
-                (m, s),
-                xytext=(0, -16),
-                textcoords="offset points",
-                ha="center",
-                va="center",
-                color=colour,
-                fontsize=8,
-            )
+def _own_units(numbers: AccuracyMap, x: str, y: str) -> tuple[float, float, float] | None:
+    """``a``, ``b`` and ``c`` such that the offset is ``a - b mean`` and the factor ``c / std``."""
+    if (x, y) != ("mean", "std"):
+        return None
+    m, s = np.array(numbers.units.mean), np.array(numbers.units.std)
+    return float((m / s).mean()), float((1 / s).mean()), float(s.mean())
