@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from benchmarks import published_grid
 from benchmarks.published_grid import MEANS, STDS, STEPS, Step, export_all, import_all, plan, run
 
+from benchmarks import published_grid
 from normscope.errors import NormscopeError
 from normscope.studies.axis import Axis
 from normscope.studies.executors import in_process
