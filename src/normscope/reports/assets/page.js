@@ -12,7 +12,7 @@
   });
 
   const make = (name, attributes, parent, text) => {
-    const svg = ["svg", "g", "rect", "path", "text", "line", "circle", "title"].includes(name);
+    const svg = ["svg", "g", "rect", "path", "text", "line", "circle", "title", "defs", "pattern"].includes(name);
     const made = svg
       ? document.createElementNS("http://www.w3.org/2000/svg", name)
       : document.createElement(name);
@@ -22,8 +22,8 @@
     return made;
   };
   const short = (x) => String(Number(x.toPrecision(3)));
-  const fixed = (x) => x.toFixed(4);
-  const signed = (x) => (Math.abs(x) < 5e-5 ? "" : x < 0 ? "−" : "+") + Math.abs(x).toFixed(4);
+  const fixed = (x) => (x === null || x === undefined ? "unknown" : x.toFixed(4));
+  const signed = (x) => x === null || x === undefined ? "unknown" : (Math.abs(x) < 5e-5 ? "" : x < 0 ? "−" : "+") + Math.abs(x).toFixed(4);
   const known = data.cells && data.cells.length > 0 && data.cells[0].verdict !== undefined;
 
   const choices = (where, name, options, onChange) => {
@@ -46,11 +46,29 @@
   const rows = mapped ? upward.values.length : 1;
   const size = { x: box.width / columns, y: box.height / rows };
   let view = "accuracy";
+  const survival = element("survival");
+  /* The images' own units: offset (m - mean) / s and factor s / std. */
+  let own = false;
+  const convertible = mapped && across.name === "mean" && upward.name === "std" && cells[0] && cells[0].distance !== undefined;
   let focused = 0;
   const picked = [];
 
   /* Okabe and Ito's colours, which colour-blind readers tell apart. */
   const verdicts = { better: "#0072b2", equivalent: "#009e73", open: "#b5bcc4", worse: "#d55e00" };
+  const words = { better: "better", equivalent: "as good", open: "not settled", worse: "worse" };
+  const verdict = (cell) => (cell.accuracy === null ? "none learned" : words[cell.verdict] || "");
+  /* ColorBrewer's OrRd, as in the figure. */
+  const reds = ["fff7ec", "fee8c8", "fdd49e", "fdbb84", "fc8d59", "ef6548", "d7301f", "b30000", "7f0000"];
+  const channels = (hex) => [0, 2, 4].map((k) => parseInt(hex.slice(k, k + 2), 16));
+  const red = (share) => {
+    const at = Math.min(share * 8, 7.999), k = Math.floor(at), [a, b] = [channels(reds[k]), channels(reds[k + 1])];
+    return `#${a.map((v, c) => Math.round(v + (b[c] - v) * (at - k)).toString(16).padStart(2, "0")).join("")}`;
+  };
+  const ink = (fill) => {
+    if (fill[0] !== "#") return "var(--front)";
+    const [r, g, b] = channels(fill.slice(1));
+    return 0.299 * r + 0.587 * g + 0.114 * b < 128 ? "#fff" : "#000";
+  };
 
   const place = (k) => ({
     x: box.left + Math.floor(k / rows) * size.x,
@@ -81,17 +99,20 @@
     }
     return value === values[0] ? 0 : null;
   };
-  const marker = (point, symbol, label) => {
+  const spot = (svg, point, label) => {
     const i = inGrid(across.values, point[0], across.log);
     const j = inGrid(upward.values, point[1], upward.log);
     if (i === null || j === null) return;
-    const x = box.left + (i + 0.5) * size.x;
-    const y = box.top + box.height - (j + 0.5) * size.y;
-    for (const [fill, stroke, width] of [["none", "#000", 5], ["#fff", "#fff", 0.5]]) {
-      const text = make("text", { x, y: y + 8, "text-anchor": "middle", "pointer-events": "none" }, map, symbol);
-      text.style.cssText = `font-size:22px;fill:${fill};stroke:${stroke};stroke-width:${width}`;
-    }
-    make("title", {}, map.lastChild, label);
+    const at = { cx: box.left + (i + 0.5) * size.x, cy: box.top + box.height - (j + 0.5) * size.y, r: 10, class: "spot" };
+    make("circle", { ...at, class: "spot back" }, svg);
+    make("title", {}, make("circle", at, svg), label);
+  };
+  const frameBest = (svg) => {
+    if (!data.best) return;
+    const i = across.values.indexOf(data.best[0]), j = upward.values.indexOf(data.best[1]);
+    if (i < 0 || j < 0) return;
+    const { x, y } = place(i * rows + j);
+    make("rect", { class: "best", x: x + 1, y: y + 1, width: size.x - 3, height: size.y - 3 }, svg);
   };
 
   const smoothLayer = (values) => {
@@ -116,42 +137,83 @@
     return ends(values.flat(), [low, high]);
   };
 
-  const drawMap = () => {
-    map.replaceChildren();
-    map.setAttribute("viewBox", "0 0 640 474");
-    const field = { accuracy: (c) => c.accuracy, noise: (c) => c.se }[view];
-    let range = null;
-    if (view === "verdict") range = null;
-    else if (field) range = ends(cells.map(field), bulk(cells.map(field)));
-    else range = smoothLayer(view === "smooth" ? data.smooth.accuracy : data.smooth.half);
-    const grid = make("g", { role: "row" }, map);
+  const start = (svg, name) => {
+    svg.replaceChildren();
+    svg.setAttribute("viewBox", "0 0 640 474");
+    const pattern = make("pattern", { id: `hatch-${name}`, width: 9, height: 9, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, make("defs", {}, svg));
+    make("rect", { width: 9, height: 9, class: "none" }, pattern);
+    make("rect", { width: 2, height: 9, class: "stripe" }, pattern);
+  };
+  const drawCells = (svg, fill, label, write) => {
+    const grid = make("g", { role: "row" }, svg);
+    const fills = cells.map(fill);
     cells.forEach((cell, k) => {
       const { x, y } = place(k);
       const rect = make("rect", {
         x, y, width: size.x - 1, height: size.y - 1, role: "gridcell", tabindex: k === focused ? 0 : -1,
-        fill: view === "verdict" ? verdicts[cell.verdict] : field ? colour(field(cell), range.low, range.high) : "transparent",
-        "aria-label": `${cell.name}, accuracy ${fixed(cell.accuracy)}`, "data-cell": k,
+        fill: fills[k], "aria-label": `${cell.name}, ${label(cell)}`, "data-cell": k,
       }, grid);
       rect.addEventListener("pointerenter", () => show(k));
       rect.addEventListener("focus", () => { focused = k; show(k); });
       rect.addEventListener("click", () => { focused = k; pick(k); });
-      rect.addEventListener("keydown", (event) => move(event, k));
-      if ((field || view === "verdict") && cell.plateau && size.x > 10)
-        make("circle", { class: "plateau", cx: x + size.x / 2, cy: y + size.y / 2, r: Math.min(size.x, size.y) * 0.28 }, map);
+      rect.addEventListener("keydown", (event) => move(event, k, svg));
     });
-    across.values.forEach((mean, i) => {
+    frameBest(svg);
+    if (data.reference) spot(svg, data.reference, "what cells are compared with");
+    cells.forEach((cell, k) => {
+      const text = write(cell);
+      if (cells.length > 64 || columns > 8 || !text) return;
+      const { x, y } = place(k);
+      const written = make("text", { class: "number", x: x + size.x / 2, y: y + size.y / 2 + 5, "text-anchor": "middle" }, svg, text);
+      written.style.fill = ink(fills[k]);
+      written.style.stroke = fills[k][0] === "#" ? fills[k] : "var(--back)";
+    });
+  };
+  const drawAxes = (svg) => {
+    const values = own ? across.values.map((_, i) => cells[i * rows].distance) : across.values;
+    values.forEach((value, i) => {
       if (columns > 7 && i % Math.ceil(columns / 7)) return;
-      make("text", { x: box.left + (i + 0.5) * size.x, y: box.top + box.height + 24, "text-anchor": "middle", class: "tick" }, map, short(mean));
+      make("text", { x: box.left + (i + 0.5) * size.x, y: box.top + box.height + 24, "text-anchor": "middle", class: "tick" }, svg, short(value));
     });
-    upward.values.forEach((std, j) => {
+    const factors = own ? upward.values.map((_, j) => cells[j].factor) : upward.values;
+    factors.forEach((value, j) => {
       if (rows > 10 && j % Math.ceil(rows / 10)) return;
-      make("text", { x: box.left - 8, y: box.top + box.height - (j + 0.5) * size.y + 4, "text-anchor": "end", class: "tick" }, map, short(std));
+      make("text", { x: box.left - 8, y: box.top + box.height - (j + 0.5) * size.y + 4, "text-anchor": "end", class: "tick" }, svg, short(value));
     });
-    make("text", { x: box.left + box.width / 2, y: box.top + box.height + 56, "text-anchor": "middle" }, map, across.name);
-    make("text", { x: 18, y: box.top + box.height / 2, transform: `rotate(-90 18 ${box.top + box.height / 2})`, "text-anchor": "middle" }, map, upward.name);
-    marker(data.best, "★", "highest mean accuracy");
-    if (data.reference) marker(data.reference, "◆", "reference");
-    make("rect", { class: "focus", width: size.x - 1, height: size.y - 1, visibility: "hidden", id: "focus" }, map);
+    make("text", { x: box.left + box.width / 2, y: box.top + box.height + 56, "text-anchor": "middle" }, svg, own ? "(images' mean − mean) / their std" : across.name);
+    make("text", { x: 18, y: box.top + box.height / 2, transform: `rotate(-90 18 ${box.top + box.height / 2})`, "text-anchor": "middle" }, svg, own ? "images' std / std" : upward.name);
+    make("rect", { class: "focus", width: size.x - 1, height: size.y - 1, visibility: "hidden" }, svg);
+  };
+  const drawSurvival = () => {
+    if (!survival) return;
+    start(survival, "failed");
+    const part = (c) => (c.trainings ? `${c.failures}/${c.trainings}` : "");
+    drawCells(survival, (c) => (c.trainings ? red(c.failures / c.trainings) : "url(#hatch-failed)"),
+      (c) => (c.trainings ? `${c.failures} of ${c.trainings} trainings failed` : "no training"), part);
+    drawAxes(survival);
+    const legend = element("survival-legend");
+    legend.replaceChildren();
+    const ramp = make("span", {}, legend, "none failed");
+    make("span", { class: "ramp" }, ramp).style.background = `linear-gradient(90deg,${reds.map((c) => `#${c}`).join(",")})`;
+    ramp.append("all failed");
+  };
+  const drawMap = () => {
+    start(map, "accuracy");
+    const field = { accuracy: (c) => c.accuracy, noise: (c) => c.se, bound: (c) => c.loss_bound }[view];
+    const has = (value) => value !== null && value !== undefined;
+    let range = null;
+    if (field) {
+      const values = cells.map(field).filter(has);
+      range = values.length ? ends(values, (view === "accuracy" && data.limits) || bulk(values)) : null;
+    } else if (view !== "verdict") range = smoothLayer(view === "smooth" ? data.smooth.accuracy : data.smooth.half);
+    const fill = (cell) => {
+      if (view === "verdict") return cell.accuracy === null ? "url(#hatch-accuracy)" : verdicts[cell.verdict];
+      if (!field) return "transparent";
+      return has(field(cell)) ? colour(field(cell), range.low, range.high) : "url(#hatch-accuracy)";
+    };
+    const write = (cell) => (!field || !has(field(cell)) ? "" : view === "noise" ? field(cell).toPrecision(2) : field(cell).toFixed(3));
+    drawCells(map, fill, (c) => (has(c.accuracy) ? `accuracy ${fixed(c.accuracy)}` : "no training learned"), write);
+    drawAxes(map);
     drawLegend(range);
   };
 
@@ -162,11 +224,11 @@
     else for (const [word, tone] of Object.entries(verdicts)) {
       const item = make("span", {}, legend);
       make("span", { class: "swatch" }, item).style.background = tone;
-      item.append(` ${word}`);
+      item.append(` ${words[word]}`);
     }
-    make("span", {}, legend, "★ highest mean");
-    if (data.reference) make("span", {}, legend, "◆ reference");
-    if (known && !["smooth", "half"].includes(view)) make("span", {}, legend, "○ plateau");
+    if (data.best) make("span", { class: "key best" }, legend, "highest accuracy");
+    if (data.reference) make("span", { class: "key spot" }, legend, "what cells are compared with");
+    if (cells.some((cell) => cell.accuracy === null)) make("span", { class: "key none" }, legend, "none learned");
   };
   const drawRamp = (legend, { low, high, under, over }) => {
     const ramp = make("span", {}, legend, (under ? "≤ " : "") + fixed(low));
@@ -178,8 +240,9 @@
   const show = (k) => {
     const cell = cells[k];
     const { x, y } = place(k);
-    const ring = element("focus");
-    ring.setAttribute("x", x); ring.setAttribute("y", y); ring.setAttribute("visibility", "visible");
+    for (const ring of document.querySelectorAll("svg .focus")) {
+      ring.setAttribute("x", x); ring.setAttribute("y", y); ring.setAttribute("visibility", "visible");
+    }
     const detail = element("detail");
     detail.replaceChildren();
     const table = make("table", {}, detail);
@@ -189,12 +252,17 @@
       make("td", {}, line, value);
     };
     row("mean/std", cell.name);
-    row("accuracy", known ? `${fixed(cell.accuracy)} ± ${fixed(cell.se)}` : fixed(cell.accuracy));
-    row("by seed", cell.seeds.map(fixed).join(", "));
-    if (known) {
-      row("against reference", `${signed(cell.difference)} (${signed(cell.low)} to ${signed(cell.high)})`);
-      row("says", cell.verdict + (cell.plateau ? ", on the plateau" : ""));
+    if (convertible) row("in the images' units", `mean off by ${short(cell.distance)} stds, std factor ${short(cell.factor)}`);
+    if (cell.trainings) {
+      const sure = cell.failed_low === null ? "" : ` (share ${short(cell.failed_low)} to ${short(cell.failed_high)})`;
+      row("failed", `${cell.failures} of ${cell.trainings} trainings${sure}`);
     }
+    if (cell.accuracy === null) row("accuracy", "no training learned");
+    else row("accuracy", cell.se === null || cell.se === undefined ? fixed(cell.accuracy) : `${fixed(cell.accuracy)} ± ${fixed(cell.se)}`);
+    if (cell.seeds.length) row("by seed", cell.seeds.map(fixed).join(", "));
+    if (known && cell.difference !== null) row("against reference", `${signed(cell.difference)} (${signed(cell.low)} to ${signed(cell.high)})`);
+    if (known && cell.loss_bound !== null && cell.loss_bound !== undefined) row("loses at most", fixed(cell.loss_bound));
+    if (known) row("says", verdict(cell));
   };
   const pick = (k) => {
     const at = picked.indexOf(k);
@@ -204,7 +272,7 @@
     show(k);
     drawCurves();
   };
-  const move = (event, k) => {
+  const move = (event, k, svg) => {
     const step = { ArrowRight: rows, ArrowLeft: -rows, ArrowUp: 1, ArrowDown: -1 }[event.key];
     if (event.key === "Enter" || event.key === " ") pick(k);
     else if (step === undefined) return;
@@ -212,7 +280,7 @@
       const next = k + step;
       const crosses = Math.abs(step) === 1 && Math.floor(next / rows) !== Math.floor(k / rows);
       if (next >= 0 && next < cells.length && !crosses) {
-        const all = map.querySelectorAll("[role=gridcell]");
+        const all = svg.querySelectorAll("[role=gridcell]");
         all[k].setAttribute("tabindex", -1);
         all[next].setAttribute("tabindex", 0);
         all[next].focus();
@@ -350,11 +418,15 @@
     : data.compared
     ? [["study", "study"], ["name", "mean/std"], ["value", "difference"], ["low", "from"], ["high", "to"], ["verdict", "verdict"]]
     : [["name", "mean/std"], ["mean", "mean"], ["std", "std"], ["accuracy", "accuracy"]];
-  if (known) fields.push(["se", "± se"], ["difference", "difference"], ["low", "from"], ["high", "to"], ["verdict", "against reference"], ["plateau", "plateau"]);
+  /* What a narrow window leaves out: it is in the name, or in the cell's own details. */
+  const extra = known ? ["mean", "std", "se", "difference", "low", "high"] : [];
+  if (known) fields.push(["failures", "failed"], ["se", "± se"], ["difference", "difference"], ["low", "from"], ["high", "to"], ["loss_bound", "loses at most"], ["verdict", "verdict"]);
   let order = [data.compared ? "value" : data.trials && data.chosen_on !== "test" ? "score" : "accuracy", -1];
   const text = (cell, key) => {
     const value = cell[key];
-    if (key === "plateau") return value ? "plateau" : "";
+    if (known && key === "verdict") return verdict(cell);
+    if (known && key === "failures") return cell.trainings ? `${value} of ${cell.trainings}` : "";
+    if (value === null || value === undefined) return "";
     if (Array.isArray(value)) return value.map(short).join(", ");
     if (typeof value !== "number") return value;
     if (key === "number") return String(value);
@@ -367,12 +439,16 @@
     const [key, direction] = order;
     const kept = rowsOfTable
       .filter((cell) => fields.some(([f]) => String(text(cell, f)).toLowerCase().includes(wanted)))
-      .sort((a, b) => direction * (a[key] < b[key] ? -1 : a[key] > b[key] ? 1 : 0));
+      .sort((a, b) => {
+        const [x, y] = [a[key] ?? null, b[key] ?? null];
+        if (x === null || y === null) return (x === null) - (y === null);
+        return direction * (x < y ? -1 : x > y ? 1 : 0);
+      });
     const body = table.tBodies[0];
     body.replaceChildren();
     for (const cell of kept) {
       const line = make("tr", {}, body);
-      for (const [f] of fields) make("td", {}, line, text(cell, f));
+      for (const [f] of fields) make("td", extra.includes(f) ? { class: "extra" } : {}, line, text(cell, f));
     }
     element("count").textContent = `${kept.length} of ${rowsOfTable.length}`;
     for (const head of table.tHead.rows[0].cells) {
@@ -384,22 +460,35 @@
 
   if (mapped) {
     const views = [["accuracy", "accuracy"]];
-    if (known) views.push(["verdict", "against the reference"], ["noise", "standard error"]);
-    if (data.smooth) views.push(["smooth", "smooth, with contours"], ["half", "uncertainty of the smooth map"]);
+    if (known) views.push(["verdict", "against the reference"], ["bound", "the most it may lose"], ["noise", "standard error"]);
+    if (data.smooth && rows >= 7 && columns >= 7) views.push(["smooth", "smooth, with contours"], ["half", "uncertainty of the smooth map"]);
     choices(element("views"), "view", views, (value) => { view = value; drawMap(); });
+    if (convertible) {
+      const button = element("units");
+      button.hidden = false;
+      button.addEventListener("click", () => {
+        own = !own;
+        button.setAttribute("aria-pressed", String(own));
+        drawSurvival();
+        drawMap();
+      });
+    }
     choices(element("measures"), "measure", [["accuracy", "accuracy"], ["loss", "training loss"]], (value) => { measure = value; drawCurves(); });
-    const top = cells.reduce((best, cell, k) => (cell.accuracy > cells[best].accuracy ? k : best), 0);
-    const worst = cells.reduce((low, cell, k) => (cell.accuracy < cells[low].accuracy ? k : low), 0);
+    const at = (cell) => cell.accuracy ?? -1;
+    const top = cells.reduce((best, cell, k) => (at(cell) > at(cells[best]) ? k : best), 0);
+    const worst = cells.reduce((low, cell, k) => (at(cell) < at(cells[low]) ? k : low), 0);
     picked.push(top);
     if (worst !== top) picked.push(worst);
+    drawSurvival();
     drawMap();
     drawCurves();
+    show(top);
   }
   if (element("cells")) {
     const head = make("tr", {}, make("thead", {}, element("cells")));
     make("tbody", {}, element("cells"));
     for (const [key, label] of fields) {
-      const cell = make("th", { scope: "col", "data-key": key, "data-label": label }, head);
+      const cell = make("th", { scope: "col", "data-key": key, "data-label": label, class: extra.includes(key) ? "extra" : "" }, head);
       make("button", { type: "button" }, cell, label).addEventListener("click", () => {
         order = [key, order[0] === key ? -order[1] : 1];
         drawTable();
