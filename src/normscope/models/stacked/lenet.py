@@ -72,6 +72,32 @@ class StackedLeNet:
         self._gradients = self.layout.views(self.gradients)
         self._fold, self._trunk, self._compute = fold, trunk, compute
         self.features = models[0].fc1.in_features
+        self._silent = False
+
+    @property
+    def tail(self) -> int:
+        """Where the weights behind silent features begin in a row: they alone still learn."""
+        return self.layout.starts["fc1.bias"]
+
+    def largest_features(self, pixels: Tensor, chosen: Tensor) -> Tensor:
+        """The largest feature of some models before their ReLU.
+
+        Args:
+            pixels: uint8, shape ``(N, C, H, W)``.
+            chosen: Indices of the models.
+
+        Returns:
+            Shape ``(len(chosen),)``.
+        """
+        return self._convolve(pixels, chosen).amax((1, 2))
+
+    def silence(self) -> None:
+        """From now on take every feature of every image for 0, as it is proved to be.
+
+        What reaches the first linear layer is then its bias, and no gradient passes its weights.
+        """
+        self._silent = True
+        self.gradients.zero_()
 
     def log_probabilities(self, pixels: Tensor) -> Tensor:
         """What each model says of each image, without dropout.
@@ -83,10 +109,12 @@ class StackedLeNet:
             Shape ``(models, N, classes)``.
         """
         w = self._weights
-        features = self._convolve(pixels).relu_()
-        hidden = torch.baddbmm(
-            self._low(w["fc1.bias"])[:, None], features, self._low(w["fc1.weight"]).mT
-        )
+        bias = self._low(w["fc1.bias"])[:, None]
+        if self._silent:
+            hidden = bias.repeat(1, len(pixels), 1)
+        else:
+            features = self._convolve(pixels).relu_()
+            hidden = torch.baddbmm(bias, features, self._low(w["fc1.weight"]).mT)
         logits = torch.baddbmm(
             w["fc2.bias"][:, None], hidden.relu_().to(self.rows.dtype), w["fc2.weight"].mT
         )
@@ -104,11 +132,15 @@ class StackedLeNet:
             Mean cross-entropy of each model, shape ``(models,)``.
         """
         w, g = self._weights, self._gradients
-        fc1 = self._low(w["fc1.weight"])
-        # Dropout's factors 1 / kept are left to the products that follow: a factor costs nothing
-        # there, and a pass over memory here.
-        features = _keep_(self._convolve(pixels).relu_(), masks.features)
-        hidden = torch.baddbmm(self._low(w["fc1.bias"])[:, None], features, fc1.mT, alpha=1 / KEPT1)
+        bias, fc1, features = self._low(w["fc1.bias"])[:, None], None, None
+        if self._silent:
+            hidden = bias.repeat(1, len(pixels), 1)
+        else:
+            fc1 = self._low(w["fc1.weight"])
+            # Dropout's factors 1 / kept are left to the products that follow: a factor costs
+            # nothing there, and a pass over memory here.
+            features = _keep_(self._convolve(pixels).relu_(), masks.features)
+            hidden = torch.baddbmm(bias, features, fc1.mT, alpha=1 / KEPT1)
         hidden = _keep_(hidden.relu_(), masks.hidden)
         high = hidden.to(self.rows.dtype)
         logits = torch.baddbmm(w["fc2.bias"][:, None], high, w["fc2.weight"].mT, alpha=1 / KEPT2)
@@ -124,8 +156,14 @@ class StackedLeNet:
         of_hidden = _scaled(of_logits, w["fc2.weight"], 1 / KEPT2).to(self._compute)
         # What is above 0 here is what both ReLU and dropout let through.
         of_hidden = aten.threshold_backward(of_hidden, hidden, 0)
-        _product(of_hidden.mT, features, 1 / KEPT1, g["fc1.weight"])
         g["fc1.bias"].copy_(of_hidden.sum(1, dtype=self.rows.dtype))
+        if features is not None and fc1 is not None:
+            self._differentiate_way_in(of_hidden, features, fc1)
+        return losses
+
+    def _differentiate_way_in(self, of_hidden: Tensor, features: Tensor, fc1: Tensor) -> None:
+        g = self._gradients
+        _product(of_hidden.mT, features, 1 / KEPT1, g["fc1.weight"])
         of_features = _scaled(of_hidden, fc1, 1 / KEPT1)
         of_features = aten.threshold_backward.grad_input(
             of_features, features, 0, grad_input=of_features
@@ -136,7 +174,14 @@ class StackedLeNet:
         bias1 = found.bias1.to(self.rows.dtype)
         g["conv1.bias"].copy_(bias1)
         g["conv1.weight"].copy_(self._fold.gradient(found.weight1.to(bias1), bias1))
-        return losses
+
+    def first_gradients(self) -> Tensor:
+        """The last gradients of the first layers' weights.
+
+        Returns:
+            Shape ``(models, numbers)``.
+        """
+        return self._gradients["conv1.weight"].flatten(1)
 
     def first_layer(self, index: int) -> tuple[Tensor, Tensor]:
         """One model's first layer.
@@ -149,17 +194,14 @@ class StackedLeNet:
         """
         return self._weights["conv1.weight"][index], self._weights["conv1.bias"][index]
 
-    def _convolve(self, pixels: Tensor) -> Tensor:
+    def _convolve(self, pixels: Tensor, chosen: Tensor | None = None) -> Tensor:
         w = self._weights
         weight1, bias1 = self._fold.into(w["conv1.weight"], w["conv1.bias"])
-        return self._trunk.forward(
-            # Bytes are whole numbers up to 255, which bf16 holds exactly.
-            self._low(pixels),
-            self._low(weight1),
-            self._low(bias1),
-            self._low(w["conv2.weight"]),
-            self._low(w["conv2.bias"]),
-        )
+        each = [weight1, bias1, w["conv2.weight"], w["conv2.bias"]]
+        if chosen is not None:
+            each = [tensor[chosen] for tensor in each]
+        # Bytes are whole numbers up to 255, which bf16 holds exactly.
+        return self._trunk.forward(self._low(pixels), *(self._low(tensor) for tensor in each))
 
     def _low(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._compute)

@@ -11,6 +11,7 @@ from normscope.models.lenet import LeNet
 from normscope.models.stacked.fold import Fold
 from normscope.models.stacked.lenet import StackedLeNet
 from normscope.models.stacked.trunk import open_trunk
+from normscope.trials.death import Watch
 from normscope.trials.fast.dropout import DropoutMasks
 from normscope.trials.fast.memory import EVALUATION_BATCH
 from normscope.trials.fast.optimizers import open_optimizer
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from normscope.trials.fast.learner import Numbers
     from normscope.trials.seeding import Generators
     from normscope.trials.spec import TrialSpec
+
+SWEEP_BATCH = EVALUATION_BATCH
 
 COMPUTE = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -72,6 +75,7 @@ class StackLearner:
         self._others = {"test": _Split(source.test, self._device)}
         if source.validation is not None:
             self._others["validation"] = _Split(source.validation, self._device)
+        self._watch = Watch(self.models, self._device)
         self._trained_on = 0
         self._total = torch.zeros(self.models, dtype=torch.float64, device=self._device)
 
@@ -112,6 +116,37 @@ class StackLearner:
         losses = self._stack.differentiate(pixels, labels, self._masks.draw(len(indices)))
         self._total.add_(losses, alpha=len(indices))
         self._optimizer.step(self._stack.gradients)
+        self._watch.stepped(self._stack.first_gradients())
+
+    @torch.inference_mode()
+    def deaths(self) -> list[bool]:
+        """Which models are proved dead; see ``Learner``.
+
+        Proved is: behind the convolutions every feature of every image is 0. Then no gradient
+        passes, so that the weights in front of them stay, and with them the features.
+
+        Returns:
+            One answer a model.
+        """
+        watch, stack = self._watch, self._stack
+        found = [i for i in watch.candidates() if self._optimizer.at_rest(i, stack.tail)]
+        for split in (self._train, *self._others.values()):
+            for batch in split.chosen(None).split(SWEEP_BATCH):
+                if not found:
+                    return watch.dead
+                pixels, _ = split.batch(batch)
+                chosen = torch.tensor(found, device=self._device)
+                largest = stack.largest_features(pixels, chosen).tolist()
+                found = [i for i, number in zip(found, largest, strict=True) if number <= 0]
+        for index in found:
+            watch.dead[index] = True
+        if found and all(watch.dead):
+            self._go_on_dead()
+        return watch.dead
+
+    def _go_on_dead(self) -> None:
+        self._stack.silence()
+        self._optimizer.leave_alone(self._stack.tail)
 
     @torch.inference_mode()
     def evaluate(self, split: str, chosen: np.ndarray | None = None) -> list[Evaluation]:
