@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from normscope.trials.recipe import SGD_MOMENTUM
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -57,3 +59,18 @@ class Watch:
                 self._needed[index] = 2 * silent
                 found.append(index)
         return found
+
+
+def unmoved(weights: Tensor, momenta: Tensor, rate: float) -> bool:
+    """Whether momenta that only decay are too small to change their weights.
+
+    Args:
+        weights: As they are.
+        momenta: Of the same shape.
+        rate: The learning rate, which no schedule raises.
+
+    Returns:
+        True if all that is left of the way rounds to nothing even in one step.
+    """
+    left = momenta * (rate / (1 - SGD_MOMENTUM))
+    return torch.equal(weights - left, weights) and torch.equal(weights + left, weights)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from normscope.trials.fast.optimizers import DECAY, EPSILON, unmoved
+from normscope.trials.death import unmoved
+from normscope.trials.fast.optimizers import DECAY, EPSILON
 from normscope.trials.recipe import SGD_MOMENTUM
 
 if TYPE_CHECKING:

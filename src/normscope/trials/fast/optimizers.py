@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from normscope.trials.death import unmoved
 from normscope.trials.recipe import SGD_MOMENTUM
 
 if TYPE_CHECKING:
@@ -210,21 +211,6 @@ def open_optimizer(recipe: Recipe, rows: Sequence[Tensor] | Tensor) -> Optimizer
 
         return open_device_optimizer(recipe, rows)
     return Adadelta(rows) if recipe.optimizer == "adadelta" else Sgd(rows, recipe.weight_decay)
-
-
-def unmoved(weights: Tensor, momenta: Tensor, rate: float) -> bool:
-    """Whether momenta that only decay are too small to change their weights.
-
-    Args:
-        weights: As they are.
-        momenta: Of the same shape.
-        rate: The learning rate, which no schedule raises.
-
-    Returns:
-        True if all that is left of the way rounds to nothing even in one step.
-    """
-    left = momenta * (rate / (1 - SGD_MOMENTUM))
-    return torch.equal(weights - left, weights) and torch.equal(weights + left, weights)
 
 
 def _pieces(tensor: Tensor) -> Sequence[Tensor]:
