@@ -40,7 +40,7 @@ def normalizing_network(channels: int, classes: int) -> nn.Module:
 
 NARROW = f"{__name__}:narrow_network"
 NORMALIZING = f"{__name__}:normalizing_network"
-EPOCHS = 16
+EPOCHS = 12
 
 
 @pytest.fixture
@@ -50,10 +50,16 @@ def far_off(spec):
 
 
 def dead(spec, source):
-    """Trials of the first seeds that die."""
-    seeds = [replace(spec, seed=seed) for seed in range(12)]
-    results = [run_trial(one, source) for one in seeds]
-    return [(s, r) for s, r in zip(seeds, results, strict=True) if r.outcome == "died"]
+    """The first two trials that die, by seed."""
+    found = []
+    for seed in range(20):
+        one = replace(spec, seed=seed)
+        result = run_trial(one, source)
+        if result.outcome == "died":
+            found.append((one, result))
+        if len(found) == 2:
+            break
+    return found
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -61,9 +67,7 @@ def dead(spec, source):
     ("model", "trainer"),
     [("lenet", "fast"), ("lenet", "plain"), (NARROW, "fast"), (NARROW, "plain")],
 )
-def test_an_early_end_changes_nothing(
-    few_digits, far_off, model, trainer, precision, monkeypatch
-):
+def test_an_early_end_changes_nothing(few_digits, far_off, model, trainer, precision, monkeypatch):
     if (trainer, precision) == ("plain", "bf16"):
         pytest.skip("the plain trainer has no bf16")
     trial = replace(far_off, model=model, trainer=trainer, precision=precision)
@@ -78,3 +82,46 @@ def test_an_early_end_changes_nothing(
         assert whole.died_at is None
         assert early.died_at < early.steps
         assert early.died_at % 16 == 0
+
+
+def test_a_survival_trial_ends_with_its_death(few_digits, far_off):
+    for model, trainer in (("lenet", "fast"), (NARROW, "plain")):
+        trial = replace(far_off, model=model, trainer=trainer, survival=True)
+        found = dead(trial, few_digits)
+        assert found
+        for _, result in found:
+            assert result.steps == result.died_at
+            assert result.outcome == "died"
+
+
+def test_the_dead_of_a_stack_are_those_that_die_alone(few_digits, far_off):
+    alone = dead(far_off, few_digits)
+    one = alone[0][0]
+    beside = [one, replace(one, normalization=Normalization(0.3, 0.4))]
+    gone, living = train_many(beside, few_digits)
+    assert gone.outcome == "died"
+    assert living.outcome != "died"
+    assert living.died_at is None
+    assert len(living.history) == len(gone.history) == EPOCHS
+
+
+@pytest.mark.parametrize("trainer", ["fast", "plain"])
+def test_where_more_than_gradients_moves_weights_nothing_is_proved(few_digits, far_off, trainer):
+    trial = replace(far_off, model=NARROW, trainer=trainer)
+    one = dead(trial, few_digits)[0][0]
+    # The same death under gradient descent: its momentum must have come to rest.
+    sgd = replace(one.recipe, optimizer="sgd", lr=0.1, epochs=40)
+    resting = run_trial(replace(one, recipe=sgd), few_digits)
+    assert resting.outcome == "died"
+    assert resting.died_at > 100
+    decaying = replace(sgd, weight_decay=1e-4)
+    assert run_trial(replace(one, recipe=decaying), few_digits).died_at is None
+    normalized = replace(one, model=NORMALIZING)
+    assert run_trial(normalized, few_digits).died_at is None
+
+
+def test_a_training_that_learns_nothing_is_not_dead(few_digits, far_off):
+    still = replace(far_off, recipe=replace(far_off.recipe, lr=1e-12, epochs=4))
+    result = run_trial(still, few_digits)
+    assert result.outcome == "stuck"
+    assert result.died_at is None

@@ -129,8 +129,7 @@ class NetworkDeath:
         try:
             with torch.inference_mode():
                 for split in splits:
-                    for batch in torch.arange(len(split)).split(SWEEP_BATCH):
-                        seen.images = len(batch)
+                    for batch in _full_batches(len(split)):
                         answer = self._output(split.batch(batch)[0])
                         seen.next_batch()
                         first = answer[:1] if first is None else first
@@ -160,7 +159,6 @@ class _Inputs:
     """What the layers meet, compared between images."""
 
     def __init__(self) -> None:
-        self.images = 0
         self.differing: set[nn.Module] = set()
         self.met: dict[nn.Module, Tensor] = {}
         self.repeated = False
@@ -174,8 +172,17 @@ class _Inputs:
         self._now.add(module)
         numbers = inputs[0]
         first = self.met.setdefault(module, numbers[:1].clone())
-        if len(numbers) != self.images or not bool((numbers == first).all()):
+        if len(numbers) != SWEEP_BATCH or not bool((numbers == first).all()):
             self.differing.add(module)
+
+
+def _full_batches(images: int) -> Sequence[Tensor]:
+    """All images, the first ones again where the last batch would be smaller.
+
+    The size of a batch decides how sums are rounded, and nothing else may differ between images.
+    """
+    batches = -(-images // SWEEP_BATCH)
+    return (torch.arange(batches * SWEEP_BATCH) % images).split(SWEEP_BATCH)
 
 
 def _holding(given: Tensor) -> Callable[[Tensor], Tensor]:
