@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from torch import nn
 
+from normscope.models.stacked import lenet
 from normscope.normalization import Normalization
 from normscope.trials import death
 from normscope.trials.fast.rounds import train_many
@@ -74,6 +75,7 @@ def test_an_early_end_changes_nothing(few_digits, far_off, model, trainer, preci
     found = dead(trial, few_digits)
     assert found
     monkeypatch.setattr(death, "SILENT_STEPS", math.inf)
+    monkeypatch.setattr(lenet, "SPARE_SILENT", False)
     for one, early in found:
         whole = run_trial(one, few_digits)
         assert numbers(early) == numbers(whole)

@@ -180,6 +180,12 @@ def _full_batches(images: int) -> Sequence[Tensor]:
     """All images, the first ones again where the last batch would be smaller.
 
     The size of a batch decides how sums are rounded, and nothing else may differ between images.
+
+    Args:
+        images: How many there are.
+
+    Returns:
+        Their indices.
     """
     batches = -(-images // SWEEP_BATCH)
     return (torch.arange(batches * SWEEP_BATCH) % images).split(SWEEP_BATCH)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
 from normscope.models.stacked.parameters import Layout, stack_rows
+from normscope.models.stacked.silence import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,10 @@ aten = torch.ops.aten
 
 KEPT1, KEPT2 = 0.75, 0.5
 """Shares of the features and of the hidden units that LeNet's two dropouts keep."""
+
+SPARE_SILENT = True
+"""Whether a batch without any feature above 0 is spared the products that its gradients would be
+zeros of; False to check that."""
 
 
 class Masks(NamedTuple):
@@ -79,17 +84,16 @@ class StackedLeNet:
         """Where the weights behind silent features begin in a row: they alone still learn."""
         return self.layout.starts["fc1.bias"]
 
-    def largest_features(self, pixels: Tensor, chosen: Tensor) -> Tensor:
-        """The largest feature of some models before their ReLU.
+    def silence_of(self, index: int) -> Silence:
+        """What tells whether one model's features are silent on given images.
 
         Args:
-            pixels: uint8, shape ``(N, C, H, W)``.
-            chosen: Indices of the models.
+            index: Which model.
 
         Returns:
-            Shape ``(len(chosen),)``.
+            It, for the weights as they are now; to be asked about ``low`` pixels.
         """
-        return self._convolve(pixels, chosen).amax((1, 2))
+        return Silence(*(tensor[index] for tensor in self._convolutions()))
 
     def silence(self) -> None:
         """From now on take every feature of every image for 0, as it is proved to be.
@@ -109,12 +113,12 @@ class StackedLeNet:
             Shape ``(models, N, classes)``.
         """
         w = self._weights
-        bias = self._low(w["fc1.bias"])[:, None]
+        bias = self.low(w["fc1.bias"])[:, None]
         if self._silent:
             hidden = bias.repeat(1, len(pixels), 1)
         else:
             features = self._convolve(pixels).relu_()
-            hidden = torch.baddbmm(bias, features, self._low(w["fc1.weight"]).mT)
+            hidden = torch.baddbmm(bias, features, self.low(w["fc1.weight"]).mT)
         logits = torch.baddbmm(
             w["fc2.bias"][:, None], hidden.relu_().to(self.rows.dtype), w["fc2.weight"].mT
         )
@@ -132,11 +136,11 @@ class StackedLeNet:
             Mean cross-entropy of each model, shape ``(models,)``.
         """
         w, g = self._weights, self._gradients
-        bias, fc1, features = self._low(w["fc1.bias"])[:, None], None, None
+        bias, fc1, features = self.low(w["fc1.bias"])[:, None], None, None
         if self._silent:
             hidden = bias.repeat(1, len(pixels), 1)
         else:
-            fc1 = self._low(w["fc1.weight"])
+            fc1 = self.low(w["fc1.weight"])
             # Dropout's factors 1 / kept are left to the products that follow: a factor costs
             # nothing there, and a pass over memory here.
             features = _keep_(self._convolve(pixels).relu_(), masks.features)
@@ -163,6 +167,10 @@ class StackedLeNet:
 
     def _differentiate_way_in(self, of_hidden: Tensor, features: Tensor, fc1: Tensor) -> None:
         g = self._gradients
+        # A GPU would have to be waited for.
+        if SPARE_SILENT and features.device.type == "cpu" and not features.any():
+            self.gradients[:, : self.tail] = 0
+            return
         _product(of_hidden.mT, features, 1 / KEPT1, g["fc1.weight"])
         of_features = _scaled(of_hidden, fc1, 1 / KEPT1)
         of_features = aten.threshold_backward.grad_input(
@@ -194,17 +202,24 @@ class StackedLeNet:
         """
         return self._weights["conv1.weight"][index], self._weights["conv1.bias"][index]
 
-    def _convolve(self, pixels: Tensor, chosen: Tensor | None = None) -> Tensor:
-        w = self._weights
-        weight1, bias1 = self._fold.into(w["conv1.weight"], w["conv1.bias"])
-        each = [weight1, bias1, w["conv2.weight"], w["conv2.bias"]]
-        if chosen is not None:
-            each = [tensor[chosen] for tensor in each]
-        # Bytes are whole numbers up to 255, which bf16 holds exactly.
-        return self._trunk.forward(self._low(pixels), *(self._low(tensor) for tensor in each))
+    def low(self, tensor: Tensor) -> Tensor:
+        """Numbers as they are computed with.
 
-    def _low(self, tensor: Tensor) -> Tensor:
+        Args:
+            tensor: Any; bytes are whole numbers up to 255, which bf16 holds exactly.
+
+        Returns:
+            The same in the type of the convolutions.
+        """
         return tensor.to(self._compute)
+
+    def _convolve(self, pixels: Tensor) -> Tensor:
+        return self._trunk.forward(self.low(pixels), *self._convolutions())
+
+    def _convolutions(self) -> list[Tensor]:
+        w = self._weights
+        folded = self._fold.into(w["conv1.weight"], w["conv1.bias"])
+        return [self.low(tensor) for tensor in (*folded, w["conv2.weight"], w["conv2.bias"])]
 
 
 def _keep_(numbers: Tensor, mask: Tensor) -> Tensor:

@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from normscope.images.decoded import DecodedSource, LabelledImages
+    from normscope.models.stacked.silence import Silence
     from normscope.trials.fast.learner import Numbers
     from normscope.trials.seeding import Generators
     from normscope.trials.spec import TrialSpec
-
-SWEEP_BATCH = EVALUATION_BATCH
 
 COMPUTE = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -129,20 +128,23 @@ class StackLearner:
             One answer a model.
         """
         watch, stack = self._watch, self._stack
-        found = [i for i in watch.candidates() if self._optimizer.at_rest(i, stack.tail)]
-        for split in (self._train, *self._others.values()):
-            for batch in split.chosen(None).split(SWEEP_BATCH):
-                if not found:
-                    return watch.dead
-                pixels, _ = split.batch(batch)
-                chosen = torch.tensor(found, device=self._device)
-                largest = stack.largest_features(pixels, chosen).tolist()
-                found = [i for i, number in zip(found, largest, strict=True) if number <= 0]
+        found = [
+            index
+            for index in watch.candidates()
+            if self._optimizer.at_rest(index, stack.tail) and self._silent(stack.silence_of(index))
+        ]
         for index in found:
             watch.dead[index] = True
         if found and all(watch.dead):
             self._go_on_dead()
         return watch.dead
+
+    def _silent(self, silence: Silence) -> bool:
+        return all(
+            silence.holds(self._stack.low(split.batch(batch)[0]))
+            for split in (self._train, *self._others.values())
+            for batch in split.chosen(None).split(EVALUATION_BATCH)
+        )
 
     def _go_on_dead(self) -> None:
         self._stack.silence()
