@@ -6,9 +6,12 @@ import math
 from dataclasses import replace
 
 import pytest
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from normscope.models.stacked import lenet
+from normscope.models.stacked.silence import Silence
 from normscope.normalization import Normalization
 from normscope.trials import death
 from normscope.trials.fast.rounds import train_many
@@ -39,7 +42,19 @@ def normalizing_network(channels: int, classes: int) -> nn.Module:
     return network
 
 
+class Drawing(nn.Module):
+    """Dropout that no module tells of, of what depends on the image."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.body = narrow_network(channels, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(F.dropout(images, 0.5, self.training))
+
+
 NARROW = f"{__name__}:narrow_network"
+DRAWING = f"{__name__}:Drawing"
 NORMALIZING = f"{__name__}:normalizing_network"
 EPOCHS = 12
 
@@ -127,3 +142,25 @@ def test_a_training_that_learns_nothing_is_not_dead(few_digits, far_off):
     result = run_trial(still, few_digits)
     assert result.outcome == "stuck"
     assert result.died_at is None
+
+
+def test_what_is_drawn_on_the_way_in_forbids_a_proof(few_digits, far_off):
+    for seed in range(10):
+        result = run_trial(replace(far_off, model=DRAWING, seed=seed), few_digits)
+        assert result.died_at is None
+
+
+def test_bounds_hold_for_all_bytes_and_sweeps_for_the_images_at_hand():
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.randn(shape, generator=generator)  # noqa: E731
+    pixels = torch.randint(0, 256, (40, 1, 12, 12), generator=generator).float()
+    answers = []
+    for number in range(60):
+        weights = draw(32, 1, 3, 3) / 255, draw(32), draw(64, 32, 3, 3) / 9, draw(64) - number / 3
+        hidden = F.relu(F.conv2d(pixels.double(), weights[0].double(), weights[1].double()))
+        features = F.conv2d(hidden, weights[2].double(), weights[3].double())
+        holds = Silence(*weights).holds(pixels)
+        largest = float(features.amax())
+        assert holds == (largest < 0) or abs(largest) < 0.01
+        answers.append(holds)
+    assert 5 < sum(answers) < 55

@@ -141,7 +141,22 @@ class NetworkDeath:
         # Dropout of what depends on the image could let through more than this sweep has seen.
         if any(dropout in seen.differing for dropout in dropouts) or seen.repeated:
             return None
-        return [m for m in self._layers if m in seen.differing or m not in seen.met]
+        way_in = [m for m in self._layers if m in seen.differing or m not in seen.met]
+        return way_in if self._steady(way_in, splits[-1]) else None
+
+    def _steady(self, way_in: list[nn.Module], train: ResidentImages) -> bool:
+        """Whether layers meet in training what they meet in a test, whatever is drawn there."""
+        met: list[Tensor] = []
+        hooks = [m.register_forward_pre_hook(lambda _, x: met.append(x[0].clone())) for m in way_in]
+        pixels = train.batch(_full_batches(len(train))[0])[0]
+        with torch.inference_mode():
+            for training in (True, False):
+                self._model.train(training)
+                self._output(pixels)
+        for hook in hooks:
+            hook.remove()
+        half = len(met) // 2
+        return all(torch.equal(a, b) for a, b in zip(met[:half], met[half:], strict=True))
 
     def _silent(self, train: ResidentImages, weights: list[nn.Parameter]) -> bool:
         self._model.train()
