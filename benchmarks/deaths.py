@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
 from normscope.models.stacked import lenet
 from normscope.normalization import Normalization
@@ -34,12 +35,13 @@ if TYPE_CHECKING:
     from normscope.trials.result import TrialResult
 
 CELLS = tuple(itertools.product((-2.0, 3.0), (0.02, 0.063)))
-TEST_IMAGES = 2000
+TEST_IMAGES = 500
 
 
 @functools.cache
-def _source(root: Path, train_images: int) -> DecodedSource:
-    source = prepare_source("mnist", root, LENET_ARTICLE, train_images).source
+def _source(root: Path, train_images: int, size: int) -> DecodedSource:
+    transform = ImageTransform(resize=size)
+    source = prepare_source("mnist", root, LENET_ARTICLE, train_images, transform).source
     return dataclasses.replace(source, test=source.test.take(np.arange(TEST_IMAGES)))
 
 
@@ -53,7 +55,7 @@ def _numbers(result: TrialResult) -> dict[str, Any]:
 
 def _compared(job: tuple[argparse.Namespace, float, float, int]) -> dict[str, Any]:
     options, mean, std, seed = job
-    source = _source(options.root, options.train_images)
+    source = _source(options.root, options.train_images, options.size)
     spec = TrialSpec(
         source="mnist",
         fingerprint="",
@@ -90,25 +92,7 @@ def _compared(job: tuple[argparse.Namespace, float, float, int]) -> dict[str, An
     }
 
 
-def main() -> None:
-    """Look for dead seeds, compare, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--root", type=Path, help="where MNIST is")
-    parser.add_argument("--deaths", type=int, default=200)
-    parser.add_argument("--train-images", type=int, default=3200)
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--precision", default="bf16")
-    parser.add_argument("--workers", type=int, default=1)
-    options = parser.parse_args()
-    jobs = ((options, *cell, seed) for seed in itertools.count() for cell in CELLS)
-    tried, dead = [], []
-    with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
-        while len(dead) < options.deaths:
-            some = list(itertools.islice(jobs, 8 * len(CELLS)))
-            tried += pool.map(_compared, some, chunksize=1)
-            dead = [one for one in tried if "same" in one]
-            changed = sum(not one["same"] for one in dead)
-            print(f"{len(tried)} trials, {len(dead)} died, {changed} changed", flush=True)
+def _print_table(tried: list[dict[str, Any]]) -> None:
     print("mean  std    tried  died  stuck  proved at step  steps after it  changed  time")
     for cell in (*CELLS, None):
         mine = [one for one in tried if cell in {one["cell"], None}]
@@ -125,6 +109,29 @@ def main() -> None:
             f"{np.median([one['after'] for one in gone]):14.0f}  "
             f"{sum(not one['same'] for one in gone):7d}  {share:.0%} of the ordinary training's"
         )
+
+
+def main() -> None:
+    """Look for dead seeds, compare, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--root", type=Path, help="where MNIST is")
+    parser.add_argument("--deaths", type=int, default=200)
+    parser.add_argument("--train-images", type=int, default=1280)
+    parser.add_argument("--size", type=int, default=28, help="smaller images die as surely")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--precision", default="bf16")
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    jobs = ((options, *cell, seed) for seed in itertools.count() for cell in CELLS)
+    tried, dead = [], []
+    with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
+        while len(dead) < options.deaths:
+            some = list(itertools.islice(jobs, 8 * len(CELLS)))
+            tried += pool.map(_compared, some, chunksize=1)
+            dead = [one for one in tried if "same" in one]
+            changed = sum(not one["same"] for one in dead)
+            print(f"{len(tried)} trials, {len(dead)} died, {changed} changed", flush=True)
+            _print_table(tried)
 
 
 if __name__ == "__main__":
