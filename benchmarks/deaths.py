@@ -116,13 +116,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--root", type=Path, help="where MNIST is")
     parser.add_argument("--deaths", type=int, default=200)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--train-images", type=int, default=1280)
     parser.add_argument("--size", type=int, default=28, help="smaller images die as surely")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--precision", default="bf16")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    jobs = ((options, *cell, seed) for seed in itertools.count() for cell in CELLS)
+    jobs = (
+        (options, *cell, seed) for seed in itertools.count(options.first_seed) for cell in CELLS
+    )
     tried, dead = [], []
     with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
         while len(dead) < options.deaths:
