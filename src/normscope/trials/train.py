@@ -13,7 +13,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnP
 from normscope.models.first_layer import describe_first_layer
 from normscope.trials.augmentation import Augmentation
 from normscope.trials.course import Course, Looks
+from normscope.trials.death import CHECK_INTERVAL, unmoved
 from normscope.trials.network import build_network, training_batches
+from normscope.trials.network_death import NetworkDeath
 from normscope.trials.pixels import ResidentImages
 from normscope.trials.recipe import SGD_MOMENTUM
 from normscope.trials.result import Epoch, TrialResult
@@ -64,7 +66,7 @@ def train(
         model.to(spec.device)
         torch.manual_seed(seeds.dropout)
         course = Course(Looks(spec, source), spec.survival)
-        _fit(model, spec, source, seeds, course, on_epoch)
+        _fit(model, first_layer, spec, source, seeds, course, on_epoch)
         tested = source.test
         if course.looks.tested is not None:
             tested = tested.take(course.looks.tested)
@@ -75,6 +77,7 @@ def train(
 
 def _fit(
     model: nn.Module,
+    first_layer: nn.Module,
     spec: TrialSpec,
     source: DecodedSource,
     seeds: Generators,
@@ -86,15 +89,27 @@ def _fit(
     validation = (
         ResidentImages(source.validation, source.scale, spec) if source.validation else None
     )
-    test = ResidentImages(source.test, source.scale, spec) if recipe.selection == "test" else None
+    tested = ResidentImages(source.test, source.scale, spec)
+    test = tested if recipe.selection == "test" else None
     looked_at = source.test if looks.split == "test" or not source.validation else source.validation
     probe = ResidentImages(looked_at.take(looks.indices), source.scale, spec)
     augmentation = Augmentation(recipe.padding, seeds.augmentation) if recipe.augment else None
     optimizer = _optimizer(recipe, model)
     schedule = _schedule(recipe, optimizer)
 
+    death = NetworkDeath(model, first_layer, recipe, model)
+    others = [tested, validation] if validation else [tested]
+
+    def at_rest(weight: nn.Parameter) -> bool:
+        momentum = optimizer.state[weight].get("momentum_buffer")
+        return momentum is None or unmoved(weight, momentum, optimizer.param_groups[0]["lr"])
+
     def after_step() -> bool:
         course.step += 1
+        death.stepped()
+        if course.step % CHECK_INTERVAL == 0 and course.died_at is None:
+            proved = death.prove(images, others, at_rest)
+            course.died_at = course.step if proved else None
         if looks.due(course.step, len(course.history) + 1):
             with unchanged_draws(spec.device):
                 course.probed(evaluate(model, probe))

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
 from normscope.models.stacked.parameters import Layout, stack_rows
+from normscope.models.stacked.silence import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,10 @@ aten = torch.ops.aten
 
 KEPT1, KEPT2 = 0.75, 0.5
 """Shares of the features and of the hidden units that LeNet's two dropouts keep."""
+
+SPARE_SILENT = True
+"""Whether a batch without any feature above 0 is spared the products that its gradients would be
+zeros of; False to check that."""
 
 
 class Masks(NamedTuple):
@@ -72,6 +77,31 @@ class StackedLeNet:
         self._gradients = self.layout.views(self.gradients)
         self._fold, self._trunk, self._compute = fold, trunk, compute
         self.features = models[0].fc1.in_features
+        self._silent = False
+
+    @property
+    def tail(self) -> int:
+        """Where the weights behind silent features begin in a row: they alone still learn."""
+        return self.layout.starts["fc1.bias"]
+
+    def silence_of(self, index: int) -> Silence:
+        """What tells whether one model's features are silent on given images.
+
+        Args:
+            index: Which model.
+
+        Returns:
+            It, for the weights as they are now; to be asked about ``low`` pixels.
+        """
+        return Silence(*(tensor[index] for tensor in self._convolutions()))
+
+    def silence(self) -> None:
+        """From now on take every feature of every image for 0, as it is proved to be.
+
+        What reaches the first linear layer is then its bias, and no gradient passes its weights.
+        """
+        self._silent = True
+        self.gradients.zero_()
 
     def log_probabilities(self, pixels: Tensor) -> Tensor:
         """What each model says of each image, without dropout.
@@ -83,10 +113,12 @@ class StackedLeNet:
             Shape ``(models, N, classes)``.
         """
         w = self._weights
-        features = self._convolve(pixels).relu_()
-        hidden = torch.baddbmm(
-            self._low(w["fc1.bias"])[:, None], features, self._low(w["fc1.weight"]).mT
-        )
+        bias = self.low(w["fc1.bias"])[:, None]
+        if self._silent:
+            hidden = bias.repeat(1, len(pixels), 1)
+        else:
+            features = self._convolve(pixels).relu_()
+            hidden = torch.baddbmm(bias, features, self.low(w["fc1.weight"]).mT)
         logits = torch.baddbmm(
             w["fc2.bias"][:, None], hidden.relu_().to(self.rows.dtype), w["fc2.weight"].mT
         )
@@ -104,11 +136,15 @@ class StackedLeNet:
             Mean cross-entropy of each model, shape ``(models,)``.
         """
         w, g = self._weights, self._gradients
-        fc1 = self._low(w["fc1.weight"])
-        # Dropout's factors 1 / kept are left to the products that follow: a factor costs nothing
-        # there, and a pass over memory here.
-        features = _keep_(self._convolve(pixels).relu_(), masks.features)
-        hidden = torch.baddbmm(self._low(w["fc1.bias"])[:, None], features, fc1.mT, alpha=1 / KEPT1)
+        bias, fc1, features = self.low(w["fc1.bias"])[:, None], None, None
+        if self._silent:
+            hidden = bias.repeat(1, len(pixels), 1)
+        else:
+            fc1 = self.low(w["fc1.weight"])
+            # Dropout's factors 1 / kept are left to the products that follow: a factor costs
+            # nothing there, and a pass over memory here.
+            features = _keep_(self._convolve(pixels).relu_(), masks.features)
+            hidden = torch.baddbmm(bias, features, fc1.mT, alpha=1 / KEPT1)
         hidden = _keep_(hidden.relu_(), masks.hidden)
         high = hidden.to(self.rows.dtype)
         logits = torch.baddbmm(w["fc2.bias"][:, None], high, w["fc2.weight"].mT, alpha=1 / KEPT2)
@@ -124,8 +160,17 @@ class StackedLeNet:
         of_hidden = _scaled(of_logits, w["fc2.weight"], 1 / KEPT2).to(self._compute)
         # What is above 0 here is what both ReLU and dropout let through.
         of_hidden = aten.threshold_backward(of_hidden, hidden, 0)
-        _product(of_hidden.mT, features, 1 / KEPT1, g["fc1.weight"])
         g["fc1.bias"].copy_(of_hidden.sum(1, dtype=self.rows.dtype))
+        if features is not None and fc1 is not None:
+            self._differentiate_way_in(of_hidden, features, fc1)
+        return losses
+
+    def _differentiate_way_in(self, of_hidden: Tensor, features: Tensor, fc1: Tensor) -> None:
+        g = self._gradients
+        if SPARE_SILENT and _silent(features):
+            self.gradients[:, : self.tail] = 0
+            return
+        _product(of_hidden.mT, features, 1 / KEPT1, g["fc1.weight"])
         of_features = _scaled(of_hidden, fc1, 1 / KEPT1)
         of_features = aten.threshold_backward.grad_input(
             of_features, features, 0, grad_input=of_features
@@ -136,7 +181,14 @@ class StackedLeNet:
         bias1 = found.bias1.to(self.rows.dtype)
         g["conv1.bias"].copy_(bias1)
         g["conv1.weight"].copy_(self._fold.gradient(found.weight1.to(bias1), bias1))
-        return losses
+
+    def first_gradients(self) -> Tensor:
+        """The last gradients of the first layers' weights.
+
+        Returns:
+            Shape ``(models, numbers)``.
+        """
+        return self._gradients["conv1.weight"].flatten(1)
 
     def first_layer(self, index: int) -> tuple[Tensor, Tensor]:
         """One model's first layer.
@@ -149,20 +201,30 @@ class StackedLeNet:
         """
         return self._weights["conv1.weight"][index], self._weights["conv1.bias"][index]
 
-    def _convolve(self, pixels: Tensor) -> Tensor:
-        w = self._weights
-        weight1, bias1 = self._fold.into(w["conv1.weight"], w["conv1.bias"])
-        return self._trunk.forward(
-            # Bytes are whole numbers up to 255, which bf16 holds exactly.
-            self._low(pixels),
-            self._low(weight1),
-            self._low(bias1),
-            self._low(w["conv2.weight"]),
-            self._low(w["conv2.bias"]),
-        )
+    def low(self, tensor: Tensor) -> Tensor:
+        """Numbers as they are computed with.
 
-    def _low(self, tensor: Tensor) -> Tensor:
+        Args:
+            tensor: Any; bytes are whole numbers up to 255, which bf16 holds exactly.
+
+        Returns:
+            The same in the type of the convolutions.
+        """
         return tensor.to(self._compute)
+
+    def _convolve(self, pixels: Tensor) -> Tensor:
+        return self._trunk.forward(self.low(pixels), *self._convolutions())
+
+    def _convolutions(self) -> list[Tensor]:
+        w = self._weights
+        folded = self._fold.into(w["conv1.weight"], w["conv1.bias"])
+        return [self.low(tensor) for tensor in (*folded, w["conv2.weight"], w["conv2.bias"])]
+
+
+def _silent(features: Tensor) -> bool:
+    # The first image alone tells of most that live. A GPU would have to be waited for.
+    on_cpu = features.device.type == "cpu"
+    return on_cpu and not features[:, 0].any() and not features.any()
 
 
 def _keep_(numbers: Tensor, mask: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from normscope.trials.death import unmoved
 from normscope.trials.fast.optimizers import DECAY, EPSILON
 from normscope.trials.recipe import SGD_MOMENTUM
 
@@ -60,6 +61,25 @@ class DeviceAdadelta:
         self._rows.addcmul_(change, self._rates, value=-1)
         deltas.lerp_(change.square_().add_(EPSILON), 1 - DECAY)
 
+    def at_rest(self, index: int, numbers: int | None = None) -> bool:  # noqa: ARG002
+        """Whether gradients of zero would leave a row as it is; see ``Optimizer``.
+
+        Args:
+            index: Which row.
+            numbers: How many of its first numbers are asked about; None for all.
+
+        Returns:
+            True: a step is a multiple of the gradient.
+        """
+        return True
+
+    def leave_alone(self, numbers: int) -> None:
+        """Nothing is spared; see ``Optimizer``.
+
+        Args:
+            numbers: How many of each row's first numbers have gradients of zero from now on.
+        """
+
 
 class DeviceSgd:
     """Gradient descent with momentum over all rows.
@@ -89,6 +109,26 @@ class DeviceSgd:
         assert isinstance(gradients, torch.Tensor)
         self._momenta.mul_(SGD_MOMENTUM).add_(gradients)
         self._rows.addcmul_(self._momenta, self._rates, value=-1)
+
+    def at_rest(self, index: int, numbers: int | None = None) -> bool:
+        """Whether gradients of zero would leave a row as it is; see ``Optimizer``.
+
+        Args:
+            index: Which row.
+            numbers: How many of its first numbers are asked about; None for all.
+
+        Returns:
+            False where its momentum still moves it.
+        """
+        row, momentum = self._rows[index][:numbers], self._momenta[index][:numbers]
+        return unmoved(row, momentum, self._rates[index].item())
+
+    def leave_alone(self, numbers: int) -> None:
+        """Nothing is spared; see ``Optimizer``.
+
+        Args:
+            numbers: How many of each row's first numbers have gradients of zero from now on.
+        """
 
 
 def open_device_optimizer(recipe: Recipe, rows: Tensor) -> Optimizer:

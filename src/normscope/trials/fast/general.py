@@ -11,6 +11,7 @@ from normscope.models.first_layer import describe_first_layer
 from normscope.trials.fast.memory import EVALUATION_BATCH
 from normscope.trials.fast.optimizers import open_optimizer
 from normscope.trials.network import build_network, training_batches
+from normscope.trials.network_death import NetworkDeath
 from normscope.trials.pixels import ResidentImages
 from normscope.trials.seeding import unchanged_draws
 from normscope.trials.train import Evaluation
@@ -63,6 +64,7 @@ class ModelLearner:
         if source.validation is not None:
             self._others["validation"] = ResidentImages(source.validation, source.scale, spec)
         self.images = len(self._train)
+        self._death = NetworkDeath(model, self._first_layer, spec.recipe, self._output)
         self._trained_on = 0
         self._total = torch.zeros((), dtype=torch.float64, device=self._train.device)
 
@@ -86,6 +88,7 @@ class ModelLearner:
             loss = F.cross_entropy(self._output(pixels), labels)
             loss.backward()
             self._optimizer.step([_gradient(parameter) for parameter in self._parameters])
+            self._death.stepped()
             self._total += loss.detach() * len(batch)
             self._trained_on += len(batch)
             if after_step():
@@ -138,6 +141,25 @@ class ModelLearner:
             One description.
         """
         return [describe_first_layer(self._first_layer)]
+
+    def deaths(self) -> list[bool]:
+        """Whether it is proved dead; see ``Learner``.
+
+        Returns:
+            One answer.
+        """
+        places = {id(parameter): place for place, parameter in enumerate(self._parameters)}
+        return [
+            self._death.prove(
+                self._train,
+                list(self._others.values()),
+                lambda parameter: (
+                    self._optimizer.at_rest(places[id(parameter)])
+                    if id(parameter) in places
+                    else True
+                ),
+            )
+        ]
 
     def _output(self, pixels: Tensor) -> Tensor:
         pixels = pixels.contiguous(memory_format=torch.channels_last)

@@ -74,6 +74,10 @@ class GraphedStackLearner(StackLearner):
             self._graph = graph
             self.step(indices)
 
+    def _go_on_dead(self) -> None:
+        super()._go_on_dead()
+        self._graph, self._eager_left = None, EAGER_STEPS
+
 
 def fastest_trunk(source: DecodedSource, spec: TrialSpec, models: int) -> str:
     """Time a few steps of every implementation.

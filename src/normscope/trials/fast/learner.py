@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from normscope.trials.course import Course, Looks
+from normscope.trials.death import CHECK_INTERVAL
 from normscope.trials.fast.schedules import open_schedule
 from normscope.trials.result import Epoch, TrialResult
 
@@ -76,6 +77,16 @@ class Learner(Protocol):
 
         Returns:
             One description a model.
+        """
+        ...
+
+    def deaths(self) -> list[bool]:
+        """Which models are proved dead; tries a proof where one is due.
+
+        Whatever is trained and tested afterwards gives the same numbers as without the proof.
+
+        Returns:
+            One answer a model.
         """
         ...
 
@@ -152,6 +163,10 @@ class _Fitting:
 
     def _after_step(self) -> bool:
         self._step += 1
+        if self._step % CHECK_INTERVAL == 0:
+            for model, dead in zip(self._models, self._learner.deaths(), strict=True):
+                if dead and model.test is None and model.course.died_at is None:
+                    model.course.died_at = self._step
         if not self._looks.due(self._step, self._number):
             return False
         running = self._running()

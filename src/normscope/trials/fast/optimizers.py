@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from normscope.trials.death import unmoved
 from normscope.trials.recipe import SGD_MOMENTUM
 
 if TYPE_CHECKING:
@@ -42,6 +44,26 @@ class Optimizer(Protocol):
         """
         ...
 
+    def at_rest(self, index: int, numbers: int | None = None) -> bool:
+        """Whether gradients of zero would leave a row as it is, for good.
+
+        Args:
+            index: Which row.
+            numbers: How many of its first numbers are asked about; None for all.
+
+        Returns:
+            False where a momentum still moves it.
+        """
+        ...
+
+    def leave_alone(self, numbers: int) -> None:
+        """Spare the work on what is known not to move any more.
+
+        Args:
+            numbers: How many of each row's first numbers have gradients of zero from now on.
+        """
+        ...
+
 
 class Adadelta:
     """``torch.optim.Adadelta`` in eight passes over cached pieces.
@@ -63,6 +85,7 @@ class Adadelta:
         self._work = rows[0].new_empty(longest)
         self._epsilon = rows[0].new_full((), EPSILON)
         self._rates: Sequence[float] = ()
+        self._first = 0
 
     def set_rates(self, rates: Sequence[float]) -> None:
         """Choose the learning rates of the steps that follow.
@@ -82,7 +105,8 @@ class Adadelta:
         for row, gradient, squares, deltas, rate in zip(
             self._rows, gradients, self._squares, self._deltas, self._rates, strict=True
         ):
-            for p, g, square, delta in zip(row, _pieces(gradient), squares, deltas, strict=True):
+            pieces = zip(row, _pieces(gradient), squares, deltas, strict=True)
+            for p, g, square, delta in itertools.islice(pieces, self._first, None):
                 work = self._work[: len(p)]
                 torch.addcmul(epsilon, g, g, out=work)
                 square.lerp_(work, 1 - DECAY)
@@ -90,6 +114,27 @@ class Adadelta:
                 p.sub_(work, alpha=rate)
                 torch.addcmul(epsilon, work, work, out=work)
                 delta.lerp_(work, 1 - DECAY)
+
+    def at_rest(self, index: int, numbers: int | None = None) -> bool:  # noqa: ARG002
+        """Whether gradients of zero would leave a row as it is; see ``Optimizer``.
+
+        Args:
+            index: Which row.
+            numbers: How many of its first numbers are asked about; None for all.
+
+        Returns:
+            True: a step is a multiple of the gradient.
+        """
+        return True
+
+    def leave_alone(self, numbers: int) -> None:
+        """Spare the work on what does not move any more; see ``Optimizer``.
+
+        Args:
+            numbers: How many of each row's first numbers have gradients of zero from now on.
+        """
+        # Whole pieces only, so that the others go through the same vector instructions as before.
+        self._first = numbers // PIECE
 
 
 class Sgd:
@@ -128,6 +173,27 @@ class Sgd:
                 if self._weight_decay:
                     momentum.add_(p, alpha=self._weight_decay)
                 p.sub_(momentum, alpha=rate)
+
+    def at_rest(self, index: int, numbers: int | None = None) -> bool:
+        """Whether gradients of zero would leave a row as it is; see ``Optimizer``.
+
+        Args:
+            index: Which row.
+            numbers: How many of its first numbers are asked about; None for all.
+
+        Returns:
+            False where its momentum still moves it.
+        """
+        row = torch.cat(list(self._rows[index]))[:numbers]
+        momentum = torch.cat(list(self._momenta[index]))[:numbers]
+        return not self._weight_decay and unmoved(row, momentum, self._rates[index])
+
+    def leave_alone(self, numbers: int) -> None:
+        """Nothing is spared; see ``Optimizer``.
+
+        Args:
+            numbers: How many of each row's first numbers have gradients of zero from now on.
+        """
 
 
 def open_optimizer(recipe: Recipe, rows: Sequence[Tensor] | Tensor) -> Optimizer:

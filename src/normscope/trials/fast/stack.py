@@ -11,6 +11,7 @@ from normscope.models.lenet import LeNet
 from normscope.models.stacked.fold import Fold
 from normscope.models.stacked.lenet import StackedLeNet
 from normscope.models.stacked.trunk import open_trunk
+from normscope.trials.death import Watch
 from normscope.trials.fast.dropout import DropoutMasks
 from normscope.trials.fast.memory import EVALUATION_BATCH
 from normscope.trials.fast.optimizers import open_optimizer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from normscope.images.decoded import DecodedSource, LabelledImages
+    from normscope.models.stacked.silence import Silence
     from normscope.trials.fast.learner import Numbers
     from normscope.trials.seeding import Generators
     from normscope.trials.spec import TrialSpec
@@ -72,6 +74,7 @@ class StackLearner:
         self._others = {"test": _Split(source.test, self._device)}
         if source.validation is not None:
             self._others["validation"] = _Split(source.validation, self._device)
+        self._watch = Watch(self.models, self._device)
         self._trained_on = 0
         self._total = torch.zeros(self.models, dtype=torch.float64, device=self._device)
 
@@ -112,6 +115,40 @@ class StackLearner:
         losses = self._stack.differentiate(pixels, labels, self._masks.draw(len(indices)))
         self._total.add_(losses, alpha=len(indices))
         self._optimizer.step(self._stack.gradients)
+        self._watch.stepped(self._stack.first_gradients())
+
+    @torch.inference_mode()
+    def deaths(self) -> list[bool]:
+        """Which models are proved dead; see ``Learner``.
+
+        Proved is: behind the convolutions every feature of every image is 0. Then no gradient
+        passes, so that the weights in front of them stay, and with them the features.
+
+        Returns:
+            One answer a model.
+        """
+        watch, stack = self._watch, self._stack
+        found = [
+            index
+            for index in watch.candidates()
+            if self._optimizer.at_rest(index, stack.tail) and self._silent(stack.silence_of(index))
+        ]
+        for index in found:
+            watch.dead[index] = True
+        if found and all(watch.dead):
+            self._go_on_dead()
+        return watch.dead
+
+    def _silent(self, silence: Silence) -> bool:
+        return all(
+            silence.holds(self._stack.low(split.batch(batch)[0]))
+            for split in (self._train, *self._others.values())
+            for batch in split.chosen(None).split(EVALUATION_BATCH)
+        )
+
+    def _go_on_dead(self) -> None:
+        self._stack.silence()
+        self._optimizer.leave_alone(self._stack.tail)
 
     @torch.inference_mode()
     def evaluate(self, split: str, chosen: np.ndarray | None = None) -> list[Evaluation]:
