@@ -23,7 +23,9 @@ MOST_NUMBERS = 64
 FEWEST_FOR_CONTOURS = 7
 """Values an axis needs; through fewer cells a contour is a broken line that nobody measured."""
 
-MOST_TICKS = 8
+MOST_TICKS = (6, 8)
+"""Across and upward."""
+
 WIDTH, HEIGHT = 6.4, 4.9
 """Inches of the figure, and of each panel: shown 390 pixels wide, its text can still be read."""
 
@@ -107,8 +109,10 @@ def _draw(axes: Axes, panel: Panel, best: tuple[float, float] | None) -> None:
         widths, heights, np.ma.masked_invalid(rows), cmap=panel.colours, vmin=low, vmax=high
     )
     axes.set_yscale("log" if log else "linear")
-    for axis, values in ((axes.xaxis, across), (axes.yaxis, upward)):
-        ticks = values[:: -(-len(values) // MOST_TICKS)]
+    for axis, values, most in zip(
+        (axes.xaxis, axes.yaxis), (across, upward), MOST_TICKS, strict=True
+    ):
+        ticks = values[:: -(-len(values) // most)]
         axis.set_ticks(ticks, [f"{v:.3g}".replace("-", "\N{MINUS SIGN}") for v in ticks])
         axis.set_minor_locator(NullLocator())
     if min(rows.shape) >= FEWEST_FOR_CONTOURS and high > low:
@@ -145,12 +149,21 @@ def _draw(axes: Axes, panel: Panel, best: tuple[float, float] | None) -> None:
 
 def _second_axes(axes: Axes, a: float, b: float, c: float) -> None:
     """The images' own units: how many of their stds the mean lies off, and the std's factor."""
-    top = axes.secondary_xaxis("top", functions=(lambda x: a - b * x, lambda d: (a - d) / b))
+
+    def offset(mean: Any) -> Any:
+        return a - b * mean
+
+    def mean(offset: Any) -> Any:
+        return (a - offset) / b
+
+    def factor(std: Any) -> Any:
+        return c / np.maximum(std, 1e-9)
+
+    top = axes.secondary_xaxis("top", functions=(offset, mean))
     top.set_xlabel("(images' mean \N{MINUS SIGN} mean) / their std", fontsize=10)
     top.xaxis.set_major_locator(MaxNLocator(5))
-    right = axes.secondary_yaxis(
-        "right", functions=(lambda y: c / np.maximum(y, 1e-9), lambda f: c / np.maximum(f, 1e-9))
-    )
+    # The factor's own inverse is the same: std is c / factor.
+    right = axes.secondary_yaxis("right", functions=(factor, factor))
     right.set_ylabel("images' std / std", fontsize=10)
     places = axes.get_yticks()
     right.set_ticks(list(c / places), [f"{c / v:.2g}" for v in places])
