@@ -16,7 +16,9 @@ LEVEL = 0.95
 Interval = tuple[float, float]
 
 
-def accuracy_lost(reference: ArrayLike, other: ArrayLike) -> tuple[float, Interval]:
+def accuracy_lost(
+    reference: ArrayLike, other: ArrayLike, coverage: float = LEVEL
+) -> tuple[float, Interval]:
     """How much accuracy is lost from one way to another, over the same images.
 
     The interval is Agresti and Min's for a difference of matched proportions, Wald's after half an
@@ -28,9 +30,10 @@ def accuracy_lost(reference: ArrayLike, other: ArrayLike) -> tuple[float, Interv
     Args:
         reference: Which images the reference gets right, shape ``(N,)``.
         other: The same images, the other way.
+        coverage: How often the interval is to hold the truth.
 
     Returns:
-        The accuracy lost, negative where the other way is better, and its 95 % interval.
+        The accuracy lost, negative where the other way is better, and its interval.
 
     Example:
         >>> lost, (low, high) = accuracy_lost([True] * 10, [True] * 7 + [False] * 3)
@@ -43,7 +46,7 @@ def accuracy_lost(reference: ArrayLike, other: ArrayLike) -> tuple[float, Interv
     only_other = int((second & ~first).sum())
     difference, more = only_reference - only_other, images + 2
     spread = math.sqrt(only_reference + only_other + 1 - difference**2 / more)
-    half = float(stats.norm.ppf((1 + LEVEL) / 2)) * spread / more
+    half = float(stats.norm.ppf((1 + coverage) / 2)) * spread / more
     centre = difference / more
     return difference / images, (max(-1.0, centre - half), min(1.0, centre + half))
 

@@ -1,0 +1,105 @@
+"""Numbers and counts as sentences have them: as many digits as they deserve."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_DECIMALS = 4
+"""Accuracies are counts of some hundred or thousand images: further digits say nothing."""
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    Args:
+        number: How many.
+        noun: What one of them is called; its plural ends in s.
+
+    Returns:
+        Both, the noun in the right number.
+
+    Example:
+        >>> counted(1, "epoch"), counted(12000, "image")
+        ('1 epoch', '12,000 images')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def gap(value: float) -> str:
+    """A difference of accuracies with two significant digits, at most four decimals.
+
+    Args:
+        value: In [-1, 1].
+
+    Returns:
+        The number.
+
+    Example:
+        >>> gap(0.6149), gap(-0.03441), gap(0.00007)
+        ('0.61', '-0.034', '0.0001')
+    """
+    if not value:
+        return "0"
+    decimals = min(MOST_DECIMALS, max(0, 1 - math.floor(math.log10(abs(value)))))
+    return _without_minus_zero(f"{value:.{decimals}f}")
+
+
+def level(value: float, *others: float) -> str:
+    """An accuracy with three decimals, or with four where those would hide a difference.
+
+    Args:
+        value: In [0, 1].
+        others: What it is compared with.
+
+    Returns:
+        The number.
+
+    Example:
+        >>> level(0.95712), level(0.95712, 0.95701)
+        ('0.957', '0.9571')
+    """
+    near = any(0 < abs(value - other) < 0.002 for other in others)
+    return f"{value:.{4 if near else 3}f}"
+
+
+def span(interval: Sequence[float]) -> str:
+    """An interval, with the decimals that its width deserves.
+
+    Args:
+        interval: Its ends.
+
+    Returns:
+        ``LOW to HIGH``.
+
+    Example:
+        >>> span((0.88712, 0.97)), span((-0.00012, 0.0011))
+        ('0.887 to 0.970', '-0.0001 to 0.0011')
+    """
+    decimals = 3 if interval[1] - interval[0] >= 0.01 else MOST_DECIMALS
+    low, high = (_without_minus_zero(f"{end:.{decimals}f}") for end in interval)
+    return f"{low} to {high}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as an enumeration.
+
+    Args:
+        words: At least one.
+
+    Returns:
+        Commas between them, ``and`` before the last.
+
+    Example:
+        >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+        ('a', 'a and b', 'a, b and c')
+    """
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _without_minus_zero(text: str) -> str:
+    return text.removeprefix("-") if not float(text) else text
