@@ -66,3 +66,21 @@ def share(counted: ArrayLike) -> tuple[float, Interval]:
     test = stats.binomtest(int(counted.sum()), len(counted))
     interval = test.proportion_ci(LEVEL, method="wilson")
     return float(counted.mean()), (float(interval.low), float(interval.high))
+
+
+def for_the_worst(lost: float, interval: Interval, images: int, looks: int) -> Interval:
+    """The interval of the greatest loss of several, which chance has helped to be the greatest.
+
+    Args:
+        lost: The accuracy lost.
+        interval: Its own 95 % interval, as ``accuracy_lost`` gives it.
+        images: How many images it is of.
+        looks: Of how many losses it is the greatest.
+
+    Returns:
+        The interval at the level that holds for all of them together (Bonferroni).
+    """
+    centre = lost * images / (images + 2)
+    half = max(interval[1] - centre, centre - interval[0])
+    half *= float(stats.norm.isf((1 - LEVEL) / (2 * looks)) / stats.norm.isf((1 - LEVEL) / 2))
+    return max(-1.0, centre - half), min(1.0, centre + half)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from normscope.auditing.sentences import sentences
+from normscope.auditing.sentences import answer, sentences, verdict
 
 if TYPE_CHECKING:
     from normscope.auditing.pairing import Interval
@@ -237,6 +237,8 @@ class Audit:
         """
         return {
             "model": self.model,
+            "verdict": verdict(self),
+            "answer": answer(self),
             "source": self.source,
             "images": self.images,
             "classes": self.classes,

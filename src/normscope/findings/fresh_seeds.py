@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.findings.search_verdict import over_seeds
+from normscope.findings.search_verdict import of_the_chosen, over_seeds
 from normscope.studies.search_work import fresh
 
 if TYPE_CHECKING:
@@ -104,9 +104,10 @@ def honest_best(
     return {
         "values": configurations[chosen].values,
         **over_seeds(honest, images),
+        "interval": of_the_chosen(accuracies(repeated[chosen]), images, len(repeated)),
         "score": seen["accuracy"],
         "score_se": seen["se"],
-        "score_interval": seen["interval"],
+        "score_interval": of_the_chosen(scores[chosen], images, len(repeated)),
         "seeds": len(honest),
         "optimism": configurations[0].score - seen["accuracy"],
     }, honest

@@ -45,7 +45,9 @@ def answer(numbers: Mapping[str, Any]) -> str:
         does = "does" if name == "half" else "do"
         well = "better than" if beaten_by(row) else "as well as"
         best_of = f"the best of {trials}"
-        return f"No: {known} {does} {well} {best_of} (accuracy {keeps} against {gains}); keep {them}."
+        return (
+            f"No: {known} {does} {well} {best_of} (accuracy {keeps} against {gains}); keep {them}."
+        )
     if numbers["verdict"] == "yes":
         chosen = _at(best["values"])
         if len(best["values"]) > MOST_NAMED:
@@ -103,7 +105,9 @@ def _honest(numbers: Mapping[str, Any]) -> list[str]:
     else:
         seeds = counted(best["seeds"], "fresh seed")
         interval = best["interval"]
-        around = "" if interval is None else f" (95 % interval {span(interval)})"
+        around = ""
+        if interval is not None:
+            around = f" (95 % interval {span(interval)}, corrected for having been chosen)"
         said = (
             f"Choosing by {seeds}, which picks {_at(best['values'])}, is worth an accuracy of "
             f"{level(best['accuracy'])}{around}"
@@ -134,14 +138,11 @@ def _luck(numbers: Mapping[str, Any]) -> list[str]:
         return []
     scored = f"{level(best['score'], honest['score'])} on {numbers['chosen_on']}"
     fresh = level(honest["score"], best["score"])
-    if honest["optimism"] >= 0:
-        return [
-            f"Luck made {gap(honest['optimism'])} of the search's best score, {scored}: fresh "
-            f"seeds give {fresh}."
-        ]
+    if honest["optimism"] < 0:
+        return []
     return [
-        f"The search's one seed was an unlucky one: its best score, {scored}, is "
-        f"{gap(-honest['optimism'])} below the {fresh} of fresh seeds."
+        f"The search's best score, {scored}, promised {gap(honest['optimism'])} too much: choosing "
+        f"by fresh seeds gives {fresh} there."
     ]
 
 
@@ -161,7 +162,7 @@ def _where(specification: SearchSpec, numbers: Mapping[str, Any]) -> list[str]:
         parts.append(
             f"{range_.name} {found.low:.3g} to {found.high:.3g} ({100 * share:.0f} % of the range)"
         )
-    return [f"The best {good.trials} of {done} trials lie anywhere in {listed(parts)}."]
+    return [f"The best {good.trials} of {done} trials lie in {listed(parts)}."]
 
 
 def _failures(numbers: Mapping[str, Any]) -> list[str]:
@@ -215,7 +216,7 @@ def _why_open(numbers: Mapping[str, Any]) -> str:
     best = numbers["honest_best"]
     if best is None:
         return "Each trial has one seed, and the best of many such scores is partly luck."
-    if not rows or best["interval"] is None and not numbers["frozen"]:
+    if not rows or (best["interval"] is None and not numbers["frozen"]):
         return "One fresh seed has no spread, so that no interval can be given."
     open_ = [n for n, row in rows.items() if not beaten(row) and not as_good(row, margin)]
     if not open_:

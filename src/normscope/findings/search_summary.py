@@ -6,7 +6,6 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import optuna
 
 from normscope.findings.fresh_seeds import (
@@ -22,6 +21,7 @@ from normscope.findings.search_sentence import answer, reasons
 from normscope.findings.search_verdict import (
     SearchVerdict,
     margin_of,
+    of_the_chosen,
     over_images,
     search_verdict,
     what_settles,
@@ -31,6 +31,8 @@ from normscope.studies.written import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
 
     from normscope.studies.search_study import SearchStudy, SearchTrial
 
@@ -183,6 +185,12 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
             }
             for name, row in rows.items()
         }
+        best_values = [trial.values for trial in configurations]
+        chosen = accuracies(repeated[best_values.index(numbers["honest_best"]["values"])])
+        for name, row in rows.items():
+            numbers["references"][name]["difference_interval"] = of_the_chosen(
+                chosen - accuracies(row), images, len(configurations)
+            )
         if numbers["frozen"]:
             for name, row in rows.items():
                 numbers["references"][name]["difference_interval"] = over_images(
@@ -194,9 +202,7 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
         numbers["references"], numbers["margin"]
     )
     numbers["settle"] = what_settles(numbers, differences, specification.replicates)
-    return SearchSummary(
-        **numbers, answer=answer(numbers), reasons=reasons(specification, numbers)
-    )
+    return SearchSummary(**numbers, answer=answer(numbers), reasons=reasons(specification, numbers))
 
 
 def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, float] | None:

@@ -49,6 +49,29 @@ def over_seeds(values: np.ndarray, images: int) -> dict[str, Any]:
     return {"accuracy": mean, "se": spread / float(np.sqrt(seeds)), "interval": interval}
 
 
+def of_the_chosen(values: np.ndarray, images: int, looks: int) -> list[float] | None:
+    """Where the mean of what was chosen among several lies, over fresh seeds.
+
+    The choice looked at these seeds, which can only flatter it: the lower end is corrected for
+    every look (Bonferroni), the upper end needs no correction.
+
+    Args:
+        values: Accuracies, or differences from a reference, of the chosen one, one per seed.
+        images: How many images each is a share of.
+        looks: Of how many it was chosen.
+
+    Returns:
+        The interval, which holds the truth 95 % of the time; None for one seed.
+    """
+    seeds = len(values)
+    if seeds < 2:
+        return None
+    unit = max(float(values.std(ddof=1)), LEAST_SPREAD / images) / float(np.sqrt(seeds))
+    mean, tail = float(values.mean()), ERROR_RATE / 2
+    low = mean - float(stats.t.isf(tail / looks, seeds - 1)) * unit
+    return [max(-1.0, low), min(1.0, mean + float(stats.t.isf(tail, seeds - 1)) * unit)]
+
+
 def over_images(best: np.ndarray, reference: np.ndarray, looks: int) -> list[float]:
     """Where the difference of two frozen networks lies, over the draw of the test images.
 
