@@ -54,7 +54,7 @@ def detect(
         bool,
         typer.Option(
             "--hint",
-            help="Without BatchNorm, write how sure the network is under each to --json: no evidence.",
+            help="Without BatchNorm, write the network's confidences to --json: no evidence.",
         ),
     ] = False,
     resize: options.Resize = None,

@@ -55,7 +55,8 @@ def answer(numbers: Mapping[str, Any]) -> str:
         beats = listed([NAMES[other] for other in numbers["references"]])
         return f"Yes: {chosen} beats {beats} (accuracy {gains} against {keeps}); use it."
     if row["difference_interval"] is None:
-        return f"Not settled: one fresh seed cannot tell the best of {trials} from {known}; keep {them}."
+        told = f"one fresh seed cannot tell the best of {trials} from {known}"
+        return f"Not settled: {told}; keep {them}."
     low, high = row["difference_interval"]
     return (
         f"Not settled: against {known} the best of {trials} could gain {gap(high)} or lose "
@@ -140,9 +141,9 @@ def _luck(numbers: Mapping[str, Any]) -> list[str]:
     fresh = level(honest["score"], best["score"])
     if honest["optimism"] < 0:
         return []
+    promised = f"promised {gap(honest['optimism'])} too much"
     return [
-        f"The search's best score, {scored}, promised {gap(honest['optimism'])} too much: choosing "
-        f"by fresh seeds gives {fresh} there."
+        f"The search's best score, {scored}, {promised}: choosing by fresh seeds gives {fresh}."
     ]
 
 
