@@ -53,15 +53,28 @@ def test_the_honest_value_is_the_mean_of_fresh_seeds(searched):
         assert row["se"] == pytest.approx(seeds.std(ddof=1) / np.sqrt(3))
         assert row["optimistic"] == trial.score
     honest = summary.honest_best
-    assert honest["accuracy"] <= max(row["accuracy"] for row in summary.repeated)
-    assert honest["optimism"] == pytest.approx(best.score - honest["score"])
+    (row,) = [row for row in summary.repeated if row["values"] == honest["values"]]
+    assert (honest["accuracy"], honest["se"]) == (row["accuracy"], row["se"])
+    assert honest["accuracy"] == max(row["accuracy"] for row in summary.repeated)
+    assert honest["interval"][0] < row["interval"][0]
+    assert honest["interval"][1] == pytest.approx(row["interval"][1])
+    assert honest["leave_one_out"]["accuracy"] <= honest["accuracy"]
+    again = summary.repeated[0]["accuracy"] / 0.9
+    assert honest["optimism"] == pytest.approx(best.score - again)
+    for known in summary.references.values():
+        assert known["difference"] == pytest.approx(honest["accuracy"] - known["accuracy"])
     assert honest["score"] == pytest.approx(honest["accuracy"] / 0.9)
     assert summary.references.keys() == {"data", "half"}
     half = evaluate(dataclasses.replace(best.spec, seed=1), None)
     assert half.accuracy in fresh[best.spec.normalization].values()
     assert summary.references["half"]["verdict"] == "better"
     assert "0.5/0.5" in summary.sentence
-    assert summary.answer.partition(":")[0] in {"Yes", "No", "Not settled"}
+    mean, std = (f"{honest['values'][name]:.3g}" for name in ("mean", "std"))
+    known = summary.references[summary.decided_by]["accuracy"]
+    assert summary.answer.startswith(
+        f"Yes: use mean {mean} and std {std}; accuracy {honest['accuracy']:.3f}, against "
+        f"{known:.3f} for "
+    )
     assert len(summary.answer.split()) <= 25
     assert len(summary.reasons) <= 5
     assert sum(summary.importance.values()) == pytest.approx(1)

@@ -51,21 +51,36 @@ def accuracy_lost(
     return difference / images, (max(-1.0, centre - half), min(1.0, centre + half))
 
 
-def share(counted: ArrayLike) -> tuple[float, Interval]:
+def share(counted: ArrayLike, coverage: float = LEVEL) -> tuple[float, Interval]:
     """A share of the images, with its interval.
 
     Wilson's score interval (J. Am. Stat. Assoc. 22, 1927, doi:10.1080/01621459.1927.10502953).
 
     Args:
         counted: Which images count, shape ``(N,)``.
+        coverage: How often the interval is to hold the truth.
 
     Returns:
-        The share and its 95 % interval.
+        The share and its interval.
     """
     counted = np.asarray(counted, bool)
     test = stats.binomtest(int(counted.sum()), len(counted))
-    interval = test.proportion_ci(LEVEL, method="wilson")
+    interval = test.proportion_ci(coverage, method="wilson")
     return float(counted.mean()), (float(interval.low), float(interval.high))
+
+
+def for_the_greatest(found: float, images: int, looks: int) -> Interval:
+    """The interval of the greatest share of several, which chance has helped to be the greatest.
+
+    Args:
+        found: The share of the images.
+        images: How many images it is of.
+        looks: Of how many shares it is the greatest.
+
+    Returns:
+        Wilson's interval at the level that holds for all of them together (Bonferroni).
+    """
+    return share(np.arange(images) < round(found * images), 1 - (1 - LEVEL) / looks)[1]
 
 
 def for_the_worst(lost: float, interval: Interval, images: int, looks: int) -> Interval:

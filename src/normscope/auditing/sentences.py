@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from normscope.auditing.pairing import for_the_worst
+from normscope.auditing.pairing import for_the_greatest, for_the_worst
 from normscope.wording import counted, gap, level, span
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def verdict(audit: Audit) -> Verdict:
     if found is None:
         return "no"
     low, high = found[2]
-    if low > 0 and (audit.labelled or low > _margin(audit)):
-        return "yes"
-    return "no" if high < _margin(audit) else "unsettled"
+    if high < _margin(audit):
+        return "no"
+    return "yes" if low > (0 if audit.labelled else _margin(audit)) else "unsettled"
 
 
 def sentences(audit: Audit) -> list[str]:
@@ -55,9 +55,10 @@ def sentences(audit: Audit) -> list[str]:
             "of the images."
         )
     if verdict(audit) == "unsettled" and not _at_chance(audit):
+        most = gap(_margin(audit)) if audit.labelled else _percent(_margin(audit))
         found.append(
-            f"The interval reaches from {gap(_margin(audit))} or less to more, the largest loss "
-            "that does not matter: more images, the same command otherwise, would tell."
+            f"The interval leaves open whether it is more than {most}, the most that does not "
+            "matter: more images would tell."
         )
     return [*found, *_notes(audit)]
 
@@ -74,16 +75,20 @@ def answer(audit: Audit) -> str:
     found = _asked(audit)
     if _at_chance(audit):
         return (
-            "Not settled: prepared as you say, the network is no better than guessing; check "
-            "--norm, --weights and the order of the classes."
+            "Not settled: prepared as you say, the network does not beat always naming the most "
+            "frequent class; check --norm, --weights and the order of the classes."
         )
     if found is None:
-        return "No: no usual mistake changes anything here; nothing to do."
+        return "No: no usual mistake can be made here; nothing to do."
     name, value, interval = found
     said = verdict(audit)
-    costs = f"{gap(value)} of accuracy" if audit.labelled else f"{_percent(value)} of the answers"
+    costs = (
+        f"{gap(abs(value))} of accuracy" if audit.labelled else f"{_percent(value)} of the answers"
+    )
     within = f"(95 % interval {_within(audit, interval)})"
     verb = "costs" if audit.labelled else "changes"
+    if value < 0:
+        verb, within = "gains", f"(95 % interval of the loss {_within(audit, interval)})"
     if audit.tested is not None:
         if said == "yes":
             return f"Yes: the pipeline {name} {verb} {costs} {within}; mend it before use."
@@ -108,13 +113,13 @@ def _asked(audit: Audit) -> tuple[str, float, Interval] | None:
     else:
         return None
     if cost.lost is None or cost.interval is None:
-        return name, cost.disagreement, cost.disagreement_interval
+        return name, cost.disagreement, for_the_greatest(cost.disagreement, audit.images, looks)
     return name, cost.lost, for_the_worst(cost.lost, cost.interval, audit.images, looks)
 
 
 def _at_chance(audit: Audit) -> bool:
-    interval = audit.reference.interval
-    return bool(audit.classes and interval is not None and interval[0] <= 1 / audit.classes)
+    interval, guessing = audit.reference.interval, audit.most_frequent
+    return interval is not None and guessing is not None and interval[0] <= guessing
 
 
 def _margin(audit: Audit) -> float:
@@ -141,7 +146,7 @@ def _measured(audit: Audit) -> str:
         worst = audit.priced[0]
         said += f" The worst mistake is {worst.name} ({worst.description})"
         corrected = f"; its interval is corrected for being the worst of {len(audit.priced)}"
-        said += f"{corrected * (audit.labelled and len(audit.priced) > 1)}."
+        said += f"{corrected * (len(audit.priced) > 1)}."
     return said
 
 

@@ -86,31 +86,34 @@ def repeated_row(trials: np.ndarray) -> dict[str, Any]:
 def honest_best(
     configurations: Sequence[SearchTrial], repeated: np.ndarray
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """What choosing the best configuration by fresh seeds is worth.
+    """The configuration that is best by fresh seeds, and what they say of it.
 
     Args:
         configurations: What was repeated, the search's own best first.
         repeated: Their trials, shape ``(configurations, seeds)``.
 
     Returns:
-        The summary's ``honest_best``, and the test accuracies that it is the mean of, ``(seeds,)``.
+        The summary's ``honest_best``, and its test accuracies, shape ``(seeds,)``.
     """
     scores = np.array([trial.score for trial in repeated.flat]).reshape(repeated.shape)
-    images = repeated[0, 0].result.test_images
+    images, looks = repeated[0, 0].result.test_images, len(repeated)
     chosen, by_seed = honestly_chosen(scores)
     seeds = np.arange(len(by_seed))
-    honest = accuracies(repeated)[by_seed, seeds]
-    seen = over_seeds(scores[by_seed, seeds], images)
+    own, seen = accuracies(repeated[chosen]), over_seeds(scores[chosen], images)
     return {
         "values": configurations[chosen].values,
-        **over_seeds(honest, images),
-        "interval": of_the_chosen(accuracies(repeated[chosen]), images, len(repeated)),
+        **over_seeds(own, images),
+        "interval": of_the_chosen(own, images, looks),
         "score": seen["accuracy"],
         "score_se": seen["se"],
-        "score_interval": of_the_chosen(scores[chosen], images, len(repeated)),
-        "seeds": len(honest),
-        "optimism": configurations[0].score - seen["accuracy"],
-    }, honest
+        "score_interval": of_the_chosen(scores[chosen], images, looks),
+        "seeds": len(own),
+        "optimism": configurations[0].score - float(scores[0].mean()),
+        "leave_one_out": {
+            "accuracy": float(accuracies(repeated)[by_seed, seeds].mean()),
+            "score": float(scores[by_seed, seeds].mean()),
+        },
+    }, own
 
 
 def honestly_chosen(scores: np.ndarray) -> tuple[int, np.ndarray]:

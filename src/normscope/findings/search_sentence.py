@@ -52,8 +52,7 @@ def answer(numbers: Mapping[str, Any]) -> str:
         chosen = _at(best["values"])
         if len(best["values"]) > MOST_NAMED:
             chosen = "the best configuration found"
-        beats = listed([NAMES[other] for other in numbers["references"]])
-        return f"Yes: {chosen} beats {beats} (accuracy {gains} against {keeps}); use it."
+        return f"Yes: use {chosen}; accuracy {gains}, against {keeps} for {known}."
     if row["difference_interval"] is None:
         told = f"one fresh seed cannot tell the best of {trials} from {known}"
         return f"Not settled: {told}; keep {them}."
@@ -100,19 +99,14 @@ def _honest(numbers: Mapping[str, Any]) -> list[str]:
     best = numbers["honest_best"]
     if best is None:
         return []
-    at = f"{'At' if numbers['frozen'] else 'Choosing'} "
+    at = f"At {_at(best['values'])} the accuracy is {level(best['accuracy'])}"
     if numbers["frozen"]:
-        said = f"{at}{_at(best['values'])} the accuracy is {level(best['accuracy'])}"
+        said = at
     else:
-        seeds = counted(best["seeds"], "fresh seed")
-        interval = best["interval"]
-        around = ""
+        interval, around = best["interval"], ""
         if interval is not None:
             around = f" (95 % interval {span(interval)}, corrected for having been chosen)"
-        said = (
-            f"Choosing by {seeds}, which picks {_at(best['values'])}, is worth an accuracy of "
-            f"{level(best['accuracy'])}{around}"
-        )
+        said = f"{at} over {counted(best['seeds'], 'fresh seed')}{around}"
     compared = [_compared(name, row) for name, row in numbers["references"].items()]
     corrected = ""
     if numbers["frozen"]:
@@ -137,13 +131,13 @@ def _luck(numbers: Mapping[str, Any]) -> list[str]:
     best, honest = numbers["best"], numbers["honest_best"]
     if honest is None or numbers["frozen"]:
         return []
-    scored = f"{level(best['score'], honest['score'])} on {numbers['chosen_on']}"
-    fresh = level(honest["score"], best["score"])
-    if honest["optimism"] < 0:
+    if honest["optimism"] <= 0:
         return []
-    promised = f"promised {gap(honest['optimism'])} too much"
+    again = best["score"] - honest["optimism"]
     return [
-        f"The search's best score, {scored}, {promised}: choosing by fresh seeds gives {fresh}."
+        f"The search's best score, {level(best['score'], again)} on {numbers['chosen_on']}, "
+        f"promised {gap(honest['optimism'])} too much: with fresh seeds the same values give "
+        f"{level(again, best['score'])}."
     ]
 
 
@@ -252,4 +246,4 @@ def beaten_by(row: Mapping[str, Any]) -> bool:
 
 
 def _at(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in values.items())
+    return listed([f"{name} {value:.3g}" for name, value in values.items()])

@@ -20,6 +20,7 @@ from normscope.findings.paired import paired_difference
 from normscope.findings.search_sentence import answer, reasons
 from normscope.findings.search_verdict import (
     SearchVerdict,
+    difference_verdict,
     margin_of,
     of_the_chosen,
     over_images,
@@ -56,10 +57,12 @@ class SearchSummary:
             or ``test`` where no images are held back. Every ``accuracy`` is on test.
         best: The best single trial: ``values``, ``score``, ``accuracy``, ``number``. Its score is a
             maximum of noise.
-        honest_best: What the best configuration gives with fresh seeds: ``values``, ``accuracy``
+        honest_best: The configuration that is best by fresh seeds: ``values``, mean ``accuracy``
             with ``se`` and 95 % ``interval``, ``score`` with ``score_se`` and ``score_interval``,
-            ``seeds``, and ``optimism``, by how much the score of ``best`` promised more. None
-            without replicates.
+            both corrected for the choice, and ``seeds``; ``optimism``, by how much the score of
+            ``best`` promised more than fresh seeds give its values; and ``leave_one_out``, the
+            ``accuracy`` and ``score`` that each seed gives what the others choose, on average.
+            None without replicates.
         repeated: Each repeated configuration: ``values``, its ``optimistic`` score in the search,
             the mean ``accuracy`` of fresh seeds with its ``se`` and 95 % ``interval``, and how many
             of the ``seeds`` ``failed``.
@@ -167,37 +170,36 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
     )
     differences: dict[str, np.ndarray] = {}
     if table.size:
-        repeated, compared = table[: len(configurations)], table[len(configurations) :]
-        numbers["honest_best"], honest = honest_best(configurations, repeated)
+        repeated, known_rows = table[: len(configurations)], table[len(configurations) :]
+        numbers["honest_best"], chosen = honest_best(configurations, repeated)
         numbers["repeated"] = [
             {"values": trial.values, "optimistic": trial.score, **repeated_row(row)}
             for trial, row in zip(configurations, repeated, strict=True)
         ]
-        rows = dict(zip(known, compared, strict=True))
-        differences = {name: honest - accuracies(row) for name, row in rows.items()}
+        rows = dict(zip(known, known_rows, strict=True))
+        differences = {name: chosen - accuracies(row) for name, row in rows.items()}
         numbers["references"] = {
             name: {
                 **known[name].normalization.to_json(),
                 "weight_init": known[name].init_scale.weight,
                 "bias_init": known[name].init_scale.bias,
                 **repeated_row(row),
-                **paired_difference(honest, accuracies(row), images=images).to_json(),
+                **paired_difference(chosen, accuracies(row), images=images).to_json(),
+                "difference_interval": of_the_chosen(differences[name], images, len(repeated)),
             }
             for name, row in rows.items()
         }
-        best_values = [trial.values for trial in configurations]
-        chosen = accuracies(repeated[best_values.index(numbers["honest_best"]["values"])])
         for name, row in rows.items():
-            numbers["references"][name]["difference_interval"] = of_the_chosen(
-                chosen - accuracies(row), images, len(configurations)
-            )
-        if numbers["frozen"]:
-            for name, row in rows.items():
-                numbers["references"][name]["difference_interval"] = over_images(
+            compared = numbers["references"][name]
+            if numbers["frozen"]:
+                compared["difference_interval"] = over_images(
                     repeated[0, 0].result.correct_images(),
                     row[0].result.correct_images(),
                     looks=len(trials),
                 )
+            compared["verdict"] = difference_verdict(
+                compared["difference_interval"], numbers["margin"]
+            )
     numbers["verdict"], numbers["decided_by"] = search_verdict(
         numbers["references"], numbers["margin"]
     )

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from normscope.auditing.pairing import LEVEL, accuracy_lost
-from normscope.findings.paired import ERROR_RATE, MARGIN
+from normscope.findings.paired import ERROR_RATE, MARGIN, Verdict
 from normscope.findings.seeds_needed import seeds_to_tell
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ def of_the_chosen(values: np.ndarray, images: int, looks: int) -> list[float] | 
 
     Returns:
         The interval, which holds the truth 95 % of the time; None for one seed.
+
+    Example:
+        >>> [round(end, 3) for end in of_the_chosen(np.array([0.9, 0.91, 0.92]), 1000, 1)]
+        [0.885, 0.935]
+        >>> [round(end, 3) for end in of_the_chosen(np.array([0.9, 0.91, 0.92]), 1000, 5)]
+        [0.853, 0.935]
     """
     seeds = len(values)
     if seeds < 2:
@@ -135,6 +141,31 @@ def search_verdict(
     return "yes", highest(list(references))
 
 
+def difference_verdict(interval: Sequence[float] | None, margin: float) -> Verdict:
+    """What an interval says of a difference.
+
+    Args:
+        interval: Its ends; None where there is no interval.
+        margin: The largest difference that does not matter.
+
+    Returns:
+        ``equivalent`` where it lies within the margin, else ``better`` where it lies above 0,
+        ``worse`` where below, and else ``open``.
+
+    Example:
+        >>> difference_verdict([-0.001, 0.001], 0.002), difference_verdict([0.001, 0.02], 0.002)
+        ('equivalent', 'better')
+    """
+    if interval is None:
+        return "open"
+    low, high = interval
+    if -margin < low and high < margin:
+        return "equivalent"
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "open"
+
+
 def as_good(row: Mapping[str, Any], margin: float) -> bool:
     """Whether a reference loses nothing that matters against the choice.
 
@@ -186,7 +217,7 @@ def what_settles(
         return None
     if _seeds(differences) < 2:
         return {"trials": trials, "replicates": max(USUAL_REPLICATES, replicates)}
-    needed = _replicates(differences, numbers["margin"])
+    needed = _replicates(differences, numbers["margin"], len(numbers["repeated"]))
     if needed is None:
         return None
     return {"trials": trials, "replicates": max(needed, replicates + 1)}
@@ -196,13 +227,13 @@ def _seeds(differences: Mapping[str, np.ndarray]) -> int:
     return min((len(values) for values in differences.values()), default=0)
 
 
-def _replicates(differences: Mapping[str, np.ndarray], margin: float) -> int | None:
+def _replicates(differences: Mapping[str, np.ndarray], margin: float, looks: int) -> int | None:
     """To beat all the references, or to find one as good: whichever takes fewer."""
 
-    def seeds(distance: float, values: np.ndarray) -> int | None:
-        return seeds_to_tell(distance, float(values.std(ddof=1)), 0.0, ERROR_RATE / 2)
+    def seeds(distance: float, values: np.ndarray, looks: int = 1) -> int | None:
+        return seeds_to_tell(distance, float(values.std(ddof=1)), 0.0, ERROR_RATE / 2 / looks)
 
-    beat = [seeds(float(values.mean()), values) for values in differences.values()]
+    beat = [seeds(float(values.mean()), values, looks) for values in differences.values()]
     equal = [seeds(margin - float(values.mean()), values) for values in differences.values()]
     found = [number for number in equal if number is not None]
     if None not in beat:
