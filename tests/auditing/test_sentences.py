@@ -41,7 +41,7 @@ def unlabelled(audit):
     [
         (
             made_up(100),
-            "Yes: the worst mistake, none, costs 0.10 of accuracy (95 % interval 0.081 to 0.119); "
+            "Yes: the worst mistake, none, costs 0.10 of accuracy (95 % interval 0.081 to 0.118); "
             "test your own --pipeline.",
         ),
         (

@@ -134,10 +134,10 @@ def _luck(numbers: Mapping[str, Any]) -> list[str]:
     if honest["optimism"] <= 0:
         return []
     again = best["score"] - honest["optimism"]
+    scored = f"{level(best['score'], again)} on {numbers['chosen_on']}"
+    fresh = f"with fresh seeds the same values give {level(again, best['score'])}"
     return [
-        f"The search's best score, {level(best['score'], again)} on {numbers['chosen_on']}, "
-        f"promised {gap(honest['optimism'])} too much: with fresh seeds the same values give "
-        f"{level(again, best['score'])}."
+        f"The search's best score, {scored}, promised {gap(honest['optimism'])} too much: {fresh}."
     ]
 
 
