@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from normscope.auditing.pairing import accuracy_lost, share
+from normscope.auditing.pairing import (
+    accuracy_lost,
+    for_the_greatest,
+    for_the_worst,
+    share,
+)
 
 
 @pytest.mark.parametrize("images", [40, 200, 1000])
@@ -49,3 +54,26 @@ def test_share_is_wilsons():
     # By its formula for 3 of 10: centre 0.3555, half width 0.2478.
     counted, (low, high) = share([True] * 3 + [False] * 7)
     assert (counted, round(low, 4), round(high, 4)) == (0.3, 0.1078, 0.6032)
+
+
+@pytest.mark.parametrize("looks", [1, 5, 20])
+def test_the_worst_of_several_has_its_interval_at_the_level_of_all(looks):
+    rng = np.random.default_rng(looks)
+    reference, other = rng.random(200) < 0.8, rng.random(200) < 0.7
+    lost, interval = accuracy_lost(reference, other)
+    _, expected = accuracy_lost(reference, other, 1 - 0.05 / looks)
+    assert for_the_worst(lost, interval, 200, looks) == pytest.approx(expected)
+    counted, _ = share(other)
+    assert for_the_greatest(counted, 200, looks) == share(other, 1 - 0.05 / looks)[1]
+
+
+def test_the_greatest_of_several_is_covered():
+    rng = np.random.default_rng(0)
+    covered, plain = [], []
+    for mistakes in rng.random((1000, 10, 200)) < 0.1:
+        greatest = mistakes[mistakes.mean(axis=1).argmax()]
+        found, (low, high) = share(greatest)
+        plain.append(low <= 0.1 <= high)
+        low, high = for_the_greatest(found, 200, 10)
+        covered.append(low <= 0.1 <= high)
+    assert np.mean(covered) >= 0.95 > np.mean(plain)

@@ -15,7 +15,8 @@ def test_by_hand():
     assert paired_difference([0.9, 0.8], [0.9, 0.8]).verdict == "equivalent"
     assert paired_difference([0.9, 0.8], [0.8, 0.9]).verdict == "open"
     assert paired_difference([0.9], [0.1]).to_json() == {
-        "difference": pytest.approx(0.8), "difference_se": None, "verdict": "open",
+        "difference": pytest.approx(0.8), "difference_se": None, "difference_interval": None,
+        "verdict": "open",
     }  # fmt: skip
 
 

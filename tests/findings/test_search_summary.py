@@ -9,8 +9,9 @@ import numpy as np
 import optuna
 import pytest
 
+from normscope.findings.fresh_seeds import honestly_chosen
 from normscope.findings.good_configurations import good_configurations
-from normscope.findings.search_summary import honestly_chosen, summarize_search
+from normscope.findings.search_summary import summarize_search
 from normscope.reports.search_writing import report_search
 from normscope.studies.executors import in_process
 from normscope.studies.ranges import Range
@@ -52,15 +53,30 @@ def test_the_honest_value_is_the_mean_of_fresh_seeds(searched):
         assert row["se"] == pytest.approx(seeds.std(ddof=1) / np.sqrt(3))
         assert row["optimistic"] == trial.score
     honest = summary.honest_best
-    assert honest["accuracy"] <= max(row["accuracy"] for row in summary.repeated)
-    assert honest["optimism"] == pytest.approx(best.score - honest["score"])
+    (row,) = [row for row in summary.repeated if row["values"] == honest["values"]]
+    assert (honest["accuracy"], honest["se"]) == (row["accuracy"], row["se"])
+    assert honest["accuracy"] == max(row["accuracy"] for row in summary.repeated)
+    assert honest["interval"][0] < row["interval"][0]
+    assert honest["interval"][1] == pytest.approx(row["interval"][1])
+    assert honest["leave_one_out"]["accuracy"] <= honest["accuracy"]
+    again = summary.repeated[0]["accuracy"] / 0.9
+    assert honest["optimism"] == pytest.approx(best.score - again)
+    for known in summary.references.values():
+        assert known["difference"] == pytest.approx(honest["accuracy"] - known["accuracy"])
     assert honest["score"] == pytest.approx(honest["accuracy"] / 0.9)
     assert summary.references.keys() == {"data", "half"}
     half = evaluate(dataclasses.replace(best.spec, seed=1), None)
     assert half.accuracy in fresh[best.spec.normalization].values()
     assert summary.references["half"]["verdict"] == "better"
     assert "0.5/0.5" in summary.sentence
-    assert "narrows" in summary.sentence or "converges" in summary.sentence
+    mean, std = (f"{honest['values'][name]:.3g}" for name in ("mean", "std"))
+    known = summary.references[summary.decided_by]["accuracy"]
+    assert summary.answer.startswith(
+        f"Yes: use mean {mean} and std {std}; accuracy {honest['accuracy']:.3f}, against "
+        f"{known:.3f} for "
+    )
+    assert len(summary.answer.split()) <= 25
+    assert len(summary.reasons) <= 5
     assert sum(summary.importance.values()) == pytest.approx(1)
     json.dumps(summary.to_json(), allow_nan=False)
 
@@ -78,7 +94,11 @@ def test_unfinished_searches(searched, tmp_path):
         run_search(plan_search(options), Place(workers=1))
     summary = report_search(tmp_path / "few")
     assert (summary.honest_best, summary.references, summary.importance) == (None, {}, None)
-    assert "one seed each, so this is a maximum of noise" in summary.sentence
+    assert (summary.verdict, summary.answer) == (
+        "unsettled",
+        "Not settled: without fresh seeds nobody knows how much of the best of 3 trials was luck; "
+        "repeat it with some.",
+    )
     names = {path.name for path in (tmp_path / "few" / "figures").iterdir()}
     assert names == {"history.png"}
     one = SearchOptions(

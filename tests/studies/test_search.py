@@ -89,7 +89,7 @@ def test_choices_look_at_validation_and_never_at_test(plan, tmp_path, monkeypatc
     assert summary.chosen_on == "validation"
     assert summary.best["values"] == best.values
     assert summary.honest_best["accuracy"] < 0.5 < summary.honest_best["score"]
-    assert f"validation accuracy {best.score:.4f}" in summary.sentence
+    assert "on validation" in summary.sentence
     # The published protocol holds no images back, and chooses on test.
     article = dataclasses.replace(plan.specification.trial, recipe=LENET_ARTICLE)
     of_article = run_search(planned(plan, tmp_path / "b", trial=article, trials=8), HERE)

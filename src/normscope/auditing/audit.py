@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from normscope.auditing.answers import TESTED, Answers
@@ -133,6 +134,7 @@ def audit(
         source=originals.name,
         images=len(answers.labels),
         classes=None if originals.classes is None else len(originals.classes),
+        most_frequent=judge.most_frequent(),
         preparation=preparation.in_words(),
         reference=judge.reference(normalization),
         mistakes=judge.ranked(mistakes, preparation),
@@ -162,6 +164,11 @@ class _Judge:
         self._answers = answers
         self._labels = answers.labels if labelled else None
         self._right = answers.of(REFERENCE)
+
+    def most_frequent(self) -> float | None:
+        if self._labels is None:
+            return None
+        return float(np.unique(self._labels, return_counts=True)[1].max() / len(self._labels))
 
     def reference(self, normalization: Normalization) -> Reference:
         drift = self._answers.drift(REFERENCE)

@@ -16,7 +16,9 @@ LEVEL = 0.95
 Interval = tuple[float, float]
 
 
-def accuracy_lost(reference: ArrayLike, other: ArrayLike) -> tuple[float, Interval]:
+def accuracy_lost(
+    reference: ArrayLike, other: ArrayLike, coverage: float = LEVEL
+) -> tuple[float, Interval]:
     """How much accuracy is lost from one way to another, over the same images.
 
     The interval is Agresti and Min's for a difference of matched proportions, Wald's after half an
@@ -28,9 +30,10 @@ def accuracy_lost(reference: ArrayLike, other: ArrayLike) -> tuple[float, Interv
     Args:
         reference: Which images the reference gets right, shape ``(N,)``.
         other: The same images, the other way.
+        coverage: How often the interval is to hold the truth.
 
     Returns:
-        The accuracy lost, negative where the other way is better, and its 95 % interval.
+        The accuracy lost, negative where the other way is better, and its interval.
 
     Example:
         >>> lost, (low, high) = accuracy_lost([True] * 10, [True] * 7 + [False] * 3)
@@ -43,23 +46,56 @@ def accuracy_lost(reference: ArrayLike, other: ArrayLike) -> tuple[float, Interv
     only_other = int((second & ~first).sum())
     difference, more = only_reference - only_other, images + 2
     spread = math.sqrt(only_reference + only_other + 1 - difference**2 / more)
-    half = float(stats.norm.ppf((1 + LEVEL) / 2)) * spread / more
+    half = float(stats.norm.ppf((1 + coverage) / 2)) * spread / more
     centre = difference / more
     return difference / images, (max(-1.0, centre - half), min(1.0, centre + half))
 
 
-def share(counted: ArrayLike) -> tuple[float, Interval]:
+def share(counted: ArrayLike, coverage: float = LEVEL) -> tuple[float, Interval]:
     """A share of the images, with its interval.
 
     Wilson's score interval (J. Am. Stat. Assoc. 22, 1927, doi:10.1080/01621459.1927.10502953).
 
     Args:
         counted: Which images count, shape ``(N,)``.
+        coverage: How often the interval is to hold the truth.
 
     Returns:
-        The share and its 95 % interval.
+        The share and its interval.
     """
     counted = np.asarray(counted, bool)
     test = stats.binomtest(int(counted.sum()), len(counted))
-    interval = test.proportion_ci(LEVEL, method="wilson")
+    interval = test.proportion_ci(coverage, method="wilson")
     return float(counted.mean()), (float(interval.low), float(interval.high))
+
+
+def for_the_greatest(found: float, images: int, looks: int) -> Interval:
+    """The interval of the greatest share of several, which chance has helped to be the greatest.
+
+    Args:
+        found: The share of the images.
+        images: How many images it is of.
+        looks: Of how many shares it is the greatest.
+
+    Returns:
+        Wilson's interval at the level that holds for all of them together (Bonferroni).
+    """
+    return share(np.arange(images) < round(found * images), 1 - (1 - LEVEL) / looks)[1]
+
+
+def for_the_worst(lost: float, interval: Interval, images: int, looks: int) -> Interval:
+    """The interval of the greatest loss of several, which chance has helped to be the greatest.
+
+    Args:
+        lost: The accuracy lost.
+        interval: Its own 95 % interval, as ``accuracy_lost`` gives it.
+        images: How many images it is of.
+        looks: Of how many losses it is the greatest.
+
+    Returns:
+        The interval at the level that holds for all of them together (Bonferroni).
+    """
+    centre = lost * images / (images + 2)
+    half = max(interval[1] - centre, centre - interval[0])
+    half *= float(stats.norm.isf((1 - LEVEL) / (2 * looks)) / stats.norm.isf((1 - LEVEL) / 2))
+    return max(-1.0, centre - half), min(1.0, centre + half)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from normscope.auditing.sentences import sentences
+from normscope.auditing.sentences import answer, sentences, verdict
 
 if TYPE_CHECKING:
     from normscope.auditing.pairing import Interval
@@ -191,6 +191,8 @@ class Audit:
         source: The folder of images.
         images: How many were tested.
         classes: How many classes their labels have; None without labels.
+        most_frequent: The share of the images that are of the most frequent class, which needs no
+            network to get right; None without labels.
         preparation: What is done to each image before it is normalized, in words.
         reference: The correct pipeline.
         mistakes: Worst first, then those that cannot be made here.
@@ -205,6 +207,7 @@ class Audit:
     source: str
     images: int
     classes: int | None
+    most_frequent: float | None
     preparation: str
     reference: Reference
     mistakes: list[Priced]
@@ -237,9 +240,12 @@ class Audit:
         """
         return {
             "model": self.model,
+            "verdict": verdict(self),
+            "answer": answer(self),
             "source": self.source,
             "images": self.images,
             "classes": self.classes,
+            "most_frequent": self.most_frequent,
             "preparation": self.preparation,
             "reference": self.reference.to_json(),
             "mistakes": [mistake.to_json() for mistake in self.mistakes],

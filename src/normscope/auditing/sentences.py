@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from normscope.auditing.pairing import for_the_greatest, for_the_worst
+from normscope.wording import counted, gap, level, span
 
 if TYPE_CHECKING:
-    from normscope.auditing.result import Audit, PipelineUnderTest
+    from normscope.auditing.pairing import Interval
+    from normscope.auditing.result import Audit
+
+
+Verdict = Literal["yes", "no", "unsettled"]
+
+MARGIN = 0.002
+"""Less than this, or than one image, does not matter."""
+
+
+def verdict(audit: Audit) -> Verdict:
+    """Does the pipeline under test cost anything, or without one, would a usual mistake?
+
+    Args:
+        audit: What was found.
+
+    Returns:
+        ``yes`` or ``no`` where an interval proves it, else ``unsettled``.
+    """
+    found = _asked(audit)
+    if _at_chance(audit):
+        return "unsettled"
+    if found is None:
+        return "no"
+    low, high = found[2]
+    if high < _margin(audit):
+        return "no"
+    return "yes" if low > (0 if audit.labelled else _margin(audit)) else "unsettled"
 
 
 def sentences(audit: Audit) -> list[str]:
@@ -15,28 +45,109 @@ def sentences(audit: Audit) -> list[str]:
         audit: What was found.
 
     Returns:
-        A few sentences.
+        The answer, and at most five lines of why.
     """
-    found = [_worst(audit), *_notes(audit)]
-    if audit.tested is not None:
-        found.insert(0, _tested(audit.tested, audit.labelled))
-    return found
-
-
-def _worst(audit: Audit) -> str:
-    on = f"{audit.model} on {audit.images} images of {audit.source}"
-    worst = audit.priced[0] if audit.priced else None
-    if worst is None or worst.cost is None:
-        return f"No usual mistake can be made with {on}."
-    if worst.cost.lost is None:
-        return (
-            f"The worst mistake for {on} is {worst.name} ({worst.description}): it changes the "
-            f"answer to {_percent(worst.cost.disagreement)} of them."
+    found = [answer(audit), _measured(audit)]
+    if audit.tested is not None and audit.tested.like is not None:
+        agreement = _percent(audit.tested.agreement or 0.0)
+        found.append(
+            f"{audit.tested.name} answers most like {audit.tested.like}, the same on {agreement} "
+            "of the images."
         )
-    return (
-        f"Prepared correctly, {on} has an accuracy of {audit.reference.accuracy:.4f}; the worst "
-        f"mistake is {worst.name} ({worst.description}), which costs {worst.cost.lost:.4f}."
+    if verdict(audit) == "unsettled" and not _at_chance(audit):
+        most = gap(_margin(audit)) if audit.labelled else _percent(_margin(audit))
+        found.append(
+            f"The interval leaves open whether it is more than {most}, the most that does not "
+            "matter: more images would tell."
+        )
+    return [*found, *_notes(audit)]
+
+
+def answer(audit: Audit) -> str:
+    """The verdict, and what to do.
+
+    Args:
+        audit: What was found.
+
+    Returns:
+        A sentence of at most 25 words.
+    """
+    found = _asked(audit)
+    if _at_chance(audit):
+        return (
+            "Not settled: prepared as you say, the network does not beat always naming the most "
+            "frequent class; check --norm, --weights and the order of the classes."
+        )
+    if found is None:
+        return "No: no usual mistake can be made here; nothing to do."
+    name, value, interval = found
+    said = verdict(audit)
+    costs = (
+        f"{gap(abs(value))} of accuracy" if audit.labelled else f"{_percent(value)} of the answers"
     )
+    within = f"(95 % interval {_within(audit, interval)})"
+    verb = "costs" if audit.labelled else "changes"
+    if value < 0:
+        verb, within = "gains", f"(95 % interval of the loss {_within(audit, interval)})"
+    if audit.tested is not None:
+        if said == "yes":
+            return f"Yes: the pipeline {name} {verb} {costs} {within}; mend it before use."
+        if interval[1] < 0:
+            return f"No: the pipeline {name} is better by {gap(-value)} {within}; check --norm."
+        if said == "no":
+            return f"No: the pipeline {name} {verb} nothing that matters {within}; keep it."
+        return f"Not settled: the pipeline {name} {verb} {costs} {within}; test more images."
+    if said == "yes":
+        return f"Yes: the worst mistake, {name}, {verb} {costs} {within}; test your own --pipeline."
+    if said == "no":
+        return f"No: even the worst mistake, {name}, {verb} nothing that matters {within}."
+    return f"Not settled: the worst mistake, {name}, {verb} {costs} {within}; test more images."
+
+
+def _asked(audit: Audit) -> tuple[str, float, Interval] | None:
+    """What the answer is about: its name, its price, and the price's interval."""
+    if audit.tested is not None:
+        name, cost, looks = audit.tested.name, audit.tested.cost, 1
+    elif audit.priced and audit.priced[0].cost is not None:
+        name, cost, looks = audit.priced[0].name, audit.priced[0].cost, len(audit.priced)
+    else:
+        return None
+    if cost.lost is None or cost.interval is None:
+        return name, cost.disagreement, for_the_greatest(cost.disagreement, audit.images, looks)
+    return name, cost.lost, for_the_worst(cost.lost, cost.interval, audit.images, looks)
+
+
+def _at_chance(audit: Audit) -> bool:
+    interval, guessing = audit.reference.interval, audit.most_frequent
+    return interval is not None and guessing is not None and interval[0] <= guessing
+
+
+def _margin(audit: Audit) -> float:
+    return max(MARGIN, 1 / audit.images)
+
+
+def _within(audit: Audit, interval: Interval) -> str:
+    if audit.labelled:
+        return span(interval)
+    return f"{100 * interval[0]:.1f} to {_percent(interval[1])}"
+
+
+def _measured(audit: Audit) -> str:
+    on = f"{audit.model} on {counted(audit.images, 'image')} of {audit.source}"
+    found = audit.reference
+    if found.accuracy is None or found.interval is None:
+        said = f"This is {on}."
+    else:
+        said = (
+            f"Prepared correctly, {on} has an accuracy of {level(found.accuracy)} "
+            f"({span(found.interval)})."
+        )
+    if audit.tested is None and audit.priced:
+        worst = audit.priced[0]
+        said += f" The worst mistake is {worst.name} ({worst.description})"
+        corrected = f"; its interval is corrected for being the worst of {len(audit.priced)}"
+        said += f"{corrected * (len(audit.priced) > 1)}."
+    return said
 
 
 def _notes(audit: Audit) -> list[str]:
@@ -59,19 +170,6 @@ def _notes(audit: Audit) -> list[str]:
             "the running std, on average."
         )
     return notes
-
-
-def _tested(tested: PipelineUnderTest, labelled: bool) -> str:
-    cost = tested.cost
-    if labelled and cost.lost is not None and cost.interval is not None:
-        low, high = cost.interval
-        said = f"loses {cost.lost:.4f} against the reference ({low:.4f} to {high:.4f})"
-    else:
-        said = f"changes the answer to {_percent(cost.disagreement)} of the images"
-    if tested.like is not None and tested.agreement is not None:
-        agreement = _percent(tested.agreement)
-        said += f"; it answers most like {tested.like}, the same on {agreement} of the images"
-    return f"The pipeline {tested.name} {said}."
 
 
 def _percent(share: float) -> str:

@@ -116,7 +116,7 @@ def audit(
             on_image=update,
         )
     note_skipped(found.skipped)
-    show(_table(found), *_left_out(found), *found.sentences, json_target=json)
+    show(*found.sentences, _table(found), *_left_out(found), json_target=json)
     write_json(found.to_json(), json)
     if out is not None:
         from normscope.reports.audit_page import write_audit

@@ -13,7 +13,6 @@ from normscope.cli.output import show, write_json
 from normscope.cli.progress import progress
 
 if TYPE_CHECKING:
-    from normscope.detection.hint import HintOnly
     from normscope.detection.result import Detection
 
 EXAMPLE = "Example: normscope detect resnet20 --weights FILE --images photos/"
@@ -54,7 +53,8 @@ def detect(
     hint: Annotated[
         bool,
         typer.Option(
-            "--hint", help="Without BatchNorm, rank by the network's confidence: a hint only."
+            "--hint",
+            help="Without BatchNorm, write the network's confidences to --json: no evidence.",
         ),
     ] = False,
     resize: options.Resize = None,
@@ -90,8 +90,6 @@ def detect(
     show(found.sentence, json_target=json)
     if isinstance(found, Detection):
         show(_candidates(found), _constants(found), *_sentences(found), json_target=json)
-    else:
-        show(_hints(found), json_target=json)
     write_json(found.to_json(), json)
 
 
@@ -137,18 +135,6 @@ def _sentences(found: Detection) -> list[str]:
         ),
         *found.notes,
     ]
-
-
-def _hints(found: HintOnly) -> Table:
-    table = Table("normalization", "mean/std", "mean top probability (a hint)", box=box.SIMPLE_HEAD)
-    for hint in found.hints[:MOST_SHOWN]:
-        normalization = hint.candidate.normalization
-        table.add_row(
-            hint.candidate.name,
-            _short(normalization.mean, normalization.std),
-            f"{hint.top_probability:.3f}",
-        )
-    return table
 
 
 def _short(mean: tuple[float, ...], std: tuple[float, ...]) -> str:

@@ -10,6 +10,7 @@ import typer
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.progress import progress
+from normscope.wording import level, span
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -132,8 +133,9 @@ def show_search(study: SearchStudy, json: str | None) -> None:
 
     summary = write_search_report(study)
     show(
+        summary.answer,
+        *summary.reasons,
         *_tables(summary, known_values(study)),
-        summary.sentence,
         f"Written: {study.folder / SUMMARY}, {study.folder / PAGE}, {study.folder / FIGURES}/",
         json_target=json,
     )
@@ -147,29 +149,32 @@ def _tables(summary: SearchSummary, known: dict[str, dict[str, float]]) -> list[
     names = list(summary.best["values"])
     # Six constants and two results have to fit 80 columns.
     digits = 4 if len(names) < 4 else 2
-    headings = (f"{summary.chosen_on}, in the search", "test, fresh seeds")
+    headings = (f"{summary.chosen_on}, in the search", "test, fresh seeds (95 %)")
     if len(names) > 3:
         headings = (summary.chosen_on[:5], "test, fresh")
     best = Table("", *names, *headings, box=box.SIMPLE_HEAD, padding=(0, 1 if digits == 4 else 0))
     rows = summary.repeated or [{**summary.best, "optimistic": summary.best["score"]}]
     for place, row in enumerate(rows, 1):
-        fresh = _with_se(row) if summary.repeated else ""
+        fresh = _with_interval(row) if summary.repeated else ""
         values = [f"{row['values'][name]:.{digits}g}" for name in names]
-        best.add_row(str(place), *values, f"{row['optimistic']:.4f}", fresh)
+        best.add_row(str(place), *values, level(row["optimistic"]), fresh)
     for name, row in summary.references.items():
         values = [known[name].get(parameter) for parameter in names]
         shown = ["" if value is None else f"{value:.{digits}g}" for value in values]
-        best.add_row(name, *shown, "", _with_se(row))
+        best.add_row(name, *shown, "", _with_interval(row))
+    matters = ["importance"] * (summary.importance is not None)
     good = Table(
-        f"best {summary.good.trials}", "median", "from", "to", "spread", "", "importance",
-        box=box.SIMPLE_HEAD,
+        f"best {summary.good.trials} of {summary.trials + summary.stopped_early}", "median", "from",
+        "to", *matters, box=box.SIMPLE_HEAD,
     )  # fmt: skip
     for name, found in summary.good.parameters.items():
-        share = "" if summary.importance is None else f"{summary.importance[name]:.2f}"
+        share = [] if summary.importance is None else [f"{summary.importance[name]:.2f}"]
         numbers = [f"{value:.4g}" for value in (found.median, found.low, found.high)]
-        good.add_row(name, *numbers, f"{100 * found.spread:.0f} %", found.pattern, share)
-    return [best, good]
+        good.add_row(name, *numbers, *share)
+    few = len(rows) == summary.trials or summary.all_equal
+    return [best] if few else [best, good]
 
 
-def _with_se(row: dict[str, Any]) -> str:
-    return f"{row['accuracy']:.4f}" + ("" if row["se"] is None else f" ± {row['se']:.4f}")
+def _with_interval(row: dict[str, Any]) -> str:
+    around = "" if row["interval"] is None else f" ({span(row['interval'])})"
+    return level(row["accuracy"]) + around

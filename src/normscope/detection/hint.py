@@ -56,12 +56,11 @@ class HintOnly:
     @property
     def sentence(self) -> str:
         """The answer in a sentence."""
-        first = self.hints[0]
         return (
-            f"{self.model}: cannot tell which normalization it was trained with, since it has no "
-            f"BatchNorm. A hint, no evidence: it is surest of its answers under "
-            f"{first.candidate.name} (mean top probability {first.top_probability:.3f}). With "
-            "labels, compare normalizations by normscope scan --recipe frozen."
+            f"Cannot be told: {self.model} has no BatchNorm to read its normalization from; with "
+            "labels, compare normalizations by normscope scan --recipe frozen. How sure it is of "
+            "its answers ranks nothing: networks are surest where contrast is highest, right or "
+            "wrong."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -28,11 +28,13 @@ class PairedDifference:
         verdict: ``"equivalent"`` where the difference lies within the margin by two one-sided t
             tests at 5 %; else ``"better"`` or ``"worse"`` where it is not 0 by a two-sided one at
             5 %; else ``"open"``: there are not enough seeds to tell.
+        interval: The 95 % t interval of ``mean``; None for fewer than two seeds.
     """
 
     mean: float
     se: float | None
     verdict: Verdict
+    interval: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name.
@@ -40,7 +42,12 @@ class PairedDifference:
         Returns:
             A mapping of plain values.
         """
-        return {"difference": self.mean, "difference_se": self.se, "verdict": self.verdict}
+        return {
+            "difference": self.mean,
+            "difference_se": self.se,
+            "difference_interval": self.interval and list(self.interval),
+            "verdict": self.verdict,
+        }
 
 
 ROUNDING = np.sqrt(1 / 6)
@@ -82,4 +89,4 @@ def paired_difference(
         verdict = "equivalent"
     elif abs(mean) > two_sided:
         verdict = "better" if mean > 0 else "worse"
-    return PairedDifference(mean, se, verdict)
+    return PairedDifference(mean, se, verdict, (mean - two_sided, mean + two_sided))

@@ -1,4 +1,4 @@
-"""A search in a dozen numbers and one sentence."""
+"""A search in a dozen numbers, an answer and the reasons for it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,36 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import optuna
 
+from normscope.findings.fresh_seeds import (
+    accuracies,
+    failed,
+    fresh_seeds,
+    honest_best,
+    repeated_row,
+)
 from normscope.findings.good_configurations import GoodConfigurations, good_configurations
-from normscope.findings.paired import PairedDifference, paired_difference
-from normscope.findings.search_sentence import answer
-from normscope.studies.search_work import best_configurations, fresh, references
+from normscope.findings.paired import paired_difference
+from normscope.findings.search_sentence import answer, reasons
+from normscope.findings.search_verdict import (
+    SearchVerdict,
+    difference_verdict,
+    margin_of,
+    of_the_chosen,
+    over_images,
+    search_verdict,
+    what_settles,
+)
+from normscope.studies.search_work import best_configurations, references
 from normscope.studies.written import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    import numpy as np
 
     from normscope.studies.search_study import SearchStudy, SearchTrial
-    from normscope.trials.result import FinishedTrial
-    from normscope.trials.spec import TrialSpec
 
 FEWEST_FOR_IMPORTANCE = 20
 """PED-ANOVA compares the best tenth with the rest: of fewer trials that is one or none."""
@@ -35,26 +50,43 @@ class SearchSummary:
         wanted: How many are wanted.
         sampler: Who chose them.
         diverged: Trials whose training diverged, finished or stopped.
+        failed: Trials that never learned: they diverged, died or never left chance. Of results
+            that do not say what became of them, those that diverged.
         stopped_early: Trials that successive halving stopped, which are not among the finished.
         chosen_on: The split whose accuracy is the ``score`` that choices look at: ``validation``,
             or ``test`` where no images are held back. Every ``accuracy`` is on test.
         best: The best single trial: ``values``, ``score``, ``accuracy``, ``number``. Its score is a
             maximum of noise.
-        honest_best: What the best configuration gives with fresh seeds: ``values``, ``accuracy``,
-            ``se``, ``score``, ``score_se``, ``seeds``, and ``optimism``, by how much the score of
-            ``best`` promised more. None without replicates.
+        honest_best: The configuration that is best by fresh seeds: ``values``, mean ``accuracy``
+            with ``se`` and 95 % ``interval``, ``score`` with ``score_se`` and ``score_interval``,
+            both corrected for the choice, and ``seeds``; ``optimism``, by how much the score of
+            ``best`` promised more than fresh seeds give its values; and ``leave_one_out``, the
+            ``accuracy`` and ``score`` that each seed gives what the others choose, on average.
+            None without replicates.
         repeated: Each repeated configuration: ``values``, its ``optimistic`` score in the search,
-            and the mean ``accuracy`` of fresh seeds with its ``se``.
-        references: What nobody had to search for, with the same fresh seeds, by name.
+            the mean ``accuracy`` of fresh seeds with its ``se`` and 95 % ``interval``, and how many
+            of the ``seeds`` ``failed``.
+        references: What nobody had to search for, with the same fresh seeds, by name; likewise,
+            with the ``difference`` of the honest best and its ``difference_interval``.
         good: Where the best tenth of the trials lie.
         importance: The share of each parameter in being good; None where it cannot be told.
-        sentence: The answer.
+        frozen: Whether nothing was trained.
+        all_equal: Whether all trials have the same score.
+        margin: The largest difference of accuracy that does not matter.
+        verdict: ``yes`` where the search beats every reference, ``no`` where one of them loses
+            nothing that matters, else ``unsettled``.
+        decided_by: The reference that the verdict is about; None where none has fresh seeds.
+        settle: What the same search needs in order to tell: ``trials`` and ``replicates``.
+        answer: The verdict in a sentence, which says what to do.
+        reasons: Why, in at most five.
+        sentence: All of them.
     """
 
     trials: int
     wanted: int
     sampler: str
     diverged: int
+    failed: int
     stopped_early: int
     chosen_on: str
     best: dict[str, Any]
@@ -63,7 +95,19 @@ class SearchSummary:
     references: dict[str, dict[str, Any]]
     good: GoodConfigurations
     importance: dict[str, float] | None
-    sentence: str
+    frozen: bool
+    all_equal: bool
+    margin: float
+    verdict: SearchVerdict
+    decided_by: str | None
+    settle: dict[str, int] | None
+    answer: str
+    reasons: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The answer and its reasons."""
+        return " ".join([self.answer, *self.reasons])
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, with the schema's version.
@@ -71,7 +115,14 @@ class SearchSummary:
         Returns:
             What ``summary.json`` holds.
         """
-        return {"schema": SCHEMA, "kind": "search", **vars(self), "good": self.good.to_json()}
+        return {
+            "schema": SCHEMA,
+            "kind": "search",
+            **vars(self),
+            "good": self.good.to_json(),
+            "reasons": list(self.reasons),
+            "sentence": self.sentence,
+        }
 
 
 def summarize_search(study: SearchStudy) -> SearchSummary | None:
@@ -86,19 +137,15 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
     specification, trials = study.specification, study.trials()
     if not trials:
         return None
-    configurations = best_configurations(trials)
-    known = references(specification)
-    results = study.results()
-    repeated = {t.spec: t for t in study.replicates()}
-    bases = [*(t.spec for t in configurations), *known.values()]
-    scores, table = _by_seed(bases, repeated, specification.replicates)
-    stopped = study.stopped()
-    best = configurations[0]
+    configurations, known = best_configurations(trials), references(specification)
+    results, stopped, best = study.results(), study.stopped(), configurations[0]
+    images = results[0].result.test_images
     numbers: dict[str, Any] = {
         "trials": len(trials),
         "wanted": specification.trials,
         "sampler": specification.sampler,
         "diverged": sum(trial.diverged for trial in [*trials, *stopped]),
+        "failed": sum(map(failed, results)) + sum(trial.diverged for trial in stopped),
         "stopped_early": len(stopped),
         "chosen_on": specification.chosen_on,
         "best": {
@@ -112,51 +159,52 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
         "references": {},
         "good": good_configurations(trials, specification.over, stopped),
         "importance": importance(study.optuna_study, trials),
+        "frozen": not specification.trial.recipe.trains,
+        "all_equal": len({trial.score for trial in trials}) == 1,
+        "margin": margin_of(images),
     }
+    table = fresh_seeds(
+        [*(trial.spec for trial in configurations), *known.values()],
+        study.replicates(),
+        specification.replicates,
+    )
+    differences: dict[str, np.ndarray] = {}
     if table.size:
-        chosen, by_seed = honestly_chosen(scores[: len(configurations)])
-        seeds = np.arange(len(by_seed))
-        honest, seen = table[by_seed, seeds], _mean(scores[by_seed, seeds])
-        numbers["honest_best"] = {
-            "values": configurations[chosen].values,
-            **_mean(honest),
-            "score": seen["accuracy"],
-            "score_se": seen["se"],
-            "seeds": len(honest),
-            "optimism": best.score - seen["accuracy"],
-        }
+        repeated, known_rows = table[: len(configurations)], table[len(configurations) :]
+        numbers["honest_best"], chosen = honest_best(configurations, repeated)
         numbers["repeated"] = [
-            {"values": trial.values, "optimistic": trial.score, **_mean(row)}
-            for trial, row in zip(configurations, table, strict=False)
+            {"values": trial.values, "optimistic": trial.score, **repeated_row(row)}
+            for trial, row in zip(configurations, repeated, strict=True)
         ]
-        numbers["references"] = _compared(
-            known, table[len(configurations) :], honest, results[0].result.test_images
-        )
-    return SearchSummary(**numbers, sentence=answer(specification, numbers))
-
-
-def honestly_chosen(scores: np.ndarray) -> tuple[int, np.ndarray]:
-    """The best configuration by fresh seeds, and for each seed the best by all others.
-
-    Where each seed in turn values the configuration that is best by the mean of the others, the
-    values estimate without bias what such a choice is worth; the mean of the chosen one's own seeds
-    would again be a maximum of noise.
-
-    Args:
-        scores: Shape ``(configurations, seeds)``, the search's own best first.
-
-    Returns:
-        Which is best by the mean of all seeds, and which each seed is to value, shape ``(seeds,)``.
-
-    Example:
-        >>> honestly_chosen(np.array([[0.9, 0.5], [0.6, 0.6]]))
-        (0, array([1, 0]))
-    """
-    seeds = scores.shape[1]
-    if seeds == 1:
-        return 0, np.zeros(1, int)
-    means = (scores.sum(axis=1, keepdims=True) - scores) / (seeds - 1)
-    return int(scores.mean(axis=1).argmax()), means.argmax(axis=0)
+        rows = dict(zip(known, known_rows, strict=True))
+        differences = {name: chosen - accuracies(row) for name, row in rows.items()}
+        numbers["references"] = {
+            name: {
+                **known[name].normalization.to_json(),
+                "weight_init": known[name].init_scale.weight,
+                "bias_init": known[name].init_scale.bias,
+                **repeated_row(row),
+                **paired_difference(chosen, accuracies(row), images=images).to_json(),
+                "difference_interval": of_the_chosen(differences[name], images, len(repeated)),
+            }
+            for name, row in rows.items()
+        }
+        for name, row in rows.items():
+            compared = numbers["references"][name]
+            if numbers["frozen"]:
+                compared["difference_interval"] = over_images(
+                    repeated[0, 0].result.correct_images(),
+                    row[0].result.correct_images(),
+                    looks=len(trials),
+                )
+            compared["verdict"] = difference_verdict(
+                compared["difference_interval"], numbers["margin"]
+            )
+    numbers["verdict"], numbers["decided_by"] = search_verdict(
+        numbers["references"], numbers["margin"]
+    )
+    numbers["settle"] = what_settles(numbers, differences, specification.replicates)
+    return SearchSummary(**numbers, answer=answer(numbers), reasons=reasons(specification, numbers))
 
 
 def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, float] | None:
@@ -179,35 +227,3 @@ def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, 
     except UserWarning:
         return None
     return {name: float(share) for name, share in shares.items()}
-
-
-def _by_seed(
-    bases: Sequence[TrialSpec], repeated: Mapping[TrialSpec, FinishedTrial], replicates: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and accuracies of seeds that have finished everywhere, each ``(bases, seeds)``."""
-    columns = [[repeated.get(fresh(spec, r)) for spec in bases] for r in range(replicates)]
-    whole = [[t for t in column if t is not None] for column in columns if None not in column]
-    numbers = [[(t.score, t.result.accuracy) for t in column] for column in whole]
-    scores, accuracies = np.array(numbers, float).reshape(len(whole), len(bases), 2).T
-    return scores, accuracies
-
-
-def _mean(values: np.ndarray) -> dict[str, Any]:
-    se = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
-    return {"accuracy": float(values.mean()), "se": se}
-
-
-def _compared(
-    known: Mapping[str, TrialSpec], table: np.ndarray, honest: np.ndarray, images: int
-) -> dict[str, dict[str, Any]]:
-    compared = {}
-    for (name, spec), row in zip(known.items(), table, strict=True):
-        difference: PairedDifference = paired_difference(honest, row, images=images)
-        compared[name] = {
-            **spec.normalization.to_json(),
-            "weight_init": spec.init_scale.weight,
-            "bias_init": spec.init_scale.bias,
-            **_mean(row),
-            **difference.to_json(),
-        }
-    return compared
