@@ -70,7 +70,7 @@ def lenet_grid(figures: Figures, setting: Setting) -> Measured:
     rows = [_row(name, figures[name], values, setting) for name, values in measured.items()]
     centre = summary.centre_of_mass
     notes = [
-        summary.sentence,
+        summary.answer,
         *summary.claims,
         f"Centre of mass, each axis its own: ({centre['mean']:.4f}, {centre['std']:.4f}).",
         f"The page is {folder / 'report.html'}.",
@@ -122,7 +122,7 @@ def lenet_search(preset: str, names: dict[str, str]) -> Runner:
             Row(label, figures[label], best["values"][name], None, 1, shrunk)
             for label, name in names.items()
         ]
-        return rows, [summary.sentence]
+        return rows, [summary.answer, *summary.claims]
 
     return run
 

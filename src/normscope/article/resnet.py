@@ -49,7 +49,7 @@ def resnet_grid(name: str) -> Runner:
         best = summary.best
         rows = [_row("best", figures["best"], best["accuracy"], images, setting)]
         at = f"Best at {best['mean']:.4g}/{best['std']:.4g}; the page is {folder / 'report.html'}."
-        return rows, [*_notes(setting), summary.sentence, *summary.claims, at]
+        return rows, [*_notes(setting), summary.answer, *summary.claims, at]
 
     return run
 
@@ -81,7 +81,7 @@ def resnet_search(preset: str, names: dict[str, str]) -> Runner:
             Row(label, figures[label], best["values"][name], None, 1, setting.stands_in)
             for label, name in names.items()
         ]
-        return rows, [*_notes(setting), summary.sentence]
+        return rows, [*_notes(setting), summary.answer]
 
     return run
 

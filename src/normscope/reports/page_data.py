@@ -42,14 +42,15 @@ def page_data(study: Study, summary: Summary) -> dict[str, Any]:
         Plain values, all of which JSON can hold.
     """
     specification, trials = study.specification, study.trials()
-    found, best = summary.findings, accuracy_map(study).best
+    found, drawn = summary.findings, accuracy_map(study)
     return {
         "title": f"{specification.model} on {specification.source}",
         "axes": [_axis(axis) for axis in specification.axes],
         "cells": _cells(found),
         "margin": found.margin,
         "resolution": found.resolution,
-        "best": None if best is None else list(best),
+        "best": None if drawn.best is None else list(drawn.best),
+        "limits": list(drawn.limits),
         "reference": _place(specification, found.reference),
         "smooth": _smooth(specification, found),
         "curves": _curves(trials),
