@@ -22,7 +22,7 @@ endif
 	touch $@
 
 demo: install
-	$(BIN)/normscope scan
+	$(BIN)/normscope scan --epochs 25 --survival 12 --out runs/demo
 
 test: install
 	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report term

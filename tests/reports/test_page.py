@@ -63,15 +63,23 @@ def test_the_keyboard_reaches_every_cell(open_page, reported):
 def test_every_view_is_drawn(open_page, reported):
     page = open_page(reported)
     fills = set()
-    for view in ("accuracy", "verdict", "noise", "smooth", "half"):
+    for view in ("accuracy", "verdict", "bound", "noise"):
         page.locator(f"input[value={view}]").first.check()
         fills.add(page.locator("#map").inner_html())
         assert page.locator("#legend").inner_text()
-    assert len(fills) == 5
-    page.locator("input[value=smooth]").check()
-    assert page.locator("#map path.contour").count() > 0
+    assert len(fills) == 4
+    # From a handful of cells there is no smooth map.
+    assert page.locator("input[value=smooth]").count() == 0
     page.locator("input[value=loss]").check()
     assert page.locator("#curves path").count() == 8
+
+
+def test_seven_values_of_each_axis_have_a_smooth_map(open_page, tmp_path):
+    folder = made_up(tmp_path / "fine", "-1:1:7", "0.1:2:7:log", seeds=3)
+    normscope.report(folder)
+    page = open_page(folder / "report.html")
+    page.locator("input[value=smooth]").check()
+    assert page.locator("#map path.contour").count() > 0
 
 
 def test_the_table_sorts_and_filters(open_page, reported):
@@ -117,7 +125,7 @@ def test_the_page_is_small_and_complete(reported, made_up_study):
     html = reported.read_text(encoding="utf-8")
     assert len(html.encode()) < LARGEST_BYTES
     summary = json.loads((made_up_study / "summary.json").read_text(encoding="utf-8"))
-    assert summary["sentence"] in html.replace("&#39;", "'")
+    assert summary["answer"] in html.replace("&#39;", "'")
     again = "normscope scan digits --mean=-2:3:6 --std=0.02:2:5:log --seeds=4 --model=lenet"
     assert again in html
     assert "[recipe]" in html
@@ -134,8 +142,9 @@ def test_one_seed_says_that_nothing_is_proved(open_page, tmp_path):
     folder = made_up(tmp_path / "one", "0,1", "0.5,1", seeds=1)
     normscope.report(folder)
     page = open_page(folder / "report.html")
-    assert "nothing is proved here" in page.locator("main").inner_text()
-    assert page.locator("#cells tbody tr").count() == 4
+    assert "add --seeds 5" in page.locator("header").inner_text()
+    # Four cells, and the images' own statistics.
+    assert page.locator("#cells tbody tr").count() == 5
 
 
 def test_the_command_quotes_what_a_shell_would_read(hostile_study):
@@ -178,8 +187,9 @@ def test_a_comparison_needs_two(made_up_study, tmp_path):
 def test_margin_and_reference_from_the_command_line(made_up_study, capsys):
     call = ["report", str(made_up_study), "--margin", "0.05", "--reference", "none", "--json", "-"]
     assert run(call) == 0
-    found = json.loads(capsys.readouterr().out)["findings"]
-    assert (found["margin"], found["reference"]) == (0.05, {"mean": 0.0, "std": 1.0})
+    said = json.loads(capsys.readouterr().out)
+    assert said["margin"] == 0.05
+    assert said["findings"]["reference"] == {"mean": 0.0, "std": 1.0}
     assert run(["report", str(made_up_study), "--reference", "9/9"]) == 2
     assert "--reference must be a cell of the grid" in capsys.readouterr().err
 
@@ -192,7 +202,8 @@ def test_a_searchs_page_has_its_panels_and_trials(open_page, tmp_path):
     assert run(["report", str(tmp_path / "search")]) == 0
     page = open_page(tmp_path / "search" / "report.html")
     assert page.locator("img").count() >= 3
-    assert page.locator("#cells tbody tr").count() == 4
+    # Four cells, and the images' own statistics.
+    assert page.locator("#cells tbody tr").count() == 5
     assert page.locator("#trials circle").count() == 4
     assert page.locator("#trials circle.best").get_attribute("cx") is not None
     page.locator("#trials circle").first.focus()

@@ -11,6 +11,7 @@ import xarray as xr
 from normscope.figures.map_panels import Panel, draw_panels
 from normscope.findings.grid import accuracy_grid, cell_axes
 from normscope.findings.summary import whole_seeds
+from normscope.findings.trial_table import FAILURES
 from normscope.studies.parameters import PARAMETERS, Point
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from normscope.normalization import Normalization
     from normscope.studies.study import Study
     from normscope.trials.result import FinishedTrial
-
-FAILURES = ("stuck", "died", "diverged")
 
 
 @dataclass(frozen=True)

@@ -94,17 +94,23 @@ def _laplace(
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Log evidence, and mean and variance of the log odds."""
     latent = np.full(len(kernel), RARE)
-    for _ in range(NEWTON_STEPS):
+
+    def curvature() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, bool]]:
         share = expit(latent)
         weight = trainings * share * (1 - share) + 1e-9
         root = np.sqrt(weight)
-        factor = linalg.cho_factor(np.eye(len(kernel)) + root[:, None] * kernel * root, lower=True)
+        inner = np.eye(len(kernel)) + root[:, None] * kernel * root
+        return share, weight, root, linalg.cho_factor(inner, lower=True)
+
+    share, weight, root, factor = curvature()
+    for _ in range(NEWTON_STEPS):
         b = weight * (latent - RARE) + failures - trainings * share
         a = b - root * linalg.cho_solve(factor, root * (kernel @ b))
         moved = RARE + kernel @ a
         step = float(np.abs(moved - latent).max())
         # Full Newton steps can overshoot where shares are near 0 or 1.
         latent = latent + (moved - latent) * min(1.0, 4.0 / max(step, 1e-12))
+        share, weight, root, factor = curvature()
         if step < 1e-6:
             break
     choose = gammaln(trainings + 1) - gammaln(failures + 1) - gammaln(trainings - failures + 1)

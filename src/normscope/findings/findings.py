@@ -252,7 +252,7 @@ def _shares(
         if table.correct is None
         else shared_images(table.correct[kept])
     )
-    return variance_shares(table.accuracies[kept], places, [a.name for a in axes], own)
+    return variance_shares(table.accuracies[kept], places.tolist(), [a.name for a in axes], own)
 
 
 def _slices(table: TrialTable, axes: Sequence[Axis]) -> list[np.ndarray]:
@@ -292,7 +292,7 @@ def _reference_row(
     data: Normalization,
     reference: Normalization | None,
 ) -> int:
-    alive = table.learned.any(axis=1) if table.seeds else table.failures < table.trainings
+    alive = table.some_learned if table.seeds else table.failures < table.trainings
     row = table.row(reference or data)
     if row is not None and (reference is not None or alive[row] or not alive.any()):
         return row
@@ -335,7 +335,7 @@ def _cells(
             failed=binomial_interval(int(table.failures[k]), int(table.trainings[k]))
             if table.trainings[k]
             else None,
-            smooth=smooth and smooth[k],
+            smooth=None if smooth is None else smooth[k],
             accuracy=_known(mean[k]),
             se=_known(se[k]) if not np.isnan(mean[k]) else None,
             difference=_known(difference[k]),

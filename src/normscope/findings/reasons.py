@@ -162,6 +162,9 @@ def _next(found: Findings, table: TrialTable) -> str:
         return f"{within}; {found.margin:.2g} is taken not to matter."
     options = []
     seeds = found.seeds_to_settle
+    # Trainings that have not settled need epochs first, as the answer says.
+    if not found.usual.settled:
+        return f"{within}, which is its margin."
     if seeds and seeds > found.seeds:
         options.append(f"--seeds {seeds}")
     failures = found.usual.failures

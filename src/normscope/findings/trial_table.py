@@ -66,6 +66,11 @@ class TrialTable:
         return self.exact or bool(self.trainings.any())
 
     @property
+    def some_learned(self) -> np.ndarray:
+        """Rows of which a training learned, bool, shape ``(rows,)``."""
+        return np.array([row.any() for row in self.learned], bool)
+
+    @property
     def all_failed(self) -> bool:
         """Whether every training failed, under any normalization."""
         return bool(0 < self.trainings.sum() == self.failures.sum())

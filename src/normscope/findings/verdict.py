@@ -79,7 +79,7 @@ def part(
         bounds = lost.bound[rows & ~np.isnan(lost.bound)]
         bound = float(bounds.max()) if bounds.size else None
     survives = table.exact or (failures is not None and failures.bound <= TOLERATED)
-    alive = table.learned.any(axis=1)
+    alive = table.some_learned
     cleared = not rows.any() or (
         survives
         and bound is not None

@@ -161,9 +161,9 @@ def _smooth(specification: ScanSpec, found: Findings) -> dict[str, Any] | None:
         "accuracy": np.round(accuracy, 5).tolist(),
         "half": np.round((fitted["high"] - fitted["low"]).to_numpy() / 2, 5).tolist(),
         "contours": [
-            {"level": float(level), "lines": [np.round(line, 4).tolist() for line in found]}
+            {"level": float(level), "lines": [np.round(line, 4).tolist() for line in drawn]}
             for level in levels
-            if (found := lines.lines(float(level))) and np.ptp(accuracy) > 0
+            if (drawn := lines.lines(float(level))) and np.ptp(accuracy) > 0
         ],
     }
 
