@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.text import Text
@@ -32,8 +32,8 @@ Margin = Annotated[
 Reference = Annotated[
     str | None,
     typer.Option(
-        help="What cells are compared with: data (the source's own statistics, the default), none, "
-        "or a cell of the grid as MEAN/STD."
+        help="What cells are compared with: data (the source's own statistics, the default but for "
+        "frozen networks, whose weights expect something), none, or a cell of the grid as MEAN/STD."
     ),
 ]
 
@@ -95,10 +95,12 @@ def show_report(
     write_json(summary.to_json(), json)
 
 
-def _reference(text: str | None) -> Normalization | None:
+def _reference(text: str | None) -> Normalization | Literal["data"] | None:
     from normscope.normalization import Normalization
 
-    return None if text in {None, "data"} else Normalization.parse(str(text))
+    if text is None or text == "data":
+        return text
+    return Normalization.parse(text)
 
 
 def _show_comparison(

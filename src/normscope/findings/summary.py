@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -108,7 +108,9 @@ class Summary:
 
 
 def summarize(
-    study: Study, margin: float | None = None, reference: Normalization | None = None
+    study: Study,
+    margin: float | None = None,
+    reference: Normalization | Literal["data"] | None = None,
 ) -> Summary | None:
     """Read a study's finished trials.
 
@@ -119,7 +121,8 @@ def summarize(
         study: A scan, finished or not.
         margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
             study can resolve where that is more.
-        reference: What cells are compared with; the source's own statistics by default.
+        reference: What cells are compared with. By default that is what the weights of a network
+            that is not trained expect, where it is known, else the source's own statistics.
 
     Returns:
         The summary, or None while no seed has finished in every cell and no training of survival
@@ -132,6 +135,10 @@ def summarize(
         return None
     compared = [trial for trial in trials if trial.spec.seed in grid["seed"]]
     table = trial_table(specification, trials, grid, short)
+    if reference == "data":
+        reference = specification.data
+    elif reference is None and not specification.recipe.trains:
+        reference = specification.expected
     found = findings(table, specification.data, specification.axes, margin, reference)
     own = found.at_reference.accuracy
     reached = None if own is None or found.exact else own - found.margin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from normscope.errors import NormscopeError
 from normscope.findings.between_studies import StudyDifference, study_differences
@@ -93,7 +93,7 @@ def compare(
     folders: Sequence[Path],
     out: Path,
     margin: float | None = None,
-    reference: Normalization | None = None,
+    reference: Normalization | Literal["data"] | None = None,
 ) -> Comparison:
     """Compare studies with the first of them, and write a page.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from normscope.errors import NormscopeError
 from normscope.figures.accuracy_map import accuracy_map, draw_accuracy_map
@@ -26,7 +26,9 @@ DOTS_PER_INCH = 150
 
 
 def report(
-    folder: str | Path, margin: float | None = None, reference: Normalization | None = None
+    folder: str | Path,
+    margin: float | None = None,
+    reference: Normalization | Literal["data"] | None = None,
 ) -> Summary:
     """Read a study and write its summary, figures and page into its folder, without torch.
 
@@ -36,7 +38,7 @@ def report(
         folder: The study's folder.
         margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
             study can resolve where that is more.
-        reference: What cells are compared with; the source's own statistics by default.
+        reference: What cells are compared with; see ``summarize``.
 
     Returns:
         The summary.
@@ -55,7 +57,9 @@ def report(
 
 
 def read_summary(
-    folder: Path, margin: float | None = None, reference: Normalization | None = None
+    folder: Path,
+    margin: float | None = None,
+    reference: Normalization | Literal["data"] | None = None,
 ) -> tuple[Study, Summary]:
     """Open a study that has something to say.
 
