@@ -202,8 +202,7 @@ def test_a_searchs_page_has_its_panels_and_trials(open_page, tmp_path):
     assert run(["report", str(tmp_path / "search")]) == 0
     page = open_page(tmp_path / "search" / "report.html")
     assert page.locator("img").count() >= 3
-    # Four cells, and the images' own statistics.
-    assert page.locator("#cells tbody tr").count() == 5
+    assert page.locator("#cells tbody tr").count() == 4
     assert page.locator("#trials circle").count() == 4
     assert page.locator("#trials circle.best").get_attribute("cx") is not None
     page.locator("#trials circle").first.focus()

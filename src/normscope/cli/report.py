@@ -89,7 +89,7 @@ def show_report(
         summary.answer,
         *summary.claims,
         _table(summary),
-        f"Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/",
+        f"{_trainings(summary)}. Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/",
         json_target=json,
     )
     write_json(summary.to_json(), json)
@@ -119,7 +119,7 @@ def _show_comparison(
         best = rows.get("best cell")
         accuracies = [
             "" if row is None or row.accuracy is None else f"{row.accuracy:.4f}"
-            for row in (best, rows.get("your own statistics"), rows.get("no normalization"))
+            for row in (best, rows.get("your statistics"), rows.get("no normalization"))
         ]
         name = "" if best is None else f"{best.normalization:.4g}"
         table.add_row(Text(study.name), name, *accuracies)
@@ -131,23 +131,28 @@ def _table(summary: Summary) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table("", "mean", "std", "failed", "accuracy", "at most lost", box=box.SIMPLE_HEAD)
+    table = Table("", "mean", "std", "failed", "accuracy", "se", "may lose", box=box.SIMPLE_HEAD)
     for name, cell in _rows(summary).items():
         accuracy = "" if cell.accuracy is None else f"{cell.accuracy:.4f}"
-        if cell.accuracy is not None and cell.se is not None:
-            accuracy += f" (se {cell.se:.2g})"
+        se = "" if cell.accuracy is None or cell.se is None else f"{cell.se:.2g}"
         lost = "" if cell.loss_bound is None else f"{cell.loss_bound:.2g}"
+        if cell.normalization == summary.findings.reference:
+            lost = "reference"
         failed = f"{cell.failures} of {cell.trainings}" if cell.trainings else ""
         mean, std = (
             ", ".join(f"{v:.4g}" for v in dict.fromkeys(values))
             for values in (cell.normalization.mean, cell.normalization.std)
         )
-        table.add_row(name, mean, std, failed, accuracy, lost)
-    finished = f"{summary.trials} of {summary.planned}"
-    if summary.survival_trials:
-        finished += f", and {summary.survival_trials} of survival"
-    table.add_row("trials", "", "", "", finished, "")
+        table.add_row(name, mean, std, failed, accuracy, se, lost)
     return table
+
+
+def _trainings(summary: Summary) -> str:
+    """How many trainings there are, of how many."""
+    text = f"{summary.trials:,} of {summary.planned:,} trials"
+    if summary.survival_planned:
+        text += f", {summary.survival_trials:,} of {summary.survival_planned:,} of survival"
+    return text
 
 
 def _rows(summary: Summary) -> dict[str, CellFinding]:
@@ -160,11 +165,11 @@ def _rows(summary: Summary) -> dict[str, CellFinding]:
     rows: dict[str, CellFinding] = {}
     if alive:
         rows["best cell"] = max(alive, key=lambda cell: cell.accuracy or 0.0)
-        rows["worst cell that learned"] = min(alive, key=lambda cell: cell.accuracy or 0.0)
+        rows["worst learned"] = min(alive, key=lambda cell: cell.accuracy or 0.0)
     failing = [cell for cell in grid if cell.failures]
     if failing:
         rows["most failures"] = max(failing, key=lambda cell: cell.failures / cell.trainings)
-    names = {found.data: "your own statistics", NONE: "no normalization"}
+    names = {found.data: "your statistics", NONE: "no normalization"}
     names |= {found.reference: "what is compared with"} if found.reference not in names else {}
     for normalization, name in names.items():
         for cell in found.cells:

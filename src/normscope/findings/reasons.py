@@ -97,15 +97,17 @@ def _accuracy(found: Findings) -> str:
 def _shares(shares: dict[str, Share] | None) -> str:
     if shares is None:
         return ""
+    words = dict(SHARES)
+    if "seed" not in shares:
+        words["both"] = "the rest, luck included"
     parts = [
-        f"{_percent(shares[name])} {words}"
-        for name, words in SHARES.items()
+        f"{_percent(shares[name])} with {text}"
+        for name, text in words.items()
         if name in shares and shares[name].high >= 0.02
     ]
-    first = "; of its variation "
-    if "seed" not in shares and "both" in shares:
-        parts = [p.replace("their combination", "the rest, luck included") for p in parts]
-    return first + ", ".join(parts) if parts else ""
+    if not parts:
+        return ""
+    return f"; of its variation, {', '.join(parts).replace('with', 'goes with', 1)}"
 
 
 def _percent(share: Share) -> str:

@@ -33,9 +33,10 @@ class Summary:
     """What a scan says.
 
     Attributes:
-        trials: Finished trials, the references among them.
-        planned: Trials of the whole scan.
+        trials: Finished trials that were trained by the whole recipe, the references among them.
+        planned: Trials of the whole scan that are trained by the whole recipe.
         survival_trials: Finished trials of survival alone.
+        survival_planned: Trials of the whole scan of survival alone.
         diverged: Finished trials whose training diverged.
         best: The cell of the highest accuracy: ``mean``, ``std``, ``accuracy``; None where no
             accuracy was measured.
@@ -58,6 +59,7 @@ class Summary:
     trials: int
     planned: int
     survival_trials: int
+    survival_planned: int
     diverged: int
     best: dict[str, float] | None
     worst: dict[str, float] | None
@@ -145,8 +147,9 @@ def summarize(
     steps = {} if reached is None else speeds(compared, reached)
     return Summary(
         trials=len(trials),
-        planned=len(specification.trials()),
+        planned=len(specification.full_trials()),
         survival_trials=len(short),
+        survival_planned=len(specification.survival_trials()),
         diverged=sum(trial.result.diverged for trial in [*trials, *short]),
         at_data=_reference(specification.data, accuracies_at(specification.data, compared)),
         at_none=_reference(NONE, accuracies_at(NONE, compared)),
