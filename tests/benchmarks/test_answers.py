@@ -13,7 +13,7 @@ EVERYTHING = (0.0, 1.0)
 def knowing(study: SimulatedStudy, **changes) -> Answer:
     """The answer of one who knows the truth."""
     world = study.world
-    truth = world.components(~study.failed[: world.cells].all(axis=1))
+    truth = world.components(~study.failed[: world.cells].any(axis=1))
     shares = {n: v / sum(truth.values()) for n, v in truth.items()}
     answer = Answer(
         word=world.verdict(0.002, settled=False),

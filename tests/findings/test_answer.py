@@ -34,7 +34,7 @@ def failing(rows, seeds=12, share=0.5):
 def answer_of(study, **given):
     summary = summarize(study, **given)
     assert len(summary.answer.split()) <= 25
-    assert len(summary.claims) <= 5
+    assert len(summary.reasons) <= 5
     return summary.findings.verdict, summary.answer
 
 
@@ -55,7 +55,7 @@ def test_trainings_fail_far_off(made_study):
         "Only at the edges: far from the data's statistics trainings fail; "
         "means 0.1 to 0.3 with stds 0.3 to 0.8 will do.",
     )
-    assert summarize(study).claims[0] == (
+    assert summarize(study).reasons[0] == (
         "Failures: 18 of 144 trainings, all with a mean 6.4 or more stds from the data's; "
         "none of 108 nearer (at most 2.7 %, 95 % sure)."
     )
@@ -119,7 +119,7 @@ def test_a_usual_choice_loses_and_another_wins(made_study):
         (
             {"failed": failing(slice(None), share=1.0)},
             "Not settled: every training failed, so the fault lies elsewhere; "
-            "check the recipe and the labels.",
+            "check the labels, or train longer.",
         ),
     ],
 )

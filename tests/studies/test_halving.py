@@ -91,9 +91,8 @@ def test_the_summary_counts_what_was_stopped(options, trained):
     summary = summarize_search(study)
     assert summary.trials + summary.stopped_early == 40
     assert summary.stopped_early > 20
-    assert f"Of 40 trials, {summary.stopped_early} of them stopped early, of lenet" in (
-        summary.sentence
-    )
+    assert "the best of 40 trials" in summary.answer
+    assert f"{summary.stopped_early} were stopped early for being poor" in summary.sentence
     best = max(study.trials(), key=lambda trial: trial.score)
     assert summary.best["score"] == best.score == study.optuna_study.best_value
     before = len(trained)

@@ -40,6 +40,7 @@ def lenet_points(figures: Figures, setting: Setting) -> Measured:
 def lenet_grid(figures: Figures, setting: Setting) -> Measured:
     """Train over the grid, and read it as the notebook did, seed by seed."""
     from normscope.findings.grid import accuracy_grid
+    from normscope.findings.summary import centre_of_mass
     from normscope.reports.writing import report
     from normscope.studies.scan import scan
 
@@ -68,10 +69,10 @@ def lenet_grid(figures: Figures, setting: Setting) -> Measured:
         "best 95 % spread": np.array([kept.std() for kept in above]),
     }
     rows = [_row(name, figures[name], values, setting) for name, values in measured.items()]
-    centre = summary.centre_of_mass
+    centre = centre_of_mass(by_seed.mean("seed"))
     notes = [
         summary.answer,
-        *summary.claims,
+        *summary.reasons,
         f"Centre of mass, each axis its own: ({centre['mean']:.4f}, {centre['std']:.4f}).",
         f"The page is {folder / 'report.html'}.",
     ]
@@ -122,7 +123,7 @@ def lenet_search(preset: str, names: dict[str, str]) -> Runner:
             Row(label, figures[label], best["values"][name], None, 1, shrunk)
             for label, name in names.items()
         ]
-        return rows, [summary.answer, *summary.claims]
+        return rows, [summary.sentence]
 
     return run
 

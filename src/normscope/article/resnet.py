@@ -47,9 +47,10 @@ def resnet_grid(name: str) -> Runner:
         summary = report(folder)
         images = study.trials()[0].result.test_images
         best = summary.best
+        assert best is not None
         rows = [_row("best", figures["best"], best["accuracy"], images, setting)]
         at = f"Best at {best['mean']:.4g}/{best['std']:.4g}; the page is {folder / 'report.html'}."
-        return rows, [*_notes(setting), summary.answer, *summary.claims, at]
+        return rows, [*_notes(setting), summary.answer, *summary.reasons, at]
 
     return run
 

@@ -87,7 +87,7 @@ def show_report(
     summary = write_report(folder, margin, _reference(reference))
     show(
         summary.answer,
-        *summary.claims,
+        *summary.reasons,
         _table(summary),
         f"{_trainings(summary)}. Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/",
         json_target=json,

@@ -126,14 +126,20 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
     if table.cells < 2:
         return "one cell has nothing to be compared with; give several values of --mean and --std"
     if table.all_failed:
-        return "every training failed, so the fault lies elsewhere; check the recipe and the labels"
+        return (
+            "every training failed, so the fault lies elsewhere; check the labels, or train longer"
+        )
     failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} trainings fail; ", "them")
     if not table.seeds:
         start = failing or "trainings start well; "
         return f"{start}final accuracy was not measured; add --seeds {ENOUGH_SEEDS}"
     if not table.exact and table.seeds < FEWEST_SEEDS:
         few = "one seed" if table.seeds == 1 else "two seeds"
-        return f"{failing}{few} cannot tell luck from the normalization; add --seeds {ENOUGH_SEEDS}"
+        more = f"add --seeds {ENOUGH_SEEDS}"
+        if found.leading and not failing:
+            goes = f"accuracy goes with the {found.leading.axis}"
+            return f"{goes}, but {few} cannot tell cells apart; {more}"
+        return f"{failing}{few} cannot tell luck from the normalization; {more}"
     if not table.knows_outcomes:
         return "this study does not record which trainings failed; run it again in a new folder"
     if not core.settled:

@@ -9,6 +9,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.findings.answer import answer
+from normscope.findings.by_axis import Leading, leading, slices
 from normscope.findings.comparison import Means, compared, means
 from normscope.findings.data_units import DataUnits, data_units
 from normscope.findings.failure_map import failure_map
@@ -101,6 +102,7 @@ class Findings:
         data: The images' own mean and std.
         reference: What cells are compared with.
         shares: Of the variance of those that learned, by component; None where nothing varies.
+        leading: The axis that most of it goes with; None where there is none.
         cells: One per cell, std varying fastest, then one per reference off the grid.
         grid_cells: How many of them are cells of the grid.
         usual: What is proved of the normalizations that people use.
@@ -118,6 +120,7 @@ class Findings:
     data: Normalization
     reference: Normalization
     shares: dict[str, Share] | None
+    leading: Leading | None
     cells: tuple[CellFinding, ...]
     grid_cells: int
     usual: Part
@@ -142,6 +145,7 @@ class Findings:
             "data": self.data.to_json(),
             "reference": self.reference.to_json(),
             "shares": shares and {name: vars(share) for name, share in shares.items()},
+            "leading": self.leading and vars(self.leading),
             "cells": [cell.to_json() for cell in self.cells],
             "tolerance": self.tolerance and self.tolerance.to_json(),
         }
@@ -188,9 +192,9 @@ def findings(
     enough = rows is not None and rows.enough
     resolved = resolution(rows, row, usual & asked, table.test_images) if rows and enough else None
     limit = margin or max(MARGIN, resolved or 0.0)
-    slices = _slices(table, axes)
+    lines = [mask for masks in slices(table, axes).values() for mask in masks]
     core, edges = (
-        part(table, mask, slices, lost if enough else None, limit)
+        part(table, mask, lines, lost if enough else None, limit)
         for mask in (usual & asked, ~usual & asked)
     )
     cells = _cells(table, units, rows, row, limit, lost, noise)
@@ -198,6 +202,7 @@ def findings(
     allowed = None
     if [axis.name for axis in axes] == ["mean", "std"] and lost is not None and enough:
         allowed = _tolerance(table, axes, table.normalizations[row], lost, limit)
+    shares = _shares(table, axes, noise)
     found = Findings(
         verdict=said,
         answer="",
@@ -207,7 +212,8 @@ def findings(
         exact=table.exact,
         data=data,
         reference=table.normalizations[row],
-        shares=_shares(table, axes, noise),
+        shares=shares,
+        leading=leading(table, axes, shares),
         cells=cells,
         grid_cells=table.cells,
         usual=core,
@@ -253,19 +259,6 @@ def _shares(
         else shared_images(table.correct[kept])
     )
     return variance_shares(table.accuracies[kept], places.tolist(), [a.name for a in axes], own)
-
-
-def _slices(table: TrialTable, axes: Sequence[Axis]) -> list[np.ndarray]:
-    """The cells of each value of each axis, as masks of rows."""
-    shape = [len(axis.values) for axis in axes]
-    places = np.stack(np.unravel_index(np.arange(table.cells), shape), axis=1)
-    masks = []
-    for k, size in enumerate(shape):
-        for value in range(size):
-            mask = np.zeros(len(table.normalizations), bool)
-            mask[: table.cells] = places[:, k] == value
-            masks.append(mask)
-    return masks
 
 
 def _tolerance(

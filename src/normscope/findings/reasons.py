@@ -15,6 +15,7 @@ from normscope.wording import gap, level, span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from normscope.findings.by_axis import Leading
     from normscope.findings.findings import CellFinding, Findings
     from normscope.findings.shares import Share
     from normscope.findings.speed import Speed
@@ -46,7 +47,7 @@ def reasons(
     """
     lines = [
         _failures(found, table),
-        _accuracy(found),
+        _accuracy(found, table),
         _speed(found, speeds, reached),
         _own(found),
         _next(found, table),
@@ -58,7 +59,7 @@ def _failures(found: Findings, table: TrialTable) -> str:
     if found.exact:
         return ""
     if not table.knows_outcomes:
-        return "Failures: not recorded; this study was made before outcomes were."
+        return "Failures: not recorded; this study is older than that."
     total, failed = int(table.trainings.sum()), int(table.failures.sum())
     if not failed:
         return f"Failures: none of {total:,} trainings{_at_most(table.trainings.sum(), 0)}."
@@ -80,18 +81,32 @@ def _at_most(trainings: int, failures: int) -> str:
     return f" (at most {100 * bound:.2g} %, 95 % sure)" if not failures else ""
 
 
-def _accuracy(found: Findings) -> str:
+def _accuracy(found: Findings, table: TrialTable) -> str:
     alive = [c for c in found.cells[: found.grid_cells] if c.accuracy is not None]
     if not alive:
         return ""
     worst, best = (f(alive, key=lambda c: c.accuracy or 0.0) for f in (min, max))
-    ends = level(worst.accuracy or 0.0, best.accuracy or 0.0)
-    text = (
-        f"Final accuracy{'' if found.exact else ' of those that learned'}: {ends} "
-        f"({worst.normalization:.3g}) to {level(best.accuracy or 0.0, worst.accuracy or 0.0)} "
-        f"({best.normalization:.3g})"
+    whose = " of those that learned" if table.knows_outcomes and not found.exact else ""
+    ends = _ends(
+        worst.accuracy or 0.0,
+        f"{worst.normalization:.3g}",
+        best.accuracy or 0.0,
+        f"{best.normalization:.3g}",
     )
-    return f"{text}{_shares(found.shares)}."
+    return f"Final accuracy{whose}: {ends}{_shares(found.shares)}{_leading(found.leading)}."
+
+
+def _ends(low: float, at_low: str, high: float, at_high: str) -> str:
+    return f"{level(low, high)} ({at_low}) to {level(high, low)} ({at_high})"
+
+
+def _leading(found: Leading | None) -> str:
+    if found is None:
+        return ""
+    low, high = found.worst_accuracy, found.best_accuracy
+    return f"; averaged over {'means' if found.axis == 'std' else 'stds'}, " + _ends(
+        low, f"{found.axis} {found.worst:.3g}", high, f"{found.axis} {found.best:.3g}"
+    )
 
 
 def _shares(shares: dict[str, Share] | None) -> str:

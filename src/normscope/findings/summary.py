@@ -51,7 +51,7 @@ class Summary:
         cell_std: Between-cell variance component as a standard deviation; None for one seed.
         accuracy_se: The standard error of the best accuracy as a share of the test images drawn.
         findings: What is proved.
-        claims: Why the answer is what it is, at most five sentences.
+        reasons: Why the answer is what it is, at most five sentences.
         reached: The accuracy that ``speeds`` are about: the reference's, less the margin.
         speeds: The steps that each normalization took to reach it.
     """
@@ -73,7 +73,7 @@ class Summary:
     cell_std: float | None
     accuracy_se: float | None
     findings: Findings
-    claims: tuple[str, ...]
+    reasons: tuple[str, ...]
     reached: float | None
     speeds: dict[Normalization, Speed]
 
@@ -94,7 +94,7 @@ class Summary:
             {**cell, "steps": self._steps(finding.normalization)}
             for cell, finding in zip(found.pop("cells"), self.findings.cells, strict=True)
         ]
-        fields = {**vars(self), "claims": list(self.claims)}
+        fields = {**vars(self), "reasons": list(self.reasons)}
         del fields["speeds"]
         return {
             "schema": SCHEMA,
@@ -156,7 +156,7 @@ def summarize(
         at_model=_expected(specification.expected, compared),
         **_numbers(grid, trials),
         findings=found,
-        claims=tuple(reasons(found, table, steps, reached)),
+        reasons=tuple(reasons(found, table, steps, reached)),
         reached=reached,
         speeds=steps,
     )
