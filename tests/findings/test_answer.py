@@ -119,7 +119,7 @@ def test_a_usual_choice_loses_and_another_wins(made_study):
         (
             {"failed": failing(slice(None), share=1.0)},
             "Not settled: every training failed, so the fault lies elsewhere; "
-            "check the labels, or train longer.",
+            "check labels, or train longer.",
         ),
     ],
 )

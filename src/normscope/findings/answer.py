@@ -126,9 +126,7 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
     if table.cells < 2:
         return "one cell has nothing to be compared with; give several values of --mean and --std"
     if table.all_failed:
-        return (
-            "every training failed, so the fault lies elsewhere; check the labels, or train longer"
-        )
+        return "every training failed, so the fault lies elsewhere; check labels, or train longer"
     failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} trainings fail; ", "them")
     if not table.seeds:
         start = failing or "trainings start well; "
