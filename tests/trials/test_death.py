@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from normscope.models.stacked import lenet
 from normscope.models.stacked.silence import Silence
 from normscope.normalization import Normalization
-from normscope.trials import death
+from normscope.trials import death, network_death
 from normscope.trials.fast.rounds import train_many
 from normscope.trials.running import run_trial
 from tests.trials.test_train import numbers
@@ -99,6 +100,30 @@ def test_an_early_end_changes_nothing(few_digits, far_off, model, trainer, preci
         assert whole.died_at is None
         assert early.died_at < early.steps
         assert early.died_at % 16 == 0
+
+
+@pytest.mark.parametrize(("model", "trainer"), [("lenet", "fast"), (NARROW, "plain")])
+def test_images_of_the_test_need_not_be_silent(few_digits, far_off, model, trainer, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, few_digits.test.pixels.shape, np.uint8)
+    odd = replace(few_digits, test=replace(few_digits.test, pixels=noise))
+    spared = []
+    for owner, name in ((lenet.StackedLeNet, "silence"), (network_death.NetworkDeath, "_hold")):
+        ordinary = getattr(owner, name)
+
+        def spy(*given, tests, ordinary=ordinary):
+            spared.append(tests)
+            ordinary(*given, tests=tests)
+
+        monkeypatch.setattr(owner, name, spy)
+    trial = replace(far_off, model=model, trainer=trainer)
+    found = dead(trial, odd)
+    assert False in spared
+    monkeypatch.setattr(death, "SILENT_STEPS", math.inf)
+    monkeypatch.setattr(lenet, "SPARE_SILENT", False)
+    for one, early in found:
+        whole = run_trial(one, odd)
+        assert numbers(early) == numbers(whole)
+        assert early.curve == whole.curve
 
 
 def test_a_survival_trial_ends_with_its_death(few_digits, far_off):

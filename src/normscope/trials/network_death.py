@@ -29,11 +29,11 @@ IMAGE_AXES = 4
 class NetworkDeath:
     """Watches a network under autograd, proves its death and spares what no longer moves.
 
-    On the image's way in lie the layers that meet different numbers for different images, and
-    every weight that belongs to no layer seen at work. A network is dead if the answer is the same
-    for all images, to the last bit, and no image of the training gives any of those weights a
-    gradient. They then stay as they are, so what reaches the other layers stays the same for all
-    images. Weight decay, random crops and BatchNorm move more than gradients do: with them nothing
+    On the image's way in lie the layers that meet different numbers for different images of the
+    training, and every weight that belongs to no layer seen at work. A network is dead if the
+    answer is the same for all these images, to the last bit, and none of them gives any of those
+    weights a gradient. They then stay as they are, so what reaches the other layers stays the same
+    for all. Weight decay, random crops and BatchNorm move more than gradients do: with them nothing
     is proved.
 
     Args:
@@ -79,7 +79,8 @@ class NetworkDeath:
 
         Args:
             train: The images trained on.
-            others: All others that are looked at.
+            others: All others that are looked at; where they too get one and the same answer, tests
+                are spared what training is spared.
             at_rest: Whether gradients of zero would leave a weight as it is, for good.
 
         Returns:
@@ -89,17 +90,18 @@ class NetworkDeath:
             return self.proved
         training = self._model.training
         with unchanged_draws(train.device.type):
-            way_in = self._way_in([*others, train])
+            way_in = self._way_in([train])
             if way_in is not None:
                 moving = self._weights(way_in)
                 if all(at_rest(weight) for weight in moving) and self._silent(train, moving):
-                    self._hold(way_in, train.batch(torch.tensor([0]))[0])
+                    tests = self._way_in([*others, train]) == way_in
+                    self._hold(way_in, train.batch(torch.tensor([0]))[0], tests=tests)
                     self.proved = True
         self._model.zero_grad(set_to_none=True)
         self._model.train(training)
         return self.proved
 
-    def _hold(self, layers: list[nn.Module], pixels: Tensor) -> None:
+    def _hold(self, layers: list[nn.Module], pixels: Tensor, *, tests: bool) -> None:
         """Let layers give what they give for one image: what comes behind is the same for all."""
         given: dict[nn.Module, Tensor] = {}
         hooks = [
@@ -112,7 +114,7 @@ class NetworkDeath:
         for hook in hooks:
             hook.remove()
         for layer, numbers in given.items():
-            layer.forward = _holding(numbers)
+            layer.forward = _holding(layer, numbers, tests=tests)
 
     def _weights(self, way_in: list[nn.Module]) -> list[nn.Parameter]:
         behind = [layer for layer in self._layers if layer not in way_in]
@@ -206,13 +208,25 @@ def _full_batches(images: int) -> Sequence[Tensor]:
     return (torch.arange(batches * SWEEP_BATCH) % images).split(SWEEP_BATCH)
 
 
-def _holding(given: Tensor) -> Callable[[Tensor], Tensor]:
-    """A forward that gives for every image what was given for one, without computing it."""
+def _holding(layer: nn.Module, given: Tensor, *, tests: bool) -> Callable[[Tensor], Tensor]:
+    """A forward that gives for every image what was given for one, without computing it.
+
+    Args:
+        layer: Whose forward it becomes.
+        given: For one image.
+        tests: Whether it does so in a test, and not in training alone.
+
+    Returns:
+        The forward.
+    """
+    ordinary = layer.forward
     layout = torch.contiguous_format
     if given.ndim == IMAGE_AXES and given.is_contiguous(memory_format=torch.channels_last):
         layout = torch.channels_last
 
     def forward(numbers: Tensor) -> Tensor:
+        if not (tests or layer.training):
+            return ordinary(numbers)
         # A copy, since what comes next may work in place.
         everyone = given.expand(len(numbers), *given.shape[1:])
         return everyone.clone(memory_format=layout)

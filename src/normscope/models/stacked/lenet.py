@@ -77,7 +77,7 @@ class StackedLeNet:
         self._gradients = self.layout.views(self.gradients)
         self._fold, self._trunk, self._compute = fold, trunk, compute
         self.features = models[0].fc1.in_features
-        self._silent = False
+        self._silent = self._silent_in_tests = False
 
     @property
     def tail(self) -> int:
@@ -95,12 +95,15 @@ class StackedLeNet:
         """
         return Silence(*(tensor[index] for tensor in self._convolutions()))
 
-    def silence(self) -> None:
-        """From now on take every feature of every image for 0, as it is proved to be.
+    def silence(self, *, tests: bool) -> None:
+        """From now on take every feature for 0, as it is proved to be.
 
         What reaches the first linear layer is then its bias, and no gradient passes its weights.
+
+        Args:
+            tests: Whether that is so of the images tested on as well, not of training alone.
         """
-        self._silent = True
+        self._silent, self._silent_in_tests = True, tests
         self.gradients.zero_()
 
     def log_probabilities(self, pixels: Tensor) -> Tensor:
@@ -114,7 +117,7 @@ class StackedLeNet:
         """
         w = self._weights
         bias = self.low(w["fc1.bias"])[:, None]
-        if self._silent:
+        if self._silent_in_tests:
             hidden = bias.repeat(1, len(pixels), 1)
         else:
             features = self._convolve(pixels).relu_()

@@ -20,13 +20,12 @@ from normscope.trials.seeding import torch_seeded
 from normscope.trials.train import Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from torch import Tensor
 
     from normscope.images.decoded import DecodedSource, LabelledImages
-    from normscope.models.stacked.silence import Silence
     from normscope.trials.fast.learner import Numbers
     from normscope.trials.seeding import Generators
     from normscope.trials.spec import TrialSpec
@@ -121,8 +120,8 @@ class StackLearner:
     def deaths(self) -> list[bool]:
         """Which models are proved dead; see ``Learner``.
 
-        Proved is: behind the convolutions every feature of every image is 0. Then no gradient
-        passes, so that the weights in front of them stay, and with them the features.
+        Proved is: behind the convolutions every feature of every image of the training is 0. Then
+        no gradient passes, so that the weights in front of them stay, and with them the features.
 
         Returns:
             One answer a model.
@@ -131,7 +130,7 @@ class StackLearner:
         found = [
             index
             for index in watch.candidates()
-            if self._optimizer.at_rest(index, stack.tail) and self._silent(stack.silence_of(index))
+            if self._optimizer.at_rest(index, stack.tail) and self._silent(index, [self._train])
         ]
         for index in found:
             watch.dead[index] = True
@@ -139,15 +138,17 @@ class StackLearner:
             self._go_on_dead()
         return watch.dead
 
-    def _silent(self, silence: Silence) -> bool:
+    def _silent(self, index: int, splits: Iterable[_Split]) -> bool:
+        silence = self._stack.silence_of(index)
         return all(
             silence.holds(self._stack.low(split.batch(batch)[0]))
-            for split in (self._train, *self._others.values())
+            for split in splits
             for batch in split.chosen(None).split(EVALUATION_BATCH)
         )
 
     def _go_on_dead(self) -> None:
-        self._stack.silence()
+        others = self._others.values()
+        self._stack.silence(tests=all(self._silent(k, others) for k in range(self.models)))
         self._optimizer.leave_alone(self._stack.tail)
 
     @torch.inference_mode()
