@@ -176,6 +176,21 @@ def test_studies_side_by_side(open_page, made_up_study, tmp_path, capsys):
     assert "both tried" in " ".join(capsys.readouterr().out.split())
 
 
+def test_where_trainings_fail_is_laid_over_each_other(open_page, tmp_path, capsys):
+    folders = [made_up(tmp_path / name, dies_from=far) for name, far in (("A", 2.0), ("B", 1.2))]
+    out = tmp_path / "comparison.html"
+    assert run(["report", *map(str, folders), "--out", str(out), "--json", "-"]) == 0
+    # The nearest means that die: 3 and -1, of images with mean 0.3055 and std 0.3761.
+    expected = (
+        "In the images' own units, one training in ten fails from a mean this many stds off "
+        f"theirs: 6.1 in {folders[0]}, 3.5 in {folders[1]}."
+    )
+    assert json.loads(capsys.readouterr().out)["sentences"][-1] == expected
+    page = open_page(out)
+    assert page.locator("section img").count() == 1
+    assert expected in page.locator("header").inner_text()
+
+
 def test_a_comparison_needs_two(made_up_study, tmp_path):
     with pytest.raises(NormscopeError) as error:
         compare([made_up_study], tmp_path / "out.html")

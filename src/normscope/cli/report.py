@@ -112,7 +112,8 @@ def _show_comparison(
     from normscope.reports.comparing import compare
 
     comparison = compare(folders, out, margin, _reference(reference))
-    table = Table("study", "best cell", "accuracy", "at data", "at none", box=box.SIMPLE_HEAD)
+    headings = ("study", "says", "best cell", "accuracy", "at data", "at none")
+    table = Table(*headings, box=box.SIMPLE_HEAD)
     for study in comparison.studies:
         summary = study.summary
         rows = _rows(summary)
@@ -122,8 +123,9 @@ def _show_comparison(
             for row in (best, rows.get("your statistics"), rows.get("no normalization"))
         ]
         name = "" if best is None else f"{best.normalization:.4g}"
-        table.add_row(Text(study.name), name, *accuracies)
-    show(table, *comparison.sentences, f"Written: {out}", json_target=json)
+        word = summary.answer.partition(":")[0]
+        table.add_row(Text(study.name), word, name, *accuracies)
+    show(*comparison.sentences, table, f"Written: {out}", json_target=json)
     write_json(comparison.to_json(), json)
 
 
@@ -131,19 +133,24 @@ def _table(summary: Summary) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table("", "mean", "std", "failed", "accuracy", "se", "may lose", box=box.SIMPLE_HEAD)
+    columns = ("", "mean", "std", "failed", "accuracy", "se", "may lose")
+    rows = []
     for name, cell in _rows(summary).items():
         accuracy = "" if cell.accuracy is None else f"{cell.accuracy:.4f}"
         se = "" if cell.accuracy is None or cell.se is None else f"{cell.se:.2g}"
         lost = "" if cell.loss_bound is None else f"{cell.loss_bound:.2g}"
-        if cell.normalization == summary.findings.reference:
+        if accuracy and cell.normalization == summary.findings.reference:
             lost = "reference"
         failed = f"{cell.failures} of {cell.trainings}" if cell.trainings else ""
         mean, std = (
             ", ".join(f"{v:.4g}" for v in dict.fromkeys(values))
             for values in (cell.normalization.mean, cell.normalization.std)
         )
-        table.add_row(name, mean, std, failed, accuracy, se, lost)
+        rows.append((name, mean, std, failed, accuracy, se, lost))
+    told = [k for k in range(len(columns)) if any(row[k] for row in rows)]
+    table = Table(*(columns[k] for k in told), box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(row[k] for k in told))
     return table
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from normscope.errors import NormscopeError
+from normscope.figures.failure_boundaries import (
+    STYLES,
+    draw_failure_boundaries,
+    failure_boundary,
+)
 from normscope.findings.between_studies import StudyDifference, study_differences
 from normscope.findings.paired import MARGIN
 from normscope.reports.page import render
-from normscope.reports.writing import read_summary
+from normscope.reports.writing import DOTS_PER_INCH, read_summary
 from normscope.writing import write_text
 
 if TYPE_CHECKING:
@@ -18,6 +25,10 @@ if TYPE_CHECKING:
 
     from normscope.findings.summary import Summary
     from normscope.normalization import Normalization
+
+
+OFTEN = 0.1
+"""The share of failures, by the smooth map, from which on a normalization is told of."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,19 @@ class Comparison:
     @property
     def sentences(self) -> list[str]:
         """What is known of each study against the first."""
-        return [self._sentence(study) for study in self.studies[1:]]
+        return [*map(self._sentence, self.studies[1:]), *self._failures()]
+
+    def _failures(self) -> list[str]:
+        """Where one training in ten fails, in units that carry over to other images."""
+        parts = []
+        for study in self.studies:
+            cells = [c for c in study.summary.findings.cells if c.smooth is not None]
+            far = [abs(c.units.distance) for c in cells if c.smooth and c.smooth.share >= OFTEN]
+            parts += [f"{min(far):.2g} in {study.name}"] if far else []
+        if len(parts) < 2:
+            return []
+        start = "In the images' own units, one training in ten fails from a mean this many stds off"
+        return [f"{start} theirs: {', '.join(parts)}."]
 
     def _sentence(self, study: ComparedStudy) -> str:
         first = self.studies[0].name
@@ -134,4 +157,20 @@ def _page(comparison: Comparison) -> str:
         for d in study.differences
     ]
     title = " and ".join(dict.fromkeys(study.title for study in comparison.studies))
-    return render("comparison.html", title=title, data={"compared": cells}, comparison=comparison)
+    return render(
+        "comparison.html",
+        title=title,
+        data={"compared": cells},
+        comparison=comparison,
+        boundaries=_boundaries(comparison),
+    )
+
+
+def _boundaries(comparison: Comparison) -> str | None:
+    """The figure as base64, where there are failures to show and few enough studies to tell."""
+    studies = {s.name: failure_boundary(s.summary.findings) for s in comparison.studies}
+    if len(studies) > len(STYLES) or not any(study.failed.any() for study in studies.values()):
+        return None
+    drawn = io.BytesIO()
+    draw_failure_boundaries(studies).savefig(drawn, dpi=DOTS_PER_INCH)
+    return base64.b64encode(drawn.getvalue()).decode("ascii")
