@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 def accuracy_grid(specification: ScanSpec, trials: Iterable[FinishedTrial]) -> xr.DataArray:
     """Test accuracies by mean, std and seed.
 
-    The axes carry their names, so that no later step can swap them, as the notebook's map and
-    centre of mass do.
+    The axes carry their names, so that no later step can swap them, as the notebook's map does.
 
     Args:
         specification: The scan.
