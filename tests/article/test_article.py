@@ -61,7 +61,7 @@ def test_lenet_by_its_own_protocol_and_the_grid_on_digits(tmp_path):
     setting = Setting(
         source="digits", seeds=2, epochs=1, train_images=60, grid=2, workers=1, out=tmp_path
     )
-    for name, rows in (("lenet-training", 1), ("lenet-points", 3), ("lenet-grid", 10)):
+    for name, rows in (("lenet-training", 1), ("lenet-points", 4), ("lenet-grid", 10)):
         (outcome,) = run_article(name, setting)
         assert len(outcome.rows) == rows
         assert {row.verdict for row in outcome.rows} == {"shrunk"}

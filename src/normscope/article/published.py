@@ -73,8 +73,8 @@ EXPERIMENTS = {
             "LeNet's test accuracy epoch by epoch at MNIST's own statistics",
             "mnist",
             {f"epoch {k}": v for k, v in enumerate(FIRST_EPOCHS, start=1)},
-            "One seed. The images are not shuffled off CUDA, the schedule looks at the test images, "
-            "and no validation split is held back. The accuracy after the last epoch is told.",
+            "One seed. The images are not shuffled off CUDA, the schedule looks at the test "
+            "images, and no validation split is held back. The accuracy is the last epoch's.",
         ),
         Published(
             "lenet-points",
