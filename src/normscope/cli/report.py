@@ -137,7 +137,7 @@ def _table(summary: Summary) -> Table:
     rows = []
     for name, cell in _rows(summary).items():
         accuracy = "" if cell.accuracy is None else f"{cell.accuracy:.4f}"
-        se = "" if cell.accuracy is None or cell.se is None else f"{cell.se:.2g}"
+        se = f"{cell.se:.2g}" if accuracy and cell.se else ""
         lost = "" if cell.loss_bound is None else f"{cell.loss_bound:.2g}"
         if accuracy and cell.normalization == summary.findings.reference:
             lost = "reference"
@@ -172,7 +172,8 @@ def _rows(summary: Summary) -> dict[str, CellFinding]:
     rows: dict[str, CellFinding] = {}
     if alive:
         rows["best cell"] = max(alive, key=lambda cell: cell.accuracy or 0.0)
-        rows["worst learned"] = min(alive, key=lambda cell: cell.accuracy or 0.0)
+        worst = "worst cell" if found.exact else "worst learned"
+        rows[worst] = min(alive, key=lambda cell: cell.accuracy or 0.0)
     failing = [cell for cell in grid if cell.failures]
     if failing:
         rows["most failures"] = max(failing, key=lambda cell: cell.failures / cell.trainings)
