@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,10 @@ from normscope.trials.recipe import LENET
 from normscope.trials.result import FinishedTrial, TrialResult, pack_bits
 from normscope.trials.spec import TrialSpec
 from tests.postgresql import running_server, server_programs
+
+
+# A shell ignores SIGINT for what it runs in the background, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
