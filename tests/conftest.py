@@ -23,7 +23,6 @@ from normscope.trials.result import FinishedTrial, TrialResult, pack_bits
 from normscope.trials.spec import TrialSpec
 from tests.postgresql import running_server, server_programs
 
-
 # A shell ignores SIGINT for what it runs in the background, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
