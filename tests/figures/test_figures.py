@@ -50,7 +50,7 @@ def test_the_map_has_mean_to_the_right_and_std_upwards(made_study):
     numbers = mapped(made_study("-1,0,2", "0.1,0.2,0.5,2", NOT_SQUARE, data="0.3/0.4"))
     assert numbers.accuracy.sel(mean=2, std=0.2) == pytest.approx(9 / 20)
     assert (numbers.best, numbers.data) == ((2.0, 2.0), ((0.3, 0.4),))
-    assert (numbers.failed, numbers.title) == (None, "lenet on digits, 1 training a cell")
+    assert (numbers.failed, numbers.title) == (None, "lenet on digits, 1 run a cell")
     figure = draw_accuracy_map(numbers)
     (axes,) = panels(figure)
     assert (axes.get_ylabel(), axes.get_yscale()) == ("std", "log")
@@ -71,7 +71,7 @@ def test_the_map_has_mean_to_the_right_and_std_upwards(made_study):
 def test_the_map_of_one_cell_and_of_colour_images(made_study):
     numbers = mapped(made_study("0", "1", [[[0.5, 0.7]]], data="0.1,0.2,0.3/1,1,1"))
     assert numbers.data == ((0.1, 1.0), (0.2, 1.0), (0.3, 1.0))
-    assert numbers.title == "lenet on digits, 2 trainings a cell"
+    assert numbers.title == "lenet on digits, 2 runs a cell"
     assert drawn(draw_accuracy_map(numbers)).startswith(b"\x89PNG")
 
 
@@ -99,12 +99,12 @@ def test_survival_has_its_own_panel_and_accuracy_is_of_those_that_learned(made_s
     assert numbers.best == (1.0, 2.0)
     figure = draw_accuracy_map(numbers)
     failed, accuracy = panels(figure)
-    assert failed.get_title() == "Share of trainings that failed"
+    assert failed.get_title() == "Share of runs that failed"
     assert written(failed) == {(0, 1): "4/4", (0, 2): "2/3", (1, 1): "0/2", (1, 2): "0/2"}
     assert accuracy.get_title() == "Test accuracy of those that learned"
     assert written(accuracy) == {(0, 2): "0.800", (1, 1): "0.800", (1, 2): "0.900"}
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["the images' own", "no survivor", "best cell"]
+    assert legend == ["the data's statistics", "no survivor", "highest accuracy"]
     assert drawn(figure).startswith(b"\x89PNG")
 
 
@@ -112,7 +112,7 @@ def test_survival_has_its_own_panel_and_accuracy_is_of_those_that_learned(made_s
     ("outcome", "titles"),
     [
         ("learned", ["Test accuracy"]),
-        ("died", ["Share of trainings that failed"]),
+        ("died", ["Share of runs that failed"]),
         (None, ["Test accuracy"]),
     ],
 )

@@ -43,7 +43,7 @@ def test_nothing_matters(made_study):
     study = study_of(made_study, even(), seeds=20)
     assert answer_of(study, margin=0.01) == (
         "no",
-        "No: no choice tried fails or loses more than 0.01; keep your own.",
+        "No: no choice tried fails or loses more than 0.01; keep what you use.",
     )
 
 
@@ -52,11 +52,12 @@ def test_trainings_fail_far_off(made_study):
     study = study_of(made_study, np.where(failed.all(axis=2), 0.1, even()), failed=failed)
     assert answer_of(study, margin=0.01) == (
         "edges",
-        "Only at the edges: far from the data's statistics trainings fail; "
-        "means 0.1 to 0.3 with stds 0.3 to 0.8 will do.",
+        "Only at the edges: far from the data's statistics runs fail; "
+        "means 0.1 to 0.3 with stds 0.3 to 0.8 lose at most 0.0027.",
     )
     assert summarize(study).reasons[0] == (
-        "Failures: 18 of 144 trainings, all with a mean 6.4 or more stds from the data's; "
+        "Failures (stuck at chance, or diverged): 18 of 144 runs, all with a mean 6.4 or more "
+        "stds from the data's; "
         "none of 108 nearer (at most 2.7 %, 95 % sure)."
     )
 
@@ -65,8 +66,8 @@ def test_accuracy_falls_far_off(made_study):
     verdict, answer = answer_of(study_of(made_study, even(0.9)), margin=0.01)
     assert verdict == "edges"
     assert answer == (
-        "Only at the edges: far from the data's statistics at least 0.054 is lost; "
-        "means 0.1 to 0.3 with stds 0.3 to 0.8 will do."
+        "Only at the edges: far from the data's statistics losses exceed 0.054; "
+        "means 0.1 to 0.3 with stds 0.3 to 0.8 lose at most 0.0027."
     )
 
 
@@ -75,7 +76,7 @@ def test_trainings_fail_near_the_data(made_study):
     verdict, answer = answer_of(study_of(made_study, even(), failed=failed))
     assert verdict == "yes"
     assert answer == (
-        "Yes: even near the data's statistics trainings fail, 18 of 36 at the worst; "
+        "Yes: even near the data's statistics runs fail, 18 of 36 at the worst; "
         "use the data's statistics (0 of 12 fail)."
     )
 
@@ -105,12 +106,12 @@ def test_a_usual_choice_loses_and_another_wins(made_study):
         ),
         (
             {"outcome": None},
-            "Not settled: this study does not record which trainings failed; "
+            "Not settled: this study does not record which runs failed; "
             "run it again in a new folder.",
         ),
         (
             {"outcome": "still learning"},
-            "Not settled: trainings had not finished learning; train longer, with more --epochs.",
+            "Not settled: runs had not finished learning; train longer, with more --epochs.",
         ),
         (
             {"seeds": 4},
@@ -118,7 +119,7 @@ def test_a_usual_choice_loses_and_another_wins(made_study):
         ),
         (
             {"failed": failing(slice(None), share=1.0)},
-            "Not settled: every training failed, so the fault lies elsewhere; "
+            "Not settled: every run failed, so the fault lies elsewhere; "
             "check labels, or train longer.",
         ),
     ],
@@ -150,7 +151,7 @@ def test_a_study_of_survival_alone(made_study):
     object.__setattr__(full.specification, "seeds", 0)
     summary = summarize(full)
     assert summary.answer == (
-        "Not settled: far from the data's statistics trainings fail; "
+        "Not settled: far from the data's statistics runs fail; "
         "final accuracy was not measured; add --seeds 5."
     )
     assert summary.best is None

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from normscope.errors import NormscopeError
-from normscope.findings.comparison import compared, holm, means
+from normscope.findings.comparison import holm, means
 from normscope.findings.image_noise import deviations, independent_images, shared_images
 from normscope.findings.losses import losses, resolution, seeds_to_resolve
 from normscope.findings.moderation import row_noise
@@ -131,8 +131,8 @@ def test_holm_by_hand():
 
 def test_verdicts_and_losses_of_clear_cells():
     rows = rows_of(quiet([0.95, 0.9505, 0.94, 0.96]))
-    assert compared(rows, 0, MARGIN) == ["equivalent", "equivalent", "worse", "better"]
     found = losses(rows, 0)
+    assert found.verdicts(MARGIN) == ["equivalent", "equivalent", "worse", "better"]
     assert found.bound[0] == 0
     assert found.bound[2] == pytest.approx(0.01, abs=0.0005)
     assert 0.0095 < found.least[2] < 0.01 < found.bound[2]
@@ -140,9 +140,10 @@ def test_verdicts_and_losses_of_clear_cells():
     assert found.gain[3] == pytest.approx(0.01, abs=0.0005)
 
 
-def test_two_seeds_claim_nothing():
-    rows = rows_of(quiet([0.95, 0.9505, 0.94], seeds=2))
-    assert compared(rows, 0, MARGIN)[1:] == ["open", "open"]
+def test_a_cell_is_as_good_exactly_where_its_bounds_say_so():
+    found = losses(rows_of(quiet([0.95, 0.9505, 0.945, 0.955])), 0)
+    for margin in (found.bound[2] - 1e-9, found.bound[2] + 1e-9):
+        assert (found.verdicts(margin)[2] == "equivalent") == (found.bound[2] <= margin)
 
 
 def test_a_study_excludes_what_it_can_resolve_in_four_of_five():
@@ -167,7 +168,7 @@ def test_few_test_images_keep_claims_back():
     difference = rows.differences(0)
     # 50 of 500 images differ in sign: the variance of one difference is 50/500.
     assert difference.images_se[1] == pytest.approx(np.sqrt(0.1 / 500 + 1 / 500**2), rel=0.005)
-    assert compared(rows, 0, MARGIN)[1] == "open"
+    assert losses(rows, 0).verdicts(MARGIN)[1] == "open"
 
 
 def states_of(bound, failing=()):

@@ -39,7 +39,9 @@ def test_hover_shows_the_cell_its_seeds_and_interval(open_page, reported):
     detail = page.locator("#detail").inner_text()
     assert re.search(r"accuracy\s+0\.\d{4} ± 0\.\d{4}", detail)
     assert re.search(r"by seed\s+(0\.\d{4}(, )?){4}", detail)
-    assert re.search(r"against reference\s+.?0\.\d{4} \(.?0\.\d{4} to .?0\.\d{4}\)", detail)
+    assert re.search(
+        r"difference from the reference\s+.?0\.\d{4} \(.?0\.\d{4} to .?0\.\d{4}\)", detail
+    )
     before = page.locator("#picked").inner_text()
     cells.nth(7).click()
     assert page.locator("#picked").inner_text() != before
@@ -54,7 +56,7 @@ def test_the_keyboard_reaches_every_cell(open_page, reported):
     assert page.evaluate("document.activeElement.dataset.cell") == "6"
     assert page.locator("#detail").inner_text() != first
     page.keyboard.press("Enter")
-    assert len(page.locator("#picked").inner_text().split(" · ")) == 3
+    assert len(page.locator("#picked .picked").all_inner_texts()) == 3
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.dataset.cell") == "5"
@@ -182,8 +184,8 @@ def test_where_trainings_fail_is_laid_over_each_other(open_page, tmp_path, capsy
     assert run(["report", *map(str, folders), "--out", str(out), "--json", "-"]) == 0
     # The nearest means that die: 3 and -1, of images with mean 0.3055 and std 0.3761.
     expected = (
-        "In the images' own units, one training in ten fails from a mean this many stds off "
-        f"theirs: 6.1 in {folders[0]}, 3.5 in {folders[1]}."
+        "In the data's own stds, one run in ten fails from a mean this far off: "
+        f"6.1 in {folders[0]}, 3.5 in {folders[1]}."
     )
     assert json.loads(capsys.readouterr().out)["sentences"][-1] == expected
     page = open_page(out)

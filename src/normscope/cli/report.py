@@ -22,6 +22,8 @@ EXAMPLE = "Example: normscope report runs/digits-lenet"
 
 COMPARISON = Path("comparison.html")
 
+HIGHEST, OWN = "highest accuracy", "the data's own"
+
 Margin = Annotated[
     float | None,
     typer.Option(
@@ -112,15 +114,15 @@ def _show_comparison(
     from normscope.reports.comparing import compare
 
     comparison = compare(folders, out, margin, _reference(reference))
-    headings = ("study", "says", "best cell", "accuracy", "at data", "at none")
+    headings = ("study", "answer", "highest at", "accuracy", "at data", "at none")
     table = Table(*headings, box=box.SIMPLE_HEAD)
     for study in comparison.studies:
         summary = study.summary
         rows = _rows(summary)
-        best = rows.get("best cell")
+        best = rows.get(HIGHEST)
         accuracies = [
             "" if row is None or row.accuracy is None else f"{row.accuracy:.4f}"
-            for row in (best, rows.get("your statistics"), rows.get("no normalization"))
+            for row in (best, rows.get(OWN), rows.get("no normalization"))
         ]
         name = "" if best is None else f"{best.normalization:.4g}"
         word = summary.answer.partition(":")[0]
@@ -158,7 +160,7 @@ def _trainings(summary: Summary) -> str:
     """How many trainings there are, of how many."""
     text = f"{summary.trials:,} of {summary.planned:,} trials"
     if summary.survival_planned:
-        text += f", {summary.survival_trials:,} of {summary.survival_planned:,} of survival"
+        text += f", {summary.survival_trials:,} of {summary.survival_planned:,} for failures alone"
     return text
 
 
@@ -171,14 +173,13 @@ def _rows(summary: Summary) -> dict[str, CellFinding]:
     alive = [cell for cell in grid if cell.accuracy is not None]
     rows: dict[str, CellFinding] = {}
     if alive:
-        rows["best cell"] = max(alive, key=lambda cell: cell.accuracy or 0.0)
-        worst = "worst cell" if found.exact else "worst learned"
-        rows[worst] = min(alive, key=lambda cell: cell.accuracy or 0.0)
+        rows[HIGHEST] = max(alive, key=lambda cell: cell.accuracy or 0.0)
+        rows["lowest accuracy"] = min(alive, key=lambda cell: cell.accuracy or 0.0)
     failing = [cell for cell in grid if cell.failures]
     if failing:
         rows["most failures"] = max(failing, key=lambda cell: cell.failures / cell.trainings)
-    names = {found.data: "your statistics", NONE: "no normalization"}
-    names |= {found.reference: "what is compared with"} if found.reference not in names else {}
+    names = {found.data: OWN, NONE: "no normalization"}
+    names |= {found.reference: "reference"} if found.reference not in names else {}
     for normalization, name in names.items():
         for cell in found.cells:
             if cell.normalization == normalization:

@@ -127,7 +127,7 @@ def _what(study: Study, grid: xr.DataArray, trainings: xr.DataArray) -> str:
     if not study.specification.recipe.trains:
         return "frozen, not trained"
     seeds = int(trainings.max()) or grid.sizes["seed"]
-    return f"{seeds} training{'s' if seeds != 1 else ''} a cell"
+    return f"{seeds} run{'s' if seeds != 1 else ''} a cell"
 
 
 def _two_axes(values: xr.DataArray) -> xr.DataArray:
@@ -164,7 +164,7 @@ def draw_accuracy_map(numbers: AccuracyMap) -> Figure:
         failed, of = (a.transpose(y, x) for a in (numbers.failures, numbers.trainings))
         panels.append(
             Panel(
-                title="Share of trainings that failed",
+                title="Share of runs that failed",
                 values=numbers.failed.transpose(y, x),
                 texts=[
                     [f"{int(f)}/{int(n)}" for f, n in zip(*row, strict=True)]
@@ -172,7 +172,7 @@ def draw_accuracy_map(numbers: AccuracyMap) -> Figure:
                 ],
                 limits=(0.0, 1.0),
                 colours="OrRd",
-                empty="no training yet",
+                empty="no run yet",
             )
         )
     if learned or not panels:
@@ -188,7 +188,7 @@ def draw_accuracy_map(numbers: AccuracyMap) -> Figure:
             )
         )
     marks: list[tuple[Any, str, str, str]] = [
-        (numbers.data, "o", "tab:cyan", "the images' own"),
+        (numbers.data, "o", "tab:cyan", "the data's statistics"),
         (numbers.expected, "D", "tab:orange", "what the weights expect"),
     ]
     return draw_panels(numbers.title, panels, marks, numbers.best, _own_units(numbers, x, y))

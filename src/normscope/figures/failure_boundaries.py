@@ -87,9 +87,9 @@ def draw_failure_boundaries(studies: Mapping[str, FailureBoundary]) -> Figure:
     axes.axvline(0, color="0.6", lw=0.8)
     axes.axhline(1, color="0.6", lw=0.8)
     axes.set(
-        xlabel="(images' mean \N{MINUS SIGN} mean) / their std",
+        xlabel="(data's mean \N{MINUS SIGN} mean) / data's std",
         ylabel="images' std / std",
-        title="Marks: some training fails. Lines: half of them do.",
+        title="Marks: a run failed. Lines: half of them do.",
     )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())

@@ -89,7 +89,7 @@ def draw_panels(
             if np.isnan(panel.values).any():
                 handles[panel.empty] = Patch(fc="0.85", ec="0.5", hatch="////")
         if best is not None:
-            handles["best cell"] = Patch(fc="none", ec="tab:red", lw=2.5)
+            handles["highest accuracy"] = Patch(fc="none", ec="tab:red", lw=2.5)
         figure.legend(
             list(handles.values()), list(handles), loc="outside lower center", ncols=3,
             frameon=False, fontsize=10,
@@ -135,7 +135,7 @@ def _draw(axes: Axes, panel: Panel, best: tuple[float, float] | None) -> None:
                 ec="tab:red",
                 lw=2.5,
                 zorder=3,
-                label="best cell",
+                label="highest accuracy",
             )
         )
     axes.set(xlabel=x, ylabel=y)
@@ -160,7 +160,7 @@ def _second_axes(axes: Axes, a: float, b: float, c: float) -> None:
         return c / np.maximum(std, 1e-9)
 
     top = axes.secondary_xaxis("top", functions=(offset, mean))
-    top.set_xlabel("(images' mean \N{MINUS SIGN} mean) / their std", fontsize=10)
+    top.set_xlabel("(data's mean \N{MINUS SIGN} mean) / data's std", fontsize=10)
     top.xaxis.set_major_locator(MaxNLocator(5))
     # The factor's own inverse is the same: std is c / factor.
     right = axes.secondary_yaxis("right", functions=(factor, factor))

@@ -34,31 +34,32 @@ def answer(found: Findings, table: TrialTable) -> str:
     if found.verdict == "yes":
         return f"Yes: {_yes(found)}."
     if found.verdict == "edges":
-        where = "trainings fail" if found.edges.fails else f"at least {_lost(found)} is lost"
-        return f"Only at the edges: far from {OWN} {where}; {allowed(found)} will do."
+        where = "runs fail" if found.edges.fails else f"losses exceed {_lost(found)}"
+        return f"Only at the edges: far from {OWN} {where}; {allowed(found)}."
     if found.verdict == "no":
         nothing = "" if found.exact else "fails or "
-        return f"No: no choice tried {nothing}loses more than {found.margin:.2g}; keep your own."
+        most = f"{found.margin:.2g}"
+        return f"No: no choice tried {nothing}loses more than {most}; keep what you use."
     return f"Not settled: {_unsettled(found, table)}."
 
 
 def allowed(found: Findings) -> str:
-    """What may be used instead of the reference, in a few words.
+    """What may be used instead of the reference, and what it may cost.
 
     Args:
         found: What the study proves.
 
     Returns:
-        The largest proved rectangle, or the reference alone.
+        The largest proved rectangle with its bound, or the advice to stay at the reference.
     """
     together = found.tolerance and found.tolerance.together
     if not together or not _is_wide(together):
-        return reference_name(found)
+        return f"keep {reference_name(found)}"
     parts = [
         f"{name}s {low:.3g} to {high:.3g}" if low != high else f"{name} {low:.3g}"
         for name, (low, high) in (("mean", together.mean), ("std", together.std))
     ]
-    return " with ".join(parts)
+    return f"{' with '.join(parts)} lose at most {gap(max(together.bound, 0.0))}"
 
 
 def reference_name(found: Findings) -> str:
@@ -81,7 +82,7 @@ def _yes(found: Findings) -> str:
     core, edges = found.usual, found.edges
     if core.fails and core.failures is not None:
         failed, tried = core.failures.worst
-        return f"even near {OWN} trainings fail, {failed} of {tried} at the worst; {_safest(found)}"
+        return f"even near {OWN} runs fail, {failed} of {tried} at the worst; {_safest(found)}"
     best = core.best if core.best is not None else edges.best
     if best is not None:
         cell = found.cells[best]
@@ -126,10 +127,10 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
     if table.cells < 2:
         return "one cell has nothing to be compared with; give several values of --mean and --std"
     if table.all_failed:
-        return "every training failed, so the fault lies elsewhere; check labels, or train longer"
-    failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} trainings fail; ", "them")
+        return "every run failed, so the fault lies elsewhere; check labels, or train longer"
+    failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} runs fail; ", "them")
     if not table.seeds:
-        start = failing or "trainings start well; "
+        start = failing or "all runs start well; "
         return f"{start}final accuracy was not measured; add --seeds {ENOUGH_SEEDS}"
     if not table.exact and table.seeds < FEWEST_SEEDS:
         few = "one seed" if table.seeds == 1 else "two seeds"
@@ -139,12 +140,10 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
             return f"{goes}, but {few} cannot tell cells apart; {more}"
         return f"{failing}{few} cannot tell luck from the normalization; {more}"
     if not table.knows_outcomes:
-        return "this study does not record which trainings failed; run it again in a new folder"
+        return "this study does not record which runs failed; run it again in a new folder"
     if not core.settled:
         where = f"near {here}, " if failing else ""
-        return (
-            f"{failing}{where}trainings had not finished learning; train longer, with more --epochs"
-        )
+        return f"{failing}{where}runs had not finished learning; train longer, with more --epochs"
     if core.failures is not None and core.failures.bound > TOLERATED:
         share = 100 * core.failures.bound
         more = f"add --survival {survival_needed(found)}"
@@ -154,7 +153,7 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
         seeds = found.seeds_to_settle
         more = "about {seeds} seeds would tell" if seeds else "more test images would tell"
         return f"{failing}near {here} {loss} cannot be excluded; {more.format(seeds=seeds)}"
-    return f"the edges are open, but near {OWN} nothing is lost; {allowed(found)} will do"
+    return f"far from {OWN} nothing is sure; {allowed(found)}"
 
 
 def survival_needed(found: Findings) -> int:

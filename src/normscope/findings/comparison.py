@@ -181,34 +181,6 @@ def means(
     )
 
 
-def compared(rows: Means, reference: int, margin: float) -> list[Verdict]:
-    """What is known of every row against a reference.
-
-    Equivalence is two one-sided tests (Schuirmann, 1987, doi:10.1007/BF01068419), difference is a
-    two-sided one, each family corrected for the number of rows (Holm, Scand. J. Stat. 6, 1979).
-
-    Args:
-        rows: The means.
-        reference: The row of the reference.
-        margin: The largest difference that does not matter.
-
-    Returns:
-        ``"equivalent"``, else ``"better"`` or ``"worse"``, else ``"open"``, by row.
-    """
-    found = rows.differences(reference)
-    others = np.arange(len(rows.mean)) != reference
-    equal = np.maximum(found.p_below(margin), found.p_above(-margin))
-    apart = np.minimum(1, 2 * np.minimum(found.p_below(0), found.p_above(0)))
-    is_equal = np.ones(len(others), bool)
-    is_equal[others] = holm(equal[others]) & rows.enough
-    is_apart = np.zeros(len(others), bool)
-    is_apart[others] = holm(apart[others]) & rows.enough
-    return [
-        verdict(bool(e), bool(a), float(v))
-        for e, a, v in zip(is_equal, is_apart, found.value, strict=True)
-    ]
-
-
 def holm(p: np.ndarray, rate: float = ERROR_RATE) -> np.ndarray:
     """Which hypotheses are rejected, with the chance of any false rejection held.
 

@@ -10,7 +10,7 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.findings.answer import answer
 from normscope.findings.by_axis import Leading, leading, slices
-from normscope.findings.comparison import Means, compared, means
+from normscope.findings.comparison import Means, means
 from normscope.findings.data_units import DataUnits, data_units
 from normscope.findings.failure_map import failure_map
 from normscope.findings.fates import TOLERATED, Interval, binomial_interval
@@ -315,7 +315,8 @@ def _cells(
     if rows is not None:
         found = rows.differences(reference)
         difference, (low, high), se = found.value, found.interval(), rows.standard_error
-        verdicts = compared(rows, reference, margin)
+    if rows is not None and lost is not None and rows.enough:
+        verdicts = lost.verdicts(margin)
     smooth = _smooth(table, units)
     return tuple(
         CellFinding(

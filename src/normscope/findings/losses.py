@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from normscope.findings.comparison import verdict
 from normscope.findings.paired import ERROR_RATE
 from normscope.findings.seeds_needed import MOST_SEEDS, POWER
 
 if TYPE_CHECKING:
     from normscope.findings.comparison import Means
+    from normscope.findings.paired import Verdict
 
 DRAWS = 400
 
@@ -27,11 +29,29 @@ class Losses:
         least: What a row surely loses, likewise with ``gain`` together; negative where no loss is
             sure.
         gain: What a row surely has more.
+        most: The largest gain that cannot be excluded, like ``bound``.
     """
 
     bound: np.ndarray
     least: np.ndarray
     gain: np.ndarray
+    most: np.ndarray
+
+    def verdicts(self, margin: float) -> list[Verdict]:
+        """What the bounds say of every row.
+
+        Args:
+            margin: The largest difference that does not matter.
+
+        Returns:
+            ``"equivalent"`` where both a larger loss and a larger gain can be excluded, else
+            ``"better"`` or ``"worse"`` where the difference is surely not 0, else ``"open"``.
+        """
+        within = (self.bound <= margin) & (self.most <= margin)
+        return [
+            verdict(bool(equal), bool(least > 0 or gain > 0), float(gain))
+            for equal, least, gain in zip(within, self.least, self.gain, strict=True)
+        ]
 
 
 def losses(rows: Means, reference: int) -> Losses:
@@ -51,9 +71,10 @@ def losses(rows: Means, reference: int) -> Losses:
     one, both = (_quantile(rows, found.freedom, sides) for sides in (1, 2))
     bound = np.maximum(0.0, -found.value + found.se * one)
     least, gain = -found.value - found.se * both, found.value - found.se * both
-    for ends in (bound, least, gain):
+    most = np.maximum(0.0, found.value + found.se * one)
+    for ends in (bound, least, gain, most):
         ends[reference] = 0.0
-    return Losses(bound, least, gain)
+    return Losses(bound, least, gain, most)
 
 
 def resolution(

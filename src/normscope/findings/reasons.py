@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from normscope.findings.trial_table import TrialTable
     from normscope.normalization import Normalization
 
+FAILURES = "Failures (stuck at chance, or diverged)"
+
 SHARES = {
     "std": "std",
     "mean": "mean",
@@ -62,18 +64,28 @@ def _failures(found: Findings, table: TrialTable) -> str:
         return "Failures: not recorded; this study is older than that."
     total, failed = int(table.trainings.sum()), int(table.failures.sum())
     if not failed:
-        return f"Failures: none of {total:,} trainings{_at_most(table.trainings.sum(), 0)}."
+        return f"{FAILURES}: none of {total:,} runs{_at_most(table.trainings.sum(), 0)}."
     rows = np.array([cell.failures > 0 for cell in found.cells])
     distance = np.abs([cell.units.distance for cell in found.cells])
     nearest = float(distance[rows].min())
     safe = distance < nearest
     kept = int(table.trainings[safe].sum())
     if not kept:
-        return f"Failures: {failed:,} of {total:,} trainings, wherever the mean lies."
+        return f"{FAILURES}: {failed:,} of {total:,} runs, wherever the mean lies."
     return (
-        f"Failures: {failed:,} of {total:,} trainings, all with a mean {nearest:.2g} or more stds "
-        f"from the data's; none of {kept:,} nearer{_at_most(kept, 0)}."
+        f"{FAILURES}: {failed:,} of {total:,} runs, all with a mean {nearest:.2g} or more stds "
+        f"from the data's{_only_stds(found, rows, ~safe)}; "
+        f"none of {kept:,} nearer{_at_most(kept, 0)}."
     )
+
+
+def _only_stds(found: Findings, failing: np.ndarray, far: np.ndarray) -> str:
+    """To which stds failures are confined, of those that were tried as far off."""
+    stds = np.array([np.mean(cell.normalization.std) for cell in found.cells])
+    low, high = stds[failing].min(), stds[failing].max()
+    if high < stds[far].max():
+        return f" and std {high:.3g} or less"
+    return f" and std {low:.3g} or more" if low > stds[far].min() else ""
 
 
 def _at_most(trainings: int, failures: int) -> str:
@@ -134,9 +146,7 @@ def _speed(found: Findings, speeds: Mapping[Normalization, Speed], reached: floa
     if reached is None or own is None or own.steps is None:
         return ""
     others = {n: s for n, s in speeds.items() if s.steps is not None and n != found.reference}
-    text = (
-        f"Speed: with {reference_name(found)} a training reaches {level(reached)} in {_steps(own)}"
-    )
+    text = f"Speed: with {reference_name(found)} a run reaches {level(reached)} in {_steps(own)}"
     if not others:
         return f"{text}."
     slowest = max(others, key=lambda n: others[n].steps or 0.0)
@@ -155,11 +165,11 @@ def _own(found: Findings) -> str:
     own, none = (_find(found, n) for n in (found.data, NONE))
     parts = []
     if own is not None and own.accuracy is not None:
-        parts.append(f"your own statistics ({found.data:.3g}) {level(own.accuracy)}")
+        parts.append(f"the data's statistics ({found.data:.3g}) give {level(own.accuracy)}")
     if none is not None and none.accuracy is not None:
-        text = f"no normalization {level(none.accuracy)}"
+        text = f"no normalization (0/1) {'' if parts else 'gives '}{level(none.accuracy)}"
         if none.low is not None and none.high is not None and none.normalization != found.reference:
-            text += f" (difference from {reference_name(found)} {span((none.low, none.high))})"
+            text += f", a difference of {span((none.low, none.high))}"
         parts.append(text)
     if not parts:
         return ""
@@ -174,20 +184,25 @@ def _find(found: Findings, normalization: Normalization) -> CellFinding | None:
 def _next(found: Findings, table: TrialTable) -> str:
     if found.resolution is None:
         return ""
-    within = f"This study can exclude losses above {gap(found.resolution)}"
-    if found.margin <= MARGIN:
-        return f"{within}; {found.margin:.2g} is taken not to matter."
+    if found.margin != found.resolution:
+        return (
+            f"This study can exclude losses above {gap(found.resolution)}; "
+            f"{found.margin:.2g} is taken not to matter."
+        )
+    text = (
+        f"Losses below {gap(found.resolution)} cannot be told from luck here, "
+        "so only larger ones count"
+    )
+    # Runs that have not settled need epochs first, as the answer says.
+    if not found.usual.settled:
+        return f"{text}."
     options = []
     seeds = found.seeds_to_settle
-    # Trainings that have not settled need epochs first, as the answer says.
-    if not found.usual.settled:
-        return f"{within}, which is its margin."
     if seeds and seeds > found.seeds:
         options.append(f"--seeds {seeds}")
     failures = found.usual.failures
     if failures is not None and not failures.fails and failures.bound > TOLERATED:
         options.append(f"--survival {survival_needed(found)}")
-    text = f"{within}, which is its margin"
     if seeds is None:
         text += f"; {MARGIN:g} would take more test images than these {table.test_images:,}"
     if options:

@@ -74,8 +74,8 @@ class Comparison:
             parts += [f"{min(far):.2g} in {study.name}"] if far else []
         if len(parts) < 2:
             return []
-        start = "In the images' own units, one training in ten fails from a mean this many stds off"
-        return [f"{start} theirs: {', '.join(parts)}."]
+        start = "In the data's own stds, one run in ten fails from a mean this far off"
+        return [f"{start}: {', '.join(parts)}."]
 
     def _sentence(self, study: ComparedStudy) -> str:
         first = self.studies[0].name

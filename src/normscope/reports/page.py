@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from normscope.reports.commands import scan_command
 from normscope.reports.page_data import facts, page_data
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.findings.summary import Summary
@@ -26,7 +27,7 @@ NAMES = {
 
 ENDS = {
     "grid": "the grid ends",
-    "failures": "with the next value trainings fail",
+    "failures": "with the next value runs fail",
     "loss": "the next value is sure to lose",
     "open": "not enough is known of the next value",
 }
@@ -50,11 +51,27 @@ def scan_page(study: Study, summary: Summary) -> str:
         summary=summary,
         found=summary.findings,
         axes=study.specification.axes,
+        scope=_scope(study, summary),
         share_names=NAMES,
         ends=ENDS,
         facts=facts(study),
         specification=study.specification.to_toml(),
         command=scan_command(study.specification),
+    )
+
+
+def _scope(study: Study, summary: Summary) -> str:
+    """What the answer is about: another recipe or model may have another one."""
+    specification, trials = study.specification, study.every_trial()
+    recipe, found = specification.recipe, summary.findings
+    images = f"{counted(trials[0].result.test_images, 'test image')}"
+    if not recipe.trains:
+        return f"Frozen weights, {images}. A network trained anew may answer otherwise."
+    runs = [counted(found.seeds, "seed")] if found.seeds else []
+    runs += [f"{specification.survival} more for failures"] if specification.survival else []
+    return (
+        f"Recipe {recipe.name}, {counted(recipe.epochs, 'epoch')}, {' and '.join(runs)} a cell, "
+        f"{images}, pixels from 0 to 1. Another model or recipe may answer otherwise."
     )
 
 

@@ -10,7 +10,9 @@ from contourpy import contour_generator
 from matplotlib.colors import to_hex
 
 from normscope.figures.accuracy_map import accuracy_map
+from normscope.findings.answer import reference_name
 from normscope.findings.smooth_map import smooth_map
+from normscope.normalization import NONE
 
 if TYPE_CHECKING:
     from normscope.findings.findings import Findings
@@ -52,8 +54,11 @@ def page_data(study: Study, summary: Summary) -> dict[str, Any]:
         "best": None if drawn.best is None else list(drawn.best),
         "limits": list(drawn.limits),
         "reference": _place(specification, found.reference),
+        "reference_name": reference_name(found),
+        "none": None if found.reference == NONE else _place(specification, NONE),
         "smooth": _smooth(specification, found),
         "curves": _curves(trials),
+        "curves_on": specification.recipe.selection,
         "epochs": specification.recipe.epochs,
         "colours": colours(),
     }

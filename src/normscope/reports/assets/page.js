@@ -23,6 +23,7 @@
   };
   const short = (x) => String(Number(x.toPrecision(3)));
   const fixed = (x) => (x === null || x === undefined ? "unknown" : x.toFixed(4));
+  const percent = (share) => String(Number((100 * share).toPrecision(2)));
   const signed = (x) => x === null || x === undefined ? "unknown" : (Math.abs(x) < 5e-5 ? "" : x < 0 ? "−" : "+") + Math.abs(x).toFixed(4);
   const known = data.cells && data.cells.length > 0 && data.cells[0].verdict !== undefined;
 
@@ -56,7 +57,9 @@
   /* Okabe and Ito's colours, which colour-blind readers tell apart. */
   const verdicts = { better: "#0072b2", equivalent: "#009e73", open: "#b5bcc4", worse: "#d55e00" };
   const words = { better: "better", equivalent: "as good", open: "not settled", worse: "worse" };
-  const verdict = (cell) => (cell.accuracy === null ? "none learned" : words[cell.verdict] || "");
+  /* As many failures as the answer does not tolerate. */
+  const fails = (cell) => cell.failed_low > 0.05;
+  const verdict = (cell) => (cell.accuracy === null ? "none learned" : fails(cell) ? "fails" : words[cell.verdict] || "");
   /* ColorBrewer's OrRd, as in the figure. */
   const reds = ["fff7ec", "fee8c8", "fdd49e", "fdbb84", "fc8d59", "ef6548", "d7301f", "b30000", "7f0000"];
   const channels = (hex) => [0, 2, 4].map((k) => parseInt(hex.slice(k, k + 2), 16));
@@ -99,13 +102,13 @@
     }
     return value === values[0] ? 0 : null;
   };
-  const spot = (svg, point, label) => {
+  const spot = (svg, point, label, kind) => {
     const i = inGrid(across.values, point[0], across.log);
     const j = inGrid(upward.values, point[1], upward.log);
     if (i === null || j === null) return;
-    const at = { cx: box.left + (i + 0.5) * size.x, cy: box.top + box.height - (j + 0.5) * size.y, r: 10, class: "spot" };
+    const at = { cx: box.left + (i + 0.5) * size.x, cy: box.top + box.height - (j + 0.5) * size.y, r: 10 };
     make("circle", { ...at, class: "spot back" }, svg);
-    make("title", {}, make("circle", at, svg), label);
+    make("title", {}, make("circle", { ...at, class: `spot ${kind}` }, svg), label);
   };
   const frameBest = (svg) => {
     if (!data.best) return;
@@ -158,8 +161,9 @@
       rect.addEventListener("click", () => { focused = k; pick(k); });
       rect.addEventListener("keydown", (event) => move(event, k, svg));
     });
-    frameBest(svg);
-    if (data.reference) spot(svg, data.reference, "what cells are compared with");
+    if (svg === map) frameBest(svg);
+    if (data.none) spot(svg, data.none, "no normalization", "zero");
+    if (data.reference) spot(svg, data.reference, data.reference_name, "");
     cells.forEach((cell, k) => {
       const text = write(cell);
       if (cells.length > 64 || columns > 8 || !text) return;
@@ -180,8 +184,8 @@
       if (rows > 10 && j % Math.ceil(rows / 10)) return;
       make("text", { x: box.left - 8, y: box.top + box.height - (j + 0.5) * size.y + 4, "text-anchor": "end", class: "tick" }, svg, short(value));
     });
-    make("text", { x: box.left + box.width / 2, y: box.top + box.height + 56, "text-anchor": "middle" }, svg, own ? "(images' mean − mean) / their std" : across.name);
-    make("text", { x: 18, y: box.top + box.height / 2, transform: `rotate(-90 18 ${box.top + box.height / 2})`, "text-anchor": "middle" }, svg, own ? "images' std / std" : upward.name);
+    make("text", { x: box.left + box.width / 2, y: box.top + box.height + 56, "text-anchor": "middle" }, svg, own ? "(data's mean − mean) / data's std" : across.name);
+    make("text", { x: 18, y: box.top + box.height / 2, transform: `rotate(-90 18 ${box.top + box.height / 2})`, "text-anchor": "middle" }, svg, own ? "data's std / std" : upward.name);
     make("rect", { class: "focus", width: size.x - 1, height: size.y - 1, visibility: "hidden" }, svg);
   };
   const drawSurvival = () => {
@@ -189,7 +193,7 @@
     start(survival, "failed");
     const part = (c) => (c.trainings ? `${c.failures}/${c.trainings}` : "");
     drawCells(survival, (c) => (c.trainings ? red(c.failures / c.trainings) : "url(#hatch-failed)"),
-      (c) => (c.trainings ? `${c.failures} of ${c.trainings} trainings failed` : "no training"), part);
+      (c) => (c.trainings ? `${c.failures} of ${c.trainings} runs failed` : "no run"), part);
     drawAxes(survival);
     const legend = element("survival-legend");
     legend.replaceChildren();
@@ -212,7 +216,7 @@
       return has(field(cell)) ? colour(field(cell), range.low, range.high) : "url(#hatch-accuracy)";
     };
     const write = (cell) => (!field || !has(field(cell)) ? "" : view === "noise" ? field(cell).toPrecision(2) : field(cell).toFixed(3));
-    drawCells(map, fill, (c) => (has(c.accuracy) ? `accuracy ${fixed(c.accuracy)}` : "no training learned"), write);
+    drawCells(map, fill, (c) => (has(c.accuracy) ? `accuracy ${fixed(c.accuracy)}` : "no run learned"), write);
     drawAxes(map);
     drawLegend(range);
   };
@@ -227,7 +231,8 @@
       item.append(` ${words[word]}`);
     }
     if (data.best) make("span", { class: "key best" }, legend, "highest accuracy");
-    if (data.reference) make("span", { class: "key spot" }, legend, "what cells are compared with");
+    if (data.reference) make("span", { class: "key spot" }, legend, data.reference_name);
+    if (data.none) make("span", { class: "key zero" }, legend, "no normalization");
     if (cells.some((cell) => cell.accuracy === null)) make("span", { class: "key none" }, legend, "none learned");
   };
   const drawRamp = (legend, { low, high, under, over }) => {
@@ -238,11 +243,13 @@
   };
 
   const show = (k) => {
-    const cell = cells[k];
     const { x, y } = place(k);
     for (const ring of document.querySelectorAll("svg .focus")) {
       ring.setAttribute("x", x); ring.setAttribute("y", y); ring.setAttribute("visibility", "visible");
     }
+    describe(cells[k]);
+  };
+  const describe = (cell) => {
     const detail = element("detail");
     detail.replaceChildren();
     const table = make("table", {}, detail);
@@ -252,17 +259,17 @@
       make("td", {}, line, value);
     };
     row("mean/std", cell.name);
-    if (convertible) row("in the images' units", `mean off by ${short(cell.distance)} stds, std factor ${short(cell.factor)}`);
+    if (convertible) row("the network sees", `mean ${short(cell.offset)}, std ${short(cell.contrast)}`);
     if (cell.trainings) {
-      const sure = cell.failed_low === null ? "" : ` (share ${short(cell.failed_low)} to ${short(cell.failed_high)})`;
-      row("failed", `${cell.failures} of ${cell.trainings} trainings${sure}`);
+      const sure = cell.failed_low === null ? "" : ` (95 %: ${percent(cell.failed_low)} to ${percent(cell.failed_high)} %)`;
+      row("failed", `${cell.failures} of ${cell.trainings} runs${sure}`);
     }
-    if (cell.accuracy === null) row("accuracy", "no training learned");
+    if (cell.accuracy === null) row("accuracy", "no run learned");
     else row("accuracy", cell.se === null || cell.se === undefined ? fixed(cell.accuracy) : `${fixed(cell.accuracy)} ± ${fixed(cell.se)}`);
     if (cell.seeds.length) row("by seed", cell.seeds.map(fixed).join(", "));
-    if (known && cell.difference !== null) row("against reference", `${signed(cell.difference)} (${signed(cell.low)} to ${signed(cell.high)})`);
+    if (known && cell.difference !== null) row("difference from the reference", `${signed(cell.difference)} (${signed(cell.low)} to ${signed(cell.high)})`);
     if (known && cell.loss_bound !== null && cell.loss_bound !== undefined) row("loses at most", fixed(cell.loss_bound));
-    if (known) row("says", verdict(cell));
+    if (known) row("verdict", verdict(cell));
   };
   const pick = (k) => {
     const at = picked.indexOf(k);
@@ -293,22 +300,35 @@
   const lines = ["var(--accent)", "var(--mark)", "#2a9d6f", "#b8860b", "#8e6bbf"];
   const dashes = ["", "6 3", "2 3", "8 3 2 3", "12 4"];
   let measure = "accuracy";
+  /* Round numbers around an interval. */
+  const nice = (low, high) => {
+    const rough = (high - low || Math.abs(high) || 1) / 4, power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * [1, 2, 5, 10].find((k) => k * power >= rough * 0.999);
+    const first = Math.floor(low / step + 1e-9), last = Math.max(first + 1, Math.ceil(high / step - 1e-9));
+    return Array.from({ length: last - first + 1 }, (_, k) => (first + k) * step);
+  };
   const drawCurves = () => {
     const svg = element("curves");
     svg.replaceChildren();
     svg.setAttribute("viewBox", "0 0 400 240");
     const shown = picked.map((k, n) => [n, cells[k].name, data.curves[cells[k].name] || []]);
     const values = shown.flatMap(([, , runs]) => runs.flatMap((run) => run[measure])).filter((v) => v !== null);
-    element("picked").textContent = values.length
-      ? shown.map(([n, name]) => `${["solid", "dashed", "dotted", "dash-dot", "long dashes"][n]} ${name}`).join(" · ")
-      : "No epoch has this number.";
+    const key = element("picked");
+    key.textContent = values.length ? "" : "No epoch has this number.";
     if (!values.length) return;
-    const [low, high] = extent(values);
+    for (const [n, name] of shown) {
+      const item = make("span", { class: "picked" }, key);
+      const line = make("line", { x1: 0, x2: 28, y1: 5, y2: 5, "stroke-width": 2.5, "stroke-dasharray": dashes[n] }, make("svg", { viewBox: "0 0 28 10" }, item));
+      line.style.stroke = lines[n];
+      item.append(` ${name}`);
+    }
+    const marks = nice(...extent(values));
+    const [low, high] = [marks[0], marks[marks.length - 1]];
     const px = (e) => 52 + (data.epochs > 1 ? (e / (data.epochs - 1)) * 330 : 165);
     const py = (v) => 12 + (high > low ? (1 - (v - low) / (high - low)) * 180 : 90);
-    for (const value of new Set([low, (low + high) / 2, high])) {
+    for (const value of marks) {
       make("line", { class: "axis", x1: 52, x2: 382, y1: py(value), y2: py(value) }, svg);
-      make("text", { class: "tick", x: 46, y: py(value) + 4, "text-anchor": "end" }, svg, value.toPrecision(3));
+      make("text", { class: "tick", x: 46, y: py(value) + 4, "text-anchor": "end" }, svg, short(value));
     }
     make("text", { class: "tick", x: 52, y: 212, "text-anchor": "middle" }, svg, "1");
     if (data.epochs > 1) make("text", { class: "tick", x: 382, y: 212, "text-anchor": "middle" }, svg, data.epochs);
@@ -460,7 +480,7 @@
 
   if (mapped) {
     const views = [["accuracy", "accuracy"]];
-    if (known) views.push(["verdict", "against the reference"], ["bound", "the most it may lose"], ["noise", "standard error"]);
+    if (known) views.push(["verdict", "verdict"], ["bound", "largest possible loss"], ["noise", "standard error"]);
     if (data.smooth && rows >= 7 && columns >= 7) views.push(["smooth", "smooth, with contours"], ["half", "uncertainty of the smooth map"]);
     choices(element("views"), "view", views, (value) => { view = value; drawMap(); });
     if (convertible) {
@@ -473,7 +493,7 @@
         drawMap();
       });
     }
-    choices(element("measures"), "measure", [["accuracy", "accuracy"], ["loss", "training loss"]], (value) => { measure = value; drawCurves(); });
+    choices(element("measures"), "measure", [["accuracy", `${data.curves_on} accuracy`], ["loss", "training loss"]], (value) => { measure = value; drawCurves(); });
     const at = (cell) => cell.accuracy ?? -1;
     const top = cells.reduce((best, cell, k) => (at(cell) > at(cells[best]) ? k : best), 0);
     const worst = cells.reduce((low, cell, k) => (at(cell) < at(cells[low]) ? k : low), 0);
@@ -482,7 +502,7 @@
     drawSurvival();
     drawMap();
     drawCurves();
-    show(top);
+    describe(cells[top]);
   }
   if (element("cells")) {
     const head = make("tr", {}, make("thead", {}, element("cells")));
