@@ -84,6 +84,22 @@ def span(interval: Sequence[float]) -> str:
     return f"{low} to {high}"
 
 
+def channels_text(values: Sequence[float]) -> str:
+    """A mean or std by channel, once where all channels have the same.
+
+    Args:
+        values: One per channel.
+
+    Returns:
+        The numbers with four significant digits.
+
+    Example:
+        >>> channels_text((0.5, 0.5, 0.5)), channels_text((0.485, 0.456, 0.406))
+        ('0.5', '0.485, 0.456, 0.406')
+    """
+    return ", ".join(f"{v:.4g}" for v in (values[:1] if len(set(values)) == 1 else values))
+
+
 def listed(words: Sequence[str]) -> str:
     """Words as an enumeration.
 

@@ -88,11 +88,7 @@ def audit(
     ] = None,
     json: options.Json = None,
 ) -> None:
-    """What would each usual preprocessing mistake cost? And does this pipeline make one?
-
-    Raises:
-        Exit: With status 1, if the pipeline under test loses more than it may.
-    """
+    """What would each usual preprocessing mistake cost? And does this pipeline make one?"""
     from normscope.auditing.audit import audit as run_audit
     from normscope.writing import check_no_file
 
@@ -122,6 +118,10 @@ def audit(
         from normscope.reports.audit_page import write_audit
 
         show(f"Written: {', '.join(map(str, write_audit(found, out)))}", json_target=json)
+    _exit_if_it_fails(found, fail_over)
+
+
+def _exit_if_it_fails(found: Audit, fail_over: float | None) -> None:
     if found.tested is not None and found.tested.fails:
         note(f"--pipeline {found.tested.name} loses more than --fail-over {fail_over:g}.")
         raise typer.Exit(FAILED)

@@ -11,6 +11,8 @@ from rich.table import Table
 from normscope.cli import options
 from normscope.cli.output import show, write_json
 from normscope.cli.progress import progress
+from normscope.detection.result import confidence_text
+from normscope.wording import channels_text
 
 if TYPE_CHECKING:
     from normscope.detection.result import Detection
@@ -94,15 +96,18 @@ def detect(
 
 
 def _candidates(found: Detection) -> Table:
-    table = Table("candidate", "mean/std", "score", "confidence", box=box.SIMPLE_HEAD)
-    for ranked in found.candidates[:MOST_SHOWN]:
+    table = Table("candidate", "mean", "std", "misfit", "confidence", box=box.SIMPLE_HEAD)
+    ordered = sorted(found.candidates, key=lambda c: (-round(c.confidence, 3), c.score))
+    for ranked in ordered[:MOST_SHOWN]:
+        normalization = ranked.candidate.normalization
         table.add_row(
             ranked.candidate.name,
-            _short(ranked.candidate.normalization.mean, ranked.candidate.normalization.std),
-            f"{ranked.score:.3g}",
-            f"{ranked.confidence:.3f}",
+            channels_text(normalization.mean),
+            channels_text(normalization.std),
+            f"{ranked.score:.2g}",
+            confidence_text(ranked.confidence),
         )
-    table.add_row("none of the known", "", "", f"{found.none_of_them:.3f}")
+    table.add_row("none of the known", "", "", "", confidence_text(found.none_of_them))
     return table
 
 
@@ -126,7 +131,8 @@ def _sentences(found: Detection) -> list[str]:
     read = f"{found.batchnorm}, which reads {found.layer}," if found.layer else found.batchnorm
     order = ""
     if found.order is not None:
-        order = f" Order of channels: {found.order} (confidence {found.order_confidence:.3f})."
+        sure = confidence_text(found.order_confidence or 0.0)
+        order = f" Order of channels: {found.order} (confidence {sure})."
     known = "as given" if found.augmentation_given else "of those tried, what fits best"
     return [
         (
@@ -135,11 +141,3 @@ def _sentences(found: Detection) -> list[str]:
         ),
         *found.notes,
     ]
-
-
-def _short(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
-    parts = []
-    for values in (mean, std):
-        shown = values[:1] if len(set(values)) == 1 else values
-        parts.append(",".join(f"{value:.4g}" for value in shown))
-    return "/".join(parts)

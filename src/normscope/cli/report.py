@@ -10,6 +10,7 @@ from rich.text import Text
 
 from normscope.cli import options
 from normscope.cli.output import show, write_json
+from normscope.wording import channels_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -144,10 +145,7 @@ def _table(summary: Summary) -> Table:
         if accuracy and cell.normalization == summary.findings.reference:
             lost = "reference"
         failed = f"{cell.failures} of {cell.trainings}" if cell.trainings else ""
-        mean, std = (
-            ", ".join(f"{v:.4g}" for v in dict.fromkeys(values))
-            for values in (cell.normalization.mean, cell.normalization.std)
-        )
+        mean, std = map(channels_text, (cell.normalization.mean, cell.normalization.std))
         rows.append((name, mean, std, failed, accuracy, se, lost))
     told = [k for k in range(len(columns)) if any(row[k] for row in rows)]
     table = Table(*(columns[k] for k in told), box=box.SIMPLE_HEAD)

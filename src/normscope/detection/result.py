@@ -110,17 +110,18 @@ class Detection:
             return (
                 f"{self.model} was trained with {self.verdict} "
                 f"({first.candidate.normalization:.4g}), with confidence "
-                f"{_shown(first.confidence)}; the constants that fit best are {fitted}."
+                f"{confidence_text(first.confidence)}; the constants that fit best are {fitted}."
             )
         if self.verdict == CANNOT_TELL:
             return (
                 f"{self.model}: cannot tell which normalization it was trained with; the likeliest "
                 f"known one, {first.candidate.name if first else 'none'}, has confidence "
-                f"{_shown(first.confidence if first else 0.0)}, and what fits best is {fitted}."
+                f"{confidence_text(first.confidence if first else 0.0)}, and what fits best is "
+                f"{fitted}."
             )
         return (
             f"{self.model} was trained with none of the known normalizations (confidence "
-            f"{_shown(self.none_of_them)}); the constants that fit best are {fitted}."
+            f"{confidence_text(self.none_of_them)}); the constants that fit best are {fitted}."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -158,7 +159,15 @@ class Detection:
         }
 
 
-def _shown(probability: float) -> str:
+def confidence_text(probability: float) -> str:
+    """A confidence that is never rounded to certainty.
+
+    Args:
+        probability: In [0, 1].
+
+    Returns:
+        Three decimals, or a bound.
+    """
     return "> 0.999" if probability > 0.999 else "< 0.001" if probability < 0.001 else (
         f"{probability:.3f}"
     )  # fmt: skip

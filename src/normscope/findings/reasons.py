@@ -189,8 +189,9 @@ def _next(found: Findings, table: TrialTable) -> str:
             f"This study can exclude losses above {gap(found.resolution)}; "
             f"{found.margin:.2g} is taken not to matter."
         )
+    luck = "the luck of the test images" if found.exact else "luck"
     text = (
-        f"Losses below {gap(found.resolution)} cannot be told from luck here, "
+        f"Losses below {gap(found.resolution)} cannot be told from {luck} here, "
         "so only larger ones count"
     )
     # Runs that have not settled need epochs first, as the answer says.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from normscope.studies.search_specification import SearchSpec
 
 NAMES = {
-    "data": "the images' own mean and std",
+    "data": "the data's statistics",
     "half": "0.5/0.5",
     "default": "the default settings",
 }
@@ -135,10 +135,8 @@ def _luck(numbers: Mapping[str, Any]) -> list[str]:
         return []
     again = best["score"] - honest["optimism"]
     scored = f"{level(best['score'], again)} on {numbers['chosen_on']}"
-    fresh = f"with fresh seeds the same values give {level(again, best['score'])}"
-    return [
-        f"The search's best score, {scored}, promised {gap(honest['optimism'])} too much: {fresh}."
-    ]
+    fresh = f"with fresh seeds the same values give there {level(again, best['score'])}"
+    return [f"The search's best score, {scored}, was luck by {gap(honest['optimism'])}: {fresh}."]
 
 
 def _where(specification: SearchSpec, numbers: Mapping[str, Any]) -> list[str]:
