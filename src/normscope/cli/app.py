@@ -14,7 +14,7 @@ from normscope.errors import NormscopeError
 
 app = typer.Typer(
     name="normscope",
-    help="Tells you whether your image normalization matters, whether it is right, and what it "
+    help="Find out whether your image normalization matters, whether it is right, and what it "
     "should be.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -72,7 +72,7 @@ def run(arguments: list[str]) -> int:
             raise
         print(  # noqa: T201 - likewise
             f"normscope: {error.filename2 or error.filename or 'the output'} must be writable, "
-            f"got: {error.strerror}. Free space, mend the permissions or choose another place.",
+            f"got: {error.strerror}. Free up space, fix the permissions or choose another place.",
             file=sys.stderr,
         )
         return NormscopeError.exit_status

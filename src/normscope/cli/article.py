@@ -20,26 +20,30 @@ EXAMPLE = "Example: normscope article mnist-statistics"
 def article(
     name: Annotated[
         str | None,
-        typer.Argument(help="An experiment, or all; without it, they are listed.", metavar="NAME"),
+        typer.Argument(help="An experiment, or all; leave it out to list them.", metavar="NAME"),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Shrink everything to minutes, and say so.")
+        bool, typer.Option("--quick", help="Shrink everything to a few minutes, and say so.")
     ] = False,
-    source: Annotated[str, typer.Option(help="Images in MNIST's place.")] = "mnist",
+    source: Annotated[str, typer.Option(help="Images to use instead of MNIST.")] = "mnist",
     images: Annotated[
-        str, typer.Option(help="A folder of ImageNet's validation images, or of a stand-in.")
+        str,
+        typer.Option(help="A folder with ImageNet's validation images, or a stand-in for them."),
     ] = "imagenet",
-    model: Annotated[str, typer.Option(help="The trained network, in ResNet-18's place.")] = (
+    model: Annotated[str, typer.Option(help="The trained network to use instead of ResNet-18.")] = (
         "resnet18"
     ),
     weights: Annotated[str, typer.Option(help="Its weights: a file, or default.")] = "default",
     seeds: Annotated[
-        int | None, typer.Option(help="Replicates; 3, or 2 with --quick. The study has one.")
+        int | None,
+        typer.Option(help="Seeds per cell; 3, or 2 with --quick. The published study has one."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="In place of 30, or 1 with --quick.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Trials that run at once.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs to train; 30, or 1 with --quick.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Trials to run at once.")] = None,
     root: options.Root = None,
-    out: Annotated[Path, typer.Option(help="Where results are kept.")] = Path("runs/article"),
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("runs/article"),
     json: options.Json = None,
 ) -> None:
     """Redo the published study and compare, experiment by experiment."""
@@ -70,8 +74,8 @@ def article(
     page = write_page(outcomes, setting)
     if quick:
         show(
-            "Shrunk by --quick: its accuracies show that an experiment runs, and compare with "
-            "nothing.",
+            "Shrunk by --quick: these accuracies only show that the experiments run. Do not "
+            "compare them with the published ones.",
             json_target=json,
         )
     for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""``normscope audit``: what each usual preprocessing mistake would cost."""
+"""``normscope audit``: what each common preprocessing mistake would cost."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def audit(
         str,
         typer.Option(
             help="What the model expects: MEAN/STD, imagenet, none, half, clip, mnist, or model "
-            "for what its library says."
+            "for what its library states."
         ),
     ],
     images: Annotated[
         Path,
         typer.Option(
-            help="A folder or .tar. With val/ or test/ in it, and one folder per class in that, "
-            "accuracies are known; else disagreement with the correct pipeline is.",
+            help="A folder or .tar. If it holds val/ or test/ with one folder per class, mistakes "
+            "are priced in accuracy; otherwise by how many answers change.",
             metavar="FOLDER",
         ),
     ],
@@ -49,7 +49,8 @@ def audit(
     pipeline: Annotated[
         str | None,
         typer.Option(
-            help="Test this too: it takes a Pillow image and gives a float tensor (C, H, W).",
+            help="Also test this transform, which turns a Pillow image into a float tensor (C, H, "
+            "W).",
             metavar="package.module:transform",
         ),
     ] = None,
@@ -62,14 +63,15 @@ def audit(
     channels: Annotated[
         str | None,
         typer.Option(
-            help="rgb or grey; what the weights say by default.", rich_help_panel="Images"
+            help="rgb or grey; by default what the weights expect.", rich_help_panel="Images"
         ),
     ] = None,
     upright: Annotated[
         bool,
         typer.Option(
             "--upright",
-            help="The correct pipeline turns images as Exif says; torchvision's loader does not.",
+            help="Rotate images as Exif says in the correct pipeline; torchvision's loader does "
+            "not.",
             rich_help_panel="Images",
         ),
     ] = False,
@@ -77,18 +79,18 @@ def audit(
     precision: Annotated[
         str,
         typer.Option(
-            help="fp32, bf16 or auto; bf16 changes some answers by itself.",
+            help="fp32, bf16 or auto; bf16 alone changes some answers.",
             rich_help_panel="Machine",
         ),
     ] = "fp32",
     strict: options.Strict = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write report.html, audit.json and a figure into this folder."),
+        typer.Option(help="Write report.html, audit.json and a figure to this folder."),
     ] = None,
     json: options.Json = None,
 ) -> None:
-    """What would each usual preprocessing mistake cost? And does this pipeline make one?"""
+    """What would each common preprocessing mistake cost? Does this pipeline make one?"""
     from normscope.auditing.audit import audit as run_audit
     from normscope.writing import check_no_file
 

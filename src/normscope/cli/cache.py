@@ -1,4 +1,4 @@
-"""``normscope cache``: what is kept of decoded images, and how to be rid of it."""
+"""``normscope cache``: which decoded images are kept, and how to remove them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Remove all of them.")] = False,
     json: options.Json = None,
 ) -> None:
-    """Which decoded images are kept, and how much room do they take?"""
+    """Which decoded images are kept, and how much space do they take?"""
     from normscope.images.cache import cache_folder, cached, clear_cache
 
     folder = cache_folder() / "decoded"

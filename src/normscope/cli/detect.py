@@ -34,8 +34,8 @@ def detect(
     images: Annotated[
         str,
         typer.Option(
-            help="Images like those of its training, without labels: a folder, a .tar, or "
-            "whatever normscope stats takes.",
+            help="Images like the ones it was trained on, without labels: a folder, a .tar, or "
+            "anything that normscope stats accepts.",
             metavar="FOLDER",
         ),
     ],
@@ -43,27 +43,31 @@ def detect(
     augmentation: Annotated[
         str | None,
         typer.Option(
-            help="What the training showed of images: none, cropN (a random crop after padding by "
-            "N black pixels, then normalized), cropN-after (padded with zeros after normalizing), "
-            "flip, or crop4,flip. By default the usual ones are tried."
+            help="The augmentation it was trained with: none, cropN (a random crop after padding "
+            "with N black pixels, then normalized), cropN-after (padded with zeros after "
+            "normalizing), flip, or crop4,flip. By default the usual ones are tried."
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(help="Of its training, for the noise of BatchNorm's averages.")
+        int,
+        typer.Option(
+            help="Batch size it was trained with: small batches make BatchNorm's averages noisier."
+        ),
     ] = 128,
     count: Annotated[int, typer.Option(help="How many images to use.")] = 512,
     hint: Annotated[
         bool,
         typer.Option(
             "--hint",
-            help="Without BatchNorm, write the network's confidences to --json: no evidence.",
+            help="Without BatchNorm, write the network's confidences to --json. They are no "
+            "evidence.",
         ),
     ] = False,
     resize: options.Resize = None,
     crop: options.Crop = None,
     channels: Annotated[
         str | None,
-        typer.Option(help="rgb or grey, to see the images so.", rich_help_panel="Images"),
+        typer.Option(help="Treat all images as rgb or grey.", rich_help_panel="Images"),
     ] = None,
     device: options.Device = "auto",
     root: options.Root = None,

@@ -22,7 +22,7 @@ def fold(
         str,
         typer.Option(
             help="What the model expects: MEAN/STD, imagenet, none, half, clip, mnist, or model "
-            "for what its library says."
+            "for what its library states."
         ),
     ],
     out: Annotated[
@@ -30,7 +30,7 @@ def fold(
         typer.Option(
             "--out",
             "-o",
-            help="The file: .safetensors (with a plan beside it), .pt2 or .onnx.",
+            help="The file to write: .safetensors (plus a plan next to it), .pt2 or .onnx.",
             metavar="FILE",
         ),
     ],
@@ -45,19 +45,19 @@ def fold(
     residual: Annotated[
         bool,
         typer.Option(
-            "--residual", help="Leave one scale for all channels to the runtime, fold the rest."
+            "--residual", help="Leave one scale for all channels to the runtime and fold the rest."
         ),
     ] = False,
     channels: Annotated[
-        str | None, typer.Option(help="rgb or grey; what the weights say by default.")
+        str | None, typer.Option(help="rgb or grey; by default what the weights expect.")
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Side in pixels of the images to trace with.")
+        int | None, typer.Option(help="Side, in pixels, of the image used to trace the model.")
     ] = None,
     images: Annotated[
         Path | None,
         typer.Option(
-            help="Compare on images of this folder or .tar, in place of two photographs.",
+            help="Compare on the images in this folder or .tar instead of on two photographs.",
             metavar="FOLDER",
         ),
     ] = None,
@@ -94,8 +94,8 @@ def _sentences(shipped: Shipped) -> list[str]:
     return [
         f"{shipped.out} takes {takes}{scaled}. Folded {folded.normalization} into {layers}.",
         (
-            f"Largest difference of an output: {shipped.largest_difference:.2g} as read back from "
-            f"the file, {shipped.float64_difference:.2g} in float64, where outputs spread by "
+            f"Largest difference in an output: {shipped.largest_difference:.2g} as read back from "
+            f"the file, {shipped.float64_difference:.2g} in float64; outputs have a std of "
             f"{shipped.spread:.3g}."
         ),
     ]

@@ -54,14 +54,14 @@ RecipeName = Annotated[
     str | None,
     typer.Option(
         help="lenet, lenet-steplr, lenet-article, resnet-scratch, resnet-finetune, or frozen, "
-        "which trains nothing; the model's own by default.",
+        "which trains nothing; by default the model's own.",
         rich_help_panel="Trial",
     ),
 ]
 Weights = Annotated[
     str | None,
     typer.Option(
-        help="Start from this file (safetensors or a state dict), or from the library's default.",
+        help="Start from this file (safetensors or a state dict) or from the library's default.",
         metavar="FILE|default",
         rich_help_panel="Trial",
     ),
@@ -70,18 +70,18 @@ NewHead = Annotated[
     bool,
     typer.Option(
         "--new-head",
-        help="Replace the last layer by a fresh one for these classes.",
+        help="Replace the last layer with a new one for these classes.",
         rich_help_panel="Trial",
     ),
 ]
 NoBatchnorm = Annotated[
     bool,
-    typer.Option("--no-batchnorm", help="Leave every BatchNorm out.", rich_help_panel="Trial"),
+    typer.Option("--no-batchnorm", help="Remove every BatchNorm.", rich_help_panel="Trial"),
 ]
 Padding = Annotated[
     str | None,
     typer.Option(
-        help="Pad random crops before the normalization (black) or after it (the mean).",
+        help="Pad random crops before normalizing (black border) or after (the mean's colour).",
         metavar="before|after",
         rich_help_panel="Trial",
     ),
@@ -89,87 +89,91 @@ Padding = Annotated[
 HalfWidth = Annotated[
     float | None,
     typer.Option(
-        help="Stop testing a frozen network when its accuracy is known to so much, with 99 % "
-        "confidence.",
+        help="Stop testing a frozen network once its accuracy is known to within this much, with "
+        "99 % confidence.",
         rich_help_panel="Trial",
     ),
 ]
 Resize = Annotated[
     int | None,
     typer.Option(
-        help="Bring the shorter side to so many pixels, as torchvision does.",
+        help="Resize the shorter side to this many pixels, as torchvision does.",
         rich_help_panel="Images",
     ),
 ]
 Crop = Annotated[
     int | None,
-    typer.Option(help="Then keep the central square of so many.", rich_help_panel="Images"),
+    typer.Option(
+        help="Then keep the central square of this many pixels.", rich_help_panel="Images"
+    ),
 ]
 Channels = Annotated[
     str | None,
-    typer.Option(help="rgb gives a grey source three equal channels.", rich_help_panel="Images"),
+    typer.Option(help="rgb: give grey images three equal channels.", rich_help_panel="Images"),
 ]
 Epochs = Annotated[
     int | None,
     typer.Option(
-        help="In place of the recipe's own (at most 10 on digits).", rich_help_panel="Trial"
+        help="Epochs to train; the recipe's own number by default (at most 10 on digits).",
+        rich_help_panel="Trial",
     ),
 ]
 TrainImages = Annotated[
     int | None,
     typer.Option(
-        help="Train on so many images only, each class in its share.", rich_help_panel="Trial"
+        help="Train on only this many images, with each class in proportion.",
+        rich_help_panel="Trial",
     ),
 ]
 WeightInit = Annotated[
     float,
-    typer.Option(help="Multiplies the first layer's initial weight.", rich_help_panel="Trial"),
+    typer.Option(help="Factor on the first layer's initial weights.", rich_help_panel="Trial"),
 ]
 BiasInit = Annotated[
     float,
-    typer.Option(help="Multiplies the first layer's initial bias.", rich_help_panel="Trial"),
+    typer.Option(help="Factor on the first layer's initial biases.", rich_help_panel="Trial"),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel="Machine")]
 Precision = Annotated[
     str,
     typer.Option(
-        help="auto, fp32 or bf16; auto is bf16 where the processor has instructions for it.",
+        help="auto, fp32 or bf16; auto means bf16 where the processor supports it.",
         rich_help_panel="Machine",
     ),
 ]
 Trainer = Annotated[
     str,
     typer.Option(
-        help="fast, plain to check it against, or compiled for a frozen network.",
+        help="fast; plain, the slow reference; or compiled, for a frozen network.",
         rich_help_panel="Machine",
     ),
 ]
 Root = Annotated[
     Path | None,
     typer.Option(
-        help="Where named data sets lie; else $NORMSCOPE_DATA, else they are downloaded to the "
-        "user's cache.",
+        help="Folder of the named data sets; otherwise $NORMSCOPE_DATA, otherwise they are "
+        "downloaded to the user cache.",
         rich_help_panel="Machine",
     ),
 ]
 Threads = Annotated[
     int,
     typer.Option(
-        help="CPU threads of each trial; the last digits depend on it.",
+        help="CPU threads per trial; the last digits depend on it.",
         rich_help_panel="Machine",
     ),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(
-        help="Trials that run at once; as many as the cores allow by default.",
+        help="Trials to run at once; by default as many as the cores allow.",
         rich_help_panel="Machine",
     ),
 ]
 Ray = Annotated[
     str | None,
     typer.Option(
-        help="Work on the Ray cluster at this address, such as auto.",
+        help="Run on the Ray cluster at this address, such as auto.",
         metavar="ADDRESS",
         rich_help_panel="Machine",
     ),
@@ -177,8 +181,8 @@ Ray = Annotated[
 Storage = Annotated[
     str | None,
     typer.Option(
-        help="A database that several processes share, such as postgresql://user@host/name; the "
-        "study's own folder by default.",
+        help="A database that several processes share, such as postgresql://user@host/name; by "
+        "default the study's own folder.",
         metavar="URL",
         rich_help_panel="Machine",
     ),
@@ -187,14 +191,14 @@ StudyName = Annotated[
     str | None,
     typer.Option(
         "--study",
-        help="What the study is called in the shared database.",
+        help="The study's name in the shared database.",
         metavar="NAME",
         rich_help_panel="Machine",
     ),
 ]
 Strict = Annotated[
     bool,
-    typer.Option("--strict", help="Exit 1 if an image cannot be read, in place of skipping it."),
+    typer.Option("--strict", help="Exit 1 if an image cannot be read, instead of skipping it."),
 ]
 Json = Annotated[
     str | None,

@@ -28,15 +28,16 @@ HIGHEST, OWN = "highest accuracy", "the data's own"
 Margin = Annotated[
     float | None,
     typer.Option(
-        help="The largest loss of accuracy that does not matter; 0.002, or what the study can "
-        "resolve where that is more, by default."
+        help="The largest loss of accuracy that does not matter; by default 0.002, or the smallest "
+        "loss that the study can resolve if that is larger."
     ),
 ]
 Reference = Annotated[
     str | None,
     typer.Option(
-        help="What cells are compared with: data (the source's own statistics, the default but for "
-        "frozen networks, whose weights expect something), none, or a cell of the grid as MEAN/STD."
+        help="What to compare cells with: data (the source's own statistics, the default), "
+        "none, or "
+        "a cell of the grid as MEAN/STD."
     ),
 ]
 
@@ -50,13 +51,13 @@ def report(
     reference: Reference = None,
     out: Annotated[
         Path,
-        typer.Option(help="The page that compares several studies; one's own lies in its folder."),
+        typer.Option(help="Where to write the page that compares several studies."),
     ] = COMPARISON,
     storage: options.Storage = None,
     study: options.StudyName = None,
     json: options.Json = None,
 ) -> None:
-    """Show what a study says, and write its page again; or compare several."""
+    """Show what a study says and rewrite its page, or compare several studies."""
     from normscope.studies.study import is_search
 
     if len(folders) == 1 and is_search(folders[0]):
@@ -92,7 +93,7 @@ def show_report(
         summary.answer,
         *summary.reasons,
         _table(summary),
-        f"{_trainings(summary)}. Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/",
+        f"{_counts(summary)}. Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/",
         json_target=json,
     )
     write_json(summary.to_json(), json)
@@ -154,8 +155,8 @@ def _table(summary: Summary) -> Table:
     return table
 
 
-def _trainings(summary: Summary) -> str:
-    """How many trainings there are, of how many."""
+def _counts(summary: Summary) -> str:
+    """How many runs are finished, of how many."""
     text = f"{summary.trials:,} of {summary.planned:,} trials"
     if summary.survival_planned:
         text += f", {summary.survival_trials:,} of {summary.survival_planned:,} for failures alone"

@@ -22,7 +22,7 @@ AXIS = "START:STOP:COUNT, START:STOP:COUNT:log or a comma list."
 
 ChannelAxis = Annotated[
     str | None,
-    typer.Option(help="An axis of one channel alone.", rich_help_panel="Single channels"),
+    typer.Option(help="An axis for this channel alone.", rich_help_panel="Single channels"),
 ]
 
 
@@ -44,23 +44,26 @@ def scan(
     norm: Annotated[
         str | None,
         typer.Option(
-            help="With axes of single channels: what the others have; data by default.",
+            help="The normalization of the other channels, where single ones are varied; by "
+            "default "
+            "data.",
             rich_help_panel="Single channels",
         ),
     ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
-            help="Replicates of each cell; 3, or 1 where nothing is trained; more than "
-            "before, or more values on an axis, and the study in the folder grows."
+            help="Seeds per cell; 3, or 1 where nothing is trained. Ask for more than before, "
+            "or for "
+            "more values on an axis, to extend the study in the folder."
         ),
     ] = None,
     survival: Annotated[
         int,
         typer.Option(
             metavar="N",
-            help="N more seeds for every cell, each trained only until it has left chance for good "
-            "or is proved dead; minutes in place of hours.",
+            help="N more seeds per cell, each trained only until it is clear whether it learns: "
+            "minutes instead of hours.",
         ),
     ] = 0,
     first_seed: Annotated[
@@ -78,8 +81,8 @@ def scan(
     threads: Annotated[
         int | None,
         typer.Option(
-            help="CPU threads of each trial, 1 or, where nothing is trained, all cores; the last "
-            "digits depend on it.",
+            help="CPU threads per trial: 1, or all cores where nothing is trained. The last digits "
+            "depend on it.",
             rich_help_panel="Machine",
         ),
     ] = None,
@@ -97,21 +100,25 @@ def scan(
     strict: options.Strict = False,
     spec: Annotated[
         Path | None,
-        typer.Option(help="Repeat the scan of this study.toml, in place of the options above."),
+        typer.Option(help="Repeat the scan in this study.toml, instead of the options above."),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The study's folder; runs/SOURCE-MODEL by default, or where the --spec of a "
-            "study lies."
+            help="The study's folder; by default runs/SOURCE-MODEL, or the folder that --spec "
+            "is in."
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run, how long, how much disk.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only say what would run, how long it takes and how much disk it needs.",
+        ),
     ] = False,
     json: options.Json = None,
 ) -> None:
-    """Does normalization matter? Train under every (mean, std) of a grid, against seed noise."""
+    """Does normalization matter? Train under every (mean, std) of a grid, with several seeds."""
     given = dict(locals())
 
     import optuna
@@ -144,7 +151,9 @@ def scan(
         with progress("trials") as update:
             run_scan(plan, workers, update, ray)
     except KeyboardInterrupt:
-        note(f"Interrupted. Finished trials are kept in {plan.out}; the same call goes on.")
+        note(
+            f"Interrupted. Finished trials are kept in {plan.out}; run the same command to resume."
+        )
         raise
     from normscope.cli.report import show_report
 

@@ -29,40 +29,45 @@ def search(
     over: Annotated[
         list[str] | None,
         typer.Option(
-            help="What varies: NAME=LOW:HIGH or NAME=LOW:HIGH:log of mean, std, mean-r to std-b, "
-            "weight-init, bias-init, lr or epochs; may be given several times.",
+            help="What to vary: NAME=LOW:HIGH or NAME=LOW:HIGH:log, where NAME is mean, std, "
+            "mean-r to std-b, weight-init, bias-init, lr or epochs. Repeat it to vary more.",
             metavar="RANGE",
         ),
     ] = None,
     at: Annotated[
         list[str] | None,
-        typer.Option(help="What is held fixed: NAME=VALUE,... of the same.", metavar="VALUES"),
+        typer.Option(
+            help="What to hold fixed: NAME=VALUE,... with the same names.", metavar="VALUES"
+        ),
     ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
-            help="A published search's ranges: lenet, lenet-init, resnet, rgb-coarse or rgb-fine."
+            help="The ranges of a published search: lenet, lenet-init, resnet, rgb-coarse or "
+            "rgb-fine."
         ),
     ] = None,
-    trials: Annotated[int, typer.Option(help="How many trials are wanted in all.")] = 200,
+    trials: Annotated[int, typer.Option(help="Number of trials in all.")] = 200,
     sampler: Annotated[str, typer.Option(help="tpe, gp, qmc, random or cmaes.")] = "tpe",
     halving: Annotated[
         bool,
         typer.Option(
             "--halving",
-            help="Stop poor trials early: of those that reach 1, 3, 9... epochs a third goes on.",
+            help="Stop poor trials early: after 1, 3, 9... epochs only the best third go on.",
         ),
     ] = False,
     replicates: Annotated[
-        int, typer.Option(help="Fresh seeds that the best configurations are repeated with.")
+        int, typer.Option(help="Number of fresh seeds to repeat the best configurations with.")
     ] = 5,
     norm: Annotated[
         str,
-        typer.Option(help="The normalization where it is not varied; data by default."),
+        typer.Option(help="The normalization, where it is not varied."),
     ] = "data",
     seed: Annotated[
         int,
-        typer.Option(help="Of the sampler and of the search's trials.", rich_help_panel="Trial"),
+        typer.Option(
+            help="Seed of the sampler and of the search's trials.", rich_help_panel="Trial"
+        ),
     ] = 0,
     model: options.Model = "lenet",
     recipe: options.RecipeName = None,
@@ -86,7 +91,7 @@ def search(
     grace: Annotated[
         float,
         typer.Option(
-            help="Seconds of silence after which another process of a shared study counts as dead.",
+            help="Seconds without a sign of life before another process is considered dead.",
             rich_help_panel="Machine",
         ),
     ] = 60.0,
@@ -94,11 +99,11 @@ def search(
     strict: options.Strict = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="The study's folder; runs/SOURCE-MODEL-search by default."),
+        typer.Option(help="The study's folder; by default runs/SOURCE-MODEL-search."),
     ] = None,
     json: options.Json = None,
 ) -> None:
-    """Which values are best, honestly? Let a sampler look, and repeat the best with fresh seeds."""
+    """Which values really are best? Search for them, then repeat the best with fresh seeds."""
     given = dict(locals())
 
     import optuna
@@ -115,7 +120,9 @@ def search(
         with progress("trials") as update:
             found = run_search(plan, place, update)
     except KeyboardInterrupt:
-        note(f"Interrupted. Finished trials are kept; the same call goes on ({plan.out}).")
+        note(
+            f"Interrupted. Finished trials are kept in {plan.out}; run the same command to resume."
+        )
         raise
     show_search(found, json)
 

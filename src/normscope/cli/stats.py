@@ -38,39 +38,40 @@ def stats(
     ],
     split: Annotated[
         str | None,
-        typer.Option(help="train, val, test or all; train where there is one, else all."),
+        typer.Option(
+            help="train, val, test or all; by default train if there is one, otherwise all."
+        ),
     ] = None,
     explain: Annotated[
         list[str] | None,
         typer.Option(
-            help="Say where MEAN/STD, imagenet, clip, mnist, half or none comes from; may be "
-            "given several times.",
+            help="Explain where these constants come from: MEAN/STD, imagenet, clip, mnist, "
+            "half or "
+            "none. Repeat it for more.",
         ),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(help="Also average over batches of so many files, in file order."),
+        typer.Option(help="Also average over batches of this many files, in file order."),
     ] = None,
     scale: Annotated[
         float | None,
-        typer.Option(help="What brings pixels to [0, 1]; the type's maximum by default."),
+        typer.Option(help="What to divide pixels by to get [0, 1]; by default the type's maximum."),
     ] = None,
     channels: Annotated[
-        str | None, typer.Option(help="rgb or grey, to see images of mixed kinds as one.")
+        str | None, typer.Option(help="Treat all images as rgb or grey, if they are mixed.")
     ] = None,
-    nodata: Annotated[
-        float | None, typer.Option(help="The value of pixels that do not count.")
-    ] = None,
+    nodata: Annotated[float | None, typer.Option(help="Leave out pixels of this value.")] = None,
     resize: Annotated[
-        int | None, typer.Option(help="First bring the shorter side to so many pixels.")
+        int | None, typer.Option(help="First resize the shorter side to this many pixels.")
     ] = None,
     crop: Annotated[
-        int | None, typer.Option(help="Then keep the central square of so many pixels.")
+        int | None, typer.Option(help="Then keep the central square of this many pixels.")
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Threads, one per core by default; no digit depends on it.",
+            help="Threads; by default one per core. The result does not depend on it.",
             rich_help_panel="Machine",
         ),
     ] = None,
@@ -79,8 +80,8 @@ def stats(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Keep finished shards in this folder, to go on from after an interruption; the "
-            "result and the picture go there too.",
+            help="Keep finished shards in this folder, to resume after an interruption; the result "
+            "and the figure go there too.",
             metavar="DIR",
         ),
     ] = None,

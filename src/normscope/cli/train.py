@@ -21,12 +21,13 @@ def train(
     mean: Annotated[
         str | None, typer.Option(help="One number, or one per channel with commas.")
     ] = None,
-    std: Annotated[str | None, typer.Option(help="Likewise, each above 0.")] = None,
+    std: Annotated[str | None, typer.Option(help="The same, each above 0.")] = None,
     norm: Annotated[
         str | None,
         typer.Option(
             help="MEAN/STD, imagenet, none, half, clip, mnist, data for the source's own "
-            "statistics, or model for what the model's library says; data by default.",
+            "statistics "
+            "(the default), or model for what the model's library states.",
         ),
     ] = None,
     model: options.Model = "lenet",
@@ -36,7 +37,7 @@ def train(
     weight_init: options.WeightInit = 1.0,
     bias_init: options.BiasInit = 1.0,
     seed: Annotated[
-        int, typer.Option(help="Fixes all that is drawn at random.", rich_help_panel="Trial")
+        int, typer.Option(help="Fixes everything that is drawn at random.", rich_help_panel="Trial")
     ] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -44,7 +45,7 @@ def train(
     threads: Annotated[
         int | None,
         typer.Option(
-            help="CPU threads, all cores by default; the last digits depend on it.",
+            help="CPU threads; by default all cores. The last digits depend on it.",
             rich_help_panel="Machine",
         ),
     ] = None,
@@ -101,7 +102,7 @@ def train(
         )
     show(_sentence(finished), json_target=json)
     if finished.result.diverged:
-        note("The training diverged: a loss or an output is no longer finite.")
+        note("The run diverged: a loss or an output is no longer finite.")
     write_json(_as_json(finished), json)
 
 
@@ -123,7 +124,7 @@ def _sentence(finished: FinishedTrial) -> str:
 
 def _fate(result: TrialResult) -> str:
     if result.outcome == "learned":
-        return "It learned, and the last third of its epochs changed little."
+        return "It learned, and changed little in the last third of its epochs."
     if result.outcome == "still learning":
         return "Its curve has not settled: more --epochs may raise the accuracy."
     if result.outcome == "stuck":
