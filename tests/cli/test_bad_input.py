@@ -195,7 +195,7 @@ def test_nowhere_to_write(capsys):
     assert run(["scan", *SMALL, "--out", "/proc/no/such/place"]) == 2
     assert capsys.readouterr().err == (
         "normscope: /proc/no must be writable, got: No such file or directory. "
-        "Free space, mend the permissions or choose another place.\n"
+        "Free up space, fix the permissions or choose another place.\n"
     )
 
 
@@ -207,7 +207,7 @@ def test_no_permission(capsys, tmp_path, monkeypatch):
     assert run(["train", *SMALL, "--json", str(tmp_path / "x.json")]) == 2
     assert capsys.readouterr().err == (
         f"normscope: {tmp_path / 'x.json'} must be writable, got: Permission denied. "
-        "Free space, mend the permissions or choose another place.\n"
+        "Free up space, fix the permissions or choose another place.\n"
     )
 
 

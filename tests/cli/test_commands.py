@@ -60,7 +60,7 @@ def test_mean_0_and_std_1_are_none_to_the_last_digit(capsys):
 
 def test_train_says_that_it_diverged(capsys):
     assert run(["train", *SMALL, "--mean", "0", "--std", "1e-38"]) == 0
-    assert "The training diverged" in capsys.readouterr().err
+    assert "The run diverged" in capsys.readouterr().err
 
 
 def test_scan_then_report(capsys, tmp_path):
@@ -137,7 +137,9 @@ def test_interrupted_it_exits_130_and_keeps_what_was_finished(tmp_path):
             if scan.poll() is None:
                 os.killpg(scan.pid, signal.SIGKILL)
     assert scan.returncode == 130
-    assert f"Interrupted. Finished trials are kept in {out}; the same call goes on." in errors
+    assert (
+        f"Interrupted. Finished trials are kept in {out}; run the same command to resume." in errors
+    )
     assert "Traceback" not in errors
 
 
