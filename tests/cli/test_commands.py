@@ -86,6 +86,42 @@ def test_scan_then_report(capsys, tmp_path):
     )
 
 
+def test_a_specification_cannot_choose_code(capsys, tmp_path, monkeypatch):
+    out = tmp_path / "study"
+    cell = ["--mean", "0.5", "--std", "0.5", "--seeds", "1", "--workers", "1"]
+    assert run(["scan", *SMALL, *cell, "--out", str(out)]) == 0
+    capsys.readouterr()
+    theirs = tmp_path / "theirs.toml"
+    written = (out / "study.toml").read_text(encoding="utf-8")
+    theirs.write_text(written.replace('model = "lenet"', 'model = "stranger2:net"'))
+    (tmp_path / "stranger2.py").write_text(
+        "from pathlib import Path\n"
+        "from normscope.models.lenet import LeNet\n"
+        f"Path({str(tmp_path / 'was_run')!r}).touch()\n"
+        "def net(channels, classes, image_size):\n"
+        "    return LeNet(channels, classes, image_size)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    again = ["scan", "--spec", str(theirs), "--out", str(tmp_path / "theirs"), "--dry-run"]
+    for more, met in (([], "none"), (["--model", "other:net"], "other:net")):
+        assert run([*again, *more]) == 2
+        assert capsys.readouterr().err == (
+            "normscope: the factory that the specification names must also be named by the caller "
+            f"before it is imported and run, got stranger2:net in the file and {met} from the "
+            "caller. If you trust it, pass --model stranger2:net.\n"
+        )
+    assert not (tmp_path / "was_run").exists()
+    assert run([*again, "--model", "stranger2:net"]) == 0
+    assert (tmp_path / "was_run").exists()
+    capsys.readouterr()
+    assert run(["scan", "--spec", str(out / "study.toml"), "--model", "resnet20"]) == 2
+    assert capsys.readouterr().err == (
+        "normscope: the model must be the one that the specification names, lenet, got resnet20. "
+        "Leave it out.\n"
+    )
+
+
 def test_survival_alone_then_full_trainings_on_the_same_folder(capsys, tmp_path):
     out = tmp_path / "study"
     cells = ["scan", *SMALL, "--mean", "0.5", "--std", "0.5", "--workers", "1", "--out", str(out)]

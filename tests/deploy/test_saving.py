@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 import torch
@@ -72,6 +73,62 @@ def test_a_plan_that_is_missing_broken_or_another_s(tmp_path, original, plan, sa
         beside.write_text(plan)
     with pytest.raises(NormscopeError, match=said):
         normscope.load_folded(path)
+
+
+@pytest.fixture
+def stranger(tmp_path, monkeypatch):
+    """A module that leaves a mark where it is imported, and builds a network all the same."""
+    (tmp_path / "stranger.py").write_text(
+        "from pathlib import Path\n"
+        "from normscope.models.resnet20 import ResNet20\n"
+        f"Path({str(tmp_path / 'was_run')!r}).touch()\n"
+        "def net(channels, classes):\n"
+        "    return ResNet20(channels, classes)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "stranger", raising=False)
+    return tmp_path / "was_run"
+
+
+@pytest.mark.parametrize("named", [None, "another:net"])
+def test_a_plan_cannot_choose_code(tmp_path, original, stranger, named):
+    path = tmp_path / "raw.safetensors"
+    save_folded(fold(original, IMAGENET, image_size=SIZE), path, Built("resnet20", 10))
+    beside = tmp_path / "raw.json"
+    theirs = {"built": {"name": "stranger:net", "outputs": 10}}
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | theirs))
+    with pytest.raises(NormscopeError) as error:
+        normscope.load_folded(path, model=named)
+    assert str(error.value) == (
+        f"the factory that {beside} names must also be named by the caller before it is imported "
+        f"and run, got stranger:net in the file and {named or 'none'} from the caller. If you "
+        "trust it, pass model='stranger:net'."
+    )
+    assert not stranger.exists()
+    assert normscope.load_folded(path, model="stranger:net").dtype == torch.float32
+    assert stranger.exists()
+
+
+def test_a_plan_of_another_model_than_the_caller_s(tmp_path, original):
+    path = tmp_path / "raw.safetensors"
+    save_folded(fold(original, IMAGENET, image_size=SIZE), path, Built("resnet20", 10))
+    normscope.load_folded(path, model="resnet20")
+    with pytest.raises(NormscopeError) as error:
+        normscope.load_folded(path, model="lenet")
+    assert str(error.value) == (
+        f"the model must be the one that {tmp_path / 'raw.json'} names, resnet20, got lenet. "
+        "Leave it out."
+    )
+
+
+def test_a_folded_factory_is_read_back_where_it_was_saved(tmp_path, stranger):
+    model = build_model("stranger:net", channels=3, classes=10, image_size=SIZE).eval()
+    folded = fold(model, IMAGENET, image_size=SIZE)
+    run = save_folded(folded, tmp_path / "raw.safetensors", Built("stranger:net", 10))
+    images = some_images(3, SIZE)
+    with torch.no_grad():
+        assert torch.equal(run(images), folded.model(images))
 
 
 def test_a_name_says_the_format(tmp_path):

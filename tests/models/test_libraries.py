@@ -168,6 +168,24 @@ def test_hugging_face_from_a_folder(hf_folder):
     check_model(name, classes=7, **sizes)
 
 
+def test_hugging_face_never_runs_a_repository_s_code(hf_folder, tmp_path, monkeypatch):
+    config = json.loads((hf_folder / "config.json").read_text(encoding="utf-8"))
+    theirs = {"model_type": "strange", "auto_map": {"AutoConfig": "code.Config"}}
+    (hf_folder / "config.json").write_text(json.dumps(config | theirs), encoding="utf-8")
+    (hf_folder / "code.py").write_text(
+        "from pathlib import Path\n"
+        "from transformers import PretrainedConfig\n"
+        f"Path({str(tmp_path / 'was_run')!r}).touch()\n"
+        "class Config(PretrainedConfig):\n"
+        "    model_type = 'strange'\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr("builtins.input", lambda *_: "y")  # as transformers would ask
+    with pytest.raises(WorkFailed, match="must be a folder or a repository of an image classifier"):
+        build_model(f"hf/{hf_folder}", **SIZES)
+    assert not (tmp_path / "was_run").exists()
+
+
 def test_hugging_face_without_a_repository(tmp_path):
     pytest.importorskip("transformers")
     with pytest.raises(WorkFailed, match="must be a folder or a repository of an image classifier"):

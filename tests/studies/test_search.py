@@ -252,6 +252,12 @@ def test_the_best_of_different_values_are_repeated(plan, tmp_path):
     assert 99 not in {t.number for t in best}
     specs = repeated(dataclasses.replace(plan.specification, replicates=3), trials)
     assert len(specs) == len(set(specs)) == 3 * (5 + 2)
+    # The database says which values were best, and nothing else of what is run.
+    changed = [
+        dataclasses.replace(t, spec=dataclasses.replace(t.spec, model="stranger:net"))
+        for t in trials
+    ]
+    assert repeated(dataclasses.replace(plan.specification, replicates=3), changed) == specs
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,10 @@ def scan(
     strict: options.Strict = False,
     spec: Annotated[
         Path | None,
-        typer.Option(help="Repeat the scan in this study.toml, instead of the options above."),
+        typer.Option(
+            help="Repeat the scan in this study.toml, instead of the options above. Where its "
+            "model is package.module:factory, name it with --model too."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -142,7 +145,12 @@ def scan(
                 f"--spec must be given without the options that it replaces, got {extra}. "
                 "Leave them out, or edit the file."
             )
-        plan = plan_again(ScanSpec.read_toml(spec), out or _study_beside(spec), root)
+        plan = plan_again(
+            ScanSpec.read_toml(spec),
+            out or _study_beside(spec),
+            root,
+            model=model if _was_given(context, "model") else None,
+        )
     note_skipped(plan.source.skipped)
     if dry_run:
         _show_plan(plan, workers, json)
@@ -175,17 +183,20 @@ def _channel_axes(given: dict[str, Any]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text is not None}
 
 
-REPEATABLE = {"spec", "out", "root", "workers", "ray", "dry_run", "json"}
+REPEATABLE = {"spec", "model", "out", "root", "workers", "ray", "dry_run", "json"}
 
 
 def _given_beside_spec(context: typer.Context) -> str:
     given = [
         f"--{name.replace('_', '-')}" if name != "source" else "SOURCE"
         for name in context.params
-        if name not in REPEATABLE
-        and "COMMANDLINE" in str(context.get_parameter_source(name)).upper()
+        if name not in REPEATABLE and _was_given(context, name)
     ]
     return ", ".join(given)
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    return "COMMANDLINE" in str(context.get_parameter_source(name)).upper()
 
 
 def _show_plan(plan: PlannedScan, workers: int | None, json: str | None) -> None:

@@ -16,6 +16,7 @@ from normscope._version import __version__
 from normscope.deploy.layers import RawPixels, build_layer, put_layer
 from normscope.errors import NormscopeError, UnknownName
 from normscope.models.building import build_model
+from normscope.models.importing import check_caller_named
 from normscope.models.options import ModelOptions
 from normscope.writing import replacing, write_text
 
@@ -90,7 +91,9 @@ def save_folded(folded: Folded, path: Path, built: Built) -> Callable[[Tensor], 
     """
     writers = {".safetensors": _write_weights, ".pt2": _write_program, ".onnx": _write_onnx}
     writers[check_suffix(path)](folded, path, built)
-    return _READERS[path.suffix](path)
+    if path.suffix == ".safetensors":
+        return load_folded(path, model=built.name)
+    return _read_program(path) if path.suffix == ".pt2" else _read_onnx(path)
 
 
 def plan_path(path: str | Path) -> Path:
@@ -105,17 +108,20 @@ def plan_path(path: str | Path) -> Path:
     return Path(path).with_suffix(".json")
 
 
-def load_folded(path: str | Path) -> RawPixels:
+def load_folded(path: str | Path, *, model: str | None = None) -> RawPixels:
     """The folded model that ``normscope fold -o FILE.safetensors`` wrote.
 
     Args:
         path: The file of weights; its plan lies beside it.
+        model: The model that was folded. The plan names it too, but where that is a factory
+            ``package.module:factory``, it is imported only if you name the same here.
 
     Returns:
         Takes raw pixels ``(N, C, H, W)``; in evaluation mode.
 
     Raises:
-        NormscopeError: If the two files cannot be read, or do not belong together.
+        NormscopeError: If the two files cannot be read or do not belong together, or if the plan
+            names a factory that the caller does not.
     """
     from normscope.models.weights import read_weights
 
@@ -131,7 +137,8 @@ def load_folded(path: str | Path) -> RawPixels:
             f"{plan_path(path)} must be the plan that normscope fold wrote beside {path}, got: "
             f"{type(error).__name__}: {error}. Fold again."
         ) from None
-    model: nn.Module = build_model(
+    check_caller_named(built.name, model, str(plan_path(path)), "model=")
+    network: nn.Module = build_model(
         built.name,
         channels=channels,
         classes=built.outputs,
@@ -139,8 +146,8 @@ def load_folded(path: str | Path) -> RawPixels:
         options=ModelOptions(batchnorm=built.batchnorm),
     )
     for name, layer in layers.items():
-        model = put_layer(model, name, layer)
-    whole = RawPixels(model.to(dtype), dtype).eval().requires_grad_(False)
+        network = put_layer(network, name, layer)
+    whole = RawPixels(network.to(dtype), dtype).eval().requires_grad_(False)
     try:
         whole.model.load_state_dict(read_weights(path))
     except RuntimeError as error:
@@ -226,10 +233,3 @@ def _read_onnx(path: Path) -> Callable[[Tensor], Tensor]:
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda pixels: torch.from_numpy(session.run(None, {"pixels": pixels.numpy()})[0])
-
-
-_READERS: dict[str, Callable[[Path], Callable[[Tensor], Tensor]]] = {
-    ".safetensors": load_folded,
-    ".pt2": _read_program,
-    ".onnx": _read_onnx,
-}

@@ -11,6 +11,7 @@ from normscope.errors import NormscopeError, UnknownName
 from normscope.models import libraries
 from normscope.models.batchnorm import leave_out_batchnorm
 from normscope.models.class_names import outputs_for_classes
+from normscope.models.importing import names_code
 from normscope.models.libraries.own import OWN_MODELS, Factory, import_factory
 from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions
 from normscope.models.outputs import SelectedOutputs, replace_head, without_wrapping
@@ -100,7 +101,7 @@ def find_library(name: str) -> Library:
         from normscope.models.libraries.from_hugging_face import HuggingFaceModel
 
         return HuggingFaceModel(name)
-    if ":" in name:
+    if names_code(name):
         return Factory(name, import_factory(name))
     from normscope.models.libraries.from_torchvision import TorchvisionModel, torchvision_names
 

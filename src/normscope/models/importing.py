@@ -1,4 +1,4 @@
-"""A user's own function or class, named on the command line."""
+"""A user's own function or class, named by the user; a file never chooses code."""
 
 from __future__ import annotations
 
@@ -8,9 +8,51 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
+from normscope.models.libraries import HUGGING_FACE, TIMM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def names_code(model: str) -> bool:
+    """Whether a model's name is that of a factory, which is imported and run.
+
+    Args:
+        model: As ``build_model`` takes it.
+
+    Returns:
+        True for ``package.module:factory``.
+    """
+    return ":" in model and not model.startswith((TIMM, HUGGING_FACE))
+
+
+def check_caller_named(model: str, named: str | None, file: str, option: str) -> None:
+    """Refuse a factory that a file alone names, before it is imported.
+
+    Files are passed on and opened by people who have not read them; to open one must not run code.
+
+    Args:
+        model: The model that the file names.
+        named: The one that the caller names, if any.
+        file: What errors call the file.
+        option: What the caller writes in front of a model's name, such as ``"--model "``.
+
+    Raises:
+        NormscopeError: If the file names a factory that the caller does not, or the caller names
+            another model.
+    """
+    if named == model or (named is None and not names_code(model)):
+        return
+    if not names_code(model):
+        raise NormscopeError(
+            f"the model must be the one that {file} names, {model}, got {named}. Leave it out."
+        )
+    asked = repr(model) if option.endswith("=") else model
+    raise NormscopeError(
+        f"the factory that {file} names must also be named by the caller before it is imported "
+        f"and run, got {model} in the file and {named or 'none'} from the caller. "
+        f"If you trust it, pass {option}{asked}."
+    )
 
 
 def import_callable(name: str, kind: str, noun: str, purpose: str) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.models.building import build_model, show_one_image
+from normscope.models.importing import names_code
 from normscope.models.options import ModelOptions
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def build_trained(
         NormscopeError: If it has no weights, cannot be built or does not take the images, or if the
             weights do not fit.
     """
-    if weights is None and ":" not in name:
+    if weights is None and not names_code(name):
         raise NormscopeError(
             f"{name} must be given its weights, got none. Pass --weights FILE, or --weights "
             "default."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from normscope.errors import NormscopeError
 from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
+from normscope.models.importing import check_caller_named
 from normscope.studies.axis import Axis
 from normscope.studies.growing import grown
 from normscope.studies.parameters import CHANNEL_LETTERS, CHANNEL_PARAMETERS
@@ -19,6 +20,7 @@ from normscope.trials.network import check_network
 from normscope.trials.precision import resolve_precision, resolve_trainer, scanning_trainer
 from normscope.trials.preparation import (
     check_skipped,
+    check_weights,
     expected_normalization,
     model_options,
     prepare_source,
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from normscope.images.decoded import DecodedSource
-    from normscope.models.options import ModelOptions
     from normscope.normalization import Normalization
     from normscope.studies.study import Study
     from normscope.trials.preparation import PreparedSource
@@ -185,7 +186,11 @@ def plan_scan(
 
 
 def plan_again(
-    specification: ScanSpec, out: str | Path | None = None, root: Path | None = None
+    specification: ScanSpec,
+    out: str | Path | None = None,
+    root: Path | None = None,
+    *,
+    model: str | None = None,
 ) -> PlannedScan:
     """Plan a scan from a specification that was written before.
 
@@ -193,13 +198,17 @@ def plan_again(
         specification: Read from a ``study.toml``.
         out: The study's folder; ``runs/SOURCE-MODEL`` by default.
         root: Where named data sets are looked for first.
+        model: The specification's model, which must be named here too where it is a factory
+            ``package.module:factory``: a file does not choose what is imported.
 
     Returns:
         The planned scan.
 
     Raises:
-        NormscopeError: If the source's images have changed since.
+        NormscopeError: If the source's images have changed since, or the specification names a
+            factory that the caller does not.
     """
+    check_caller_named(specification.model, model, "the specification", "--model ")
     prepared = prepare_source(
         specification.source,
         root,
@@ -213,7 +222,7 @@ def plan_again(
             f"(fingerprint {specification.fingerprint}), got others "
             f"({prepared.fingerprint}). Leave out --spec to begin a new study."
         )
-    _check_weights(specification.options)
+    check_weights(specification.options)
     resolve_device(specification.device)
     return _checked(specification, prepared.source, out)
 
@@ -256,18 +265,6 @@ def _base(
         )
     base = resolve_normalization(options.norm or "data", prepared.data, options.model)
     return base.for_channels(channels)
-
-
-def _check_weights(options: ModelOptions) -> None:
-    if options.weights_digest is None:
-        return
-    again = model_options(options.weights, new_head=False, batchnorm=True).weights_digest
-    if again != options.weights_digest:
-        raise NormscopeError(
-            f"{options.weights} must hold the weights that the specification was written for "
-            f"(digest {options.weights_digest}), got others ({again}). Leave out --spec to begin a "
-            "new study."
-        )
 
 
 def _checked(specification: ScanSpec, source: DecodedSource, out: str | Path | None) -> PlannedScan:

@@ -211,7 +211,9 @@ def repeated(specification: SearchSpec, trials: Sequence[SearchTrial]) -> list[T
     Returns:
         The trials, one seed before the next.
     """
-    bases = [trial.spec for trial in best_configurations(trials)]
+    # Built anew from the values: what else a shared database says of a trial, such as its model,
+    # must not choose what runs here.
+    bases = [specification.trial_at(trial.values) for trial in best_configurations(trials)]
     bases += references(specification).values()
     return [
         fresh(spec, replicate)

@@ -115,6 +115,26 @@ def model_options(weights: str | Path | None, *, new_head: bool, batchnorm: bool
     return ModelOptions(text, digest, new_head, batchnorm)
 
 
+def check_weights(options: ModelOptions) -> None:
+    """Refuse a file of weights that is not the one that a specification was written for.
+
+    Args:
+        options: The specification's.
+
+    Raises:
+        NormscopeError: If its digest is another.
+    """
+    if options.weights_digest is None:
+        return
+    again = model_options(options.weights, new_head=False, batchnorm=True).weights_digest
+    if again != options.weights_digest:
+        raise NormscopeError(
+            f"{options.weights} must hold the weights that the specification was written for "
+            f"(digest {options.weights_digest}), got others ({again}). Leave out --spec to begin a "
+            "new study."
+        )
+
+
 def expected_normalization(model: str) -> Normalization | None:
     """What a model's library says that its weights expect.
 

@@ -52,7 +52,8 @@ class HuggingFaceModel:
         config.num_labels = classes
         if hasattr(config, "num_channels"):
             config.num_channels = channels
-        return Logits(self._transformers.AutoModelForImageClassification.from_config(config))
+        kind = self._transformers.AutoModelForImageClassification
+        return Logits(kind.from_config(config, trust_remote_code=False))
 
     def pretrained(self) -> nn.Module:
         """The network with the repository's weights.
@@ -62,7 +63,7 @@ class HuggingFaceModel:
         """
         with _fetched(self._name):
             model = self._transformers.AutoModelForImageClassification.from_pretrained(
-                self._name, use_safetensors=True
+                self._name, use_safetensors=True, trust_remote_code=False
             )
         return Logits(model)
 
@@ -86,7 +87,10 @@ class HuggingFaceModel:
 
     def _config(self) -> Any:
         with _fetched(self._name):
-            return self._transformers.AutoConfig.from_pretrained(self._name)
+            # Said, since transformers would ask whoever sits at the terminal.
+            return self._transformers.AutoConfig.from_pretrained(
+                self._name, trust_remote_code=False
+            )
 
 
 class _fetched:  # noqa: N801 - used as a with statement
