@@ -68,7 +68,7 @@ def plain_optimizer(name, parameters):
 
 
 @pytest.mark.parametrize("optimizer", ["adadelta", "sgd"])
-@pytest.mark.parametrize("trunk_name", ["channels-last", "nchw", "products"])
+@pytest.mark.parametrize("trunk_name", ["channels-last", "products"])
 @pytest.mark.parametrize("stacked", [True, False])
 def test_a_stack_follows_plain_training_step_by_step(trunk_name, optimizer, stacked):
     normalizations = NORMALIZATIONS if stacked else [NORMALIZATIONS[-1]]
@@ -84,7 +84,7 @@ def test_a_stack_follows_plain_training_step_by_step(trunk_name, optimizer, stac
         theirs.append(plain_optimizer(optimizer, model.parameters()))
     for pixels, labels, kept, hidden in batches(stack.features, torch.Generator().manual_seed(1)):
         by_place = kept.unflatten(1, (64, -1)).transpose(1, 2).flatten(1)
-        masks = Masks(by_place if trunk.channels_last else kept, hidden)
+        masks = Masks(by_place, hidden)
         losses = stack.differentiate(pixels, labels, masks)
         mine.step(stack.gradients)
         for index, (model, normalization, update) in enumerate(
@@ -111,6 +111,5 @@ def test_an_unknown_trunk_is_named():
     with pytest.raises(UnknownName) as caught:
         open_trunk("grouped")
     assert str(caught.value) == (
-        "trunk must be one of channels-last, nchw, products, triton, got 'grouped'. "
-        "Choose one of these."
+        "trunk must be one of channels-last, products, triton, got 'grouped'. Choose one of these."
     )

@@ -13,6 +13,7 @@ from normscope.studies.scan_planning import plan_scan
 from normscope.studies.specification import SURVIVAL_SEEDS, ScanSpec
 from normscope.studies.study import Study
 from normscope.trials.fast.rounds import train_many
+from normscope.trials.fast.stack_plan import PLAIN
 from normscope.trials.recipe import FROZEN
 from normscope.trials.running import run_trial
 from normscope.trials.spec import TrialSpec
@@ -91,7 +92,7 @@ def test_stacked_where_full_trainings_are(small_options, monkeypatch):
         return [made_result(spec) for spec in specs]
 
     monkeypatch.setattr("normscope.trials.fast.rounds.train_stack", together)
-    monkeypatch.setattr("normscope.trials.fast.rounds.choose_trunk", lambda *_: "plain")
+    monkeypatch.setattr("normscope.trials.fast.rounds.choose_plan", lambda *_: PLAIN)
     monkeypatch.setattr("normscope.trials.fast.rounds.models_that_fit", lambda *_: 100)
     study = run_scan(plan, workers=1)
     assert [len(specs) for specs in stacks] == [7, 7, 7]

@@ -9,6 +9,8 @@ import torch
 from normscope.trials.recipe import SGD_MOMENTUM
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 SILENT_STEPS: float = 20
@@ -36,6 +38,17 @@ class Watch:
         self.dead = [False] * models
         self._silent = torch.zeros(models, dtype=torch.int64, device=device)
         self._needed = [0] * models
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Go on with some of the models.
+
+        Args:
+            indices: Which ones.
+        """
+        kept = list(indices)
+        self.dead = [self.dead[index] for index in kept]
+        self._silent = self._silent[kept]
+        self._needed = [self._needed[index] for index in kept]
 
     def stepped(self, gradients: Tensor) -> None:
         """Take note of a step.

@@ -58,6 +58,11 @@ class Fold:
         std = torch.tensor([n.std for n in each], dtype=torch.float64).view(shape)
         return cls((1 / (scale * std)).to(like), (mean / std).to(like))
 
+    def of_models(self, indices: Sequence[int]) -> Fold:
+        """Those of some of the models."""
+        kept = list(indices)
+        return Fold(self.slope[kept], self.offset[kept])
+
     def into(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """Fold.
 

@@ -17,14 +17,11 @@ class GroupedTrunk:
     HFTA (Wang et al., 2021, MLSys, https://arxiv.org/abs/2102.02344) trains models together this
     way, on as many copies of the batch; here the first convolution is dense and needs none.
 
-    Args:
-        channels_last: Whether activations keep their channels innermost in memory, where CPUs
-            pool ten times faster and a stack of one is a plain convolution.
+    Activations keep their channels innermost in memory, where CPUs pool ten times faster and a
+    stack of one is a plain convolution.
     """
 
-    def __init__(self, channels_last: bool) -> None:
-        self.channels_last = channels_last
-        self._format = torch.channels_last if channels_last else torch.contiguous_format
+    def __init__(self) -> None:
         self._saved: tuple[Tensor, ...] = ()
 
     def forward(
@@ -43,7 +40,7 @@ class GroupedTrunk:
             Shape ``(models, N, features)``.
         """
         models = len(weight1)
-        pixels = pixels.contiguous(memory_format=self._format)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         weight1, weight2 = weight1.flatten(0, 1), weight2.flatten(0, 1)
         hidden = F.conv2d(pixels, weight1, bias1.flatten()).relu_()
         maps = F.conv2d(hidden, weight2, bias2.flatten(), groups=models)
@@ -86,16 +83,12 @@ class GroupedTrunk:
 
     def _features(self, pooled: Tensor, models: int) -> Tensor:
         by_model = pooled.unflatten(1, (models, -1))  # N, models, 64, height, width
-        order = (1, 0, 3, 4, 2) if self.channels_last else (1, 0, 2, 3, 4)
-        return by_model.permute(order).flatten(2)
+        return by_model.permute(1, 0, 3, 4, 2).flatten(2)
 
     def _maps(self, gradient: Tensor, size: torch.Size) -> Tensor:
         height, width = size
-        if self.channels_last:
-            maps = gradient.unflatten(2, (height, width, -1)).permute(1, 0, 4, 2, 3)
-        else:
-            maps = gradient.unflatten(2, (-1, height, width)).transpose(0, 1)
-        return maps.flatten(1, 2).contiguous(memory_format=self._format)
+        maps = gradient.unflatten(2, (height, width, -1)).permute(1, 0, 4, 2, 3)
+        return maps.flatten(1, 2).contiguous(memory_format=torch.channels_last)
 
 
 def _convolution_backward(

@@ -71,13 +71,24 @@ class StackedLeNet:
         compute: torch.dtype,
     ) -> None:
         self.layout = Layout.of(models[0])
-        self.rows = stack_rows(models, self.layout, trunk.channels_last).to(device)
-        self.gradients = torch.zeros_like(self.rows)
-        self._weights = self.layout.views(self.rows)
-        self._gradients = self.layout.views(self.gradients)
+        self._hold(stack_rows(models, self.layout).to(device))
         self._fold, self._trunk, self._compute = fold, trunk, compute
         self.features = models[0].fc1.in_features
         self._silent = self._silent_in_tests = False
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Go on with some of the models alone.
+
+        Args:
+            indices: Which ones.
+        """
+        self._hold(self.rows[list(indices)])
+        self._fold = self._fold.of_models(indices)
+
+    def _hold(self, rows: Tensor) -> None:
+        self.rows, self.gradients = rows, torch.zeros_like(rows)
+        self._weights = self.layout.views(self.rows)
+        self._gradients = self.layout.views(self.gradients)
 
     @property
     def tail(self) -> int:

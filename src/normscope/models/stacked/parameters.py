@@ -78,14 +78,15 @@ class Layout:
         return views
 
 
-def stack_rows(models: Sequence[LeNet], layout: Layout, channels_last: bool) -> Tensor:
+def stack_rows(models: Sequence[LeNet], layout: Layout) -> Tensor:
     """The models' weights as rows.
+
+    The first linear layer takes its features in the order height, width, channel, which is how
+    pooled images lie in memory with their channels innermost.
 
     Args:
         models: LeNets of the same shapes.
         layout: Theirs.
-        channels_last: Whether the first linear layer takes its features in the order height,
-            width, channel, which is how pooled images lie in memory in that layout.
 
     Returns:
         Shape ``(models, length)``, in the models' own type, on the CPU; padding is 0.
@@ -96,7 +97,6 @@ def stack_rows(models: Sequence[LeNet], layout: Layout, channels_last: bool) -> 
         for index, model in enumerate(models):
             for name in NAMES:
                 views[name][index] = model.get_parameter(name)
-            if channels_last:
-                weight = model.fc1.weight.unflatten(1, (model.conv2.out_channels, -1))
-                views["fc1.weight"][index] = weight.transpose(1, 2).flatten(1)
+            weight = model.fc1.weight.unflatten(1, (model.conv2.out_channels, -1))
+            views["fc1.weight"][index] = weight.transpose(1, 2).flatten(1)
     return rows

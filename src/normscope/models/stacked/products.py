@@ -19,8 +19,6 @@ class ProductsTrunk:
     grouped convolutions do not (https://github.com/pytorch/functorch/issues/365).
     """
 
-    channels_last = True
-
     def __init__(self) -> None:
         self._saved: tuple[Tensor, ...] = ()
 

@@ -34,8 +34,6 @@ PARTS = 8
 class TritonTrunk:
     """The first layer as a matrix product, the second with its pooling in three kernels."""
 
-    channels_last = True
-
     def __init__(self) -> None:
         self._saved: tuple[Tensor, ...] = ()
 

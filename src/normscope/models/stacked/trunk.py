@@ -9,8 +9,8 @@ from normscope.errors import UnknownName
 if TYPE_CHECKING:
     from torch import Tensor
 
-TRUNKS = ("channels-last", "nchw", "products", "triton")
-"""Grouped convolutions in two layouts, matrix products over unfolded images, and own kernels."""
+TRUNKS = ("channels-last", "products", "triton")
+"""Grouped convolutions, matrix products over unfolded images, and own kernels."""
 
 
 class TrunkGradients(NamedTuple):
@@ -35,11 +35,8 @@ class Trunk(Protocol):
     Pooling before ReLU gives what ReLU before pooling does, on a quarter of the numbers: both
     are monotone, and where a pooled value is not above 0 neither lets a gradient through.
 
-    Attributes:
-        channels_last: Whether the features come in the order height, width, channel.
+    Features come in the order height, width, channel.
     """
-
-    channels_last: bool
 
     def forward(
         self, pixels: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
@@ -82,10 +79,10 @@ def open_trunk(name: str) -> Trunk:
     Raises:
         UnknownName: If the name is unknown.
     """
-    if name in {"channels-last", "nchw"}:
+    if name == "channels-last":
         from normscope.models.stacked.grouped import GroupedTrunk
 
-        return GroupedTrunk(channels_last=name == "channels-last")
+        return GroupedTrunk()
     if name == "products":
         from normscope.models.stacked.products import ProductsTrunk
 

@@ -80,6 +80,12 @@ class DeviceAdadelta:
             numbers: How many of each row's first numbers have gradients of zero from now on.
         """
 
+    def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
+        """Go on with some of the rows; see ``Optimizer``."""
+        kept = list(indices)
+        self._rows, self._rates = rows, self._rates[kept]
+        self._squares, self._deltas = self._squares[kept], self._deltas[kept]
+
 
 class DeviceSgd:
     """Gradient descent with momentum over all rows.
@@ -130,19 +136,24 @@ class DeviceSgd:
             numbers: How many of each row's first numbers have gradients of zero from now on.
         """
 
+    def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
+        """Go on with some of the rows; see ``Optimizer``."""
+        kept = list(indices)
+        self._rows, self._rates = rows, self._rates[kept]
+        self._momenta = self._momenta[kept]
 
-def open_device_optimizer(recipe: Recipe, rows: Tensor) -> Optimizer:
+
+def open_device_optimizer(recipe: Recipe, rows: Tensor, fused: bool) -> Optimizer:
     """The optimizer that a recipe names, for a stack on a device.
 
     Args:
         recipe: How models are trained.
         rows: Weights, shape ``(models, length)``; changed in place.
+        fused: Whether Adadelta takes its step in one kernel of Triton's.
 
     Returns:
         A fresh one.
     """
     if recipe.optimizer == "sgd":
         return DeviceSgd(rows)
-    from normscope.models.stacked.triton_present import has_triton
-
-    return DeviceAdadelta(rows, fused=has_triton())
+    return DeviceAdadelta(rows, fused)

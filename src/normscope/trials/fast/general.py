@@ -94,6 +94,13 @@ class ModelLearner:
             if after_step():
                 break
 
+    def keep(self, indices: Sequence[int]) -> None:
+        """A model alone has no others to go on without; see ``Learner``.
+
+        Args:
+            indices: Which ones go on.
+        """
+
     def losses(self) -> list[float]:
         """How it does on the epoch's images; see ``Learner``.
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from normscope.models.stacked.trunk import TRUNKS
 from normscope.trials.fast.stack import StackLearner
-from normscope.trials.seeding import generators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,13 +14,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from normscope.images.decoded import DecodedSource
+    from normscope.trials.fast.stack_plan import StackPlan
     from normscope.trials.seeding import Generators
     from normscope.trials.spec import TrialSpec
 
 EAGER_STEPS = 3
 """Steps taken before one is captured: libraries choose and allocate in the first ones."""
-
-TIMED_STEPS = 10
 
 
 class GraphedStackLearner(StackLearner):
@@ -36,13 +31,13 @@ class GraphedStackLearner(StackLearner):
         specs: The trials, equal but for normalization and initialization scale.
         source: Their images.
         seeds: Their seed's streams.
-        trunk: The convolutions' implementation, a name in ``TRUNKS``.
+        plan: How their steps are computed.
     """
 
     def __init__(
-        self, specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators, trunk: str
+        self, specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators, plan: StackPlan
     ) -> None:
-        super().__init__(specs, source, seeds, trunk)
+        super().__init__(specs, source, seeds, plan)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._static = torch.zeros(self._batch_size, dtype=torch.int64, device=self._device)
         self._eager_left = EAGER_STEPS
@@ -74,52 +69,16 @@ class GraphedStackLearner(StackLearner):
             self._graph = graph
             self.step(indices)
 
+    def keep(self, indices: Sequence[int]) -> None:
+        """Go on with some of the models alone; see ``Learner``.
+
+        Args:
+            indices: Which ones.
+        """
+        self._graph = None  # Before the memory that it replays in is let go.
+        super().keep(indices)
+        self._eager_left = EAGER_STEPS
+
     def _go_on_dead(self) -> None:
         super()._go_on_dead()
         self._graph, self._eager_left = None, EAGER_STEPS
-
-
-def fastest_trunk(source: DecodedSource, spec: TrialSpec, models: int) -> str:
-    """Time a few steps of every implementation.
-
-    Args:
-        source: The images.
-        spec: A trial of the stack.
-        models: How many models it has.
-
-    Returns:
-        The name of the quickest that runs here.
-    """
-    timed = {name: seconds_a_step(source, spec, models, name) for name in TRUNKS}
-    return min(timed, key=lambda name: timed[name])
-
-
-def seconds_a_step(source: DecodedSource, spec: TrialSpec, models: int, trunk: str) -> float:
-    """Time a few replayed steps of one implementation.
-
-    Args:
-        source: The images.
-        spec: A trial of the stack.
-        models: How many models it has.
-        trunk: The implementation, a name in ``TRUNKS``.
-
-    Returns:
-        Infinity where it does not run: out of memory, or not supported on this device.
-    """
-    batch = min(spec.recipe.batch_size, len(source.train))
-    spec = replace(spec, recipe=replace(spec.recipe, batch_size=batch))
-    indices = torch.arange(batch, device=spec.device)
-    try:
-        learner = GraphedStackLearner([spec] * models, source, generators(spec.seed), trunk)
-        for _ in range(EAGER_STEPS + 2):
-            learner.step(indices)
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        for _ in range(TIMED_STEPS):
-            learner.step(indices)
-        torch.cuda.synchronize()
-        return (time.perf_counter() - start) / TIMED_STEPS
-    except Exception:  # noqa: BLE001 - compilers and libraries fail in kinds of their own
-        return float("inf")
-    finally:
-        torch.cuda.empty_cache()

@@ -52,6 +52,14 @@ class Learner(Protocol):
         """
         ...
 
+    def keep(self, indices: Sequence[int]) -> None:
+        """Go on with some of the models alone, as if the others had never been there.
+
+        Args:
+            indices: Which ones, ascending; fewer than there are.
+        """
+        ...
+
     def losses(self) -> list[float]:
         """How the models do on the images of the epoch as they were trained on.
 
@@ -141,13 +149,14 @@ class _Fitting:
             _Trained(Course(self._looks, spec.survival), open_schedule(spec.recipe))
             for _ in range(learner.models)
         ]
+        self._together = list(self._models)
         self._step, self._number = 0, 0
 
     def results(self, order: torch.Generator) -> list[TrialResult]:
-        recipe, learner = self._spec.recipe, self._learner
+        recipe, learner, initial = self._spec.recipe, self._learner, self._learner.initial
         for self._number in range(1, recipe.epochs + 1):
             self._epoch_start = time.perf_counter()
-            rates = [model.schedule.rate for model in self._models]
+            rates = [model.schedule.rate for model in self._together]
             indices = _order(learner.images, recipe, order)
             learner.train_epoch(indices, rates, self._after_step)
             if self._all_ended():
@@ -155,16 +164,16 @@ class _Fitting:
             self._end_epoch()
             if self._all_ended():
                 break
-        seconds = (time.perf_counter() - self._start) / learner.models
+        seconds = (time.perf_counter() - self._start) / len(self._models)
         return [
-            _result(model, self._spec, seconds, initial)
-            for model, initial in zip(self._models, learner.initial, strict=True)
+            _result(model, self._spec, seconds, layer)
+            for model, layer in zip(self._models, initial, strict=True)
         ]
 
     def _after_step(self) -> bool:
         self._step += 1
         if self._step % CHECK_INTERVAL == 0:
-            for model, dead in zip(self._models, self._learner.deaths(), strict=True):
+            for model, dead in zip(self._together, self._learner.deaths(), strict=True):
                 if dead and model.test is None and model.course.died_at is None:
                     model.course.died_at = self._step
         if not self._looks.due(self._step, self._number):
@@ -178,7 +187,7 @@ class _Fitting:
         if decided:
             losses, seconds = self._learner.losses(), self._seconds()
             for index, model in decided.items():
-                self._add_epoch(index, model, Epoch(self._number, losses[index], None, seconds))
+                self._add_epoch(model, Epoch(self._number, losses[index], None, seconds))
             self._end(decided, None)
         return self._all_ended()
 
@@ -194,7 +203,7 @@ class _Fitting:
             chosen_on = on_test or on_validation
             model.schedule.step(chosen_on.accuracy if chosen_on else 0.0)
             epoch = _epoch(self._number, losses[index], seconds, on_validation, on_test)
-            self._add_epoch(index, model, epoch)
+            self._add_epoch(model, epoch)
         last = self._number == recipe.epochs
         ended = {i: model for i, model in running.items() if last or model.course.diverged}
         if ended:
@@ -205,14 +214,18 @@ class _Fitting:
         finals = self._learner.first_layers()
         for index, model in ended.items():
             model.test, model.final = tests[index], finals[index]
+        going_on = list(self._running())
+        if 0 < len(going_on) <= len(self._together) // 2:
+            self._learner.keep(going_on)
+            self._together = [self._together[index] for index in going_on]
 
-    def _add_epoch(self, index: int, model: _Trained, epoch: Epoch) -> None:
+    def _add_epoch(self, model: _Trained, epoch: Epoch) -> None:
         model.course.ended_epoch(epoch)
-        if self._on_epoch and index == 0:
+        if self._on_epoch and model is self._models[0]:
             self._on_epoch(epoch)
 
     def _running(self) -> dict[int, _Trained]:
-        return {i: model for i, model in enumerate(self._models) if model.test is None}
+        return {i: model for i, model in enumerate(self._together) if model.test is None}
 
     def _all_ended(self) -> bool:
         return not self._running()

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from normscope.models.stacked.trunk import TRUNKS
-
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
+    from normscope.trials.spec import TrialSpec
 
 LARGEST_KEPT = (32 << 20) - (8 << 10)
 """Just under the largest block that glibc's allocator learns to keep (mallopt(3), M_MMAP_THRESHOLD:
@@ -17,6 +16,9 @@ at most 32 MiB on 64-bit machines)."""
 
 EVALUATION_BATCH = 128
 """Images tested at a time: enough to fill the machine, few enough to stay in its caches."""
+
+COMPUTE = {"fp32": torch.float32, "bf16": torch.bfloat16}
+"""What convolutions are computed in."""
 
 CPU_BYTES = 1 << 30
 GPU_SHARE = 0.8
@@ -33,33 +35,30 @@ def keep_freed_memory() -> None:
     torch.empty(LARGEST_KEPT, dtype=torch.uint8)
 
 
-def models_that_fit(
-    source: DecodedSource, batch_size: int, compute: torch.dtype, device: torch.device, trunk: str
-) -> int:
-    """How many LeNets train together in this device's memory, by a generous estimate.
+def models_that_fit(spec: TrialSpec, source: DecodedSource, trunk: str) -> int:
+    """How many LeNets train together in their device's memory, by a generous estimate.
 
     Args:
+        spec: One of the trials: its device, precision and batches.
         source: Gives the size of the images.
-        batch_size: Images in a step.
-        compute: What convolutions are computed in.
-        device: Where they train.
         trunk: The implementation's name, from ``TRUNKS``.
 
     Returns:
         At least 1.
     """
-    assert trunk in TRUNKS
     height, width = source.image_size
     features = 64 * ((height - 4) // 2) * ((width - 4) // 2)
-    images = max(batch_size, EVALUATION_BATCH)
+    images = max(spec.recipe.batch_size, EVALUATION_BATCH)
     hidden, maps = 32 * (height - 2) * (width - 2), 64 * (height - 4) * (width - 4)
     unfolded = 2 * 9 * hidden if trunk == "products" else 0
     # Twice each map, for its gradient, and indices of eight bytes under the pooling.
-    activations = images * ((2 * (hidden + maps) + unfolded) * compute.itemsize + 8 * features)
+    activations = images * (
+        (2 * (hidden + maps) + unfolded) * COMPUTE[spec.precision].itemsize + 8 * features
+    )
     # Weights, gradients and two running means, and the copy that is computed with.
     bytes_ = activations + 20 * 130 * features
-    if device.type == "cuda":
-        available = int(GPU_SHARE * torch.cuda.mem_get_info(device)[0])
+    if spec.device == "cuda":
+        available = int(GPU_SHARE * torch.cuda.mem_get_info()[0])
     else:
         available = CPU_BYTES
     return max(1, available // bytes_)

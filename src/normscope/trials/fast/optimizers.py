@@ -64,6 +64,15 @@ class Optimizer(Protocol):
         """
         ...
 
+    def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
+        """Go on with some of the rows.
+
+        Args:
+            rows: Their numbers, in memory of their own.
+            indices: Which ones they were.
+        """
+        ...
+
 
 class Adadelta:
     """``torch.optim.Adadelta`` in eight passes over cached pieces.
@@ -136,6 +145,12 @@ class Adadelta:
         # Whole pieces only, so that the others go through the same vector instructions as before.
         self._first = numbers // PIECE
 
+    def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
+        """Go on with some of the rows; see ``Optimizer``."""
+        self._rows = [_pieces(row) for row in rows]
+        self._squares = [self._squares[index] for index in indices]
+        self._deltas = [self._deltas[index] for index in indices]
+
 
 class Sgd:
     """``torch.optim.SGD`` with momentum, without torch's import of the compiler.
@@ -195,13 +210,21 @@ class Sgd:
             numbers: How many of each row's first numbers have gradients of zero from now on.
         """
 
+    def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
+        """Go on with some of the rows; see ``Optimizer``."""
+        self._rows = [_pieces(row) for row in rows]
+        self._momenta = [self._momenta[index] for index in indices]
 
-def open_optimizer(recipe: Recipe, rows: Sequence[Tensor] | Tensor) -> Optimizer:
+
+def open_optimizer(
+    recipe: Recipe, rows: Sequence[Tensor] | Tensor, fused: bool = False
+) -> Optimizer:
     """The optimizer that a recipe names.
 
     Args:
         recipe: How models are trained.
         rows: Each dense in memory; changed in place. On a GPU one tensor.
+        fused: Whether a GPU takes a step in one kernel of Triton's, where there is one.
 
     Returns:
         A fresh one.
@@ -209,7 +232,7 @@ def open_optimizer(recipe: Recipe, rows: Sequence[Tensor] | Tensor) -> Optimizer
     if isinstance(rows, torch.Tensor) and rows.is_cuda:
         from normscope.trials.fast.device_optimizers import open_device_optimizer
 
-        return open_device_optimizer(recipe, rows)
+        return open_device_optimizer(recipe, rows, fused)
     return Adadelta(rows) if recipe.optimizer == "adadelta" else Sgd(rows, recipe.weight_decay)
 
 

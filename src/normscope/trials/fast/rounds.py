@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from normscope.errors import WorkFailed
 from normscope.init_scale import InitScale
 from normscope.normalization import NONE
-from normscope.trials.fast.choosing import choose_trunk
 from normscope.trials.fast.learner import fit
 from normscope.trials.fast.memory import keep_freed_memory, models_that_fit
-from normscope.trials.fast.stack import COMPUTE, StackLearner
+from normscope.trials.fast.stack import open_learner
+from normscope.trials.fast.stack_plan import choose_plan
 from normscope.trials.result import FinishedTrial
 from normscope.trials.seeding import generators, threads
 
@@ -23,30 +23,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from normscope.images.decoded import DecodedSource
+    from normscope.trials.fast.stack_plan import StackPlan
     from normscope.trials.result import Epoch, TrialResult
     from normscope.trials.spec import TrialSpec
 
 
 def train_many(
-    specs: Sequence[TrialSpec], source: DecodedSource, trunk: str | None = None
+    specs: Sequence[TrialSpec], source: DecodedSource, plan: StackPlan | None = None
 ) -> list[TrialResult]:
     """Train LeNets together: the same trials as one by one, in a fraction of the time on a GPU.
 
     Args:
         specs: Trials of ``lenet`` on these images, in any mixture of seeds and recipes.
         source: Their images.
-        trunk: The convolutions' implementation; None chooses.
+        plan: How steps are computed; None chooses.
 
     Returns:
         Their results, in the same order.
     """
-    finished = [trial for one in train_rounds(specs, source, trunk) for trial in one]
+    finished = [trial for one in train_rounds(specs, source, plan) for trial in one]
     results = {trial.spec.key(): trial.result for trial in finished}
     return [results[spec.key()] for spec in specs]
 
 
 def train_rounds(
-    specs: Sequence[TrialSpec], source: DecodedSource, trunk: str | None = None
+    specs: Sequence[TrialSpec], source: DecodedSource, plan: StackPlan | None = None
 ) -> Iterator[list[FinishedTrial]]:
     """Train LeNets together, round by round.
 
@@ -57,7 +58,7 @@ def train_rounds(
     Args:
         specs: Trials of ``lenet`` on these images.
         source: Their images.
-        trunk: The convolutions' implementation; None chooses.
+        plan: How steps are computed; None chooses.
 
     Yields:
         The trials of one round with their results. A round that runs out of memory is run again
@@ -68,17 +69,19 @@ def train_rounds(
     """
     largest = len(specs)
     warned = False
+    chosen: dict[tuple[Any, ...], StackPlan] = {}
     for group in _groups(specs):
         first = group[0]
-        device = torch.device(first.device)
-        name = trunk or choose_trunk(device, source, first, len(group))
-        compute = COMPUTE[first.precision]
-        fitting = models_that_fit(source, first.recipe.batch_size, compute, device, name)
+        alike = first.recipe, first.precision, first.device, len(group)
+        if plan is None and alike not in chosen:
+            chosen[alike] = choose_plan(group, source)
+        using = plan or chosen[alike]
+        fitting = models_that_fit(first, source, using.trunk)
         waiting = list(group)
         while waiting:
             size = _even_share(len(waiting), min(largest, fitting))
             try:
-                results = train_stack(waiting[:size], source, name)
+                results = train_stack(waiting[:size], source, using)
             except torch.OutOfMemoryError:
                 results = None
             # Not while the exception is handled, whose frames still hold the memory.
@@ -89,7 +92,7 @@ def train_rounds(
                         "Free memory on the device, or use --device cpu."
                     )
                 largest = size // 2
-                if device.type == "cuda":
+                if first.device == "cuda":
                     torch.cuda.empty_cache()
                 if not warned:
                     warnings.warn(
@@ -110,7 +113,7 @@ def train_rounds(
 def train_stack(
     specs: Sequence[TrialSpec],
     source: DecodedSource,
-    trunk: str,
+    plan: StackPlan,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> list[TrialResult]:
     """Train LeNets as one stack.
@@ -118,7 +121,7 @@ def train_stack(
     Args:
         specs: Trials that differ in normalization and initialization scale only.
         source: Their images.
-        trunk: The convolutions' implementation.
+        plan: How their steps are computed.
         on_epoch: Called with the first trial's epochs.
 
     Returns:
@@ -127,12 +130,9 @@ def train_stack(
     first = specs[0]
     seeds = generators(first.seed)
     with threads(first.threads):
-        if first.device == "cuda":
-            from normscope.trials.fast.graph import GraphedStackLearner as Learner
-        else:
+        if first.device == "cpu":
             keep_freed_memory()
-            Learner = StackLearner  # noqa: N806 - a class under the other one's name
-        learner = Learner(specs, source, seeds, trunk)
+        learner = open_learner(specs, source, seeds, plan)
         return fit(learner, first, source, seeds.order, on_epoch)
 
 

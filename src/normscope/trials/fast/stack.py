@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +14,7 @@ from normscope.models.stacked.lenet import StackedLeNet
 from normscope.models.stacked.trunk import open_trunk
 from normscope.trials.death import Watch
 from normscope.trials.fast.dropout import DropoutMasks
-from normscope.trials.fast.memory import EVALUATION_BATCH
+from normscope.trials.fast.memory import COMPUTE, EVALUATION_BATCH
 from normscope.trials.fast.optimizers import open_optimizer
 from normscope.trials.pixels import shared
 from normscope.trials.seeding import torch_seeded
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 
     from normscope.images.decoded import DecodedSource, LabelledImages
     from normscope.trials.fast.learner import Numbers
+    from normscope.trials.fast.stack_plan import StackPlan
     from normscope.trials.seeding import Generators
     from normscope.trials.spec import TrialSpec
 
-COMPUTE = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PROOF_BATCH = (EVALUATION_BATCH, 32 * EVALUATION_BATCH)
+"""Images that one model is asked about at a time, on a CPU and on a GPU, which waits each time."""
 
 
 class StackLearner:
@@ -40,7 +43,7 @@ class StackLearner:
         specs: The trials, equal but for normalization and initialization scale.
         source: Their images.
         seeds: Their seed's streams.
-        trunk: The convolutions' implementation, a name in ``TRUNKS``.
+        plan: How their steps are computed.
 
     Attributes:
         models: How many.
@@ -49,13 +52,13 @@ class StackLearner:
     """
 
     def __init__(
-        self, specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators, trunk: str
+        self, specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators, plan: StackPlan
     ) -> None:
         first = specs[0]
         self.models, self.images = len(specs), len(source.train)
         self._device = torch.device(first.device)
         self._batch_size = first.recipe.batch_size
-        networks = [_network(spec, source, seeds) for spec in specs]
+        networks = _networks(specs, source, seeds)
         self.initial = [describe_first_layer(network.conv1) for network in networks]
         fold = Fold.of(
             [spec.normalization for spec in specs],
@@ -64,11 +67,11 @@ class StackLearner:
             torch.empty(0, device=self._device),
         )
         self._stack = StackedLeNet(
-            networks, fold, open_trunk(trunk), self._device, COMPUTE[first.precision]
+            networks, fold, open_trunk(plan.trunk), self._device, COMPUTE[first.precision]
         )
         self._first_layers = [network.conv1 for network in networks]
         self._masks = DropoutMasks(self._stack.features, seeds.dropout, self._device)
-        self._optimizer = open_optimizer(first.recipe, self._stack.rows)
+        self._optimizer = open_optimizer(first.recipe, self._stack.rows, plan.fused)
         self._train = _Split(source.train, self._device)
         self._others = {"test": _Split(source.test, self._device)}
         if source.validation is not None:
@@ -87,7 +90,7 @@ class StackLearner:
             rates: One learning rate a model.
             after_step: Called after every step; ends the epoch there where it returns True.
         """
-        self._optimizer.set_rates(rates)
+        self.set_rates(rates)
         self._total.zero_()
         self._trained_on = 0
         for batch in indices.to(self._device).split(self._batch_size):
@@ -95,6 +98,36 @@ class StackLearner:
             self._trained_on += len(batch)
             if after_step():
                 break
+
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Choose the learning rates of the steps that follow.
+
+        Args:
+            rates: One a model.
+        """
+        self._optimizer.set_rates(rates)
+
+    def numbers(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """All weights and their last gradients, sharing the memory of those trained with.
+
+        Returns:
+            Tensors of shape ``(models, *shape)``, by name, for each of the two.
+        """
+        views = self._stack.layout.views
+        return views(self._stack.rows), views(self._stack.gradients)
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Go on with some of the models alone; see ``Learner``.
+
+        Args:
+            indices: Which ones.
+        """
+        self.models = len(indices)
+        self._stack.keep(indices)
+        self._optimizer.keep(self._stack.rows, indices)
+        self._watch.keep(indices)
+        self._first_layers = [self._first_layers[index] for index in indices]
+        self._total = self._total[list(indices)]
 
     def losses(self) -> list[float]:
         """How the models do on the epoch's images; see ``Learner``.
@@ -143,7 +176,7 @@ class StackLearner:
         return all(
             silence.holds(self._stack.low(split.batch(batch)[0]))
             for split in splits
-            for batch in split.chosen(None).split(EVALUATION_BATCH)
+            for batch in split.chosen(None).split(PROOF_BATCH[self._device.type == "cuda"])
         )
 
     def _go_on_dead(self) -> None:
@@ -210,8 +243,32 @@ class _Split:
         return pixels, self._labels.index_select(0, indices)
 
 
-def _network(spec: TrialSpec, source: DecodedSource, seeds: Generators) -> LeNet:
-    with torch_seeded(seeds.initialization, spec.device):
-        network = LeNet(source.channels, len(source.classes), source.image_size)
-    scale_first_layer(network.conv1, spec.init_scale)
-    return network
+def open_learner(
+    specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators, plan: StackPlan
+) -> StackLearner:
+    """A stack, ready to learn.
+
+    Args:
+        specs: The trials, equal but for normalization and initialization scale.
+        source: Their images.
+        seeds: Their seed's streams.
+        plan: How their steps are computed.
+
+    Returns:
+        It.
+    """
+    if not plan.graphed:
+        return StackLearner(specs, source, seeds, plan)
+    from normscope.trials.fast.graph import GraphedStackLearner
+
+    return GraphedStackLearner(specs, source, seeds, plan)
+
+
+def _networks(specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators) -> list[LeNet]:
+    """The same network for every trial of the seed, but for its first layer's scale."""
+    with torch_seeded(seeds.initialization, specs[0].device):
+        drawn = LeNet(source.channels, len(source.classes), source.image_size)
+    networks = [copy.deepcopy(drawn) for _ in specs]
+    for network, spec in zip(networks, specs, strict=True):
+        scale_first_layer(network.conv1, spec.init_scale)
+    return networks

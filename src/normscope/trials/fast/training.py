@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from normscope.trials.augmentation import Augmentation
-from normscope.trials.fast.choosing import choose_trunk
 from normscope.trials.fast.general import ModelLearner
 from normscope.trials.fast.learner import fit
 from normscope.trials.fast.memory import keep_freed_memory
 from normscope.trials.fast.rounds import train_stack
+from normscope.trials.fast.stack_plan import choose_plan
 from normscope.trials.seeding import generators, threads, torch_seeded
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def train_fast(
         What the trial gave.
     """
     if can_stack(spec):
-        trunk = choose_trunk(torch.device(spec.device), source, spec, models=1)
-        return train_stack([spec], source, trunk, on_epoch)[0]
+        return train_stack([spec], source, choose_plan([spec], source), on_epoch)[0]
     seeds = generators(spec.seed)
     with threads(spec.threads), torch_seeded(seeds.initialization, spec.device):
         if spec.device == "cpu":
