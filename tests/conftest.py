@@ -115,6 +115,7 @@ def made_study():
         references=(),
         outcome="learned",
         failed=None,
+        failure="died",
     ):
         accuracies = np.asarray(accuracies, float)
         specification = ScanSpec(
@@ -131,7 +132,7 @@ def made_study():
             correct = np.arange(1000) < round(accuracy * 1000)
             result = TrialResult(
                 float(accuracy), 0.1, False, 1.0, "fp32", "cpu", [], pack_bits(correct), 1000,
-                {}, {}, outcome="died" if fails else outcome,
+                {}, {}, outcome=failure if fails else outcome,
             )  # fmt: skip
             trials.append(FinishedTrial(specification.trial(normalization, seed), result))
 

@@ -81,6 +81,15 @@ def test_trainings_fail_near_the_data(made_study):
     )
 
 
+def test_runs_that_only_never_left_chance_may_need_longer_training(made_study):
+    study = study_of(made_study, even(), failed=failing(1), failure="stuck")
+    assert answer_of(study) == (
+        "unsettled",
+        "Not settled: even near the data's statistics 18 of 36 runs never left chance; "
+        "train longer, with more --epochs.",
+    )
+
+
 def test_a_usual_choice_loses_and_another_wins(made_study):
     cells = even()
     cells[3, 0] = 0.9

@@ -68,6 +68,16 @@ def test_one_seed_gives_the_plain_sums_of_squares():
     assert "seed" not in shares
 
 
+@pytest.mark.parametrize("places", [[(k, 0) for k in range(5)], [(0, k) for k in range(5)]])
+def test_one_seed_along_one_axis_has_no_other_share(places):
+    # Whose square is 0, and by rounding may come out a little below.
+    accuracies = 0.5 + 0.01 * np.arange(5.0)[:, None]
+    shares = shares_of(accuracies, places=places)
+    along = "mean" if places[1][0] else "std"
+    assert shares[along].share == pytest.approx(1)
+    assert all(shares[n].std == 0 for n in ("mean", "std", "both") if n != along)
+
+
 def test_pure_binomial_noise_is_the_test_images():
     accuracies = np.random.default_rng(0).binomial(1000, 0.9, (30, 8)) / 1000
     assert shares_of(accuracies, 1000)["test_images"].share > 0.8

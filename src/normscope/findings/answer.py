@@ -80,7 +80,7 @@ def _is_wide(together: Rectangle) -> bool:
 
 def _yes(found: Findings) -> str:
     core, edges = found.usual, found.edges
-    if core.fails and core.failures is not None:
+    if core.fails and not core.may_wake and core.failures is not None:
         failed, tried = core.failures.worst
         return f"even near {OWN} runs fail, {failed} of {tried} at the worst; {_safest(found)}"
     best = core.best if core.best is not None else edges.best
@@ -139,6 +139,10 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
             goes = f"accuracy goes with the {found.leading.axis}"
             return f"{goes}, but {few} cannot tell cells apart; {more}"
         return f"{failing}{few} cannot tell luck from the normalization; {more}"
+    if core.fails and core.failures is not None:
+        failed, tried = core.failures.worst
+        stuck = f"even near {OWN} {failed} of {tried} runs never left chance"
+        return f"{stuck}; train longer, with more --epochs"
     if not table.knows_outcomes:
         return "this study does not record which runs failed; run it again in a new folder"
     if not core.settled:

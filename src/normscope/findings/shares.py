@@ -48,7 +48,8 @@ class _Term:
 
     def square(self, accuracies: np.ndarray) -> float:
         means = accuracies.mean(axis=1)
-        return float(accuracies.shape[1] * means @ self.form @ means)
+        # Rounding can leave a tiny negative number where there is nothing.
+        return max(0.0, float(accuracies.shape[1] * means @ self.form @ means))
 
     def noise(self, covariance: np.ndarray, seeds: int) -> float:
         return float(seeds * (self.form * covariance).sum())
@@ -131,7 +132,7 @@ def _many_seeds(
     )
     normal = rng.standard_normal((len(terms), DRAWS))
     drawn = [
-        _component(term, accuracies, interaction, noise, cells, z)
+        _component(term, accuracies, interaction, noise, z)
         for term, z in zip(terms, normal, strict=True)
     ]
     points, point_seed = split(np.array([residual]), np.array([seed_square]))
@@ -155,18 +156,23 @@ def _component(
     accuracies: np.ndarray,
     interaction: np.ndarray,
     noise: ImageNoise,
-    cells: int,
     normal: np.ndarray,
 ) -> np.ndarray:
     """Draws of one part of the variance between cells."""
-    seeds = accuracies.shape[1]
+    of_images = term.noise(noise.of_rows, accuracies.shape[1]) / max(term.freedom, 1.0)
+    return _drawn(term, accuracies, interaction + of_images, normal)
+
+
+def _drawn(
+    term: _Term, accuracies: np.ndarray, error: np.ndarray, normal: np.ndarray
+) -> np.ndarray:
+    """Draws of a term's part, by draws of the mean square that noise alone would give."""
+    cells, seeds = accuracies.shape
     if not term.freedom:
-        return np.zeros(len(interaction))
-    of_images = term.noise(noise.of_rows, seeds) / term.freedom
-    scale = np.maximum(interaction + of_images, np.finfo(float).tiny)
+        return np.zeros(len(normal))
+    scale = np.maximum(error, np.finfo(float).tiny)
     ratio = np.minimum(term.square(accuracies) / scale, 1e12)
-    centre = noncentrality(ratio, term.freedom, normal)
-    return centre * scale / (seeds * (cells - 1))
+    return noncentrality(ratio, term.freedom, normal) * scale / (seeds * (cells - 1))
 
 
 def _one_seed(
@@ -179,11 +185,10 @@ def _one_seed(
     images = np.full(DRAWS, noise.single)
     freedom = max(both.freedom, 1.0)
     error = both.square(accuracies) / rng.chisquare(freedom, DRAWS)
-    drawn = []
-    for term, z in zip(axes, rng.standard_normal((len(axes), DRAWS)), strict=True):
-        scale = np.maximum(error, np.finfo(float).tiny)
-        ratio = np.minimum(term.square(accuracies) / scale, 1e12)
-        drawn.append(noncentrality(ratio, term.freedom, z) * scale / (cells - 1))
+    drawn = [
+        _drawn(term, accuracies, error, z)
+        for term, z in zip(axes, rng.standard_normal((len(axes), DRAWS)), strict=True)
+    ]
     own = np.maximum(error - images, 0)
     squares = [term.square(accuracies) / (cells - 1) for term in (*axes, both)]
     of_images = min(noise.single, squares[-1])

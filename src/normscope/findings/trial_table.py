@@ -38,6 +38,8 @@ class TrialTable:
         settled: bool, whether its curve has settled, of that shape.
         trainings: How many trainings there were whose outcome is known, shape ``(rows,)``.
         failures: How many of them were stuck, died or diverged, shape ``(rows,)``.
+        stuck: How many of the failures were only stuck, and might learn yet if they were trained
+            longer, shape ``(rows,)``; None where that is not known.
         test_images: How many images each accuracy is counted on.
         correct: bool, which image each training got right, shape ``(rows, seeds, test_images)``;
             None where only accuracies are known.
@@ -54,6 +56,7 @@ class TrialTable:
     test_images: int
     correct: np.ndarray | None = None
     exact: bool = False
+    stuck: np.ndarray | None = None
 
     @property
     def seeds(self) -> int:
@@ -121,12 +124,14 @@ def trial_table(
     outcomes = np.array([[r.outcome or "" for r in row] for row in results], dtype=object)
     outcomes = outcomes.reshape(len(every), len(seeds))
     trainings, failures = (outcomes != "").sum(axis=1), np.isin(outcomes, FAILURES).sum(axis=1)
+    stuck = (outcomes == "stuck").sum(axis=1)
     place = {n: k for k, n in enumerate(every)}
     for trial in short:
         row = place.get(trial.spec.normalization)
         if row is not None:
             trainings[row] += 1
             failures[row] += trial.result.outcome in FAILURES
+            stuck[row] += trial.result.outcome == "stuck"
     # A frozen network is tested on as many images as its accuracy needs: the first are shared.
     images = min((r.test_images for row in results for r in row), default=1)
     correct = np.array([[r.correct_images()[:images] for r in row] for row in results], bool)
@@ -142,4 +147,5 @@ def trial_table(
         test_images=images,
         correct=correct if seeds else None,
         exact=not specification.recipe.trains,
+        stuck=stuck,
     )

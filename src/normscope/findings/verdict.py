@@ -29,6 +29,7 @@ class Part:
         settled: Whether its trainings had settled.
         cleared: Whether it is proved that no row loses more than the margin, and that fewer than
             one training in twenty fails.
+        may_wake: Whether it has failures and all are only stuck: longer trainings might learn.
     """
 
     rows: np.ndarray
@@ -38,6 +39,7 @@ class Part:
     bound: float | None
     settled: bool
     cleared: bool
+    may_wake: bool = False
 
     @property
     def fails(self) -> bool:
@@ -47,7 +49,8 @@ class Part:
     @property
     def bad(self) -> bool:
         """Whether it is proved that the choice matters in it."""
-        return self.fails or self.worst is not None or self.best is not None
+        fails = self.fails and not self.may_wake
+        return fails or self.worst is not None or self.best is not None
 
 
 def part(
@@ -86,7 +89,9 @@ def part(
         and bound <= margin
         and bool(settled[rows].all() and alive[rows].all())
     )
-    return Part(rows, failures, worst, best, bound, bool(settled[rows].all()), cleared)
+    failed = int(table.failures[rows].sum())
+    may_wake = table.stuck is not None and 0 < failed == int(table.stuck[rows].sum())
+    return Part(rows, failures, worst, best, bound, bool(settled[rows].all()), cleared, may_wake)
 
 
 def word(table: TrialTable, usual: Part, edges: Part) -> Word:
