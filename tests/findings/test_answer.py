@@ -152,13 +152,19 @@ def test_one_cell_has_nothing_to_be_compared_with(made_study):
 
 
 def test_a_study_of_survival_alone(made_study):
-    failed = failing(0, seeds=20)
-    full = study_of(made_study, even(), seeds=20, failed=failed)
-    short = full.trials()
-    full.survival_trials = lambda: short
-    full.trials = list
-    object.__setattr__(full.specification, "seeds", 0)
-    summary = summarize(full)
+    def survival(failed, **given):
+        study = study_of(made_study, even(), seeds=20, failed=failed, **given)
+        short = study.trials()
+        study.survival_trials, study.trials = lambda: short, list
+        object.__setattr__(study.specification, "seeds", 0)
+        return summarize(study)
+
+    near = survival(failing(1, seeds=20), failure="stuck")
+    assert near.answer == (
+        "Not settled: even near the data's statistics 30 of 60 runs never left chance; "
+        "train longer, with more --epochs."
+    )
+    summary = survival(failing(0, seeds=20))
     assert summary.answer == (
         "Not settled: far from the data's statistics runs fail; "
         "final accuracy was not measured; add --seeds 5."

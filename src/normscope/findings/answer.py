@@ -129,35 +129,47 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
     if table.all_failed:
         return "every run failed, so the fault lies elsewhere; check labels, or train longer"
     failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} runs fail; ", "them")
-    if not table.seeds:
-        start = failing or "all runs start well; "
-        return f"{start}final accuracy was not measured; add --seeds {ENOUGH_SEEDS}"
+    if core.fails:
+        return f"{failing}{_failing(found, here)}"
     if not table.exact and table.seeds < FEWEST_SEEDS:
-        few = "one seed" if table.seeds == 1 else "two seeds"
-        more = f"add --seeds {ENOUGH_SEEDS}"
-        if found.leading and not failing:
-            goes = f"accuracy goes with the {found.leading.axis}"
-            return f"{goes}, but {few} cannot tell cells apart; {more}"
-        return f"{failing}{few} cannot tell luck from the normalization; {more}"
-    if core.fails and core.failures is not None:
-        failed, tried = core.failures.worst
-        stuck = f"even near {OWN} {failed} of {tried} runs never left chance"
-        return f"{stuck}; train longer, with more --epochs"
+        return f"{failing}{_few_seeds(found, table)}"
     if not table.knows_outcomes:
         return "this study does not record which runs failed; run it again in a new folder"
     if not core.settled:
         where = f"near {here}, " if failing else ""
         return f"{failing}{where}runs had not finished learning; train longer, with more --epochs"
     if core.failures is not None and core.failures.bound > TOLERATED:
-        share = 100 * core.failures.bound
-        more = f"add --survival {survival_needed(found)}"
-        return f"{failing}near {here} up to {share:.0f} % may fail too; {more}"
+        return f"{failing}{_failing(found, here)}"
     if core.bound is None or core.bound > found.margin:
         loss = "nothing" if core.bound is None else f"a loss of up to {gap(core.bound)}"
         seeds = found.seeds_to_settle
         more = "about {seeds} seeds would tell" if seeds else "more test images would tell"
         return f"{failing}near {here} {loss} cannot be excluded; {more.format(seeds=seeds)}"
     return f"far from {OWN} nothing is sure; {allowed(found)}"
+
+
+def _few_seeds(found: Findings, table: TrialTable) -> str:
+    """What so few seeds cannot tell."""
+    more = f"add --seeds {ENOUGH_SEEDS}"
+    if not table.seeds:
+        start = "" if table.failures.any() else "all runs start well; "
+        return f"{start}final accuracy was not measured; {more}"
+    few = "one seed" if table.seeds == 1 else "two seeds"
+    if found.leading and not found.edges.fails:
+        goes = f"accuracy goes with the {found.leading.axis}"
+        return f"{goes}, but {few} cannot tell cells apart; {more}"
+    return f"{few} cannot tell luck from the normalization; {more}"
+
+
+def _failing(found: Findings, here: str) -> str:
+    """What is open about failures near the data's statistics."""
+    failures = found.usual.failures
+    if failures is not None and failures.fails:
+        failed, tried = failures.worst
+        stuck = f"even near {OWN} {failed} of {tried} runs never left chance"
+        return f"{stuck}; train longer, with more --epochs"
+    share = 100 * (1.0 if failures is None else failures.bound)
+    return f"near {here} up to {share:.0f} % may fail too; add --survival {survival_needed(found)}"
 
 
 def survival_needed(found: Findings) -> int:
