@@ -130,7 +130,7 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
         return "every run failed, so the fault lies elsewhere; check labels, or train longer"
     failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} runs fail; ", "them")
     if core.fails:
-        return f"{failing}{_failing(found, here)}"
+        return _failing(found, here)
     if not table.exact and table.seeds < FEWEST_SEEDS:
         return f"{failing}{_few_seeds(found, table)}"
     if not table.knows_outcomes:

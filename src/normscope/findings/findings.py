@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from normscope.studies.axis import Axis
 
 
+LARGEST_MARGIN = 0.05
+"""No default is larger: nobody calls such a loss none, whatever a small study can resolve."""
+
+
 @dataclass(frozen=True)
 class CellFinding:
     """One cell, or a reference off the grid.
@@ -166,7 +170,7 @@ def findings(
         data: The images' own mean and std.
         axes: The grid's.
         margin: The largest loss that does not matter; by default 0.002, or what the study can
-            resolve where that is more.
+            resolve where that is more, up to 0.05.
         reference: What cells are compared with; the images' own statistics by default, and where
             these were not tried with every seed, or none of their trainings learned, the nearest
             cell of which some did.
@@ -191,7 +195,7 @@ def findings(
     lost = None if rows is None else losses(rows, row)
     enough = rows is not None and rows.enough
     resolved = resolution(rows, row, usual & asked, table.test_images) if rows and enough else None
-    limit = margin or max(MARGIN, resolved or 0.0)
+    limit = margin or min(max(MARGIN, resolved or 0.0), LARGEST_MARGIN)
     lines = [mask for masks in slices(table, axes).values() for mask in masks]
     core, edges = (
         part(table, mask, lines, lost if enough else None, limit)

@@ -151,9 +151,14 @@ def _speed(found: Findings, speeds: Mapping[Normalization, Speed], reached: floa
         return f"{text}."
     slowest = max(others, key=lambda n: others[n].steps or 0.0)
     fastest = min(others, key=lambda n: others[n].steps or 0.0)
-    text += f"; fastest {fastest:.3g} ({_steps(others[fastest])})"
+    if _steps(others[slowest]) == _steps(others[fastest]) == _steps(own):
+        text += ", as with any other"
+    else:
+        text += (
+            f"; fastest {fastest:.3g} ({_steps(others[fastest])}), "
+            f"slowest {slowest:.3g} ({_steps(others[slowest])})"
+        )
     late = sum(1 for s in speeds.values() if s.steps is None)
-    text += f", slowest {slowest:.3g} ({_steps(others[slowest])})"
     return f"{text}{f', and {late} of {len(speeds)} do not get there' if late else ''}."
 
 
@@ -184,16 +189,15 @@ def _find(found: Findings, normalization: Normalization) -> CellFinding | None:
 def _next(found: Findings, table: TrialTable) -> str:
     if found.resolution is None:
         return ""
-    if found.margin != found.resolution:
+    if found.resolution < found.margin:
         return (
             f"This study can exclude losses above {gap(found.resolution)}; "
             f"{found.margin:.2g} is taken not to matter."
         )
     luck = "the luck of the test images" if found.exact else "luck"
-    text = (
-        f"Losses below {gap(found.resolution)} cannot be told from {luck} here, "
-        "so only larger ones count"
-    )
+    text = f"Losses below {gap(found.resolution)} cannot be told from {luck} here"
+    if found.margin == found.resolution:
+        text += ", so only larger ones count"
     # Runs that have not settled need epochs first, as the answer says.
     if not found.usual.settled:
         return f"{text}."
