@@ -81,6 +81,19 @@ def test_the_honest_value_is_the_mean_of_fresh_seeds(searched):
     json.dumps(summary.to_json(), allow_nan=False)
 
 
+def test_importance_is_by_the_method_that_is_named(searched, monkeypatch):
+    import optuna
+
+    asked = {}
+    whole = optuna.importance.get_param_importances
+    monkeypatch.setattr(
+        optuna.importance, "get_param_importances",
+        lambda study, **given: asked.update(given) or whole(study, **given),
+    )  # fmt: skip
+    summarize_search(searched)
+    assert isinstance(asked["evaluator"], optuna.importance.PedAnovaImportanceEvaluator)
+
+
 def test_unfinished_searches(searched, tmp_path):
     few = dataclasses.replace(searched.specification, trials=3, replicates=0)
     (tmp_path / "none").mkdir()

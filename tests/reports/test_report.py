@@ -6,10 +6,12 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import normscope
 from normscope.errors import NormscopeError
+from normscope.reports.page_data import _curves
 from normscope.studies.scan import run_scan
 from normscope.studies.scan_planning import ScanOptions, plan_scan
 
@@ -79,3 +81,12 @@ def test_a_study_without_a_whole_seed(tmp_path):
         f"{plan.out} must hold a scan with at least one seed finished in every cell, got 1 of 2 "
         "trials. Run the scan again to finish it."
     )
+
+
+def test_an_accuracy_of_zero_is_an_accuracy(made_study):
+    study = made_study("0,1", "1,2", np.full((2, 2, 1), 0.5))
+    trials = study.trials()
+    for trial in trials:
+        trial.result.history[:] = [{"epoch": 1, "train_loss": 2.0, "validation_accuracy": 0.0}]
+    curves = _curves(trials)
+    assert [run["accuracy"] for runs in curves.values() for run in runs] == [[0.0]] * 4

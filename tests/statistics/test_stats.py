@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import tarfile
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -328,6 +330,29 @@ def test_an_alpha_channel_excludes_pixels(tmp_path):
     assert found.counted == (12, 12, 12)
     assert found.minimum == (255, 255, 255)
     assert found.pixels == 16
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64, np.uint32])
+def test_grey_of_wide_whole_numbers_is_exact(dtype):
+    pixels = RNG.integers(0, np.iinfo(dtype).max, (2, 3, 4, 5), dtype, endpoint=True)
+    pixels[0, :, 0, 0] = np.iinfo(dtype).max
+    found = stats(pixels, channels="grey", scale=1.0)
+    weights = (19_595, 38_470, 7_471)
+    expected = [
+        (sum(int(v) * w for v, w in zip(colour, weights, strict=True)) + 2**15) >> 16
+        for colour in pixels.transpose(0, 2, 3, 1).reshape(-1, 3)
+    ]
+    assert found.mean.value[0] == float(Fraction(sum(expected), len(expected)))
+
+
+@pytest.mark.parametrize("nodata", [math.inf, -math.inf, -9999.0])
+@pytest.mark.parametrize("channels", [None, "rgb", "grey"])
+def test_any_number_can_mark_what_does_not_count(nodata, channels):
+    pixels = np.full((1, 3, 4, 4), 0.5, np.float32)
+    pixels[0, :, 1, 1] = nodata
+    found = stats(pixels, nodata=nodata, channels=channels)
+    assert found.mean.value == pytest.approx((0.5,) * found.channels)
+    assert not found.skipped
 
 
 def test_nodata_and_nan_exclude_per_channel():

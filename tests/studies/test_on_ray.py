@@ -13,7 +13,7 @@ import pytest
 
 import normscope
 from normscope.errors import NormscopeError, WorkFailed
-from normscope.studies.executors.on_ray import OnRay
+from normscope.studies.executors.on_ray import OnRay, fair_share
 from normscope.studies.scan import run_scan
 from normscope.studies.search import Place, SearchOptions, plan_search, run_search
 from normscope.studies.search_study import SearchStudy
@@ -199,7 +199,7 @@ def fake(few_digits, monkeypatch):
 
 def test_when_every_actor_is_lost_others_are_started(fake, few_digits, spec):
     cluster = fake([0, 1])
-    executor = OnRay(few_digits, spec, "auto", most=1, batch=1)
+    executor = OnRay(few_digits, spec, "auto", trials=3, most=1, batch=1)
     assert executor.slots == 1
     specs = [replace(spec, seed=seed) for seed in range(3)]
     for one in specs:
@@ -215,7 +215,7 @@ def test_when_every_actor_is_lost_others_are_started(fake, few_digits, spec):
 
 def test_a_trial_that_kills_its_actors_ends_the_work(fake, few_digits, spec):
     fake([0, 0, 0])
-    executor = OnRay(few_digits, spec, "auto", most=2, batch=1)
+    executor = OnRay(few_digits, spec, "auto", trials=2, most=2, batch=1)
     executor.submit(spec)
     with pytest.warns(RuntimeWarning), pytest.raises(WorkFailed) as error:
         executor.next_finished()
@@ -226,9 +226,20 @@ def test_a_trial_that_kills_its_actors_ends_the_work(fake, few_digits, spec):
     )
 
 
+def test_every_gpu_is_handed_its_share(fake, few_digits, spec, monkeypatch):
+    fake([])
+    monkeypatch.setattr("normscope.studies.executors.on_ray._room", lambda *_: 8)
+    on_gpus = replace(spec, device="cuda")
+    executor = OnRay(few_digits, on_gpus, "auto", trials=100, most=100, batch=64)
+    executor.close()
+    assert executor.slots == 8 * 13
+    # What is left at the end is shared among the actors that wait and those that start.
+    assert [fair_share(waiting, 8, most=13) for waiting in (200, 100, 20, 3)] == [13, 13, 3, 1]
+
+
 def test_a_gpu_is_handed_stacks(fake, few_digits, spec):
     fake([])
-    executor = OnRay(few_digits, replace(spec, device="cuda"), "auto", most=9, batch=3)
+    executor = OnRay(few_digits, replace(spec, device="cuda"), "auto", trials=4, most=9, batch=3)
     assert executor.slots == 3  # one GPU
     specs = [replace(spec, seed=seed) for seed in range(4)]
     for one in specs:

@@ -206,6 +206,21 @@ def test_default_folder_is_a_name_that_every_file_system_takes():
     assert default_folder("a b/c:d", "my.nets:Net").as_posix() == "runs/c-d-my.nets-Net"
 
 
+def test_an_estimate_asks_whether_trials_are_stacked(small_plan, monkeypatch):
+    # As on a GPU: one after another they would take what each takes alone.
+    measured = []
+    monkeypatch.setattr("normscope.studies.estimate.trains_stacked", lambda _: True)
+    monkeypatch.setattr(
+        "normscope.trials.fast.rounds.train_many",
+        lambda trials, images: measured.append(trials) or [run_trial(trials[0], images)],
+    )
+    stacked = estimate(small_plan, workers=1)
+    cells = {t.normalization for t in small_plan.specification.trials()}
+    assert [{t.normalization for t in trials} for trials in measured] == [cells, cells]
+    monkeypatch.setattr("normscope.studies.estimate.trains_stacked", lambda _: False)
+    assert stacked.seconds < estimate(small_plan, workers=1).seconds
+
+
 def test_an_estimate_is_near_what_a_scan_takes(small_plan):
     whole = replace(small_plan, source=with_train_images(small_plan.source, 100))
     before = estimate(whole, workers=1)

@@ -223,7 +223,8 @@ def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, 
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Target and region quantiles select the same set")
-            shares = optuna.importance.get_param_importances(study)
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+            shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
     except UserWarning:
         return None
     return {name: float(share) for name, share in shares.items()}

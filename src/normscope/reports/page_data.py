@@ -186,7 +186,7 @@ def _curves(trials: list[FinishedTrial]) -> dict[str, list[dict[str, Any]]]:
                 "seed": trial.spec.seed,
                 "loss": [_short(e.get("train_loss")) for e in trial.result.history],
                 "accuracy": [
-                    _short(e.get("validation_accuracy") or e.get("test_accuracy"))
+                    _short(e.get("test_accuracy", e.get("validation_accuracy")))
                     for e in trial.result.history
                 ],
             }

@@ -76,13 +76,15 @@ class Reading:
                 if values.dtype.itemsize == 2 and values.dtype.kind == "f"
                 else _native(values.dtype)
             )
+        if self.nodata is not None:
+            counted = np.asarray(values != self.nodata)
+            valid = counted if valid is None else np.asarray(valid & counted)
+            if not math.isfinite(self.nodata):
+                values = np.where(counted, values, values.dtype.type(0))
         if self.channels is not None:
             values, valid = self._with_channels(values, valid)
         if values.dtype.kind == "f":
             values, valid = _without_nan(values, valid)
-        if self.nodata is not None:
-            counted = np.asarray(values != self.nodata)
-            valid = counted if valid is None else np.asarray(valid & counted)
         if self.resize is not None or self.crop is not None:
             from normscope.images.resizing import resized
 
@@ -112,7 +114,9 @@ class Reading:
         if channels not in {1, 3, 4}:
             raise UnreadableImage(f"{channels} channels cannot be seen as {self.channels}")
         if valid is not None and valid.shape[1] > 1:
-            valid = np.asarray(valid[:, :3].all(axis=1, keepdims=True))
+            valid = np.asarray(valid[:, :3])
+            if self.channels == "grey":
+                valid = np.asarray(valid.all(axis=1, keepdims=True))
         if channels == 1:
             return values, valid
         # Grey stays one channel even for rgb: three equal channels are made of its sums.
@@ -127,9 +131,14 @@ def _luma(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "f":
         weights = np.array(LUMA) / 2**16
         return np.einsum("nchw,c->nhw", values, weights)[:, None].astype(values.dtype)
-    wide = values.astype(np.int64)
-    total = np.einsum("nchw,c->nhw", wide, np.array(LUMA))
-    return ((total + 2**15) >> 16)[:, None].astype(values.dtype)
+    wide = values.astype(np.uint64 if values.dtype.kind == "u" else np.int64)
+    weights = np.array(LUMA, wide.dtype)
+    # By halves, because a weight times a number of 64 bits has 80.
+    half, mask = wide.dtype.type(32), wide.dtype.type(2**32 - 1)
+    high = np.einsum("nchw,c->nhw", wide >> half, weights)
+    low = np.einsum("nchw,c->nhw", wide & mask, weights)
+    quarter, middle = wide.dtype.type(16), wide.dtype.type(2**15)
+    return ((high << quarter) + ((low + middle) >> quarter))[:, None].astype(values.dtype)
 
 
 def _without_nan(

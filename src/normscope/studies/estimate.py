@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.studies.executors.opening import worker_count
+from normscope.studies.executors.opening import trains_stacked, worker_count
 from normscope.studies.study import Study
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from normscope.images.decoded import DecodedSource
+    from normscope.normalization import Normalization
     from normscope.studies.scan_planning import PlannedScan
     from normscope.studies.specification import ScanSpec
+    from normscope.trials.result import TrialResult
+    from normscope.trials.spec import TrialSpec
 
 MEASURED_STEPS = 8
 MEASURED_TEST_IMAGES = 1000
@@ -23,6 +28,9 @@ DATABASE_BYTES = 200_000
 """What an empty study's database takes, beside its trials."""
 
 FIGURE_BYTES = 200_000
+MEASURED_STACK = 32
+"""How many trials of a stack are measured; more take less time each."""
+
 SURVIVAL_STEPS = 150
 """What most trainings take until it is known whether they live, nearly all below 200."""
 
@@ -69,8 +77,6 @@ def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
     Returns:
         What the rest of the scan would cost.
     """
-    from normscope.trials.running import run_trial
-
     study = Study.find(plan.out)
     plan = plan.joined(study)
     specification = plan.specification
@@ -84,10 +90,7 @@ def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
         recipe=replace(recipe, epochs=min(recipe.epochs, 1)),
         trainer="fast" if specification.trainer == "compiled" else specification.trainer,
     )
-    run_trial(trial, few)
-    start = time.perf_counter()
-    result = run_trial(trial, few)
-    once = time.perf_counter() - start
+    result, once = _measure(trial, _together(specification, remaining), few)
     test_share = len(plan.source.test) / len(few.test)
     images = len(few.test)
     if recipe.trains:
@@ -111,6 +114,28 @@ def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
         seconds=max(sum(spent) / count, max(spent, default=0.0)),
         bytes_=DATABASE_BYTES + 2 * FIGURE_BYTES + int(1.3 * trial_bytes) * len(planned),
     )
+
+
+def _together(specification: ScanSpec, remaining: Sequence[TrialSpec]) -> list[Normalization]:
+    """What would train with the first trial as one stack; nothing where none is made."""
+    if not remaining or not trains_stacked(specification):
+        return []
+    stack = [t.normalization for t in remaining if t.seed == remaining[0].seed]
+    return stack[:MEASURED_STACK]
+
+
+def _measure(
+    trial: TrialSpec, stack: list[Normalization], images: DecodedSource
+) -> tuple[TrialResult, float]:
+    """One trial's result and its seconds, or its share of a stack's, after a first run."""
+    from normscope.trials.fast.rounds import train_many
+    from normscope.trials.running import run_trial
+
+    trials = [replace(trial, normalization=n) for n in stack]
+    for _ in range(2):
+        start = time.perf_counter()
+        result = train_many(trials, images)[0] if stack else run_trial(trial, images)
+    return result, (time.perf_counter() - start) / max(1, len(stack))
 
 
 def _few_images(source: DecodedSource, batch_size: int) -> DecodedSource:

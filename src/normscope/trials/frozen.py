@@ -17,7 +17,7 @@ from normscope.trials.network import build_network
 from normscope.trials.pixels import shared
 from normscope.trials.result import TrialResult, finite_or_none, pack_bits
 from normscope.trials.seeding import generators, threads, torch_seeded
-from normscope.trials.sequential import exact_interval, known_to
+from normscope.trials.sequential import doublings, exact_interval, known_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,10 +123,11 @@ class FrozenNetwork:
         assert spec.half_width is not None
         images = len(self._pixels)
         tested, correct = sum(map(len, right)), int(sum(int(r.sum()) for r in right))
-        looks = -(-images // self._batch_size(spec))
-        return known_to(exact_interval(correct, tested, images, looks), correct / tested) <= (
-            spec.half_width
-        )
+        looks = doublings(-(-images // self._batch_size(spec)))
+        if len(right) not in looks:
+            return False
+        interval = exact_interval(correct, tested, images, len(looks))
+        return known_to(interval, correct / tested) <= spec.half_width
 
     def _prepared(self, model: nn.Module) -> Callable[..., Tensor]:
         scale = self.source.scale

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from bisect import bisect_left
 
 CONFIDENCE = 0.99
 
@@ -31,12 +31,35 @@ def exact_interval(correct: int, tested: int, images: int, looks: int) -> tuple[
     """
     from scipy.stats import hypergeom
 
-    possible = np.arange(correct, images - (tested - correct) + 1)
+    possible = range(correct, images - (tested - correct) + 1)
     tail = (1 - CONFIDENCE) / looks / 2
-    at_least = hypergeom.sf(correct - 1, images, possible, tested)
-    at_most = hypergeom.cdf(correct, images, possible, tested)
-    kept = possible[(at_least > tail) & (at_most > tail)]
-    return float(kept[0] / images), float(kept[-1] / images)
+
+    def enough(right: int) -> bool:
+        return bool(hypergeom.sf(correct - 1, images, right, tested) > tail)
+
+    def too_many(right: int) -> bool:
+        return bool(hypergeom.cdf(correct, images, right, tested) <= tail)
+
+    # Both tails are monotone in the number of right images.
+    low = possible[bisect_left(possible, True, key=enough)]
+    high = possible[bisect_left(possible, True, key=too_many) - 1]
+    return low / images, high / images
+
+
+def doublings(batches: int) -> list[int]:
+    """After which batches a test looks whether it may stop: each time as many again are tested.
+
+    Args:
+        batches: Of the whole test.
+
+    Returns:
+        Numbers of batches, the last of them all.
+
+    Example:
+        >>> doublings(10)
+        [1, 2, 4, 8, 10]
+    """
+    return [*(2**k for k in range(batches.bit_length()) if 2**k < batches), batches]
 
 
 def known_to(interval: tuple[float, float], accuracy: float) -> float:

@@ -36,8 +36,9 @@ class OnRay:
         source: The trials' images.
         specification: Says where trials run and with how many threads.
         address: The cluster's.
+        trials: How many are to run.
         most: No more actors than these.
-        batch: How many trials an actor is handed at a time.
+        batch: No more trials than these are handed to an actor at a time.
 
     Raises:
         NormscopeError: If the cluster has not what one trial needs.
@@ -48,12 +49,12 @@ class OnRay:
         source: DecodedSource,
         specification: ScanSpec | TrialSpec,
         address: str,
+        trials: int,
         most: int,
         batch: int,
     ) -> None:
         self._connection = ExitStack()
         self._ray = self._connection.enter_context(ray_cluster(address))
-        self._batch = batch
         self._waiting: deque[TrialSpec] = deque()
         self._finished: deque[FinishedTrial] = deque()
         self._running: dict[Any, tuple[Any, list[TrialSpec]]] = {}
@@ -62,13 +63,14 @@ class OnRay:
         self._starting: dict[Any, Any] = {}
         try:
             self._needs = _needs(specification)
-            count = min(most, _room(self._ray, self._needs))
+            count = min(most, trials, _room(self._ray, self._needs))
+            self._batch = fair_share(trials, count, batch)
             self._source = self._ray.put(source)
             self._start(count)
         except BaseException:
             self.close()
             raise
-        self.slots = count * batch
+        self.slots = count * self._batch
 
     def submit(self, spec: TrialSpec) -> None:
         """Take a trial to run.
@@ -79,7 +81,7 @@ class OnRay:
         self._waiting.append(spec)
         # A batch that is not full waits for more of its kind until somebody asks for results.
         if len(self._waiting) >= self._batch:
-            self._hand_out()
+            self._hand_out(self._batch)
 
     def next_finished(self) -> FinishedTrial:
         """Wait for a submitted trial to finish.
@@ -88,7 +90,8 @@ class OnRay:
             The first to finish.
         """
         while not self._finished:
-            self._hand_out()
+            free = len(self._idle) + len(self._starting)
+            self._hand_out(fair_share(len(self._waiting), free, self._batch))
             self._wait()
         return self._finished.popleft()
 
@@ -126,10 +129,10 @@ class OnRay:
                 continue
             self._idle.append(actor)
 
-    def _hand_out(self) -> None:
+    def _hand_out(self, most: int) -> None:
         self._welcome()
         while self._idle and self._waiting:
-            size = min(self._batch, len(self._waiting))
+            size = min(most, len(self._waiting))
             specs = [self._waiting.popleft() for _ in range(size)]
             actor = self._idle.pop()
             self._running[actor.run.remote(specs)] = (actor, specs)
@@ -197,6 +200,24 @@ class _Trainer:
             from normscope.trials.running import run_trial
 
             return [run_trial(spec, self._source) for spec in specs]
+
+
+def fair_share(trials: int, actors: int, most: int) -> int:
+    """How many trials an actor is handed, so that all have something to do.
+
+    Args:
+        trials: How many are to be handed out.
+        actors: To how many.
+        most: What one takes at a time.
+
+    Returns:
+        At least 1.
+
+    Example:
+        >>> fair_share(100, 8, most=64)
+        13
+    """
+    return max(1, min(most, -(-trials // max(1, actors))))
 
 
 def _needs(specification: ScanSpec | TrialSpec) -> dict[str, float]:

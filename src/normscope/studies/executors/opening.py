@@ -49,7 +49,7 @@ def open_executor(
         from normscope.studies.executors.on_ray import OnRay
 
         size = stack or STACK_ON_RAY if trains_stacked(specification) else 1
-        executor = OnRay(source, specification, ray, min(workers or trials, trials), size)
+        executor = OnRay(source, specification, ray, trials, workers or trials, size)
     elif trains_stacked(specification):
         from normscope.studies.executors.stacked import Stacked
 
