@@ -1,8 +1,8 @@
-"""LeNets stacked on one GPU: every implementation at 8, 32 and 225 models, in one table.
+"""LeNets stacked on one GPU: every plan that it computes rightly, at 8, 32 and 225 models.
 
-``python benchmarks/fused_gpu.py --root FOLDER`` times replayed steps of batch 64 on MNIST, and one
-model at a time on the same GPU for the ratio. ``--grid OUT`` also runs the published 15 x 15 grid
-of 30 epochs and writes its ``summary.json`` into that study's folder.
+``python benchmarks/fused_gpu.py --root FOLDER`` first checks the plans, then times steps of batch
+64 on MNIST, and one model at a time on the same GPU for the ratio. ``--grid OUT`` also runs the
+published 15 x 15 grid of 30 epochs and writes its ``summary.json`` into that study's folder.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import optuna
 import torch
 
 from normscope.init_scale import InitScale
-from normscope.models.stacked.trunk import TRUNKS
 from normscope.normalization import MNIST
 from normscope.reports.writing import report
 from normscope.studies.scan import scan
-from normscope.trials.fast.graph import seconds_a_step
+from normscope.trials.fast.self_check import seconds_a_step
+from normscope.trials.fast.stack_plan import PLAIN, trusted_plans
 from normscope.trials.precision import resolve_precision
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import LENET_ARTICLE
@@ -51,15 +51,17 @@ def main() -> None:
         precision=resolve_precision(options.precision, "cuda"),
     )
     print(f"{torch.cuda.get_device_name()}, {spec.precision}, batch {recipe.batch_size}")
-    print(f"{'models':>7s} {'implementation':>16s} {'ms a step':>10s} {'us a model':>11s} ratio")
-    alone = min(seconds_a_step(prepared.source, spec, 1, trunk) for trunk in TRUNKS)
-    print(f"{1:7d} {'quickest':>16s} {1e3 * alone:10.3f} {1e6 * alone:11.1f} {1:5.1f}")
+    plans = (PLAIN, *trusted_plans(spec, prepared.source))
+    wide = max(len(str(plan)) for plan in plans)
+    print(f"{'models':>7s} {'plan':>{wide}s} {'ms a step':>10s} {'us a model':>11s} ratio")
+    alone = min(seconds_a_step(plan, [spec], prepared.source) for plan in plans)
+    print(f"{1:7d} {'quickest':>{wide}s} {1e3 * alone:10.3f} {1e6 * alone:11.1f} {1:5.1f}")
     for models in options.models:
-        for trunk in TRUNKS:
-            seconds = seconds_a_step(prepared.source, spec, models, trunk)
+        for plan in plans:
+            seconds = seconds_a_step(plan, [spec] * models, prepared.source)
             each = seconds / models
             print(
-                f"{models:7d} {trunk:>16s} {1e3 * seconds:10.3f} {1e6 * each:11.1f} "
+                f"{models:7d} {plan!s:>{wide}s} {1e3 * seconds:10.3f} {1e6 * each:11.1f} "
                 f"{alone / each:5.1f}",
                 flush=True,
             )

@@ -7,24 +7,33 @@ import torch
 from normscope.models.stacked.trunk import open_trunk
 from normscope.trials.fast.device_optimizers import DeviceAdadelta
 
+SHAPES = [(2, 3, 1, 10, 9), (1, 2, 3, 12, 12), (3, 1, 1, 9, 14)]
+"""Models, images, channels, height and width: also those that pooling does not divide."""
 
-def check_trunk() -> None:
+TOLERANCES = {torch.float32: (1e-4, 1e-3), torch.float16: (0.01, 0.02)}
+"""Forward and backward. Half precision is fp16 here: the interpreter multiplies bf16 wrongly."""
+
+
+def check_trunk(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     torch.manual_seed(0)
-    models, images = 2, 3
-    pixels = torch.randint(0, 256, (images, 1, 10, 9)).float()
+    models, images, channels, height, width = shape
+    pixels = torch.randint(0, 256, (images, channels, height, width)).to(dtype)
     pixels[0, :, 4:] = 7  # ties under the pooling
     weights = [
-        torch.randn(models, 32, 1, 3, 3) / 255,
-        torch.randn(models, 32),
-        torch.randn(models, 64, 32, 3, 3) / 17,
-        torch.randn(models, 64),
+        torch.randn(models, 32, channels, 3, 3).to(dtype) / 255,
+        torch.randn(models, 32).to(dtype),
+        torch.randn(models, 64, 32, 3, 3).to(dtype) / 17,
+        torch.randn(models, 64).to(dtype),
     ]
+    forward, backward = TOLERANCES[dtype]
     own, theirs = open_trunk("triton"), open_trunk("channels-last")
     found, wanted = own.forward(pixels, *weights), theirs.forward(pixels, *weights)
-    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found, wanted, rtol=forward, atol=forward)
     gradient = torch.randn_like(wanted)
     for mine, reference in zip(own.backward(gradient), theirs.backward(gradient), strict=True):
-        torch.testing.assert_close(mine, reference, rtol=1e-3, atol=1e-3)
+        # In fp16 near ties of the pooling fall out either way, so sizes are compared.
+        off = (mine.float() - reference.float()).norm() / reference.float().norm()
+        assert off < backward, (shape, dtype, float(off))
 
 
 def check_adadelta() -> None:
@@ -41,5 +50,7 @@ def check_adadelta() -> None:
 
 
 if __name__ == "__main__":
-    check_trunk()
+    for dtype in TOLERANCES:
+        for shape in SHAPES:
+            check_trunk(shape, dtype)
     check_adadelta()

@@ -10,7 +10,8 @@ import optuna
 import pytest
 
 from normscope.errors import NormscopeError, SpecificationDiffers, StudyBusy
-from normscope.normalization import IMAGENET
+from normscope.normalization import IMAGENET, NONE
+from normscope.studies.axis import Axis
 from normscope.studies.locking import locked
 from normscope.studies.study import Study
 from normscope.trials.result import TrialResult
@@ -56,6 +57,15 @@ def test_a_reference_of_several_channels_has_no_point_on_the_axes(small_plan, re
     study.add(small_plan.specification.trial(IMAGENET, 0), result)
     assert study.optuna_study.trials[0].params == {"seed": 0}
     assert study.trials()[0].spec.normalization == IMAGENET
+
+
+def test_no_normalization_has_no_point_on_a_mean_axis_by_logarithms(small_plan, result):
+    by_logarithms = replace(small_plan.specification, mean=Axis.parse("mean", "0.1:1:3:log"))
+    study = Study.create(small_plan.out, by_logarithms)
+    none = next(t for t in by_logarithms.trials() if t.normalization == NONE)
+    study.add(none, result)
+    assert study.optuna_study.trials[0].params == {"seed": none.seed}
+    assert study.trials()[0].spec.normalization == NONE
 
 
 def test_the_same_specification_opens_the_study_again(small_plan, result):
