@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 
 from normscope.init_scale import InitScale
-from normscope.trials.precision import resolve_precision
+from normscope.machine.device import resolve_precision
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import named_recipe
 from normscope.trials.running import run_trial

@@ -23,8 +23,8 @@ import torch
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
+from normscope.machine.cores import available_cores
 from normscope.studies.scan_planning import ScanOptions, plan_scan
-from normscope.trials.environment import available_cores
 from normscope.trials.frozen import evaluate_frozen
 from normscope.trials.network import build_network
 

@@ -17,9 +17,9 @@ import numpy as np
 
 from normscope.images.decoded import LabelledImages
 from normscope.init_scale import InitScale
+from normscope.machine.device import resolve_precision
 from normscope.normalization import HALF
 from normscope.statistics.stats import stats
-from normscope.trials.precision import resolve_precision
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import named_recipe
 from normscope.trials.running import run_trial

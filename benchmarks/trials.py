@@ -20,10 +20,10 @@ import optuna
 import torch
 
 from normscope.init_scale import InitScale
+from normscope.machine.cores import available_cores
+from normscope.machine.device import resolve_precision
 from normscope.normalization import MNIST
 from normscope.studies.scan import scan
-from normscope.trials.environment import available_cores
-from normscope.trials.precision import resolve_precision
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import named_recipe
 from normscope.trials.running import run_trial

@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from normscope.errors import UnknownName
+from normscope.machine.cores import threads
 from normscope.models.lenet import LeNet
 from normscope.models.stacked.fold import Fold
 from normscope.models.stacked.lenet import Masks, StackedLeNet
 from normscope.models.stacked.trunk import open_trunk
 from normscope.normalization import Normalization
 from normscope.trials.fast.optimizers import Adadelta, Sgd
-from normscope.trials.seeding import threads
 
 NORMALIZATIONS = [
     Normalization(0.0, 1.0),

@@ -14,9 +14,9 @@ from normscope.models.options import ModelOptions
 from normscope.models.resnet20 import ResNet20
 from normscope.normalization import HALF, NONE, Normalization
 from normscope.trials.frozen import FrozenNetwork, evaluate_frozen, order_of_images
-from normscope.trials.precision import can_compile, scanning_trainer
 from normscope.trials.recipe import FROZEN
 from normscope.trials.running import run_trial
+from normscope.trials.trainer import can_compile, scanning_trainer
 
 
 @pytest.fixture

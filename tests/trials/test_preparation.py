@@ -5,11 +5,8 @@ import pytest
 import torch
 
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
-from normscope.trials.preparation import (
-    check_skipped,
-    prepare_source,
-    resolve_device,
-)
+from normscope.machine.device import resolve_device
+from normscope.trials.preparation import check_skipped, prepare_source
 from normscope.trials.recipe import LENET, LENET_ARTICLE
 
 

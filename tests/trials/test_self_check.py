@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from normscope.machine.cores import threads
 from normscope.models.stacked.grouped import GroupedTrunk
 from normscope.normalization import Normalization
 from normscope.trials.fast import stack, stack_plan
@@ -15,7 +16,7 @@ from normscope.trials.fast.optimizers import open_optimizer
 from normscope.trials.fast.self_check import why_not
 from normscope.trials.fast.stack import open_learner
 from normscope.trials.fast.stack_plan import PLAIN, StackPlan, choose_plan, trusted_plans
-from normscope.trials.seeding import generators, threads
+from normscope.trials.seeding import generators
 
 OTHER = StackPlan("products")
 FUSED = StackPlan("channels-last", fused=True)

@@ -4,8 +4,9 @@ import pytest
 
 import normscope
 from normscope.errors import NormscopeError, UnknownName
+from normscope.models.expected import resolve_normalization
 from normscope.normalization import IMAGENET, NONE, Normalization
-from normscope.trials.single import normalization_text, resolve_normalization
+from normscope.trials.single import normalization_text
 
 
 def test_train_from_python():

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from normscope.article.agreement import WORDS
 from normscope.article.published import SOURCE
+from normscope.machine.environment import describe_environment
 from normscope.reports.page import render
-from normscope.trials.environment import describe_environment
 from normscope.writing import write_text
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 from normscope.auditing.drift import InputMoments
 from normscope.auditing.variants import REFERENCE
 from normscope.errors import NormscopeError
-from normscope.trials.pixels import shared
+from normscope.images.tensors import shared
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -25,13 +25,12 @@ from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE, Preparation
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.originals import find_originals, none_readable
 from normscope.images.transform import ImageTransform
+from normscope.machine.device import resolve_device, resolve_precision
+from normscope.machine.environment import describe_environment
 from normscope.models.building import show_one_image
+from normscope.models.expected import resolve_normalization
 from normscope.models.trained import OUTPUTS, build_trained, channel_count
 from normscope.normalization import NONE, Normalization
-from normscope.trials.environment import describe_environment
-from normscope.trials.precision import resolve_precision
-from normscope.trials.preparation import resolve_device
-from normscope.trials.single import resolve_normalization
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,7 @@ from normscope.auditing.variants import REFERENCE
 from normscope.errors import NormscopeError
 from normscope.images.decode import UnreadableImage
 from normscope.images.decoded import Skipped
-from normscope.trials.environment import available_cores
-from normscope.trials.seeding import threads
+from normscope.machine.cores import available_cores, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,7 +21,7 @@ def version_line() -> str:
 
 
 def _commit() -> str | None:
-    from normscope.trials.environment import git_commit
+    from normscope.machine.environment import git_commit
 
     checkout = Path(normscope.__file__).parents[2]
     if (checkout / "pyproject.toml").is_file():

@@ -12,9 +12,9 @@ from normscope.deploy.folding import fold
 from normscope.deploy.saving import Built, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import published
+from normscope.models.expected import expected_normalization
 from normscope.models.trained import build_trained
 from normscope.normalization import Normalization
-from normscope.trials.preparation import expected_normalization
 
 if TYPE_CHECKING:
     from normscope.deploy.folding import Folded

@@ -24,11 +24,11 @@ from normscope.detection.system import LinearSystem, typical_size
 from normscope.detection.target import find_target
 from normscope.detection.views import Augmentation, likely
 from normscope.errors import NormscopeError
+from normscope.machine.device import resolve_device, wide_dtype
 from normscope.models.building import build_model
 from normscope.models.options import ModelOptions
 from normscope.normalization import Normalization
 from normscope.statistics.reading import Reading
-from normscope.trials.preparation import resolve_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,6 +125,8 @@ def detect(
     )
     _check_numbers(batch_size, count)
     place = resolve_device(device)
+    if wide_dtype(place) != torch.float64:
+        place = "cpu"  # where the equations have their digits
     sample = sample_images(images, count, reading, root)
     _check_images(sample)
     name = model if isinstance(model, str) else type(model).__name__

@@ -119,7 +119,7 @@ def hint_by_confidence(model: nn.Module, name: str, images: Tensor) -> HintOnly:
                 "--hint must be used with a classifier that gives two logits or more for each "
                 f"image, got outputs of shape {tuple(logits.shape)}. Leave it out."
             )
-        top = logits.double().softmax(1).max(1).values.mean().item()
+        top = logits.cpu().double().softmax(1).max(1).values.mean().item()
         hints.append(Hint(candidate, top))
     hints.sort(key=lambda hint: -hint.top_probability)
     return HintOnly(name, len(pixels), tuple(hints))

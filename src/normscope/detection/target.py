@@ -161,4 +161,4 @@ def _averages(module: nn.Module, name: str, batch_size: int) -> tuple[Averages, 
 
 
 def _numbers(values: Tensor) -> np.ndarray:
-    return values.detach().double().cpu().numpy()
+    return values.detach().cpu().double().numpy()

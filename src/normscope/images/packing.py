@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.decode import UnreadableImage, decode_image
 from normscope.images.decoded import Skipped
+from normscope.machine.cores import available_cores, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,7 +153,8 @@ def _decoded(
     def decode(image: ListedImage) -> _Decoded | str:
         return _decode(image, transform)
 
-    with _single_threaded_torch(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    # Threads that each ask for every core take turns and gain nothing.
+    with threads(1), ThreadPoolExecutor(available_cores()) as pool:
         parts = [images[start : start + AT_ONCE] for start in range(0, len(images), AT_ONCE)]
         ahead = [pool.map(decode, part) for part in parts[:1]]
         for index, part in enumerate(parts):
@@ -203,16 +203,3 @@ def _check_classes(images: list[ListedImage], labels: list[int], skipped: list[S
                 f"{path.parent} must hold at least one image that can be used, got none: "
                 f"{path.name}: {reason}. Mend or remove the class, or change --resize and --crop."
             )
-
-
-@contextmanager
-def _single_threaded_torch() -> Iterator[None]:
-    """One core an image: threads that each ask for every core take turns and gain nothing."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -55,7 +55,7 @@ def describe_first_layer(layer: nn.Module) -> dict[str, float | None]:
     for name in ("weight", "bias"):
         values = getattr(layer, name, None)
         if isinstance(values, torch.Tensor):
-            values = values.detach().double()
+            values = values.detach().cpu().double()
             numbers[f"{name}_mean"] = values.mean().item()
             numbers[f"{name}_std"] = values.std(correction=0).item()
         else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from normscope.machine.cores import available_cores, threads
 from normscope.statistics.reduce import reduce_shard
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def reduce_locally(
     Yields:
         Each shard with its sums, as they are done.
     """
-    count = workers or _cores()
+    count = workers or available_cores()
     stop = threading.Event()
     waiting = iter(shards)
     in_flight: dict[Future[Collected], Shard] = {}
@@ -58,25 +58,16 @@ def reduce_locally(
             pool.shutdown(cancel_futures=True)
 
 
-def _cores() -> int:
-    # A container may have fewer than the machine; only Linux tells.
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 @contextmanager
 def _quiet_single_threads() -> Iterator[None]:
     """One thread for each worker, and no warnings of odd metadata, which changes no pixel."""
     import cv2
-    import torch
 
-    threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
+    before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with warnings.catch_warnings():
+        with threads(1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        torch.set_num_threads(threads)
-        cv2.setNumThreads(cv2_threads)
+        cv2.setNumThreads(before)

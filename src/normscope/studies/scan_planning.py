@@ -10,25 +10,19 @@ from typing import TYPE_CHECKING
 from normscope.errors import NormscopeError
 from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
+from normscope.machine.cores import available_cores
+from normscope.machine.device import resolve_device, resolve_precision
+from normscope.models.expected import expected_normalization, resolve_normalization
 from normscope.models.importing import check_caller_named
 from normscope.studies.axis import Axis
 from normscope.studies.growing import grown
 from normscope.studies.parameters import CHANNEL_LETTERS, CHANNEL_PARAMETERS
 from normscope.studies.specification import ScanSpec
-from normscope.trials.environment import available_cores
 from normscope.trials.network import check_network
-from normscope.trials.precision import resolve_precision, resolve_trainer, scanning_trainer
-from normscope.trials.preparation import (
-    check_skipped,
-    check_weights,
-    expected_normalization,
-    model_options,
-    prepare_source,
-    resolve_device,
-)
+from normscope.trials.preparation import check_skipped, check_weights, model_options, prepare_source
 from normscope.trials.recipe import named_recipe
-from normscope.trials.single import resolve_normalization
 from normscope.trials.spec import check_half_width
+from normscope.trials.trainer import resolve_trainer, scanning_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
+from normscope.models.expected import resolve_normalization
 from normscope.ray_connection import ray_cluster
 from normscope.studies.by_name import by_name
 from normscope.studies.claims import GRACE_SECONDS
@@ -26,7 +27,6 @@ from normscope.studies.search_work import (
     repeated,
 )
 from normscope.studies.storage import open_url
-from normscope.trials.single import resolve_normalization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

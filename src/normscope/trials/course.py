@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.trials.environment import describe_environment
+from normscope.machine.environment import describe_environment
 from normscope.trials.outcome import Outcome, interval, judge, share_of_most_frequent
 from normscope.trials.result import Epoch, TrialResult, finite_or_none, pack_bits
 

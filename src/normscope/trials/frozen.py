@@ -10,13 +10,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
+from normscope.images.tensors import shared
+from normscope.machine.cores import threads
+from normscope.machine.device import wide_dtype
+from normscope.machine.environment import describe_environment
 from normscope.models.first_layer import describe_first_layer
 from normscope.normalization import NONE, Normalization
-from normscope.trials.environment import describe_environment
 from normscope.trials.network import build_network
-from normscope.trials.pixels import shared
 from normscope.trials.result import TrialResult, finite_or_none, pack_bits
-from normscope.trials.seeding import generators, threads, torch_seeded
+from normscope.trials.seeding import generators, torch_seeded
 from normscope.trials.sequential import doublings, exact_interval, known_to
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class FrozenNetwork:
         """
         start = time.perf_counter()
         right: list[Tensor] = []
-        loss = torch.zeros((), dtype=torch.float64, device=self._device)
+        loss = torch.zeros((), dtype=wide_dtype(self._device), device=self._device)
         with threads(spec.threads), torch.inference_mode():
             for logits, labels in self._logits(spec):
                 loss += F.cross_entropy(logits, labels, reduction="sum")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
+
+from normscope.images.tensors import shared
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,21 +63,3 @@ class ResidentImages:
 
     def _normalized(self, pixels: Tensor) -> Tensor:
         return pixels.float().div_(self._scale).sub_(self._mean).div_(self._std)
-
-
-def shared(array: np.ndarray) -> Tensor:
-    """A tensor over an array's own memory.
-
-    Args:
-        array: Not to be written to.
-
-    Returns:
-        The same numbers, on the CPU.
-    """
-    # One channel may have any stride, and torch picks another convolution by it: laid out anew, so
-    # that a result does not depend on where the array comes from.
-    flat = np.ascontiguousarray(array).reshape(-1)
-    with warnings.catch_warnings():
-        # A file mapped for reading cannot be written to, and nothing here writes.
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(flat).view(array.shape)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from normscope.errors import NormscopeError, UnknownName, WorkFailed
+from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.folder import UNCHANGED
 from normscope.images.opening import open_source
 from normscope.images.splits import with_train_images, with_validation
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource, LabelledImages
     from normscope.images.transform import ImageTransform
     from normscope.trials.recipe import Recipe
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True)
@@ -133,53 +131,6 @@ def check_weights(options: ModelOptions) -> None:
             f"(digest {options.weights_digest}), got others ({again}). Leave out --spec to begin a "
             "new study."
         )
-
-
-def expected_normalization(model: str) -> Normalization | None:
-    """What a model's library says that its weights expect.
-
-    Args:
-        model: A model's name.
-
-    Returns:
-        The normalization, or None where the library publishes none.
-    """
-    from normscope.models.building import published
-
-    said = published(model)
-    return said.normalization if said else None
-
-
-def resolve_device(device: str) -> str:
-    """The device that a name stands for on this machine.
-
-    Args:
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-
-    Returns:
-        ``"cpu"``, ``"cuda"`` or ``"mps"``.
-
-    Raises:
-        UnknownName: If the name is unknown.
-        NormscopeError: If the machine has no such device.
-    """
-    import torch
-
-    if device not in DEVICES:
-        raise UnknownName("--device", device, DEVICES)
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if device == "auto":
-        return next(name for name, there in present.items() if there)
-    if not present[device]:
-        raise NormscopeError(
-            f"--device {device} must be present and supported by the installed torch, got neither "
-            "here. Use --device auto."
-        )
-    return device
 
 
 def check_skipped(source: DecodedSource, strict: bool) -> None:

@@ -77,25 +77,11 @@ def unchanged_draws(device: str) -> Iterator[None]:
     Yields:
         Nothing; afterwards the generators are as they were before.
     """
-    on_cpu = device == "cpu"
-    devices = [] if on_cpu else [torch.get_device_module(device).current_device()]
-    with torch.random.fork_rng(devices, device_type="cuda" if on_cpu else device):
-        yield
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Compute with so many CPU threads for a while.
-
-    Args:
-        count: At least 1.
-
-    Yields:
-        Nothing; afterwards the number is as it was before.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    with torch.random.fork_rng([torch.cuda.current_device()] if device == "cuda" else []):
+        # Apple's GPU is one alone, and has no number that fork_rng could ask for.
+        before = torch.mps.get_rng_state() if device == "mps" else None
+        try:
+            yield
+        finally:
+            if before is not None:
+                torch.mps.set_rng_state(before)

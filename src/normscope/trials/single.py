@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from normscope.errors import NormscopeError, UnknownName
+from normscope.errors import NormscopeError
 from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
-from normscope.normalization import NONE, PRESETS, Normalization
-from normscope.trials.environment import available_cores
-from normscope.trials.precision import resolve_precision, resolve_trainer
-from normscope.trials.preparation import (
-    check_skipped,
-    expected_normalization,
-    model_options,
-    prepare_source,
-    resolve_device,
-)
+from normscope.machine.cores import available_cores
+from normscope.machine.device import resolve_device, resolve_precision
+from normscope.models.expected import resolve_normalization
+from normscope.normalization import NONE, Normalization
+from normscope.trials.preparation import check_skipped, model_options, prepare_source
 from normscope.trials.recipe import named_recipe
 from normscope.trials.result import FinishedTrial
 from normscope.trials.spec import TrialSpec, check_half_width
+from normscope.trials.trainer import resolve_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,40 +123,6 @@ def train(
         half_width=half_width,
     )
     return FinishedTrial(spec, run_trial(spec, prepared.source, on_epoch))
-
-
-def resolve_normalization(
-    norm: str | Normalization, data: Normalization, model: str = "lenet"
-) -> Normalization:
-    """The normalization that a user's words stand for.
-
-    Args:
-        norm: A normalization, its ``MEAN/STD`` form, a preset's name, ``"data"`` or ``"model"``.
-        data: What ``"data"`` stands for.
-        model: The model whose library says what ``"model"`` stands for.
-
-    Returns:
-        The normalization.
-
-    Raises:
-        UnknownName: If it is no name and has no slash.
-        NormscopeError: If its values cannot be read, or are out of range.
-    """
-    if isinstance(norm, Normalization):
-        return norm
-    if norm == "data":
-        return data
-    if norm == "model":
-        expected = expected_normalization(model)
-        if expected is None:
-            raise NormscopeError(
-                "--norm model must be used with a model whose library says what its weights "
-                f"expect, got {model}. Give the values yourself."
-            )
-        return expected
-    if "/" not in norm and norm not in PRESETS:
-        raise UnknownName("--norm", norm, ["data", "model", *PRESETS], also="MEAN/STD")
-    return Normalization.parse(norm)
 
 
 def normalization_text(mean: str | None, std: str | None, norm: str | None) -> str:

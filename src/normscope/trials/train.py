@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau, StepLR
 
+from normscope.machine.cores import threads
+from normscope.machine.device import wide_dtype
 from normscope.models.first_layer import describe_first_layer
 from normscope.trials.augmentation import Augmentation
 from normscope.trials.course import Course, Looks
@@ -19,13 +21,7 @@ from normscope.trials.network_death import NetworkDeath
 from normscope.trials.pixels import ResidentImages
 from normscope.trials.recipe import SGD_MOMENTUM
 from normscope.trials.result import Epoch, TrialResult
-from normscope.trials.seeding import (
-    Generators,
-    generators,
-    threads,
-    torch_seeded,
-    unchanged_draws,
-)
+from normscope.trials.seeding import Generators, generators, torch_seeded, unchanged_draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,7 +169,7 @@ def _train_epoch(
     after_step: Callable[[], bool],
 ) -> float:
     model.train()
-    total = torch.zeros((), dtype=torch.float64, device=images.device)
+    total = torch.zeros((), dtype=wide_dtype(images.device), device=images.device)
     trained_on = 0
     for batch in batches:
         pixels, labels = images.batch(batch, augmentation)
@@ -216,7 +212,7 @@ def evaluate(model: nn.Module, images: ResidentImages) -> Evaluation:
         How it did.
     """
     model.eval()
-    loss = torch.zeros((), dtype=torch.float64, device=images.device)
+    loss = torch.zeros((), dtype=wide_dtype(images.device), device=images.device)
     correct = []
     with torch.inference_mode():
         for batch in torch.arange(len(images)).split(TEST_BATCH):

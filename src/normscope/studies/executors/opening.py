@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from normscope.trials.environment import available_cores
+from normscope.machine.cores import available_cores
 from normscope.trials.spec import TrialSpec
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
+from normscope.machine.device import wide_dtype
 from normscope.models.first_layer import describe_first_layer
 from normscope.trials.fast.memory import EVALUATION_BATCH
 from normscope.trials.fast.optimizers import open_optimizer
@@ -66,7 +67,9 @@ class ModelLearner:
         self.images = len(self._train)
         self._death = NetworkDeath(model, self._first_layer, spec.recipe, self._output)
         self._trained_on = 0
-        self._total = torch.zeros((), dtype=torch.float64, device=self._train.device)
+        self._total = torch.zeros(
+            (), dtype=wide_dtype(self._train.device), device=self._train.device
+        )
 
     def train_epoch(
         self, indices: Tensor, rates: Sequence[float], after_step: Callable[[], bool]
@@ -131,7 +134,7 @@ class ModelLearner:
     def _evaluated(self, split: str, indices: Tensor) -> list[Evaluation]:
         self._model.eval()
         images = self._others[split]
-        loss = torch.zeros((), dtype=torch.float64, device=images.device)
+        loss = torch.zeros((), dtype=wide_dtype(images.device), device=images.device)
         correct = []
         for batch in indices.split(EVALUATION_BATCH):
             pixels, labels = images.batch(batch)

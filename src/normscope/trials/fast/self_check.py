@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from normscope.machine.cores import threads
 from normscope.normalization import Normalization
 from normscope.trials.fast.memory import models_that_fit
 from normscope.trials.fast.stack import open_learner
 from normscope.trials.fast.stack_plan import PLAIN
-from normscope.trials.seeding import generators, threads
+from normscope.trials.seeding import generators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from normscope.images.tensors import shared
 from normscope.models.first_layer import describe_first_layer, scale_first_layer
 from normscope.models.lenet import LeNet
 from normscope.models.stacked.fold import Fold
@@ -16,7 +17,6 @@ from normscope.trials.death import Watch
 from normscope.trials.fast.dropout import DropoutMasks
 from normscope.trials.fast.memory import COMPUTE, EVALUATION_BATCH
 from normscope.trials.fast.optimizers import open_optimizer
-from normscope.trials.pixels import shared
 from normscope.trials.seeding import torch_seeded
 from normscope.trials.train import Evaluation
 

@@ -1,19 +1,17 @@
-"""What trials are computed in, and what this machine computes quickly."""
+"""The devices of this machine, and the precision in which each computes quickly."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName
 
-PRECISIONS = ("auto", "fp32", "bf16")
-TRAINERS = ("fast", "plain", "compiled")
+if TYPE_CHECKING:
+    import torch
 
-WORTH_COMPILING = 20_000
-"""Tests of an image, of which compiling takes the time of some thousands."""
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16")
 
 BF16_VECTORS, BF16_TILES = "avx512_bf16", "amx_bf16"
 
@@ -33,60 +31,50 @@ WITHOUT_TILES = (*WITHOUT_BF16, "AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1
 """Those that leave bf16 in vectors at most, without AMX's tiles."""
 
 
-def resolve_trainer(trainer: str, *, trains: bool = True) -> str:
-    """The trainer of a name.
+def resolve_device(device: str) -> str:
+    """The device that a name stands for on this machine.
 
     Args:
-        trainer: ``"fast"`` or ``"plain"``, or ``"compiled"`` where nothing is trained.
-        trains: Whether anything is trained.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
 
     Returns:
-        The same.
+        ``"cpu"``, ``"cuda"`` or ``"mps"``.
 
     Raises:
         UnknownName: If the name is unknown.
-        NormscopeError: If it cannot do what is asked.
+        NormscopeError: If the machine has no such device.
     """
-    if trainer not in TRAINERS:
-        raise UnknownName("--trainer", trainer, TRAINERS)
-    if trainer == "compiled" and trains:
+    import torch
+
+    if device not in DEVICES:
+        raise UnknownName("--device", device, DEVICES)
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return next(name for name, there in present.items() if there)
+    if not present[device]:
         raise NormscopeError(
-            "--trainer compiled must be used with --recipe frozen, got a recipe that trains. "
-            "Use --trainer fast."
+            f"--device {device} must be present and supported by the installed torch, got neither "
+            "here. Use --device auto."
         )
-    return trainer
+    return device
 
 
-def scanning_trainer(trainer: str, device: str, tests: int) -> str:
-    """The trainer of many tests of one frozen network: compiled where that is worth its time.
-
-    Compiling takes as long as testing some thousand images, and afterwards a test takes about half
-    as long.
-
-    Args:
-        trainer: What the user asked for.
-        device: Where it runs.
-        tests: How many images are tested in all.
-
-    Returns:
-        ``"compiled"`` in place of ``"fast"``, where there are enough tests and a compiler.
-    """
-    worth = trainer == "fast" and tests >= WORTH_COMPILING
-    return "compiled" if worth and can_compile(device) else trainer
-
-
-def can_compile(device: str) -> bool:
-    """Whether torch's compiler has what it needs.
+def wide_dtype(device: str | torch.device) -> torch.dtype:
+    """The widest floating point that a device adds in.
 
     Args:
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
 
     Returns:
-        True with a C++ compiler on a CPU, and with Triton on a CUDA device.
+        float64, or float32 on Apple's GPUs, which have nothing wider.
     """
-    if device == "cpu":
-        return shutil.which(os.environ.get("CXX", "g++")) is not None
-    return device == "cuda" and importlib.util.find_spec("triton") is not None
+    import torch
+
+    return torch.float32 if torch.device(device).type == "mps" else torch.float64
 
 
 def resolve_precision(

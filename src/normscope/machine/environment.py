@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import platform
 import subprocess
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from normscope._version import __version__
+from normscope.machine.cores import available_cores
 
 
 def describe_environment(device: str) -> dict[str, Any]:
@@ -46,17 +46,6 @@ def _fixed_environment(device: str, working_folder: str) -> dict[str, Any]:
         described["gpu"] = torch.cuda.get_device_name()
         described["cuda"] = torch.version.cuda
     return described
-
-
-def available_cores() -> int:
-    """How many cores this process may use.
-
-    Returns:
-        At least 1.
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def git_commit(folder: Path) -> str | None:

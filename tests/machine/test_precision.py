@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from normscope.errors import NormscopeError, UnknownName
-from normscope.trials import precision
-from normscope.trials.precision import computes_bf16, resolve_precision, resolve_trainer
+from normscope.machine import device
+from normscope.machine.device import computes_bf16, resolve_precision
+from normscope.trials.trainer import resolve_trainer
 
 AMX = {"amx_bf16": True, "avx512_bf16": True}
 
@@ -24,7 +25,7 @@ AMX = {"amx_bf16": True, "avx512_bf16": True}
     ],
 )
 def test_auto_is_bf16_where_the_processor_may_use_it(monkeypatch, capabilities, limit, expected):
-    monkeypatch.setattr(precision, "_cpu_capabilities", lambda: capabilities)
+    monkeypatch.setattr(device, "_cpu_capabilities", lambda: capabilities)
     monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     if limit:
@@ -41,14 +42,14 @@ def test_auto_is_bf16_where_the_processor_may_use_it(monkeypatch, capabilities, 
     ],
 )
 def test_a_frozen_network_takes_bf16_where_there_is_amx(monkeypatch, capabilities, limit, expected):
-    monkeypatch.setattr(precision, "_cpu_capabilities", lambda: capabilities)
+    monkeypatch.setattr(device, "_cpu_capabilities", lambda: capabilities)
     monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
     assert resolve_precision("auto", trains=False) == expected
 
 
 def test_capabilities_are_torchs_own():
-    assert precision._cpu_capabilities().get("architecture", "x86_64")
+    assert device._cpu_capabilities().get("architecture", "x86_64")
 
 
 def test_other_devices(monkeypatch):

@@ -5,7 +5,8 @@ import subprocess
 import torch
 
 from normscope import __version__
-from normscope.trials.environment import available_cores, describe_environment, git_commit
+from normscope.machine.cores import available_cores
+from normscope.machine.environment import describe_environment, git_commit
 
 
 def test_describes_versions_and_hardware():
