@@ -21,8 +21,9 @@ from normscope.machine.device import resolve_precision
 from normscope.normalization import MNIST
 from normscope.reports.writing import report
 from normscope.studies.scan import scan
+from normscope.trials.fast.plan_choice import trusted_plans
 from normscope.trials.fast.self_check import seconds_a_step
-from normscope.trials.fast.stack_plan import PLAIN, trusted_plans
+from normscope.trials.fast.stack_plan import PLAIN
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import LENET_ARTICLE
 from normscope.trials.spec import TrialSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from normscope.models.stacked.trunk import open_trunk
+from normscope.models.stacked.trunks import open_trunk
 from normscope.trials.fast.device_optimizers import DeviceAdadelta
 
 SHAPES = [(2, 3, 1, 10, 9), (1, 2, 3, 12, 12), (3, 1, 1, 9, 14)]

@@ -12,7 +12,7 @@ from normscope.machine.cores import threads
 from normscope.models.lenet import LeNet
 from normscope.models.stacked.fold import Fold
 from normscope.models.stacked.lenet import Masks, StackedLeNet
-from normscope.models.stacked.trunk import open_trunk
+from normscope.models.stacked.trunks import open_trunk
 from normscope.normalization import Normalization
 from normscope.trials.fast.optimizers import Adadelta, Sgd
 

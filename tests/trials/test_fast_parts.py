@@ -9,10 +9,14 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
-from normscope.trials.fast.device_optimizers import DeviceAdadelta, open_device_optimizer
+from normscope.trials.fast.device_optimizers import (
+    DeviceAdadelta,
+    open_device_optimizer,
+    open_optimizer,
+)
 from normscope.trials.fast.dropout import DropoutMasks
 from normscope.trials.fast.memory import keep_freed_memory, models_that_fit
-from normscope.trials.fast.optimizers import PIECE, open_optimizer
+from normscope.trials.fast.optimizers import PIECE
 from normscope.trials.fast.schedules import open_schedule
 from normscope.trials.recipe import LENET, LENET_STEPLR
 

@@ -11,11 +11,12 @@ import torch
 from normscope.machine.cores import threads
 from normscope.models.stacked.grouped import GroupedTrunk
 from normscope.normalization import Normalization
-from normscope.trials.fast import stack, stack_plan
-from normscope.trials.fast.optimizers import open_optimizer
+from normscope.trials.fast import plan_choice, stack
+from normscope.trials.fast.device_optimizers import open_optimizer
+from normscope.trials.fast.graph import open_learner
+from normscope.trials.fast.plan_choice import choose_plan, trusted_plans
 from normscope.trials.fast.self_check import why_not
-from normscope.trials.fast.stack import open_learner
-from normscope.trials.fast.stack_plan import PLAIN, StackPlan, choose_plan, trusted_plans
+from normscope.trials.fast.stack_plan import PLAIN, StackPlan
 from normscope.trials.seeding import generators
 
 OTHER = StackPlan("products")
@@ -131,9 +132,9 @@ def test_what_is_left_out_is_named_once(few_digits, short, monkeypatch):
         StackPlan("channels-last", graphed=True): "it strays.",
         StackPlan("products", graphed=True): None,
     }
-    monkeypatch.setattr(stack_plan, "has_triton", lambda: False)
+    monkeypatch.setattr(plan_choice, "has_triton", lambda: False)
     monkeypatch.setattr(
-        "normscope.trials.fast.self_check.why_not", lambda plan, *_: reasons.get(plan, "no.")
+        "normscope.trials.fast.plan_choice.why_not", lambda plan, *_: reasons.get(plan, "no.")
     )
     with pytest.warns(RuntimeWarning) as said:
         assert trusted_plans(short, few_digits) == [StackPlan("products", graphed=True)]
@@ -144,13 +145,13 @@ def test_what_is_left_out_is_named_once(few_digits, short, monkeypatch):
 
 def test_the_quickest_of_the_trusted_is_chosen(few_digits, short, monkeypatch):
     seconds = {PLAIN: 2.0, OTHER: 1.0, FUSED: 3.0}
-    monkeypatch.setattr(stack_plan, "trusted_plans", lambda *_: [OTHER, FUSED])
+    monkeypatch.setattr(plan_choice, "trusted_plans", lambda *_: [OTHER, FUSED])
     monkeypatch.setattr(
-        "normscope.trials.fast.self_check.seconds_a_step", lambda plan, *_: seconds[plan]
+        "normscope.trials.fast.plan_choice.seconds_a_step", lambda plan, *_: seconds[plan]
     )
     on_gpu = replace(short, device="cuda")
     assert choose_plan([on_gpu], few_digits) == OTHER
-    monkeypatch.setattr(stack_plan, "trusted_plans", lambda *_: [])
+    monkeypatch.setattr(plan_choice, "trusted_plans", lambda *_: [])
     assert choose_plan([on_gpu], few_digits) == PLAIN
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from normscope.errors import UnknownName
-
 if TYPE_CHECKING:
     from torch import Tensor
-
-TRUNKS = ("channels-last", "products", "triton")
-"""Grouped convolutions, matrix products over unfolded images, and own kernels."""
 
 
 class TrunkGradients(NamedTuple):
@@ -65,30 +60,3 @@ class Trunk(Protocol):
             Those of the weights and biases.
         """
         ...
-
-
-def open_trunk(name: str) -> Trunk:
-    """An implementation by name.
-
-    Args:
-        name: A name in ``TRUNKS``.
-
-    Returns:
-        A fresh one.
-
-    Raises:
-        UnknownName: If the name is unknown.
-    """
-    if name == "channels-last":
-        from normscope.models.stacked.grouped import GroupedTrunk
-
-        return GroupedTrunk()
-    if name == "products":
-        from normscope.models.stacked.products import ProductsTrunk
-
-        return ProductsTrunk()
-    if name == "triton":
-        from normscope.models.stacked.triton_trunk import TritonTrunk
-
-        return TritonTrunk()
-    raise UnknownName("trunk", name, TRUNKS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from normscope.trials.death import unmoved
-from normscope.trials.fast.optimizers import DECAY, EPSILON
+from normscope.trials.fast.optimizers import DECAY, EPSILON, Adadelta, Sgd
 from normscope.trials.recipe import SGD_MOMENTUM
 
 if TYPE_CHECKING:
@@ -141,6 +141,24 @@ class DeviceSgd:
         kept = list(indices)
         self._rows, self._rates = rows, self._rates[kept]
         self._momenta = self._momenta[kept]
+
+
+def open_optimizer(
+    recipe: Recipe, rows: Sequence[Tensor] | Tensor, fused: bool = False
+) -> Optimizer:
+    """The optimizer that a recipe names, on the device of what it moves.
+
+    Args:
+        recipe: How models are trained.
+        rows: Each dense in memory; changed in place. On a GPU one tensor.
+        fused: Whether a GPU takes a step in one kernel of Triton's, where there is one.
+
+    Returns:
+        A fresh one.
+    """
+    if isinstance(rows, torch.Tensor) and rows.is_cuda:
+        return open_device_optimizer(recipe, rows, fused)
+    return Adadelta(rows) if recipe.optimizer == "adadelta" else Sgd(rows, recipe.weight_decay)
 
 
 def open_device_optimizer(recipe: Recipe, rows: Tensor, fused: bool) -> Optimizer:

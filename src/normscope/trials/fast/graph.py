@@ -82,3 +82,21 @@ class GraphedStackLearner(StackLearner):
     def _go_on_dead(self) -> None:
         super()._go_on_dead()
         self._graph, self._eager_left = None, EAGER_STEPS
+
+
+def open_learner(
+    specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators, plan: StackPlan
+) -> StackLearner:
+    """A stack, ready to learn.
+
+    Args:
+        specs: The trials, equal but for normalization and initialization scale.
+        source: Their images.
+        seeds: Their seed's streams.
+        plan: How their steps are computed.
+
+    Returns:
+        It.
+    """
+    learner = GraphedStackLearner if plan.graphed else StackLearner
+    return learner(specs, source, seeds, plan)

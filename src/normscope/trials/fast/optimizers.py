@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from normscope.trials.recipe import Recipe
 
 PIECE = 1 << 17
 """Numbers worked on at a time: a piece of each tensor stays in a core's cache over all passes."""
@@ -214,26 +213,6 @@ class Sgd:
         """Go on with some of the rows; see ``Optimizer``."""
         self._rows = [_pieces(row) for row in rows]
         self._momenta = [self._momenta[index] for index in indices]
-
-
-def open_optimizer(
-    recipe: Recipe, rows: Sequence[Tensor] | Tensor, fused: bool = False
-) -> Optimizer:
-    """The optimizer that a recipe names.
-
-    Args:
-        recipe: How models are trained.
-        rows: Each dense in memory; changed in place. On a GPU one tensor.
-        fused: Whether a GPU takes a step in one kernel of Triton's, where there is one.
-
-    Returns:
-        A fresh one.
-    """
-    if isinstance(rows, torch.Tensor) and rows.is_cuda:
-        from normscope.trials.fast.device_optimizers import open_device_optimizer
-
-        return open_device_optimizer(recipe, rows, fused)
-    return Adadelta(rows) if recipe.optimizer == "adadelta" else Sgd(rows, recipe.weight_decay)
 
 
 def _pieces(tensor: Tensor) -> Sequence[Tensor]:

@@ -10,8 +10,8 @@ import torch
 
 from normscope.machine.cores import threads
 from normscope.normalization import Normalization
+from normscope.trials.fast.graph import open_learner
 from normscope.trials.fast.memory import models_that_fit
-from normscope.trials.fast.stack import open_learner
 from normscope.trials.fast.stack_plan import PLAIN
 from normscope.trials.seeding import generators
 

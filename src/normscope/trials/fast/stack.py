@@ -12,11 +12,11 @@ from normscope.models.first_layer import describe_first_layer, scale_first_layer
 from normscope.models.lenet import LeNet
 from normscope.models.stacked.fold import Fold
 from normscope.models.stacked.lenet import StackedLeNet
-from normscope.models.stacked.trunk import open_trunk
+from normscope.models.stacked.trunks import open_trunk
 from normscope.trials.death import Watch
+from normscope.trials.fast.device_optimizers import open_optimizer
 from normscope.trials.fast.dropout import DropoutMasks
 from normscope.trials.fast.memory import COMPUTE, EVALUATION_BATCH
-from normscope.trials.fast.optimizers import open_optimizer
 from normscope.trials.seeding import torch_seeded
 from normscope.trials.train import Evaluation
 
@@ -241,27 +241,6 @@ class _Split:
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         pixels = self._pixels.index_select(0, indices).permute(0, 3, 1, 2)
         return pixels, self._labels.index_select(0, indices)
-
-
-def open_learner(
-    specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators, plan: StackPlan
-) -> StackLearner:
-    """A stack, ready to learn.
-
-    Args:
-        specs: The trials, equal but for normalization and initialization scale.
-        source: Their images.
-        seeds: Their seed's streams.
-        plan: How their steps are computed.
-
-    Returns:
-        It.
-    """
-    if not plan.graphed:
-        return StackLearner(specs, source, seeds, plan)
-    from normscope.trials.fast.graph import GraphedStackLearner
-
-    return GraphedStackLearner(specs, source, seeds, plan)
 
 
 def _networks(specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators) -> list[LeNet]:

@@ -11,8 +11,8 @@ from normscope.trials.augmentation import Augmentation
 from normscope.trials.fast.general import ModelLearner
 from normscope.trials.fast.learner import fit
 from normscope.trials.fast.memory import keep_freed_memory
+from normscope.trials.fast.plan_choice import choose_plan
 from normscope.trials.fast.rounds import train_stack
-from normscope.trials.fast.stack_plan import choose_plan
 from normscope.trials.seeding import generators, torch_seeded
 
 if TYPE_CHECKING:

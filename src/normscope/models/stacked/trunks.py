@@ -1,0 +1,38 @@
+"""The implementations of a stack's convolutions, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from normscope.errors import UnknownName
+from normscope.models.stacked.grouped import GroupedTrunk
+from normscope.models.stacked.products import ProductsTrunk
+
+if TYPE_CHECKING:
+    from normscope.models.stacked.trunk import Trunk
+
+TRUNKS = ("channels-last", "products", "triton")
+"""Grouped convolutions, matrix products over unfolded images, and own kernels."""
+
+
+def open_trunk(name: str) -> Trunk:
+    """An implementation by name.
+
+    Args:
+        name: A name in ``TRUNKS``.
+
+    Returns:
+        A fresh one.
+
+    Raises:
+        UnknownName: If the name is unknown.
+    """
+    if name == "channels-last":
+        return GroupedTrunk()
+    if name == "products":
+        return ProductsTrunk()
+    if name == "triton":
+        from normscope.models.stacked.triton_trunk import TritonTrunk
+
+        return TritonTrunk()
+    raise UnknownName("trunk", name, TRUNKS)

@@ -1,0 +1,65 @@
+"""Which way of computing a stack is taken: the quickest that this device computes rightly."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from normscope.models.stacked.triton_present import has_triton
+from normscope.models.stacked.trunks import TRUNKS
+from normscope.trials.fast.self_check import seconds_a_step, why_not
+from normscope.trials.fast.stack_plan import PLAIN, StackPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from normscope.images.decoded import DecodedSource
+    from normscope.trials.spec import TrialSpec
+
+
+def choose_plan(specs: Sequence[TrialSpec], source: DecodedSource) -> StackPlan:
+    """The quickest plan of those that this device computes rightly.
+
+    On a GPU each quicker plan first takes steps beside the plain one. One that fails or strays is
+    left out, with a warning that names it.
+
+    Args:
+        specs: The trials of a stack.
+        source: Their images.
+
+    Returns:
+        A plan for them.
+    """
+    if specs[0].device != "cuda":
+        return PLAIN
+    plans = (PLAIN, *trusted_plans(specs[0], source))
+    return min(plans, key=lambda plan: seconds_a_step(plan, specs, source))
+
+
+def trusted_plans(spec: TrialSpec, source: DecodedSource) -> list[StackPlan]:
+    """For each implementation of the convolutions the first plan that agrees with the plain one.
+
+    Args:
+        spec: A trial of the stack.
+        source: Its images.
+
+    Returns:
+        The plans; each that is left out is warned of.
+    """
+    fused = has_triton() and spec.recipe.optimizer == "adadelta"
+    trusted = []
+    for trunk in TRUNKS:
+        if trunk == "triton" and not has_triton():
+            continue
+        plans = [StackPlan(trunk, fused, True), StackPlan(trunk, False, True)]
+        for plan in [*dict.fromkeys(plans), StackPlan(trunk)]:
+            if plan == PLAIN:
+                continue
+            reason = why_not(plan, spec, source)
+            if reason is None:
+                trusted.append(plan)
+                break
+            warnings.warn(
+                f"{plan} are left out on this GPU: {reason}", RuntimeWarning, stacklevel=2
+            )
+    return trusted
