@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -120,3 +122,25 @@ def test_names_with_control_characters_are_quoted(capsys, tmp_path):
 def test_json_over_a_folder_is_refused(capsys, tmp_path):
     assert run(["stats", "digits", "--json", str(tmp_path)]) == 2
     assert f"--json must name a file, got the folder {tmp_path}. " in capsys.readouterr().err
+
+
+WITHOUT_TORCH = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision"}:
+            raise ImportError(f"{name} is blocked")
+sys.meta_path.insert(0, Blocker())
+from normscope.cli.app import run
+sys.exit(run(["stats", sys.argv[1], "--json", "-"]))
+"""
+
+
+def test_it_needs_no_torch_where_nothing_is_resized(class_folders):
+    Image.new("RGB", (12, 12), "teal").save(class_folders / "train" / "cats" / "9.jpg")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(class_folders)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"] == 17

@@ -50,7 +50,7 @@ def test_the_preset_is_torchvisions(photos):
 
 def test_the_second_time_nothing_is_decoded(photos, monkeypatch):
     first = open_folder(photos, PRESET, train=False)
-    monkeypatch.setattr(packing, "decode_image", None)
+    monkeypatch.setattr(packing, "decode_8_bits", None)
     again = open_folder(photos, PRESET, train=False)
     np.testing.assert_array_equal(again.test.pixels, first.test.pixels)
     np.testing.assert_array_equal(again.test.labels, [0] * 4 + [1] * 4)
@@ -105,13 +105,13 @@ def test_two_processes_at_once_leave_one_file(photos, folder):
 
 
 def _build_slowly(root):
-    decode = packing.decode_image
+    decode = packing.decode_8_bits
 
     def slow(data):
         time.sleep(0.5)
         return decode(data)
 
-    packing.decode_image = slow
+    packing.decode_8_bits = slow
     packing.AT_ONCE = 2
     open_folder(root, PRESET, train=False)
 

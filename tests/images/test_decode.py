@@ -4,11 +4,18 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torchvision.io import decode_jpeg
 
-from normscope.images.decode import UnreadableImage, decode_image
+from normscope.images.decode import decode_8_bits
+from normscope.images.pixels import UnreadableImage
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+
+
+def decode_image(data):
+    return decode_8_bits(data).values[0]
 
 
 def encoded(image: Image.Image, format_: str, **options) -> bytes:
@@ -35,6 +42,36 @@ def test_jpeg_agrees_with_pillow():
         Image.open(io.BytesIO(data))
     ).transpose(2, 0, 1)
     assert np.abs(difference).max() <= 1
+
+
+SMOOTH = Image.fromarray(RGB).resize((61, 43), Image.Resampling.BICUBIC)
+JPEGS = [
+    {"mode": mode, "subsampling": subsampling, "progressive": progressive}
+    for mode in ("RGB", "L", "CMYK")
+    for subsampling in (0, 1, 2)
+    for progressive in (False, True)
+] + [{"mode": "RGB", "keep_rgb": True}]
+
+
+@pytest.mark.filterwarnings("ignore:The image decoding:DeprecationWarning")
+@pytest.mark.parametrize("options", JPEGS, ids=lambda o: "-".join(map(str, o.values())))
+def test_a_jpeg_of_any_kind_has_pillows_pixels_and_torchvisions_bits(options):
+    options = dict(options)
+    data = encoded(SMOOTH.convert(options.pop("mode")), "JPEG", quality=85, **options)
+    image = Image.open(io.BytesIO(data))
+    theirs = np.asarray(image.convert("RGB" if image.mode == "CMYK" else image.mode))
+    pixels = decode_image(data)
+    np.testing.assert_array_equal(pixels, np.atleast_3d(theirs).transpose(2, 0, 1))
+    if image.mode != "CMYK":
+        encoded_ = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        np.testing.assert_array_equal(pixels, decode_jpeg(encoded_).numpy())
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.99])
+def test_a_truncated_jpeg_is_refused_wherever_it_is_cut(share):
+    data = encoded(SMOOTH, "JPEG")
+    with pytest.raises(UnreadableImage, match="a JPEG that is truncated or corrupt"):
+        decode_image(data[: int(share * len(data))])
 
 
 @pytest.mark.parametrize("mode", ["P", "RGBA", "CMYK"])
@@ -76,7 +113,7 @@ def test_a_truncated_jpeg():
 
 def test_sixteen_bits_are_not_squeezed_into_eight():
     data = encoded(Image.fromarray(RGB[..., 0].astype(np.uint16) * 257), "PNG")
-    with pytest.raises(UnreadableImage, match=r"not an image of 8 bits a channel \(mode I;16\)"):
+    with pytest.raises(UnreadableImage, match=r"not an image of 8 bits a channel \(uint16\)"):
         decode_image(data)
 
 

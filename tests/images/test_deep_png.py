@@ -8,8 +8,8 @@ import zlib
 import numpy as np
 import pytest
 
-from normscope.images.decode import UnreadableImage
-from normscope.images.pixels import decode_pixels
+from normscope.images.decode import decode
+from normscope.images.pixels import UnreadableImage
 
 BANDS = {0: 1, 2: 3, 4: 2, 6: 4}
 """Samples per pixel of each colour type."""
@@ -37,7 +37,7 @@ def test_channels_keep_their_order_and_alpha_masks(colour_type):
     with_alpha = colour_type >= 4
     if with_alpha:
         pixels[0, :, -1] = 0
-    image = decode_pixels(png(pixels, colour_type))
+    image = decode(png(pixels, colour_type))
     colours = pixels[..., :-1] if with_alpha else pixels
     np.testing.assert_array_equal(image.values[0], colours.transpose(2, 0, 1))
     if with_alpha:
@@ -55,4 +55,4 @@ def test_channels_keep_their_order_and_alpha_masks(colour_type):
 def test_damage_is_an_error_and_no_crash(data):
     # torchvision's decoder ends the process at each of these.
     with pytest.raises(UnreadableImage, match="^a 16-bit PNG that is truncated or corrupt$"):
-        decode_pixels(png(np.zeros((5, 7, 3), np.uint16), 2, data))
+        decode(png(np.zeros((5, 7, 3), np.uint16), 2, data))

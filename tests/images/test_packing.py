@@ -11,6 +11,9 @@ from normscope.images.folder import open_folder
 from normscope.images.opening import open_source
 from normscope.images.resizing import transformed
 from normscope.images.transform import ImageTransform
+from normscope.statistics.stats import stats
+from normscope.trials.preparation import prepare_source
+from normscope.trials.recipe import LENET_ARTICLE
 
 
 def test_images_smaller_than_the_crop_are_skipped(class_folders):
@@ -21,6 +24,20 @@ def test_images_smaller_than_the_crop_are_skipped(class_folders):
         (path, "10 x 30 pixels is smaller than the crop of 11")
     ]
     assert source.train.pixels.shape == (15, 3, 11, 11)
+
+
+@pytest.mark.parametrize("transform", [ImageTransform(), ImageTransform(resize=9, crop=8)])
+def test_what_is_fully_transparent_counts_neither_in_stats_nor_in_a_study(class_folders, transform):
+    for number, path in enumerate(sorted((class_folders / "train").rglob("*.png"))):
+        pixels = np.dstack([np.asarray(Image.open(path)), np.full((12, 12), 128, np.uint8)])
+        pixels[: 3 + number % 4, :, 3] = 0
+        Image.fromarray(pixels).save(path)
+    found = stats(
+        class_folders / "train", split="all", resize=transform.resize, crop=transform.crop
+    )
+    data = prepare_source(str(class_folders), None, LENET_ARTICLE, None, transform).data
+    assert data.mean == pytest.approx(found.mean.value, rel=1e-12)
+    assert data.std == pytest.approx(found.std.value, rel=1e-12)
 
 
 def test_a_colour_image_after_grey_ones(class_folders):

@@ -10,8 +10,8 @@ import tifffile
 from PIL import Image
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import UnreadableImage
-from normscope.images.pixels import decode_pixels
+from normscope.images.decode import decode
+from normscope.images.pixels import UnreadableImage
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -54,14 +54,14 @@ def _png16(array):
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP"])
 def test_colour_without_loss(kind):
     data = _encoded(Image.fromarray(RGB), kind, **({"lossless": True} if kind == "WEBP" else {}))
-    pixels = decode_pixels(data)
+    pixels = decode(data)
     assert pixels.valid is None
     np.testing.assert_array_equal(pixels.values, RGB.transpose(2, 0, 1)[None])
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
 def test_grey_without_loss(kind):
-    pixels = decode_pixels(_encoded(Image.fromarray(GREY), kind)).values
+    pixels = decode(_encoded(Image.fromarray(GREY), kind)).values
     for channel in pixels[0]:
         np.testing.assert_array_equal(channel, GREY)
 
@@ -69,7 +69,7 @@ def test_grey_without_loss(kind):
 @pytest.mark.parametrize(("mode", "channels"), [("RGB", 3), ("L", 1), ("CMYK", 3)])
 def test_jpeg(mode, channels):
     smooth = np.full((16, 16, 3), 120, np.uint8)
-    pixels = decode_pixels(_encoded(Image.fromarray(smooth).convert(mode), "JPEG", quality=95))
+    pixels = decode(_encoded(Image.fromarray(smooth).convert(mode), "JPEG", quality=95))
     assert pixels.values.shape == (1, channels, 16, 16)
     assert np.abs(pixels.values.astype(int) - 120).max() <= 2
 
@@ -77,7 +77,7 @@ def test_jpeg(mode, channels):
 def test_exif_orientation_is_left_alone():
     exif = Image.Exif()
     exif[0x0112] = 6
-    pixels = decode_pixels(_encoded(Image.fromarray(RGB), "JPEG", exif=exif))
+    pixels = decode(_encoded(Image.fromarray(RGB), "JPEG", exif=exif))
     assert pixels.values.shape == (1, 3, 5, 7)
 
 
@@ -86,7 +86,7 @@ def test_png_of_16_bits(channels):
     array = RNG.integers(1, 65_536, (5, 7, channels), dtype=np.uint16)
     if channels in {2, 4}:
         array[0, 0, -1] = 0
-    pixels = decode_pixels(_png16(array))
+    pixels = decode(_png16(array))
     assert pixels.values.dtype == np.uint16
     kept = channels - (channels in {2, 4})
     np.testing.assert_array_equal(pixels.values[0], array[..., :kept].transpose(2, 0, 1))
@@ -99,11 +99,11 @@ def test_fully_transparent_pixels_do_not_count():
     alpha = np.full((5, 7, 1), 128, np.uint8)
     alpha[0, :3] = 0
     for array in (np.concatenate([RGB, alpha], 2), np.concatenate([RGB[..., :1], alpha], 2)):
-        pixels = decode_pixels(_encoded(Image.fromarray(array), "PNG"))
+        pixels = decode(_encoded(Image.fromarray(array), "PNG"))
         assert pixels.values.shape[1] == array.shape[2] - 1
         assert pixels.valid.sum() == 32
     opaque = np.concatenate([RGB, np.full((5, 7, 1), 255, np.uint8)], 2)
-    assert decode_pixels(_encoded(Image.fromarray(opaque), "PNG")).valid is None
+    assert decode(_encoded(Image.fromarray(opaque), "PNG")).valid is None
 
 
 def test_palette_becomes_colour_and_its_transparency_counts():
@@ -111,17 +111,17 @@ def test_palette_becomes_colour_and_its_transparency_counts():
     image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
     for x in range(4):
         image.putpixel((x, 0), x)
-    pixels = decode_pixels(_encoded(image, "PNG"))
+    pixels = decode(_encoded(image, "PNG"))
     assert pixels.values[0, :, 0, 0].tolist() == [255, 0, 0]
-    pixels = decode_pixels(_encoded(image, "PNG", transparency=3))
+    pixels = decode(_encoded(image, "PNG", transparency=3))
     assert pixels.valid[0, 0, 0].tolist() == [True, True, True, False]
-    tiff = decode_pixels(_encoded(image, "TIFF"))
+    tiff = decode(_encoded(image, "TIFF"))
     assert tiff.values[0, :, 0, 1].tolist() == [0, 255, 0]
 
 
 def test_one_bit_becomes_black_and_white():
     for kind in ("PNG", "TIFF", "BMP"):
-        pixels = decode_pixels(_encoded(Image.fromarray(GREY > 127), kind)).values
+        pixels = decode(_encoded(Image.fromarray(GREY > 127), kind)).values
         assert set(np.unique(pixels)) == {0, 255}
         np.testing.assert_array_equal(pixels[0, 0] == 255, GREY > 127)
 
@@ -129,7 +129,7 @@ def test_one_bit_becomes_black_and_white():
 def test_first_frame_of_a_gif():
     frames = [Image.new("L", (3, 3), value) for value in (10, 200)]
     data = _encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert (decode_pixels(data).values == 10).all()
+    assert (decode(data).values == 10).all()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32", "float64"])
@@ -154,7 +154,7 @@ def test_tiff_of_any_type_and_band_count(dtype, bands, planar):
             planarconfig="separate",
             extrasamples=[0] * (bands - 1),
         )
-    pixels = decode_pixels(data)
+    pixels = decode(data)
     assert pixels.values.dtype == dtype
     np.testing.assert_array_equal(pixels.values[0], array)
 
@@ -162,12 +162,12 @@ def test_tiff_of_any_type_and_band_count(dtype, bands, planar):
 def test_tiff_with_alpha_and_with_white_as_zero_and_pages():
     rgba = np.concatenate([RGB, np.zeros((5, 7, 1), np.uint8)], 2)
     rgba[0, 0, 3] = 255
-    pixels = decode_pixels(_tiff(rgba, photometric="rgb", extrasamples=["unassalpha"]))
+    pixels = decode(_tiff(rgba, photometric="rgb", extrasamples=["unassalpha"]))
     assert pixels.values.shape[1] == 3
     assert pixels.valid.sum() == 1
-    inverted = decode_pixels(_tiff(GREY, photometric="miniswhite"))
+    inverted = decode(_tiff(GREY, photometric="miniswhite"))
     np.testing.assert_array_equal(inverted.values[0, 0], 255 - GREY)
-    stack = decode_pixels(_tiff(np.stack([GREY, GREY]), photometric="minisblack"))
+    stack = decode(_tiff(np.stack([GREY, GREY]), photometric="minisblack"))
     assert stack.values.shape == (1, 1, 10, 7)
 
 
@@ -176,7 +176,7 @@ def test_tiff_without_its_reader(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "tifffile", None)
     with pytest.raises(NormscopeError) as error:
-        decode_pixels(_tiff(GREY))
+        decode(_tiff(GREY))
     assert str(error.value) == (
         "TIFF images must be read by tifffile and imagecodecs, got neither installed. "
         "Install them by pip install 'normscope[tiff]'."
@@ -227,7 +227,7 @@ BAD = {
 @pytest.mark.parametrize("reason", BAD)
 def test_bad_images_say_why(reason):
     with pytest.raises(UnreadableImage) as error:
-        decode_pixels(BAD[reason])
+        decode(BAD[reason])
     assert str(error.value) == reason
 
 
@@ -252,4 +252,4 @@ def test_bad_images_say_why(reason):
 @pytest.mark.filterwarnings("ignore")
 def test_truncated_images_are_unreadable(data):
     with pytest.raises(UnreadableImage):
-        decode_pixels(data)
+        decode(data)

@@ -11,8 +11,8 @@ import numpy as np
 
 from normscope.auditing.variants import REFERENCE
 from normscope.errors import NormscopeError
-from normscope.images.decode import UnreadableImage
 from normscope.images.decoded import Skipped
+from normscope.images.pixels import UnreadableImage
 from normscope.machine.cores import available_cores, threads
 
 if TYPE_CHECKING:

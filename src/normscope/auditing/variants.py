@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.images.decode import UnreadableImage, decode_image
+from normscope.images.decode import decode_8_bits
 from normscope.images.exif import UPRIGHT, orientation_of, turned_upright
 from normscope.images.originals import first_pixels, with_channels
+from normscope.images.pixels import UnreadableImage
 from normscope.images.resizing import resized
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Preparation:
             UnreadableImage: If it cannot be decoded, or is smaller than the crop.
             NormscopeError: If it has more channels than the network takes.
         """
-        stored = decode_image(data)
+        stored = decode_8_bits(data).values[0]
         orientation = orientation_of(data)
         turned = stored if orientation == UPRIGHT else turned_upright(stored, orientation)
         base, other = (turned, stored) if self.upright else (stored, turned)
@@ -182,4 +183,4 @@ def _saved_as_jpeg(pixels: np.ndarray) -> np.ndarray:
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     written = io.BytesIO()
     image.save(written, "JPEG", quality=JPEG_QUALITY)
-    return decode_image(written.getvalue())
+    return decode_8_bits(written.getvalue()).values[0]

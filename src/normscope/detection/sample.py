@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import UnreadableImage
 from normscope.images.items import as_array
+from normscope.images.pixels import UnreadableImage
 from normscope.images.shards import ArrayShard, FileShard, TarShard
 from normscope.images.stream import open_stream
 

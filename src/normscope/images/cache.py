@@ -30,7 +30,7 @@ FOLDER_VARIABLE = "NORMSCOPE_CACHE"
 LIMIT_VARIABLE = "NORMSCOPE_CACHE_GB"
 DEFAULT_LIMIT_GB = 50
 SUFFIX = ".images"
-DECODERS = ("torchvision", "pillow")
+DECODERS = ("opencv-python-headless", "pillow", "torchvision")
 """Packages whose versions decide the pixels."""
 
 

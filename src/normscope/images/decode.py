@@ -1,80 +1,101 @@
-"""One encoded image to pixels, bounded in size before it is decoded."""
+"""One encoded image of any depth and band count to pixels, bounded in size beforehand."""
 
 from __future__ import annotations
 
-import io
-import warnings
-from typing import TYPE_CHECKING, cast
-
 import numpy as np
 
-if TYPE_CHECKING:
-    import torch
-
-MAX_PIXELS = 200_000_000
-"""Larger images are refused unread: a few bytes can promise more pixels than memory holds."""
+from normscope.images.jpeg import decode_jpeg
+from normscope.images.pillow import decode_by_pillow
+from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+GREY_PNG = (b"\0", b"\4")
+"""Colour types of grey, without and with alpha (PNG, W3C 2003, section 11.2.2)."""
 
 
-class UnreadableImage(Exception):
-    """An image that cannot be decoded; its text is the reason."""
+def decode(data: bytes) -> Pixels:
+    """Decode an image without changing a value: 16 bits stay 16 bits, bands stay bands.
 
-
-def decode_image(data: bytes) -> np.ndarray:
-    """Decode an image of 8 bits a channel.
-
-    JPEGs go through libjpeg-turbo in torchvision, everything else through Pillow. Palettes become
-    colours and an alpha channel is dropped. The first frame of an animation is taken, and Exif
-    orientation is left alone, as torchvision's own loader does.
+    JPEGs and 16-bit PNGs go through OpenCV, TIFFs through tifffile, everything else through
+    Pillow. Palettes become colours, and fully transparent pixels do not count. Exif orientation is
+    left alone: it moves pixels and changes none.
 
     Args:
         data: The file's bytes.
 
     Returns:
-        uint8, shape ``(C, H, W)`` with one channel for grey images and three for colour.
+        One image.
 
     Raises:
-        UnreadableImage: If the data is no image, is truncated, too large, or has other than 8 bits.
+        UnreadableImage: If the data is no image, is truncated or too large.
     """
-    from PIL import Image
+    if data[:4] in TIFF_MAGIC:
+        from normscope.images.tiff import decode_tiff
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise UnreadableImage(f"{image.width} x {image.height} pixels is too large")
-                if image.format == "JPEG" and image.mode in {"L", "RGB"}:
-                    return _decode_jpeg(data)
-                return _with_pillow(image)
-    except UnreadableImage:
-        raise
-    except Image.DecompressionBombError:
-        raise UnreadableImage("more pixels than can be decoded safely") from None
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
-        raise UnreadableImage(_reason(error, data)) from None
+        return _bounded(decode_tiff, data)
+    return _bounded(_decode_first, data)
 
 
-def _decode_jpeg(data: bytes) -> np.ndarray:
-    import torch
-    from torchvision.io import decode_jpeg
+def decode_8_bits(data: bytes) -> Pixels:
+    """Decode an image of 8 bits a channel, grey or colour, as networks are trained on.
 
-    encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-    return cast("torch.Tensor", decode_jpeg(encoded)).numpy()
+    Of a TIFF with several pages it is the first.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        One image, uint8, with one channel or three.
+
+    Raises:
+        UnreadableImage: As of ``decode``, or if it has other than 8 bits, or other channels.
+    """
+    pixels = _bounded(_decode_first, data)
+    channels, dtype = pixels.values.shape[1], pixels.values.dtype
+    if dtype != np.uint8:
+        raise UnreadableImage(f"not an image of 8 bits a channel ({dtype})")
+    if channels not in {1, 3}:
+        raise UnreadableImage(f"{channels} channels are neither grey nor colour")
+    return pixels
 
 
-def _with_pillow(image) -> np.ndarray:
-    if image.mode[:1] in {"I", "F"}:
-        raise UnreadableImage(f"not an image of 8 bits a channel (mode {image.mode})")
-    mode = "L" if image.mode in {"1", "L", "LA"} else "RGB"
-    pixels = np.asarray(image.convert(mode))
-    return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
-
-
-def _reason(error: Exception, data: bytes) -> str:
+def _bounded(decoder, data: bytes) -> Pixels:
     if not data:
-        return "an empty file"
-    if "cannot identify" in str(error):
-        return "not an image in a known format"
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        raise UnreadableImage("an empty file")
+    try:
+        return decoder(data)
+    except MemoryError:
+        raise UnreadableImage("more pixels than memory holds") from None
+
+
+def _decode_first(data: bytes) -> Pixels:
+    if data[:2] == b"\xff\xd8":
+        return decode_jpeg(data)
+    if data[:8] == PNG_MAGIC and data[24:25] == b"\x10":
+        return _decode_deep_png(data)
+    return decode_by_pillow(data)
+
+
+def _decode_deep_png(data: bytes) -> Pixels:
+    import cv2
+
+    check_size(int.from_bytes(data[20:24]), int.from_bytes(data[16:20]))
+    try:
+        # Not torchvision: a row that is missing or damaged crashes its PNG decoder, and with it
+        # the whole process (0.26).
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise UnreadableImage("a 16-bit PNG that is truncated or corrupt")
+    if pixels.ndim == 2:
+        return Pixels(pixels[None, None])
+    grey = data[25:26] in GREY_PNG
+    colours = np.moveaxis(pixels, 2, 0)[[0] if grey else [2, 1, 0]]
+    return (
+        split_alpha(np.stack([*colours, pixels[..., 3]]))
+        if pixels.shape[2] == 4
+        else (Pixels(colours[None]))
+    )

@@ -9,8 +9,8 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.arrays import COLOUR, as_images
-from normscope.images.decode import UnreadableImage
-from normscope.images.pixels import Pixels, pixels_of_pillow
+from normscope.images.pillow import pixels_of_pillow
+from normscope.images.pixels import Pixels, UnreadableImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

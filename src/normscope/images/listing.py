@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.images.archive import LINK, tar_members
-from normscope.images.decode import SUFFIXES, UnreadableImage
+from normscope.images.decode import SUFFIXES
+from normscope.images.pixels import UnreadableImage
 from normscope.images.tree import SPLIT_FOLDERS, split_of_path, walk_images
 
 if TYPE_CHECKING:

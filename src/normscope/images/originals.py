@@ -10,9 +10,10 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.archive import tar_members
-from normscope.images.decode import SUFFIXES, UnreadableImage, decode_image
+from normscope.images.decode import SUFFIXES, decode_8_bits
 from normscope.images.decoded import Skipped
 from normscope.images.listing import ListedImage, list_images
+from normscope.images.pixels import UnreadableImage
 from normscope.images.tree import ARCHIVES, SPLIT_FOLDERS, split_of_path, walk_images
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def some_pixels(originals: Originals, count: int) -> list[np.ndarray]:
     decoded, skipped = [], []
     for image in (originals.images[i] for i in chosen):
         try:
-            decoded.append(decode_image(image.read()))
+            decoded.append(decode_8_bits(image.read()).values[0])
         except UnreadableImage as error:
             skipped.append(Skipped(Path(image.path), str(error)))
     if not decoded:
@@ -114,7 +115,7 @@ def first_pixels(originals: Originals) -> np.ndarray:
     skipped = []
     for image in originals.images:
         try:
-            return decode_image(image.read())
+            return decode_8_bits(image.read()).values[0]
         except UnreadableImage as error:
             skipped.append(Skipped(Path(image.path), str(error)))
     raise NormscopeError(none_readable(originals.name, skipped))

@@ -7,6 +7,7 @@ import json
 import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import UnreadableImage, decode_image
+from normscope.images.decode import decode_8_bits
 from normscope.images.decoded import Skipped
+from normscope.images.pixels import UnreadableImage
 from normscope.machine.cores import available_cores, threads
 
 if TYPE_CHECKING:
@@ -153,8 +155,9 @@ def _decoded(
     def decode(image: ListedImage) -> _Decoded | str:
         return _decode(image, transform)
 
-    # Threads that each ask for every core take turns and gain nothing.
-    with threads(1), ThreadPoolExecutor(available_cores()) as pool:
+    # Threads that each ask for every core take turns and gain nothing; only resizing needs torch.
+    single = threads(1) if transform.resize else nullcontext()
+    with single, ThreadPoolExecutor(available_cores()) as pool:
         parts = [images[start : start + AT_ONCE] for start in range(0, len(images), AT_ONCE)]
         ahead = [pool.map(decode, part) for part in parts[:1]]
         for index, part in enumerate(parts):
@@ -171,25 +174,32 @@ def _decode(image: ListedImage, transform: ImageTransform) -> _Decoded | str:
     from normscope.images.resizing import resized
 
     try:
-        pixels = decode_image(image.read())
-        height, width = pixels.shape[1:]
+        pixels = decode_8_bits(image.read())
+        values, valid = pixels.values, pixels.valid
+        height, width = values.shape[2:]
         if transform.crop and not transform.resize and min(height, width) < transform.crop:
             return f"{width} x {height} pixels is smaller than the crop of {transform.crop}"
         if transform.resize or transform.crop:
-            pixels = resized(pixels[None], None, transform.resize, transform.crop)[0][0]
+            values, valid = resized(values, valid, transform.resize, transform.crop)
     except UnreadableImage as error:
         return str(error)
-    counts = np.stack([_counts(channel) for channel in pixels])
-    return _Decoded(image, pixels, np.broadcast_to(counts, (3, VALUES)))
+    counts = np.stack([_counts(channel, valid) for channel in values[0]])
+    return _Decoded(image, values[0], np.broadcast_to(counts, (3, VALUES)))
 
 
-def _counts(channel: np.ndarray) -> np.ndarray:
+def _counts(channel: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
     import cv2
 
     # Counted as float32, which holds every whole number up to 2^24.
     rows = math.ceil(2**24 / channel.shape[1])
-    parts = [np.ascontiguousarray(channel[i : i + rows]) for i in range(0, len(channel), rows)]
-    counts = [cv2.calcHist([part], [0], None, [VALUES], [0, VALUES]) for part in parts]
+    mask = None if valid is None else valid[0, 0].astype(np.uint8)
+    counts = [
+        cv2.calcHist(
+            [np.ascontiguousarray(channel[i : i + rows])], [0],
+            None if mask is None else mask[i : i + rows], [VALUES], [0, VALUES],
+        )
+        for i in range(0, len(channel), rows)
+    ]  # fmt: skip
     return np.sum(counts, axis=0).astype(np.int64).reshape(-1)
 
 

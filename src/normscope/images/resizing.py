@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.images.decode import MAX_PIXELS, UnreadableImage
 from normscope.images.decoded import LabelledImages
+from normscope.images.pixels import MAX_PIXELS, UnreadableImage
 from normscope.images.resize_crop import resize_and_crop
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from normscope.images.archive import LINK
-from normscope.images.decode import UnreadableImage
-from normscope.images.pixels import Pixels, decode_pixels
+from normscope.images.decode import decode
+from normscope.images.pixels import Pixels, UnreadableImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -248,7 +248,7 @@ def shard_size(index: int) -> int:
 
 def _decoded(read: Callable[[str], bytes], name: str) -> Pixels | UnreadableImage:
     try:
-        return decode_pixels(read(name))
+        return decode(read(name))
     except UnreadableImage as error:
         return error
     except OSError as error:

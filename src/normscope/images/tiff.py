@@ -11,8 +11,8 @@ import zlib
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import UnreadableImage
-from normscope.images.pixels import Pixels, _with_pillow, split_alpha
+from normscope.images.pillow import decode_by_pillow
+from normscope.images.pixels import Pixels, UnreadableImage, split_alpha
 
 MAX_BYTES = 2**30
 """Larger images are refused unread: a header of a few bytes can claim terabytes."""
@@ -59,7 +59,7 @@ def decode_tiff(data: bytes) -> Pixels:
             if bytes_ == 0:
                 raise UnreadableImage("a TIFF without pixels")
             if page.photometric in {PALETTE, CMYK}:
-                return _with_pillow(data)
+                return decode_by_pillow(data)
             return _oriented(series.asarray(), series.axes, page)
     except (
         tifffile.TiffFileError, OSError, RuntimeError, ValueError, TypeError, LookupError,

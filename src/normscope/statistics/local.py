@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from normscope.machine.cores import available_cores, threads
@@ -43,7 +43,7 @@ def reduce_locally(
     stop = threading.Event()
     waiting = iter(shards)
     in_flight: dict[Future[Collected], Shard] = {}
-    with _quiet_single_threads(), ThreadPoolExecutor(count, "normscope") as pool:
+    with _quiet_single_threads(reading), ThreadPoolExecutor(count, "normscope") as pool:
         try:
             while True:
                 while len(in_flight) < count * AHEAD and (shard := next(waiting, None)):
@@ -59,14 +59,16 @@ def reduce_locally(
 
 
 @contextmanager
-def _quiet_single_threads() -> Iterator[None]:
+def _quiet_single_threads(reading: Reading) -> Iterator[None]:
     """One thread for each worker, and no warnings of odd metadata, which changes no pixel."""
     import cv2
 
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with threads(1), warnings.catch_warnings():
+        # Only resizing needs torch, which takes seconds to import.
+        single = threads(1) if reading.resize is not None else nullcontext()
+        with single, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import MAX_PIXELS, UnreadableImage
-from normscope.images.pixels import Pixels
+from normscope.images.pixels import MAX_PIXELS, Pixels, UnreadableImage
 
 LUMA = (19_595, 38_470, 7_471)
 """Rec. ITU-R BT.601 weights times 2**16, as Pillow's grey conversion has them."""

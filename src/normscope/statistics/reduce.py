@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.images.decode import UnreadableImage
-from normscope.images.pixels import Pixels
+from normscope.images.pixels import Pixels, UnreadableImage
 from normscope.statistics.batches import Batches
 from normscope.statistics.collected import Collected
 from normscope.statistics.histogram import count_colour_bins

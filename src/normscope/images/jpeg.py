@@ -1,8 +1,11 @@
-"""The size of a JPEG from its header, so that a large claim is refused before it is decoded."""
+"""JPEGs by OpenCV's libjpeg-turbo, bounded in size by their header before they are decoded."""
 
 from __future__ import annotations
 
-from normscope.images.decode import UnreadableImage
+import numpy as np
+
+from normscope.images.pillow import decode_by_pillow
+from normscope.images.pixels import Pixels, UnreadableImage, check_size
 
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """ITU-T T.81 table B.1: all C0 to CF but the Huffman, extension and arithmetic tables."""
@@ -47,3 +50,32 @@ def jpeg_shape(data: bytes) -> tuple[int, int, int]:
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4])
     raise UnreadableImage("a JPEG without a frame header, so it is truncated")
+
+
+def decode_jpeg(data: bytes) -> Pixels:
+    """Decode a JPEG; one of four components goes through Pillow, which knows CMYK and YCCK.
+
+    Args:
+        data: The file's bytes, which start with FF D8.
+
+    Returns:
+        One image, with one channel or three, as it is stored: Exif orientation is left alone.
+
+    Raises:
+        UnreadableImage: If it is truncated, corrupt, too large or of more than 8 bits.
+    """
+    import cv2
+
+    components, height, width = jpeg_shape(data)
+    check_size(height, width)
+    if components not in {1, 3}:
+        return decode_by_pillow(data)
+    how = cv2.IMREAD_GRAYSCALE if components == 1 else cv2.IMREAD_COLOR_RGB
+    try:
+        encoded = np.frombuffer(data, np.uint8)
+        pixels = cv2.imdecode(encoded, how | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise UnreadableImage("a JPEG that is truncated or corrupt")
+    return Pixels(pixels.reshape(height, width, -1).transpose(2, 0, 1)[None])

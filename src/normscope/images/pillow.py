@@ -1,0 +1,70 @@
+"""Images by Pillow: every format and mode that nothing else here reads."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image
+
+from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
+
+WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+
+
+def decode_by_pillow(data: bytes) -> Pixels:
+    """Decode the first frame of an image.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        One image.
+
+    Raises:
+        UnreadableImage: If the data is no image, is truncated or too large.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
+            # Of odd metadata, which changes no pixel.
+            warnings.simplefilter("ignore")
+            return pixels_of_pillow(image)
+    except Image.UnidentifiedImageError:
+        raise UnreadableImage("not an image in a known format") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UnreadableImage("more pixels than can be decoded safely") from None
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, KeyError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise UnreadableImage(lines[0].rstrip(".")) from None
+
+
+def _from_pillow(image) -> Pixels:
+    if image.mode in WITH_ALPHA or "transparency" in image.info:
+        grey = image.mode in {"1", "L", "LA", "La"}
+        image = image.convert("LA" if grey else "RGBA")
+        return split_alpha(np.asarray(image).transpose(2, 0, 1))
+    if image.mode[:1] in {"I", "F"}:
+        return Pixels(_deep(image))
+    if image.mode not in {"L", "RGB"}:
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    pixels = np.asarray(image)
+    return Pixels(pixels[None, None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)[None])
+
+
+def _deep(image) -> np.ndarray:
+    pixels = np.asarray(image)
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)[None, None]
+
+
+def pixels_of_pillow(image) -> Pixels:
+    """The pixels of an open Pillow image, by the same rules as ``decode``.
+
+    Args:
+        image: A ``PIL.Image.Image``.
+
+    Returns:
+        One image.
+    """
+    check_size(image.height, image.width)
+    return _from_pillow(image)
