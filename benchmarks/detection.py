@@ -14,9 +14,8 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,12 +26,10 @@ from torchvision.models import resnet18
 from normscope.detection.candidates import BGR, RGB, candidates
 from normscope.detection.detecting import detect
 from normscope.detection.result import CLAIMED
+from normscope.images.decoded import LabelledImages
 from normscope.images.opening import open_source
 from normscope.normalization import Normalization
 from normscope.writing import write_text
-
-if TYPE_CHECKING:
-    from normscope.images.decoded import LabelledImages
 
 TRAIN_IMAGES, IMAGES = 3000, 512
 MARGIN = 4
@@ -325,7 +322,7 @@ def main() -> None:
 
 def _grey(images: LabelledImages) -> LabelledImages:
     luma = np.rint((images.pixels * GREY).sum(1, keepdims=True)).astype(np.uint8)
-    return replace(images, pixels=luma, stored=None)
+    return LabelledImages(luma, images.labels)
 
 
 def _print(result: dict) -> None:

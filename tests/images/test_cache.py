@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from torchvision.io import decode_image as decode_by_torchvision
 from torchvision.transforms.v2 import functional
@@ -14,7 +15,10 @@ from torchvision.transforms.v2 import functional
 from normscope.errors import NormscopeError
 from normscope.images import cache, packing
 from normscope.images.folder import open_folder
+from normscope.images.splits import with_train_images, with_validation
 from normscope.images.transform import ImageTransform
+from normscope.trials.fast.stack import _Split
+from normscope.trials.pixels import ResidentImages
 
 PRESET = ImageTransform(resize=20, crop=16)
 
@@ -83,6 +87,31 @@ def test_a_worker_maps_the_same_file(photos):
     received = pickle.loads(sent)
     assert isinstance(received.pixels, np.memmap)
     np.testing.assert_array_equal(received.pixels, images.pixels)
+
+
+def test_a_split_is_rows_of_the_mapped_file_also_in_a_worker(class_folders, spec):
+    split = with_validation(open_folder(class_folders))
+    trained = with_train_images(split, 10).train
+    received = pickle.loads(pickle.dumps(trained))
+    for images in (trained, received):
+        assert isinstance(images.held, np.memmap)
+        assert (len(images.held), len(images)) == (16, 10)
+    np.testing.assert_array_equal(received.pixels, trained.pixels)
+    # Neither trainer takes a copy of what is mapped.
+    for resident in (ResidentImages(received, 255.0, spec), _Split(received, torch.device("cpu"))):
+        assert resident._pixels.data_ptr() == received.held.ctypes.data
+    pixels, labels = _Split(received, torch.device("cpu")).batch(torch.tensor([7, 2]))
+    np.testing.assert_array_equal(pixels, trained.pixels[[7, 2]])
+    assert labels.tolist() == trained.labels[[7, 2]].tolist()
+
+
+def test_a_source_that_is_sent_elsewhere_needs_no_file(class_folders, folder):
+    split = with_validation(open_folder(class_folders))
+    sent = pickle.dumps(split.in_memory())
+    cache.clear_cache()
+    received = pickle.loads(sent)
+    assert received.fingerprint() == split.fingerprint()
+    np.testing.assert_array_equal(received.validation.pixels, split.validation.pixels)
 
 
 def _build(root, lines):
@@ -173,6 +202,37 @@ def test_a_cache_that_cannot_be_written(photos, tmp_path, monkeypatch):
     assert len(source.test) == 8
     assert source.test.stored.file is None
     assert not isinstance(pickle.loads(pickle.dumps(source.test)).pixels, np.memmap)
+
+
+def test_a_cache_that_may_only_be_read_is_still_read(photos, folder, monkeypatch):
+    open_folder(photos, PRESET, train=False)
+
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(cache.os, "utime", refuse)
+    monkeypatch.setattr(packing, "decode_8_bits", None)
+    assert isinstance(open_folder(photos, PRESET, train=False).test.pixels, np.memmap)
+
+
+def test_a_file_that_vanishes_while_others_are_evicted(photos, folder, monkeypatch):
+    folder.mkdir(parents=True)
+    (folder / "gone.images").symlink_to(folder / "nowhere")
+    assert isinstance(open_folder(photos, PRESET, train=False).test.pixels, np.memmap)
+
+
+def test_leftovers_of_killed_decodes_are_removed_and_running_ones_spared(photos, folder):
+    folder.mkdir(parents=True)
+    left, running = folder / ".a.images.1.images", folder / ".b.images.2.images"
+    left.write_bytes(b"1"), running.write_bytes(b"22")
+    with FileLock(folder / "b.lock"):
+        open_folder(photos, PRESET, train=False)
+        assert not left.exists()
+        left.write_bytes(b"1")
+        cache.clear_cache()
+        assert sorted(folder.glob(".*.images")) == [running]
+        assert not list(folder.glob("[!.]*.images"))
+    assert cache.clear_cache() == 2
 
 
 def test_listing_and_clearing(photos):

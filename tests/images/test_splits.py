@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from normscope.errors import NormscopeError
+from normscope.images.decoded import LabelledImages
 from normscope.images.digits import open_digits
 from normscope.images.splits import stratified_sample, with_train_images, with_validation
 
@@ -60,7 +61,7 @@ def test_the_same_images_every_time(digits):
 def test_a_changed_pixel_changes_the_fingerprint(digits):
     pixels = digits.test.pixels.copy()
     pixels[0, 0, 0, 0] += 1
-    changed = replace(digits, test=replace(digits.test, pixels=pixels))
+    changed = replace(digits, test=LabelledImages(pixels, digits.test.labels))
     assert changed.fingerprint() != digits.fingerprint()
 
 

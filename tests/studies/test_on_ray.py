@@ -9,10 +9,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import normscope
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.images.folder import open_folder
+from normscope.images.splits import with_validation
 from normscope.studies.executors.on_ray import OnRay, fair_share
 from normscope.studies.scan import run_scan
 from normscope.studies.search import Place, SearchOptions, plan_search, run_search
@@ -235,6 +238,18 @@ def test_every_gpu_is_handed_its_share(fake, few_digits, spec, monkeypatch):
     assert executor.slots == 8 * 13
     # What is left at the end is shared among the actors that wait and those that start.
     assert [fair_share(waiting, 8, most=13) for waiting in (200, 100, 20, 3)] == [13, 13, 3, 1]
+
+
+def test_a_node_that_sees_no_file_of_the_drivers_has_the_images(fake, class_folders, spec):
+    fake([])
+    source = with_validation(open_folder(class_folders))
+    executor = OnRay(source, spec, "auto", trials=1, most=1, batch=1)
+    sent = executor._source
+    executor.close()
+    for split in (sent.train, sent.validation, sent.test):
+        assert (split.stored, split.rows) == (None, None)
+        assert not isinstance(split.held, np.memmap)
+    assert sent.fingerprint() == source.fingerprint()
 
 
 def test_a_gpu_is_handed_stacks(fake, few_digits, spec):

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from normscope.images.decoded import LabelledImages
 from normscope.models.stacked import lenet
 from normscope.models.stacked.silence import Silence
 from normscope.normalization import Normalization
@@ -105,7 +106,7 @@ def test_an_early_end_changes_nothing(few_digits, far_off, model, trainer, preci
 @pytest.mark.parametrize(("model", "trainer"), [("lenet", "fast"), (NARROW, "plain")])
 def test_images_of_the_test_need_not_be_silent(few_digits, far_off, model, trainer, monkeypatch):
     noise = np.random.default_rng(0).integers(0, 256, few_digits.test.pixels.shape, np.uint8)
-    odd = replace(few_digits, test=replace(few_digits.test, pixels=noise))
+    odd = replace(few_digits, test=LabelledImages(noise, few_digits.test.labels))
     spared = []
     for owner, name in ((lenet.StackedLeNet, "silence"), (network_death.NetworkDeath, "_hold")):
         ordinary = getattr(owner, name)

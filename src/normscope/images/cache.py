@@ -7,13 +7,14 @@ import io
 import json
 import os
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from normscope.errors import NormscopeError
@@ -92,7 +93,7 @@ def packed(
         with FileLock(path.with_suffix(".lock")):
             data = _opened(path)
             if data is None:
-                _remove_unfinished(folder, path.name)
+                _remove_leftovers(folder, path.stem)
                 with replacing(path) as temporary, temporary.open("w+b") as file:
                     pack(listing, transform, name, file, on_image)
                 data = _opened(path)
@@ -139,12 +140,11 @@ def clear_cache() -> int:
     Returns:
         How many bytes were freed.
     """
-    freed = 0
-    folder = cache_folder() / "decoded"
-    if folder.is_dir():
-        for path in folder.iterdir():
-            freed += path.stat().st_size
-            path.unlink(missing_ok=True)
+    freed, folder = 0, cache_folder() / "decoded"
+    for key in {path.name.lstrip(".").partition(".")[0] for path in _files(folder)}:
+        # What is being decoded is spared.
+        with suppress(Timeout), FileLock(folder / f"{key}.lock", timeout=0):
+            freed += _remove_leftovers(folder, key) + _remove(folder / f"{key}{SUFFIX}")
     return freed
 
 
@@ -167,7 +167,8 @@ def _opened(path: Path) -> np.ndarray | None:
     data = _mapped(path)
     if read_footer(data) is None:
         return None
-    os.utime(path)  # noted as used, so that it is evicted last
+    with suppress(OSError):  # a cache that may only be read
+        os.utime(path)  # noted as used, so that it is evicted last
     return data
 
 
@@ -183,20 +184,35 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (p for p in folder.iterdir() if p.suffix == SUFFIX)
 
 
-def _remove_unfinished(folder: Path, name: str) -> None:
-    for path in folder.glob(f".{name}.*"):
-        path.unlink(missing_ok=True)
+def _remove(path: Path) -> int:
+    """Remove a file, and say how many bytes it had."""
+    try:
+        size = path.stat().st_size
+        path.unlink()
+    except OSError:
+        return 0  # gone already, or not ours to remove
+    return size
+
+
+def _remove_leftovers(folder: Path, key: str) -> int:
+    """Remove what killed processes left of one file, whose lock is held here."""
+    return sum(_remove(path) for path in folder.glob(f".{key}{SUFFIX}.*"))
 
 
 def _evict(folder: Path, kept: Path, limit: float) -> None:
-    entries = [(p.stat().st_mtime, p.stat().st_size, p) for p in _files(folder)]
+    entries = []
+    for path in _files(folder):
+        with suppress(OSError):  # removed by another process just now
+            status = path.stat()
+            entries.append((status.st_mtime, status.st_size, path))
     total = sum(size for _, size, _ in entries)
-    for _, size, path in sorted(entries):
-        if total <= limit:
-            return
-        if path != kept and not path.name.startswith("."):
-            path.unlink(missing_ok=True)
-            total -= size
+    for _, _, path in sorted(entries):
+        if path.name.startswith("."):
+            key = path.name[1:].partition(".")[0]
+            with suppress(Timeout, OSError), FileLock(folder / f"{key}.lock", timeout=0):
+                total -= _remove_leftovers(folder, key)
+        elif path != kept and total > limit:
+            total -= _remove(path)
 
 
 def _limit() -> float:

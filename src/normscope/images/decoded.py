@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,17 +50,29 @@ class LabelledImages:
     well; ``torch.from_numpy`` shares the memory.
 
     Attributes:
-        pixels: uint8, shape ``(N, C, H, W)``.
+        held: uint8, shape ``(M, C, H, W)``: images that others may share, such as a mapped file's.
         labels: int64, shape ``(N,)``, each an index into the source's classes.
-        stored: Where all these pixels come from, if that is a file.
+        stored: Where the held images come from, if that is a file.
+        rows: int64, shape ``(N,)``: which of the held images these are; None for all.
     """
 
-    pixels: np.ndarray
+    held: np.ndarray
     labels: np.ndarray
     stored: Stored | None = None
+    rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(N, C, H, W)``."""
+        return (len(self), *self.held.shape[1:])
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """uint8, of that shape; a copy where they are some of the held images."""
+        return self.held if self.rows is None else self.held[self.rows]
 
     def take(self, indices: np.ndarray) -> LabelledImages:
         """The images at these indices, in this order.
@@ -69,9 +81,18 @@ class LabelledImages:
             indices: Shape ``(K,)``.
 
         Returns:
-            K images and their labels.
+            K images and their labels, without a copy of a pixel.
         """
-        return LabelledImages(self.pixels[indices], self.labels[indices])
+        rows = np.asarray(indices) if self.rows is None else self.rows[indices]
+        return LabelledImages(self.held, self.labels[indices], self.stored, rows)
+
+    def in_memory(self) -> LabelledImages:
+        """The same images apart from any file and any others, to be sent to another machine.
+
+        Returns:
+            Images that hold nothing else.
+        """
+        return LabelledImages(np.ascontiguousarray(np.asarray(self.pixels)), self.labels)
 
     def digest(self) -> str:
         """A digest of the pixels, without reading them again where it is known.
@@ -79,7 +100,7 @@ class LabelledImages:
         Returns:
             SHA-256 in hexadecimal.
         """
-        if self.stored is not None:
+        if self.stored is not None and self.rows is None:
             return self.stored.digest
         return hashlib.sha256(np.ascontiguousarray(self.pixels).data).hexdigest()
 
@@ -87,12 +108,14 @@ class LabelledImages:
         # A worker process maps the same file in place of receiving a copy of it.
         if self.stored is None or self.stored.file is None:
             return LabelledImages, (self.pixels, self.labels)
-        return _mapped, (self.pixels.shape, self.labels, self.stored)
+        return _mapped, (self.held.shape, self.labels, self.stored, self.rows)
 
 
-def _mapped(shape: tuple[int, ...], labels: np.ndarray, stored: Stored) -> LabelledImages:
-    pixels = np.memmap(str(stored.file), np.uint8, "r", stored.offset, shape)
-    return LabelledImages(pixels, labels, stored)
+def _mapped(
+    shape: tuple[int, ...], labels: np.ndarray, stored: Stored, rows: np.ndarray | None
+) -> LabelledImages:
+    held = np.memmap(str(stored.file), np.uint8, "r", stored.offset, shape)
+    return LabelledImages(held, labels, stored, rows)
 
 
 @dataclass(frozen=True)
@@ -120,12 +143,25 @@ class DecodedSource:
     @property
     def channels(self) -> int:
         """How many channels each image has."""
-        return self.train.pixels.shape[1]
+        return self.train.shape[1]
 
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return self.train.pixels.shape[2], self.train.pixels.shape[3]
+        return self.train.shape[2], self.train.shape[3]
+
+    def in_memory(self) -> DecodedSource:
+        """The same source apart from any file, to be sent to another machine.
+
+        Returns:
+            A source of the same images.
+        """
+        apart = {
+            name: images.in_memory()
+            for name in ("train", "validation", "test")
+            if (images := getattr(self, name)) is not None
+        }
+        return replace(self, **apart)
 
     def fingerprint(self) -> str:
         """A digest of every pixel and label, so that a study can tell when its images changed.
@@ -136,7 +172,7 @@ class DecodedSource:
         digest = hashlib.sha256(repr((self.classes, self.scale)).encode())
         for split in (self.train, self.validation, self.test):
             if split is not None:
-                digest.update(repr(split.pixels.shape).encode())
+                digest.update(repr(split.shape).encode())
                 digest.update(split.digest().encode())
                 digest.update(np.ascontiguousarray(split.labels).data)
         return digest.hexdigest()[:16]

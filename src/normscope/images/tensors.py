@@ -11,6 +11,8 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from normscope.images.decoded import LabelledImages
+
 
 def shared(array: np.ndarray) -> Tensor:
     """A tensor over an array's own memory.
@@ -28,3 +30,18 @@ def shared(array: np.ndarray) -> Tensor:
         # A file mapped for reading cannot be written to, and nothing here writes.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(flat).view(array.shape)
+
+
+def resident(images: LabelledImages, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images where they are looked at again and again.
+
+    Args:
+        images: Some of those that are held.
+        device: A CPU shares the memory of what is held; another device gets its own images alone.
+
+    Returns:
+        uint8 pixels, shape ``(M, C, H, W)``, and the rows among them, int64, shape ``(N,)``.
+    """
+    if device.type == "cpu" and images.rows is not None:
+        return shared(images.held), shared(images.rows)
+    return shared(images.pixels).to(device), torch.arange(len(images), device=device)

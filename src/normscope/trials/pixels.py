@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from normscope.images.tensors import shared
+from normscope.images.tensors import resident, shared
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,9 +29,9 @@ class ResidentImages:
     """
 
     def __init__(self, images: LabelledImages, scale: float, spec: TrialSpec) -> None:
-        normalization = spec.normalization.for_channels(images.pixels.shape[1])
+        normalization = spec.normalization.for_channels(images.shape[1])
         self.device = torch.device(spec.device)
-        self._pixels = shared(images.pixels).to(self.device)
+        self._pixels, self._rows = resident(images, self.device)
         self._labels = shared(images.labels).to(self.device)
         self._scale = scale
         self._mean = torch.tensor(normalization.mean, device=self.device).view(-1, 1, 1)
@@ -53,7 +53,7 @@ class ResidentImages:
             float32 pixels of shape ``(B, C, H, W)``, and int64 labels of shape ``(B,)``.
         """
         indices = indices.to(self.device)
-        chosen, labels = self._pixels[indices], self._labels[indices]
+        chosen, labels = self._pixels[self._rows[indices]], self._labels[indices]
         if augmentation is None:
             return self._normalized(chosen), labels
         crops, inside = augmentation.cropped(chosen)

@@ -65,7 +65,8 @@ class OnRay:
             self._needs = _needs(specification)
             count = min(most, trials, _room(self._ray, self._needs))
             self._batch = fair_share(trials, count, batch)
-            self._source = self._ray.put(source)
+            # Other nodes do not see this one's files.
+            self._source = self._ray.put(source.in_memory())
             self._start(count)
         except BaseException:
             self.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from normscope.images.tensors import shared
+from normscope.images.tensors import resident, shared
 from normscope.models.first_layer import describe_first_layer, scale_first_layer
 from normscope.models.lenet import LeNet
 from normscope.models.stacked.fold import Fold
@@ -230,7 +230,10 @@ class _Split:
     """A split's bytes on the device, channels innermost."""
 
     def __init__(self, images: LabelledImages, device: torch.device) -> None:
-        self._pixels = shared(images.pixels).permute(0, 2, 3, 1).contiguous().to(device)
+        held, self._rows = resident(images, device)
+        channels_last = held.permute(0, 2, 3, 1)
+        # On a CPU without a copy: what a mapped file holds is shared with other processes.
+        self._pixels = channels_last.contiguous() if device.type != "cpu" else channels_last
         self._labels = shared(images.labels).to(device)
 
     def chosen(self, indices: np.ndarray | None) -> Tensor:
@@ -239,7 +242,8 @@ class _Split:
         return torch.from_numpy(indices).to(self._labels.device)
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        pixels = self._pixels.index_select(0, indices).permute(0, 3, 1, 2)
+        rows = self._rows.index_select(0, indices)
+        pixels = self._pixels.index_select(0, rows).permute(0, 3, 1, 2)
         return pixels, self._labels.index_select(0, indices)
 
 
