@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from normscope.findings.between_studies import study_differences
+from normscope.findings.cell_findings import CellFinding
 from normscope.findings.data_units import DataUnits
-from normscope.findings.findings import CellFinding
 from normscope.normalization import Normalization
 
 IMAGES = 400

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,12 @@ import pytest
 import normscope
 from normscope.errors import NormscopeError
 from normscope.reports.page_data import _curves
+from normscope.reports.search_writing import report_search
 from normscope.studies.scan import run_scan
 from normscope.studies.scan_planning import ScanOptions, plan_scan
+from normscope.studies.search import SearchOptions, plan_search, run_search
+from normscope.studies.search_study import SearchStudy
+from normscope.trials.spec import TrialSpec
 
 WITHOUT_TORCH = """
 import sys
@@ -81,6 +86,42 @@ def test_a_study_without_a_whole_seed(tmp_path):
         f"{plan.out} must hold a scan with at least one seed finished in every cell, got 1 of 2 "
         "trials. Run the scan again to finish it."
     )
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """How often each trial's specification was read, by its text."""
+    times = Counter()
+    whole = TrialSpec.from_json.__func__
+
+    def counting(cls, fields):
+        spec = whole(cls, fields)
+        times[spec.key()] += 1
+        return spec
+
+    monkeypatch.setattr(TrialSpec, "from_json", classmethod(counting))
+    return times
+
+
+def test_a_report_reads_every_trial_once(finished, parsed):
+    normscope.report(finished)
+    assert set(parsed.values()) == {1}
+    assert len(parsed) == 10
+
+
+def test_a_searchs_report_reads_every_trial_once(tmp_path, parsed):
+    options = SearchOptions(
+        over=["mean=-1:2", "std=0.1:1"], trials=4, replicates=1, epochs=1, train_images=50,
+        out=tmp_path / "search",
+    )  # fmt: skip
+    run_search(plan_search(options))
+    parsed.clear()
+    report_search(options.out)
+    # Of the search, once; the specification that all share is read with the study.
+    trials = SearchStudy.open(options.out)
+    keys = {t.spec.key() for t in (*trials.results(), *trials.replicates())}
+    parsed.subtract(keys)  # read just now
+    assert {parsed[key] for key in keys} == {1}
 
 
 def test_an_accuracy_of_zero_is_an_accuracy(made_study):

@@ -15,7 +15,7 @@ from normscope.wording import channels_text
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from normscope.findings.findings import CellFinding
+    from normscope.findings.cell_findings import CellFinding
     from normscope.findings.summary import Summary
     from normscope.normalization import Normalization
 

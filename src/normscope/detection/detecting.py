@@ -13,6 +13,7 @@ from scipy.special import softmax
 from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
 from normscope.detection.evidence import weigh
 from normscope.detection.hint import HintOnly, hint_by_confidence
+from normscope.detection.inputs import build_network, check_images, check_numbers
 from normscope.detection.intervals import bootstrap
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.patches import response_moments
@@ -25,8 +26,6 @@ from normscope.detection.target import find_target
 from normscope.detection.views import Augmentation, likely
 from normscope.errors import NormscopeError
 from normscope.machine.device import resolve_device, wide_dtype
-from normscope.models.building import build_model
-from normscope.models.options import ModelOptions
 from normscope.normalization import Normalization
 from normscope.statistics.reading import Reading
 
@@ -41,14 +40,8 @@ if TYPE_CHECKING:
 
 IMAGES, BATCH_SIZE = 512, 128
 
-IMAGES_PER_CONSTANT = 4
-"""Fewer cannot show how much images differ in as many directions as there are constants."""
-
 MEASURED_IMAGES = 128
 MEASURED_STARTS = 1
-OUTPUTS = 1000
-"""What a network is built with where its weights do not say otherwise."""
-
 BYTES_BELOW = 0.05
 """No usual std of pixels of [0, 1] is smaller; nearly all of 0..255 that are not divided are."""
 
@@ -123,15 +116,15 @@ def detect(
     asked = Asked(
         None if augmentation is None else Augmentation.parse(augmentation), batch_size, seed
     )
-    _check_numbers(batch_size, count)
+    check_numbers(batch_size, count)
     place = resolve_device(device)
     if wide_dtype(place) != torch.float64:
         place = "cpu"  # where the equations have their digits
     sample = sample_images(images, count, reading, root)
-    _check_images(sample)
+    check_images(sample)
     name = model if isinstance(model, str) else type(model).__name__
     network = (
-        _build(model, weights, sample) if isinstance(model, str) else copy.deepcopy(model)
+        build_network(model, weights, sample) if isinstance(model, str) else copy.deepcopy(model)
     ).eval()
     network.to(place)
     pixels = torch.from_numpy(sample)
@@ -289,68 +282,6 @@ def _notes(target: Target, misfit: float) -> tuple[str, ...]:
             "augmented otherwise. Give --augmentation and images of the training."
         )
     return tuple(notes)
-
-
-def _build(name: str, weights: str | Path | None, sample: np.ndarray) -> nn.Module:
-    if weights is None and ":" not in name:
-        raise NormscopeError(
-            f"{name} must be given its weights, got none. Pass --weights FILE, or --weights "
-            "default."
-        )
-    options = ModelOptions(weights=None if weights is None else str(weights))
-
-    def built(channels: int) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            return build_model(
-                name, channels=channels, classes=OUTPUTS, image_size=sample.shape[2:],
-                options=options,
-            )  # fmt: skip
-
-    channels = sample.shape[1]
-    try:
-        return built(channels)
-    except NormscopeError:
-        other = {1: 3, 3: 1}.get(channels)
-        if other is None or not _builds(built, other):
-            raise
-        kind = "rgb" if other == 3 else "grey"
-        raise NormscopeError(
-            f"images must have {other} channel{'s' * (other > 1)} to fit these weights of {name}, "
-            f"got {channels}. Use --channels {kind}."
-        ) from None
-
-
-def _builds(built: Callable[[int], nn.Module], channels: int) -> bool:
-    try:
-        built(channels)
-    except NormscopeError:
-        return False
-    return True
-
-
-def _check_numbers(batch_size: int, count: int) -> None:
-    for option, number, least in (("--batch-size", batch_size, 2), ("--count", count, 1)):
-        if number < least:
-            raise NormscopeError(
-                f"{option} must be at least {least}, got {number}. Give a larger number."
-            )
-
-
-def _check_images(images: np.ndarray) -> None:
-    channels = images.shape[1]
-    needed = IMAGES_PER_CONSTANT * 2 * channels
-    if len(images) < needed:
-        raise NormscopeError(
-            f"images must be at least {needed} to tell {2 * channels} constants (a mean and a std "
-            f"for each channel), got {len(images)}. Give more images, or raise --count."
-        )
-    for channel in range(channels):
-        values = images[:, channel]
-        if values.min() == values.max():
-            raise NormscopeError(
-                f"images must vary in every channel, got the same value {values.flat[0]:g} for "
-                f"every pixel of channel {channel}. Give images like those of the training."
-            )
 
 
 def _size(images: torch.Tensor) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from normscope.findings.comparison import FEWEST_SEEDS, Differences, holm, verdict
 
 if TYPE_CHECKING:
-    from normscope.findings.findings import CellFinding
+    from normscope.findings.cell_findings import CellFinding
     from normscope.findings.paired import Verdict
     from normscope.normalization import Normalization
 

@@ -10,13 +10,13 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.findings.answer import answer
 from normscope.findings.by_axis import Leading, leading, slices
+from normscope.findings.cell_findings import CellFinding, cell_findings
 from normscope.findings.comparison import Means, means
 from normscope.findings.data_units import DataUnits, data_units
-from normscope.findings.failure_map import failure_map
-from normscope.findings.fates import TOLERATED, Interval, binomial_interval
+from normscope.findings.fates import TOLERATED
 from normscope.findings.image_noise import independent_images, shared_images
 from normscope.findings.losses import Losses, losses, resolution, seeds_to_resolve
-from normscope.findings.paired import MARGIN, Verdict
+from normscope.findings.paired import MARGIN
 from normscope.findings.shares import Share, variance_shares
 from normscope.findings.tolerance import CellStates, Tolerance, tolerance
 from normscope.findings.verdict import Part, Word, part, word
@@ -32,64 +32,6 @@ if TYPE_CHECKING:
 
 LARGEST_MARGIN = 0.05
 """No default is larger: nobody calls such a loss none, whatever a small study can resolve."""
-
-
-@dataclass(frozen=True)
-class CellFinding:
-    """One cell, or a reference off the grid.
-
-    Attributes:
-        normalization: Its mean and std.
-        units: The same in the images' own units.
-        seeds: Accuracy by seed, of every training.
-        learned: How many of them learned.
-        trainings: How many trainings' fate is known, those of survival among them.
-        failures: How many of them failed.
-        failed: The share that fails, with its exact interval; None where no fate is known.
-        smooth: The same as the whole grid's map has it; None where nothing or everything failed.
-        accuracy: Mean over the trainings that learned; None where none did.
-        se: Its standard error; None where that is unknown.
-        difference: From the reference, over shared seeds.
-        low: Lower end of the difference's 95 % interval.
-        high: Upper end.
-        images_variance: Of the accuracy, that only more test images would lower.
-        verdict: Against the reference, corrected for the number of cells.
-        loss_bound: The largest loss against the reference that cannot be excluded (one-sided 95 %,
-            all rows at once).
-    """
-
-    normalization: Normalization
-    units: DataUnits
-    seeds: tuple[float, ...]
-    learned: int
-    trainings: int
-    failures: int
-    failed: Interval | None
-    smooth: Interval | None
-    accuracy: float | None
-    se: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    images_variance: float
-    verdict: Verdict
-    loss_bound: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Every field by name, intervals by their ends.
-
-        Returns:
-            A mapping of plain values.
-        """
-        fields = {**vars(self), **self.normalization.to_json(), **vars(self.units)}
-        for name in ("normalization", "units", "failed", "smooth"):
-            del fields[name]
-        fields["seeds"] = list(self.seeds)
-        for name, interval in (("failed", self.failed), ("smooth", self.smooth)):
-            low, high = (None, None) if interval is None else (interval.low, interval.high)
-            share = None if interval is None else interval.share
-            fields.update({name: share, f"{name}_low": low, f"{name}_high": high})
-        return fields
 
 
 @dataclass(frozen=True)
@@ -201,7 +143,7 @@ def findings(
         part(table, mask, lines, lost if enough else None, limit)
         for mask in (usual & asked, ~usual & asked)
     )
-    cells = _cells(table, units, rows, row, limit, lost, noise)
+    cells = cell_findings(table, units, rows, row, limit, lost, noise)
     said = word(table, core, edges)
     allowed = None
     if [axis.name for axis in axes] == ["mean", "std"] and lost is not None and enough:
@@ -300,69 +242,3 @@ def _reference_row(
         )
     far = [abs(u.distance) + abs(np.log(u.factor)) for u in units]
     return int(np.argmin(np.where(alive | ~alive.any(), far, np.inf)))
-
-
-def _cells(
-    table: TrialTable,
-    units: list[DataUnits],
-    rows: Means | None,
-    reference: int,
-    margin: float,
-    lost: Losses | None,
-    noise: ImageNoise | None,
-) -> tuple[CellFinding, ...]:
-    count = len(table.normalizations)
-    unknown = np.full(count, np.nan)
-    difference = low = high = se = unknown
-    verdicts: list[Verdict] = ["open"] * count
-    mean = np.array([_mean(table, k) for k in range(count)])
-    if rows is not None:
-        found = rows.differences(reference)
-        difference, (low, high), se = found.value, found.interval(), rows.standard_error
-    if rows is not None and lost is not None and rows.enough:
-        verdicts = lost.verdicts(margin)
-    smooth = _smooth(table, units)
-    return tuple(
-        CellFinding(
-            normalization=n,
-            units=units[k],
-            seeds=tuple(float(v) for v in table.accuracies[k]),
-            learned=int(table.learned[k].sum()),
-            trainings=int(table.trainings[k]),
-            failures=int(table.failures[k]),
-            failed=binomial_interval(int(table.failures[k]), int(table.trainings[k]))
-            if table.trainings[k]
-            else None,
-            smooth=None if smooth is None else smooth[k],
-            accuracy=_known(mean[k]),
-            se=_known(se[k]) if not np.isnan(mean[k]) else None,
-            difference=_known(difference[k]),
-            low=_known(low[k]),
-            high=_known(high[k]),
-            images_variance=0.0 if noise is None else float(noise.shared[k, k]),
-            verdict=verdicts[k],
-            loss_bound=None if lost is None else _known(lost.bound[k]),
-        )
-        for k, n in enumerate(table.normalizations)
-    )
-
-
-def _mean(table: TrialTable, row: int) -> float:
-    learned = table.learned[row]
-    return float(table.accuracies[row][learned].mean()) if learned.any() else float("nan")
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _smooth(table: TrialTable, units: list[DataUnits]) -> list[Interval] | None:
-    """Every row's share of failures as a smooth map over offset and contrast has it."""
-    places = np.array([[u.distance, np.log(u.factor)] for u in units])
-    spread = np.ptp(places, axis=0)
-    places = (places - places.min(axis=0)) / np.where(spread > 0, spread, 1)
-    fitted = failure_map(places, table.failures, table.trainings)
-    if fitted is None:
-        return None
-    ends = zip(fitted.share, fitted.low, fitted.high, strict=True)
-    return [Interval(float(share), float(low), float(high)) for share, low, high in ends]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from normscope.findings.by_axis import Leading
-    from normscope.findings.findings import CellFinding, Findings
+    from normscope.findings.cell_findings import CellFinding
+    from normscope.findings.findings import Findings
     from normscope.findings.shares import Share
     from normscope.findings.speed import Speed
     from normscope.findings.trial_table import TrialTable

@@ -46,7 +46,7 @@ def write_search_report(study: SearchStudy) -> SearchSummary:
         WorkFailed: If every one of its trials diverged.
         NormscopeError: If none of its trials has finished.
     """
-    folder = study.folder
+    folder, study = study.folder, study.read()
     summary = summarize_search(study)
     if summary is None and len(study.stopped()) >= study.specification.trials:
         raise WorkFailed(

@@ -75,7 +75,7 @@ def read_summary(
     Raises:
         NormscopeError: If it holds no study, or one without a seed finished in every cell.
     """
-    study = Study.open(folder)
+    study = Study.open(folder).read()
     summary = summarize(study, margin, reference)
     if summary is None:
         raise NormscopeError(

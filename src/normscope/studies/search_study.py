@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ class SearchStudy:
         self.folder = folder
         self.specification = specification
         self.storage = storage
+        self._finished: dict[str, list[FinishedTrial]] | None = None
         with storage.answering():
             self.optuna_study = _begun(storage, name)
             self.optuna_replicates = _begun(storage, name + REPLICATES)
@@ -166,6 +168,16 @@ class SearchStudy:
         )
         return search, repeated
 
+    def read(self) -> SearchStudy:
+        """Read every trial once, for all that is to be said and drawn of them.
+
+        Returns:
+            The search as it is now; trials that finish later are no part of it.
+        """
+        once = copy.copy(self)
+        once._finished = {}
+        return once
+
     def trials(self) -> list[SearchTrial]:
         """Every finished trial of the search.
 
@@ -173,7 +185,7 @@ class SearchStudy:
             The trials by number.
         """
         complete = self._in_state(self.optuna_study, TrialState.COMPLETE)
-        return [_search_trial(trial) for trial in complete]
+        return [_search_trial(*pair) for pair in zip(complete, self.results(), strict=True)]
 
     def stopped(self) -> list[SearchTrial]:
         """Every trial of the search that was stopped before its last epoch, with ``--halving``.
@@ -182,7 +194,7 @@ class SearchStudy:
             The trials by number, as they were when they were stopped.
         """
         stopped = self._in_state(self.optuna_study, TrialState.PRUNED)
-        return [_search_trial(trial) for trial in stopped]
+        return [_search_trial(trial, finished_trial(trial)) for trial in stopped]
 
     def results(self) -> list[FinishedTrial]:
         """Every finished trial of the search with all it gave.
@@ -190,8 +202,7 @@ class SearchStudy:
         Returns:
             The trials by number.
         """
-        complete = self._in_state(self.optuna_study, TrialState.COMPLETE)
-        return [finished_trial(trial) for trial in complete]
+        return self._complete(self.optuna_study)
 
     def replicates(self) -> list[FinishedTrial]:
         """Every finished repeated trial.
@@ -199,16 +210,23 @@ class SearchStudy:
         Returns:
             The trials by number.
         """
-        complete = self._in_state(self.optuna_replicates, TrialState.COMPLETE)
-        return [finished_trial(trial) for trial in complete]
+        return self._complete(self.optuna_replicates)
+
+    def _complete(self, study: optuna.Study) -> list[FinishedTrial]:
+        kept = self._finished
+        if kept is not None and study.study_name in kept:
+            return kept[study.study_name]
+        finished = [finished_trial(t) for t in self._in_state(study, TrialState.COMPLETE)]
+        if kept is not None:
+            kept[study.study_name] = finished
+        return finished
 
     def _in_state(self, study: optuna.Study, state: TrialState) -> list[FrozenTrial]:
         with self.storage.answering():
             return study.get_trials(deepcopy=False, states=(state,))
 
 
-def _search_trial(trial: FrozenTrial) -> SearchTrial:
-    finished = finished_trial(trial)
+def _search_trial(trial: FrozenTrial, finished: FinishedTrial) -> SearchTrial:
     return SearchTrial(
         trial.number,
         dict(trial.params),

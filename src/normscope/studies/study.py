@@ -225,6 +225,14 @@ class Study:
         """
         return [*self.trials(), *self.survival_trials()]
 
+    def read(self) -> Study:
+        """Read every trial once, for all that is to be said and drawn of them.
+
+        Returns:
+            The study as it is now; it keeps no further trial.
+        """
+        return Study(self.folder, self.specification, None, exported=self.every_trial())
+
     def _complete(self, optuna_study: optuna.Study) -> list[FinishedTrial]:
         with _readable(self.folder):
             frozen = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
