@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from normscope.findings.grid import accuracy_grid
-from normscope.findings.summary import whole_seeds
+from normscope.findings.scan_results import ScanResults
 from normscope.findings.variance import cell_std, seed_std
 from normscope.studies.study import Study
 
@@ -50,12 +49,11 @@ def column(label: str, folder: Path) -> Column:
     Returns:
         Its accuracies by normalization, the references among them.
     """
-    study = Study.open(folder)
+    results = ScanResults.read(Study.open(folder))
     accuracies: dict[str, list[float]] = {}
-    for trial in study.trials():
+    for trial in results.trials:
         name = f"{trial.spec.normalization:.4g}"
         accuracies.setdefault(name, []).append(trial.result.accuracy)
-    grid = whole_seeds(accuracy_grid(study.specification, study.trials()))
     return Column(
         label,
         {name: float(np.mean(values)) for name, values in accuracies.items()},
@@ -65,8 +63,8 @@ def column(label: str, folder: Path) -> Column:
             else float("nan")
             for name, values in accuracies.items()
         },
-        cell_std(grid),
-        seed_std(grid),
+        cell_std(results.grid),
+        seed_std(results.grid),
     )
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from matplotlib.text import Annotation
 
 from normscope.figures.accuracy_map import accuracy_map, draw_accuracy_map
 from normscope.figures.best_cells import best_cells_histogram, draw_best_cells
+from normscope.findings.scan_results import ScanResults
 
 NOT_SQUARE = np.arange(12, dtype=float).reshape(3, 4, 1) / 20
 
@@ -24,13 +24,7 @@ def drawn(figure) -> bytes:
 def mapped(study, outcome=lambda _trial: None, survival=()):
     """The map of a made-up study in which each training became what a function says."""
     trials = [judged(trial, outcome(trial)) for trial in study.trials()]
-    return accuracy_map(
-        SimpleNamespace(
-            specification=study.specification,
-            trials=lambda: trials,
-            survival_trials=lambda: list(survival),
-        )
-    )
+    return accuracy_map(ScanResults(study.specification, trials, list(survival)))
 
 
 def judged(trial, outcome):
@@ -160,7 +154,9 @@ def test_second_axes_are_in_the_images_own_units(made_study):
 
 
 def test_the_histogram_keeps_the_best_95_percent(made_study):
-    numbers = best_cells_histogram(made_study("-1,0,2", "0.1,0.2,0.5,2", NOT_SQUARE))
+    numbers = best_cells_histogram(
+        ScanResults.read(made_study("-1,0,2", "0.1,0.2,0.5,2", NOT_SQUARE))
+    )
     assert sorted(numbers.accuracies) == pytest.approx([i / 20 for i in range(1, 12)])
     assert (numbers.cells, numbers.test_images) == (12, 1000)
     axes = draw_best_cells(numbers).axes[0]
@@ -170,7 +166,8 @@ def test_the_histogram_keeps_the_best_95_percent(made_study):
 
 @pytest.mark.parametrize("accuracy", [0.0, 0.5, 1.0])
 def test_the_histogram_of_equal_cells_at_the_ends_of_the_axis(made_study, accuracy):
-    numbers = best_cells_histogram(made_study("0,1", "1,2", np.full((2, 2, 1), accuracy)))
+    study = made_study("0,1", "1,2", np.full((2, 2, 1), accuracy))
+    numbers = best_cells_histogram(ScanResults.read(study))
     figure = draw_best_cells(numbers)
     assert sum(patch.get_height() for patch in figure.axes[0].patches) == 4
     assert drawn(figure).startswith(b"\x89PNG")

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from normscope.findings.grid import accuracy_grid
+from normscope.findings.scan_results import ScanResults
 from normscope.findings.summary import summarize
 
 # Three means by two stds by two seeds, by hand. Cell means:
@@ -121,14 +121,14 @@ def test_only_seeds_that_every_cell_has_finished_are_compared(made_study):
     assert summarize(made_study("0,1", "1,2", accuracies)) is None
 
 
-def test_grid_has_named_axes_and_gaps(made_study):
+def test_grid_has_named_axes_and_whole_seeds(made_study):
     accuracies = np.array(BY_HAND)
     accuracies[2, 1, 0] = np.nan
     study = made_study("-1,0,1", "0.1,1", accuracies, references=[("0.1,0.2,0.3/1", [0.5])])
-    grid = accuracy_grid(study.specification, study.trials())
+    grid = ScanResults.read(study).grid
     assert grid.dims == ("mean", "std", "seed")
-    assert grid.sel(mean=0, std=1, seed=0) == 0.9
-    assert np.isnan(grid.sel(mean=1, std=1, seed=0))
+    assert grid["seed"].to_numpy().tolist() == [1]
+    assert grid.sel(mean=0, std=1, seed=1) == BY_HAND[1][1][1]
 
 
 def test_components_are_those_of_simulated_studies(made_study):

@@ -7,6 +7,7 @@ import normscope
 from normscope.cli.app import run
 from normscope.errors import NormscopeError
 from normscope.figures.accuracy_map import accuracy_map, draw_accuracy_map
+from normscope.findings.scan_results import ScanResults
 from normscope.normalization import IMAGENET, Normalization
 from normscope.studies.axis import Axis
 from normscope.studies.specification import ScanSpec
@@ -71,7 +72,7 @@ def test_scans_over_single_channels(tiny, tmp_path, capsys, axes, dims):
     summary = json.loads(capsys.readouterr().out)
     assert set(summary["best"]) == {a[2:] for a in axes[::2] if a != "--norm"} | {"accuracy"}
     study = Study.open(out)
-    numbers = accuracy_map(study)
+    numbers = accuracy_map(ScanResults.read(study))
     assert numbers.accuracy.dims == dims
     # The colours' statistics differ, so on an axis of all channels they lie nowhere.
     assert len(numbers.data) == (0 if dims[0] == "mean" else 1)

@@ -39,7 +39,7 @@ def lenet_points(figures: Figures, setting: Setting) -> Measured:
 
 def lenet_grid(figures: Figures, setting: Setting) -> Measured:
     """Train over the grid, and read it as the notebook did, seed by seed."""
-    from normscope.findings.grid import accuracy_grid
+    from normscope.findings.scan_results import ScanResults
     from normscope.findings.summary import centre_of_mass
     from normscope.reports.writing import report
     from normscope.studies.scan import scan
@@ -52,7 +52,7 @@ def lenet_grid(figures: Figures, setting: Setting) -> Measured:
     )  # fmt: skip
     summary = report(folder)
     # The published figures are of one seed, so each of ours is taken seed by seed as well.
-    by_seed = accuracy_grid(study.specification, study.trials())
+    by_seed = ScanResults.read(study).grid
     stacked = by_seed.stack(cell=("mean", "std")).transpose("cell", "seed")
     cells, best, worst = stacked.to_numpy(), stacked.argmax("cell"), stacked.argmin("cell")
     above = [column[column > np.percentile(column, 0.05)] for column in cells.T]

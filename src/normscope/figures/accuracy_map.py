@@ -6,20 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from normscope.figures.map_panels import Panel, draw_panels
-from normscope.findings.grid import accuracy_grid, cell_axes
-from normscope.findings.summary import whole_seeds
-from normscope.findings.trial_table import FAILURES
+from normscope.findings.scan_results import ScanResults, cell_axes
 from normscope.studies.parameters import PARAMETERS, Point
+from normscope.wording import counted
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure
 
     from normscope.normalization import Normalization
-    from normscope.studies.study import Study
-    from normscope.trials.result import FinishedTrial
 
 
 @dataclass(frozen=True)
@@ -67,28 +64,23 @@ class AccuracyMap:
         )
 
 
-def accuracy_map(study: Study) -> AccuracyMap:
+def accuracy_map(results: ScanResults) -> AccuracyMap:
     """The numbers of the map.
 
-    Accuracies are of the seeds that every cell has finished, failures of every training there is.
-
     Args:
-        study: A scan with a finished trial.
+        results: A scan's, with a seed finished in every cell, or with trials of survival.
 
     Returns:
         What the map shows.
     """
-    specification = study.specification
-    trials, survival = study.trials(), study.survival_trials()
-    every = accuracy_grid(specification, trials)
-    lived = accuracy_grid(specification, [t for t in trials if t.result.outcome not in FAILURES])
-    whole = whole_seeds(every)
-    grid = lived.sel(seed=whole["seed"]) if whole.sizes["seed"] else lived
-    trainings, failures = _counts(study, grid, [*trials, *survival])
-    accuracy = _two_axes(grid.mean("seed"))
+    specification, table = results.specification, results.table
+    accuracy = _two_axes(results.on_axes(table.mean))
     accuracy = accuracy.max(cell_axes(accuracy)[2:])
-    others = cell_axes(_two_axes(trainings))[2:]
-    trainings, failures = (_two_axes(a).sum(others) for a in (trainings, failures))
+    trainings, failures = (
+        _two_axes(results.on_axes(counts)) for counts in (table.trainings, table.failures)
+    )
+    others = cell_axes(trainings)[2:]
+    trainings, failures = trainings.sum(others), failures.sum(others)
     x, y = cell_axes(accuracy)
     best = None
     if accuracy.notnull().any():
@@ -104,30 +96,14 @@ def accuracy_map(study: Study) -> AccuracyMap:
         data=_points(specification.data, x, y),
         expected=_points(expected, x, y) if expected else (),
         units=specification.data,
-        title=f"{specification.model} on {specification.source}, {_what(study, grid, trainings)}",
+        title=f"{specification.model} on {specification.source}, {_what(results, trainings)}",
     )
 
 
-def _counts(
-    study: Study, like: xr.DataArray, trials: list[FinishedTrial]
-) -> tuple[xr.DataArray, xr.DataArray]:
-    """How many trainings each cell has whose outcome is known, and how many failed."""
-    trainings = xr.zeros_like(like.isel(seed=0, drop=True) if like.sizes["seed"] else
-                              like.sum("seed"), dtype=int)  # fmt: skip
-    failures, cells = trainings.copy(), study.specification.cells()
-    for trial in trials:
-        place = cells.get(trial.spec.normalization)
-        if place is not None and trial.result.outcome is not None:
-            trainings[place] += 1
-            failures[place] += trial.result.outcome in FAILURES
-    return trainings, failures
-
-
-def _what(study: Study, grid: xr.DataArray, trainings: xr.DataArray) -> str:
-    if not study.specification.recipe.trains:
+def _what(results: ScanResults, trainings: xr.DataArray) -> str:
+    if not results.specification.recipe.trains:
         return "frozen, not trained"
-    seeds = int(trainings.max()) or grid.sizes["seed"]
-    return f"{seeds} run{'s' if seeds != 1 else ''} a cell"
+    return f"{counted(int(trainings.max()) or results.table.seeds, 'run')} a cell"
 
 
 def _two_axes(values: xr.DataArray) -> xr.DataArray:

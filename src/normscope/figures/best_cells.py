@@ -9,11 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from normscope.findings.grid import accuracy_grid
-from normscope.findings.summary import best_cells, whole_seeds
+from normscope.findings.summary import best_cells
 
 if TYPE_CHECKING:
-    from normscope.studies.study import Study
+    from normscope.findings.scan_results import ScanResults
 
 MOST_BINS = 20
 
@@ -35,21 +34,20 @@ class BestCells:
     title: str
 
 
-def best_cells_histogram(study: Study) -> BestCells:
+def best_cells_histogram(results: ScanResults) -> BestCells:
     """The numbers of the histogram.
 
     Args:
-        study: A scan with at least one seed finished in every cell.
+        results: A scan's, with at least one seed finished in every cell.
 
     Returns:
         What the histogram shows.
     """
-    specification, trials = study.specification, study.trials()
-    means = whole_seeds(accuracy_grid(specification, trials)).mean("seed")
+    specification, means = results.specification, results.grid.mean("seed")
     return BestCells(
         accuracies=best_cells(means),
         cells=means.size,
-        test_images=trials[0].result.test_images,
+        test_images=results.trials[0].result.test_images,
         title=f"The best 95 % of cells, {specification.model} on {specification.source}",
     )
 

@@ -105,7 +105,6 @@ def cell_findings(
     unknown = np.full(count, np.nan)
     difference = low = high = se = unknown
     verdicts: list[Verdict] = ["open"] * count
-    mean = np.array([_mean(table, k) for k in range(count)])
     if rows is not None:
         found = rows.differences(reference)
         difference, (low, high), se = found.value, found.interval(), rows.standard_error
@@ -124,8 +123,8 @@ def cell_findings(
             if table.trainings[k]
             else None,
             smooth=None if smooth is None else smooth[k],
-            accuracy=_known(mean[k]),
-            se=_known(se[k]) if not np.isnan(mean[k]) else None,
+            accuracy=_known(table.mean[k]),
+            se=_known(se[k]) if not np.isnan(table.mean[k]) else None,
             difference=_known(difference[k]),
             low=_known(low[k]),
             high=_known(high[k]),
@@ -135,11 +134,6 @@ def cell_findings(
         )
         for k, n in enumerate(table.normalizations)
     )
-
-
-def _mean(table: TrialTable, row: int) -> float:
-    learned = table.learned[row]
-    return float(table.accuracies[row][learned].mean()) if learned.any() else float("nan")
 
 
 def _known(value: float) -> float | None:

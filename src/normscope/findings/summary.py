@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from normscope.findings.findings import Findings, findings
-from normscope.findings.grid import accuracies_at, accuracy_grid, cell_axes
 from normscope.findings.reasons import reasons
+from normscope.findings.scan_results import ScanResults, cell_axes
 from normscope.findings.speed import Speed, speeds
-from normscope.findings.trial_table import trial_table
 from normscope.findings.variance import cell_std, seed_std
 from normscope.normalization import NONE, Normalization
 
@@ -116,9 +115,6 @@ def summarize(
 ) -> Summary | None:
     """Read a study's finished trials.
 
-    Only seeds that every cell has finished are compared, so that an interrupted scan is not read
-    through cells that ran longer.
-
     Args:
         study: A scan, finished or not.
         margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
@@ -130,13 +126,19 @@ def summarize(
         The summary, or None while no seed has finished in every cell and no training of survival
         has where only those were asked for.
     """
-    specification, trials = study.specification, study.trials()
-    short = study.survival_trials()
-    grid = whole_seeds(accuracy_grid(specification, trials))
-    if not grid.sizes["seed"] and (specification.seeds or not short):
+    return summary_of(ScanResults.read(study), margin, reference)
+
+
+def summary_of(
+    results: ScanResults,
+    margin: float | None = None,
+    reference: Normalization | Literal["data"] | None = None,
+) -> Summary | None:
+    """What ``summarize`` says of a study that has been read."""
+    specification, compared, short = results.specification, results.compared, results.survival
+    if not compared and (specification.seeds or not short):
         return None
-    compared = [trial for trial in trials if trial.spec.seed in grid["seed"]]
-    table = trial_table(specification, trials, grid, short)
+    table = results.table
     if reference == "data":
         reference = specification.data
     elif reference is None and not specification.recipe.trains:
@@ -146,15 +148,15 @@ def summarize(
     reached = None if own is None or found.exact else own - found.margin
     steps = {} if reached is None else speeds(compared, reached)
     return Summary(
-        trials=len(trials),
+        trials=len(results.trials),
         planned=len(specification.full_trials()),
         survival_trials=len(short),
         survival_planned=len(specification.survival_trials()),
-        diverged=sum(trial.result.diverged for trial in [*trials, *short]),
-        at_data=_reference(specification.data, accuracies_at(specification.data, compared)),
-        at_none=_reference(NONE, accuracies_at(NONE, compared)),
-        at_model=_expected(specification.expected, compared),
-        **_numbers(grid, trials),
+        diverged=sum(trial.result.diverged for trial in results.every_trial),
+        at_data=_reference(specification.data, compared),
+        at_none=_reference(NONE, compared),
+        at_model=_reference(specification.expected, compared),
+        **_numbers(results.grid, results.trials),
         findings=found,
         reasons=tuple(reasons(found, table, steps, reached)),
         reached=reached,
@@ -185,18 +187,6 @@ def _numbers(grid: xr.DataArray, trials: list[FinishedTrial]) -> dict[str, Any]:
     }
 
 
-def whole_seeds(grid: xr.DataArray) -> xr.DataArray:
-    """The part of a grid whose seeds have finished in every cell.
-
-    Args:
-        grid: Accuracies, dims ``("mean", "std", "seed")``, NaN where a trial is missing.
-
-    Returns:
-        The same dims, without NaN; perhaps without any seed.
-    """
-    return grid.isel(seed=grid.notnull().all(cell_axes(grid)).to_numpy())
-
-
 def best_cells(means: xr.DataArray) -> np.ndarray:
     """The accuracies of the best 95 % of cells.
 
@@ -224,10 +214,6 @@ def centre_of_mass(means: xr.DataArray) -> dict[str, float]:
     return {axis: float(means[axis].weighted(weights).mean()) for axis in cell_axes(means)}
 
 
-def _expected(expected: Normalization | None, trials: list[FinishedTrial]) -> dict[str, Any] | None:
-    return _reference(expected, accuracies_at(expected, trials)) if expected else None
-
-
 def _standard_error(accuracy: float, trials: list[FinishedTrial]) -> float:
     return float(np.sqrt(accuracy * (1 - accuracy) / trials[0].result.test_images))
 
@@ -238,7 +224,11 @@ def _cell(means: xr.DataArray, position: int) -> dict[str, float]:
     return {**{axis: float(cell[axis]) for axis in cell_axes(means)}, "accuracy": float(cell)}
 
 
-def _reference(normalization: Normalization, accuracies: np.ndarray) -> dict[str, Any] | None:
-    if not accuracies.size:
+def _reference(
+    normalization: Normalization | None, trials: list[FinishedTrial]
+) -> dict[str, Any] | None:
+    found = [trial for trial in trials if trial.spec.normalization == normalization]
+    if normalization is None or not found:
         return None
-    return {**normalization.to_json(), "accuracy": float(accuracies.mean())}
+    accuracies = [t.result.accuracy for t in sorted(found, key=lambda trial: trial.spec.seed)]
+    return {**normalization.to_json(), "accuracy": float(np.mean(accuracies))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,6 @@ from normscope.normalization import NONE, Normalization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import xarray as xr
 
     from normscope.studies.specification import ScanSpec
     from normscope.trials.result import FinishedTrial
@@ -68,6 +67,12 @@ class TrialTable:
         """Whether it is known which trainings failed; old studies did not record it."""
         return self.exact or bool(self.trainings.any())
 
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Mean accuracy of those that learned, shape ``(rows,)``; NaN where none did."""
+        rows = zip(self.accuracies, self.learned, strict=True)
+        return np.array([row[kept].mean() if kept.any() else np.nan for row, kept in rows])
+
     @property
     def some_learned(self) -> np.ndarray:
         """Rows of which a training learned, bool, shape ``(rows,)``."""
@@ -93,22 +98,21 @@ class TrialTable:
 
 def trial_table(
     specification: ScanSpec,
+    seeds: list[int],
     trials: list[FinishedTrial],
-    grid: xr.DataArray,
     short: Iterable[FinishedTrial] = (),
 ) -> TrialTable:
     """Collect the trials of the seeds that a grid has in every cell.
 
     Args:
         specification: The scan.
+        seeds: Those that every cell has finished.
         trials: Its finished trials.
-        grid: Accuracies of whole seeds, dims ``("mean", "std", "seed")``, without NaN.
         short: Trainings that ended as soon as it was known whether they learn.
 
     Returns:
         The table; a reference that lacks one of the seeds is left out.
     """
-    seeds = [int(seed) for seed in grid["seed"]]
     found = {(t.spec.normalization, t.spec.seed): t.result for t in trials}
     cells = list(specification.cells())
     references = [specification.data, NONE]

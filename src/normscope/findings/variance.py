@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.findings.grid import cell_axes
+from normscope.findings.scan_results import cell_axes
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -140,10 +140,11 @@ def compare(
     read = [read_summary(folder, margin, reference) for folder in folders]
     first = read[0][1].findings
     studies = []
-    for k, (folder, (study, summary)) in enumerate(zip(folders, read, strict=True)):
+    for k, (folder, (results, summary)) in enumerate(zip(folders, read, strict=True)):
         cells = summary.findings.cells
         differences = study_differences(first.cells, cells, margin or MARGIN) if k else []
-        title = f"{study.specification.model} on {study.specification.source}"
+        specification = results.specification
+        title = f"{specification.model} on {specification.source}"
         studies.append(ComparedStudy(str(folder), title, summary, differences))
     comparison = Comparison(studies, margin or MARGIN)
     write_text(out, _page(comparison))

@@ -14,8 +14,9 @@ from normscope.reports.page_data import facts, page_data
 from normscope.wording import counted
 
 if TYPE_CHECKING:
+    from normscope.figures.accuracy_map import AccuracyMap
+    from normscope.findings.scan_results import ScanResults
     from normscope.findings.summary import Summary
-    from normscope.studies.study import Study
 
 NAMES = {
     "mean": "mean",
@@ -33,36 +34,38 @@ ENDS = {
 }
 
 
-def scan_page(study: Study, summary: Summary) -> str:
+def scan_page(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> str:
     """Write a scan's page.
 
     Args:
-        study: A scan with at least one seed finished in every cell.
-        summary: What it says.
+        results: A scan's, with at least one seed finished in every cell.
+        summary: What they say.
+        drawn: Their map.
 
     Returns:
         HTML, with its style, script and data inside. Names appear as text, whatever they hold.
     """
-    data = page_data(study, summary)
+    specification = results.specification
+    data = page_data(results, summary, drawn)
     return render(
         "scan.html",
         title=data["title"],
         data=data,
         summary=summary,
         found=summary.findings,
-        axes=study.specification.axes,
-        scope=_scope(study, summary),
+        axes=specification.axes,
+        scope=_scope(results, summary),
         share_names=NAMES,
         ends=ENDS,
-        facts=facts(study),
-        specification=study.specification.to_toml(),
-        command=scan_command(study.specification),
+        facts=facts(results),
+        specification=specification.to_toml(),
+        command=scan_command(specification),
     )
 
 
-def _scope(study: Study, summary: Summary) -> str:
+def _scope(results: ScanResults, summary: Summary) -> str:
     """What the answer is about: another recipe or model may have another one."""
-    specification, trials = study.specification, study.every_trial()
+    specification, trials = results.specification, results.every_trial
     recipe, found = specification.recipe, summary.findings
     images = f"{counted(trials[0].result.test_images, 'test image')}"
     if not recipe.trains:

@@ -9,18 +9,18 @@ import numpy as np
 from contourpy import contour_generator
 from matplotlib.colors import to_hex
 
-from normscope.figures.accuracy_map import accuracy_map
 from normscope.findings.answer import reference_name
 from normscope.findings.smooth_map import smooth_map
 from normscope.normalization import NONE
 
 if TYPE_CHECKING:
+    from normscope.figures.accuracy_map import AccuracyMap
     from normscope.findings.findings import Findings
+    from normscope.findings.scan_results import ScanResults
     from normscope.findings.summary import Summary
     from normscope.normalization import Normalization
     from normscope.studies.axis import Axis
     from normscope.studies.specification import ScanSpec
-    from normscope.studies.study import Study
     from normscope.trials.result import FinishedTrial
 
 COLOURS = 64
@@ -33,18 +33,18 @@ MOST_EPOCHS = 60_000
 """Of training curves on one page, which keeps it below 6 MB; further seeds are left out."""
 
 
-def page_data(study: Study, summary: Summary) -> dict[str, Any]:
+def page_data(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> dict[str, Any]:
     """Collect what the page of a scan shows.
 
     Args:
-        study: A scan with at least one seed finished in every cell.
-        summary: What it says.
+        results: A scan's, with at least one seed finished in every cell.
+        summary: What they say.
+        drawn: Their map.
 
     Returns:
         Plain values, all of which JSON can hold.
     """
-    specification, trials = study.specification, study.trials()
-    found, drawn = summary.findings, accuracy_map(study)
+    specification, found = results.specification, summary.findings
     return {
         "title": f"{specification.model} on {specification.source}",
         "axes": [_axis(axis) for axis in specification.axes],
@@ -57,24 +57,24 @@ def page_data(study: Study, summary: Summary) -> dict[str, Any]:
         "reference_name": reference_name(found),
         "none": None if found.reference == NONE else _place(specification, NONE),
         "smooth": _smooth(specification, found),
-        "curves": _curves(trials),
+        "curves": _curves(results.trials),
         "curves_on": specification.recipe.selection,
         "epochs": specification.recipe.epochs,
         "colours": colours(),
     }
 
 
-def facts(study: Study) -> list[tuple[str, str]]:
+def facts(results: ScanResults) -> list[tuple[str, str]]:
     """How much of a scan has run, and on what.
 
     Args:
-        study: A scan with at least one finished trial.
+        results: A scan's, with at least one finished trial.
 
     Returns:
         Names and values, in the order in which they are shown.
     """
-    trials = study.every_trial()
-    finished = f"{len(trials)} of {len(study.specification.trials())}"
+    trials = results.every_trial
+    finished = f"{len(trials)} of {len(results.specification.trials())}"
     return [("trials finished", finished), *run_facts(trials)]
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from normscope.errors import NormscopeError
 from normscope.figures.accuracy_map import accuracy_map, draw_accuracy_map
 from normscope.figures.best_cells import best_cells_histogram, draw_best_cells
-from normscope.findings.summary import Summary, summarize
+from normscope.findings.scan_results import ScanResults
+from normscope.findings.summary import Summary, summary_of
 from normscope.reports.page import scan_page
 from normscope.studies.study import Study
 from normscope.writing import replacing, write_text
@@ -44,15 +45,15 @@ def report(
         The summary.
     """
     folder = Path(folder)
-    study, summary = read_summary(folder, margin, reference)
+    results, summary = read_summary(folder, margin, reference)
     write_text(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     (folder / FIGURES).mkdir(exist_ok=True)
-    save_figure(draw_accuracy_map(accuracy_map(study)), folder / FIGURES / "accuracy_map.png")
+    drawn = accuracy_map(results)
+    save_figure(draw_accuracy_map(drawn), folder / FIGURES / "accuracy_map.png")
     if summary.findings.seeds:
-        save_figure(
-            draw_best_cells(best_cells_histogram(study)), folder / FIGURES / "best_95_percent.png"
-        )
-    write_text(folder / PAGE, scan_page(study, summary))
+        best = draw_best_cells(best_cells_histogram(results))
+        save_figure(best, folder / FIGURES / "best_95_percent.png")
+    write_text(folder / PAGE, scan_page(results, summary, drawn))
     return summary
 
 
@@ -60,8 +61,8 @@ def read_summary(
     folder: Path,
     margin: float | None = None,
     reference: Normalization | Literal["data"] | None = None,
-) -> tuple[Study, Summary]:
-    """Open a study that has something to say.
+) -> tuple[ScanResults, Summary]:
+    """Read a study that has something to say, each of its trials once.
 
     Args:
         folder: The study's folder.
@@ -70,20 +71,20 @@ def read_summary(
         reference: What cells are compared with.
 
     Returns:
-        The study and its summary.
+        What it found, and its summary.
 
     Raises:
         NormscopeError: If it holds no study, or one without a seed finished in every cell.
     """
-    study = Study.open(folder).read()
-    summary = summarize(study, margin, reference)
+    results = ScanResults.read(Study.open(folder))
+    summary = summary_of(results, margin, reference)
     if summary is None:
         raise NormscopeError(
             f"{folder} must hold a scan with at least one seed finished in every cell, "
-            f"got {len(study.trials())} of {len(study.specification.trials())} trials. "
+            f"got {len(results.trials)} of {len(results.specification.trials())} trials. "
             "Run the scan again to finish it."
         )
-    return study, summary
+    return results, summary
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -137,10 +137,12 @@ class Study:
         if (folder / DATABASE).is_file():
             with _readable(folder):
                 storage = _storage(folder)
-                for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
-                    fields = summary.user_attrs.get("specification")
+                # Not by the studies' summaries: to make those, Optuna reads all trials.
+                for name in optuna.get_all_study_names(storage):
+                    study_id = storage.get_study_id_from_name(name)
+                    fields = storage.get_study_user_attrs(study_id).get("specification")
                     if fields is not None:
-                        study = optuna.load_study(study_name=summary.study_name, storage=storage)
+                        study = optuna.load_study(study_name=name, storage=storage)
                         read = ScanSpec.from_json(fields)
                         return cls(folder, read, study, storage=storage)
         if (folder / TRIALS).is_file() and (folder / SPECIFICATION).is_file():
@@ -224,14 +226,6 @@ class Study:
             The trials with their results.
         """
         return [*self.trials(), *self.survival_trials()]
-
-    def read(self) -> Study:
-        """Read every trial once, for all that is to be said and drawn of them.
-
-        Returns:
-            The study as it is now; it keeps no further trial.
-        """
-        return Study(self.folder, self.specification, None, exported=self.every_trial())
 
     def _complete(self, optuna_study: optuna.Study) -> list[FinishedTrial]:
         with _readable(self.folder):
