@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from normscope.errors import WorkFailed
 from normscope.images.originals import find_originals, some_pixels, with_channels
+from normscope.images.tensors import normalized
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
@@ -71,23 +72,6 @@ def as_taken(folded: Folded, images: Tensor, dtype: torch.dtype) -> Tensor:
     if folded.takes != "none":
         pixels = normalized(pixels, Normalization.parse(folded.takes))
     return pixels * folded.scale
-
-
-def normalized(pixels: Tensor, normalization: Normalization) -> Tensor:
-    """Normalize pixels as torchvision does.
-
-    Args:
-        pixels: In [0, 1], shape ``(N, C, H, W)``.
-        normalization: With one value, or one per channel.
-
-    Returns:
-        The same shape and type.
-    """
-    mean, std = (
-        pixels.new_tensor(values).reshape(1, -1, 1, 1)
-        for values in (normalization.mean, normalization.std)
-    )
-    return (pixels - mean) / std
 
 
 def largest_difference(

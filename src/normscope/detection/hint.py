@@ -14,6 +14,7 @@ import torch
 from normscope.detection.candidates import BGR, candidates
 from normscope.detection.patches import as_unit_range
 from normscope.errors import NormscopeError
+from normscope.images.tensors import normalized
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -106,11 +107,7 @@ def hint_by_confidence(model: nn.Module, name: str, images: Tensor) -> HintOnly:
     pixels = as_unit_range(images[:MOST_IMAGES]).to(parameter)
     hints = []
     for candidate in candidates(images.shape[1]):
-        mean, std = (
-            pixels.new_tensor(values).reshape(-1, 1, 1)
-            for values in (candidate.normalization.mean, candidate.normalization.std)
-        )
-        shown = (pixels - mean) / std
+        shown = normalized(pixels, candidate.normalization)
         shown = shown.flip(1) if candidate.order == BGR else shown
         with torch.no_grad():
             logits = torch.cat([model(part) for part in shown.split(AT_ONCE)])

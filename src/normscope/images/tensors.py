@@ -1,4 +1,4 @@
-"""Images as tensors, without a copy."""
+"""Images as tensors, without a copy, and normalized."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from normscope.images.decoded import LabelledImages
+    from normscope.normalization import Normalization
 
 
 def shared(array: np.ndarray) -> Tensor:
@@ -45,3 +46,33 @@ def resident(images: LabelledImages, device: torch.device) -> tuple[Tensor, Tens
     if device.type == "cpu" and images.rows is not None:
         return shared(images.held), shared(images.rows)
     return shared(images.pixels).to(device), torch.arange(len(images), device=device)
+
+
+def per_channel(normalization: Normalization, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and std as they are taken off images and divide them.
+
+    Args:
+        normalization: With one value, or one per channel.
+        like: Gives the type and the device.
+
+    Returns:
+        Two tensors of shape ``(C, 1, 1)``.
+    """
+    mean, std = (
+        like.new_tensor(values).view(-1, 1, 1) for values in (normalization.mean, normalization.std)
+    )
+    return mean, std
+
+
+def normalized(pixels: Tensor, normalization: Normalization) -> Tensor:
+    """Normalize pixels as torchvision does.
+
+    Args:
+        pixels: In [0, 1], shape ``(N, C, H, W)``.
+        normalization: With one value, or one per channel.
+
+    Returns:
+        The same shape and type.
+    """
+    mean, std = per_channel(normalization, pixels)
+    return (pixels - mean) / std

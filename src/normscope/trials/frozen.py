@@ -10,12 +10,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
-from normscope.images.tensors import shared
+from normscope.images.tensors import per_channel, shared
 from normscope.machine.cores import threads
 from normscope.machine.device import wide_dtype
 from normscope.machine.environment import describe_environment
 from normscope.models.first_layer import describe_first_layer
-from normscope.normalization import NONE, Normalization
+from normscope.normalization import NONE
 from normscope.trials.network import build_network
 from normscope.trials.result import TrialResult, finite_or_none, pack_bits
 from normscope.trials.seeding import generators, torch_seeded
@@ -98,7 +98,7 @@ class FrozenNetwork:
 
     def _logits(self, spec: TrialSpec) -> Iterator[tuple[Tensor, Tensor]]:
         normalization = spec.normalization.for_channels(self._pixels.shape[1])
-        mean, std = _per_channel(normalization, self._device)
+        mean, std = per_channel(normalization, torch.empty(0, device=self._device))
         images, size = len(self._pixels), self._batch_size(spec)
         order = None
         if spec.half_width is not None:
@@ -141,8 +141,8 @@ class FrozenNetwork:
         network: Any = model.to(self._device, dtype).to(memory_format=layout)  # pyright: ignore[reportCallIssue]
 
         def run(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-            normalized = ((pixels.float() / scale - mean) / std).to(dtype)
-            return network(normalized.contiguous(memory_format=layout)).float()
+            shown = ((pixels.float() / scale - mean) / std).to(dtype)
+            return network(shown.contiguous(memory_format=layout)).float()
 
         return torch.compile(run, dynamic=False) if self._spec.trainer == "compiled" else run
 
@@ -186,14 +186,6 @@ def order_of_images(images: int) -> np.ndarray:
 
 def _without_normalization(spec: TrialSpec) -> str:
     return replace(spec, normalization=NONE, half_width=None).key()
-
-
-def _per_channel(normalization: Normalization, device: torch.device) -> tuple[Tensor, Tensor]:
-    mean, std = (
-        torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
-        for values in (normalization.mean, normalization.std)
-    )
-    return mean, std
 
 
 def _folded(model: nn.Module) -> nn.Module:

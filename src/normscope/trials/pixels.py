@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from normscope.images.tensors import resident, shared
+from normscope.images.tensors import per_channel, resident, shared
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,8 +34,8 @@ class ResidentImages:
         self._pixels, self._rows = resident(images, self.device)
         self._labels = shared(images.labels).to(self.device)
         self._scale = scale
-        self._mean = torch.tensor(normalization.mean, device=self.device).view(-1, 1, 1)
-        self._std = torch.tensor(normalization.std, device=self.device).view(-1, 1, 1)
+        like = torch.empty(0, device=self.device)
+        self._mean, self._std = per_channel(normalization, like)
 
     def __len__(self) -> int:
         return len(self._labels)
