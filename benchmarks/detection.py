@@ -25,7 +25,7 @@ from torchvision.models import resnet18
 
 from normscope.detection.candidates import BGR, RGB, candidates
 from normscope.detection.detecting import detect
-from normscope.detection.result import CLAIMED
+from normscope.detection.detection_result import CLAIMED
 from normscope.images.decoded import LabelledImages
 from normscope.images.opening import open_source
 from normscope.normalization import Normalization

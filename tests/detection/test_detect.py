@@ -10,7 +10,7 @@ from torch import nn
 
 import normscope
 from normscope.cli.app import run
-from normscope.detection.result import Detection
+from normscope.detection.detection_result import Detection
 from normscope.models.building import build_model
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

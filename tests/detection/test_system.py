@@ -7,17 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from normscope.detection.augmented_views import AssumedAugmentation, Views, likely
 from normscope.detection.candidates import candidates
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.patches import response_moments
 from normscope.detection.solving import solve
 from normscope.detection.system import Averages, LinearSystem
 from normscope.detection.target import find_target
-from normscope.detection.views import Augmentation, Views, likely
 from normscope.errors import NormscopeError
 from tests.reference.first_layer_statistics import statistics_by_running
 
-PLAIN = Augmentation()
+PLAIN = AssumedAugmentation()
 
 
 @settings(max_examples=30, deadline=None)
@@ -42,7 +42,7 @@ def test_predictions_are_those_of_the_layer_itself(
         channels, 5, kernel, stride, padding, dilation, padding_mode=mode, dtype=torch.float64
     )
     images = torch.randint(256, (7, channels, 11, 9), dtype=torch.uint8)
-    augmentation = Augmentation(margin, after, flip)
+    augmentation = AssumedAugmentation(margin, after, flip)
     phi = np.r_[np.linspace(0.2, 0.6, channels), np.log(np.linspace(0.1, 0.5, channels))]
     mean, variance = statistics_by_running(layer, images, augmentation, phi, order, batch_size=4)
     first, second = response_moments(layer, images, augmentation, (order,))[order]
@@ -106,25 +106,25 @@ def test_the_truth_is_found_from_every_scale(checkpoint, coloured_images):
 
 def test_views_are_crops_of_padded_images():
     images = torch.arange(2 * 3 * 4 * 4, dtype=torch.float64).reshape(2, 3, 4, 4)
-    views = Views.of(images, Augmentation(1, after=True), 0)
+    views = Views.of(images, AssumedAugmentation(1, after=True), 0)
     padded = nn.functional.pad(images, (1,) * 4)
     windows = padded.unfold(2, 4, 1).unfold(3, 4, 1).permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
     for image, crops, inside in zip(windows, views.pixels, views.inside, strict=True):
         for crop, within in zip(crops, inside, strict=True):
             assert any((crop == window).all() for window in image)
             assert ((crop == 0) | (within == 1)).all()
-    assert (Views.of(images, Augmentation(1), 0).inside == 1).all()
+    assert (Views.of(images, AssumedAugmentation(1), 0).inside == 1).all()
 
 
 @pytest.mark.parametrize("text", ["none", "flip", "crop4", "crop4,flip", "crop12-after,flip"])
 def test_augmentations_are_written_as_they_are_read(text):
-    assert str(Augmentation.parse(text)) == text
+    assert str(AssumedAugmentation.parse(text)) == text
 
 
 @pytest.mark.parametrize("text", ["", "crop", "crop4,crop5", "rotate", "crop4,,flip"])
 def test_other_augmentations_are_refused(text):
     with pytest.raises(NormscopeError, match=r"--augmentation must be none, or cropN"):
-        Augmentation.parse(text)
+        AssumedAugmentation.parse(text)
 
 
 def test_small_images_may_have_been_cropped():

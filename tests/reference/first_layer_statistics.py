@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from normscope.detection.views import Views
+from normscope.detection.augmented_views import Views
 
 
 def statistics_by_running(layer, images, augmentation, phi, order, batch_size):

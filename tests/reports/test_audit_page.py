@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from normscope.auditing.audit_result import Audit, Cost, PipelineUnderTest, Priced, Reference
 from normscope.auditing.pairing import accuracy_lost, share
-from normscope.auditing.result import Audit, Cost, PipelineUnderTest, Priced, Reference
 from normscope.figures.audit_prices import audit_prices, draw_audit_prices
 from normscope.normalization import IMAGENET
 from normscope.reports.audit_page import write_audit

@@ -7,7 +7,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from normscope.studies.claims import Claims
+from normscope.studies.slot_claims import Claims
 from normscope.studies.storage import open_file
 
 SLOTS = ["a", "b"]

@@ -10,7 +10,7 @@ from normscope.statistics.stats import stats
 
 if TYPE_CHECKING:
     from normscope.article.setting import Figures, Measured, Setting
-    from normscope.statistics.result import CollectionStatistics
+    from normscope.statistics.collection_statistics import CollectionStatistics
 
 BATCH = 256
 

@@ -12,7 +12,7 @@ SOURCE = "Perrinet, 2024, doi:10.5281/zenodo.14602370"
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedExperiment:
     """One experiment of the study.
 
     Attributes:
@@ -47,7 +47,7 @@ FROZEN = (
 EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
-        Published(
+        PublishedExperiment(
             "mnist-statistics",
             "mean and std of MNIST by averages over batches",
             "mnist",
@@ -56,7 +56,7 @@ EXPERIMENTS = {
             "smaller and counts as much as a whole one, so the averages miss MNIST's own 0.1307 "
             "and 0.3081 in the last digit.",
         ),
-        Published(
+        PublishedExperiment(
             "imagenet-statistics",
             "mean and std of 100,000 ImageNet images, and of the validation images",
             "imagenet",
@@ -68,7 +68,7 @@ EXPERIMENTS = {
             },
             "The same average over batches, of images resized to 256 and cropped to 224.",
         ),
-        Published(
+        PublishedExperiment(
             "lenet-training",
             "LeNet's test accuracy epoch by epoch at MNIST's own statistics",
             "mnist",
@@ -76,14 +76,14 @@ EXPERIMENTS = {
             "One seed. The images are not shuffled off CUDA, the schedule looks at the test "
             "images, and no validation split is held back. The accuracy is the last epoch's.",
         ),
-        Published(
+        PublishedExperiment(
             "lenet-points",
             "LeNet after 30 epochs under a few normalizations",
             "mnist",
             {"0.1307/0.3081": 0.9925, "0.144/0.569": 0.9930, "0/1": 0.9931, "0.5/0.25": 0.9906},
             "One seed each, so a difference of 0.002 is one draw against another.",
         ),
-        Published(
+        PublishedExperiment(
             "lenet-grid",
             "LeNet over 15 x 15 means and stds, 30 epochs",
             "mnist",
@@ -106,7 +106,7 @@ EXPERIMENTS = {
             "axes swapped, so the poor edge of low stds appears at low means; of the centre of "
             "mass the mean was weighted along the std's axis (0.5026 for 0.5005).",
         ),
-        Published(
+        PublishedExperiment(
             "first-layer",
             "the first layer's initial weights and biases",
             "none",
@@ -122,14 +122,14 @@ EXPERIMENTS = {
             "0.1925. It is called Glorot's; it is PyTorch's default, which is Kaiming's uniform "
             "with a = sqrt(5).",
         ),
-        Published(
+        PublishedExperiment(
             "lenet-search",
             "200 trials of Optuna over LeNet's mean and std",
             "mnist",
             {"best": 0.9935, "best at mean": 0.1440, "best at std": 0.5690},
             "A maximum over 200 single seeds, on the test images.",
         ),
-        Published(
+        PublishedExperiment(
             "lenet-init-search",
             "200 trials over the first layer's initial scales at -1/0.1",
             "mnist",
@@ -137,42 +137,42 @@ EXPERIMENTS = {
             "The text says that it is at the grid's worst cell, -0.5714/0.02; the code has -1/0.1. "
             "Again a maximum over single seeds on the test images.",
         ),
-        Published(
+        PublishedExperiment(
             "resnet-points",
             "a trained ResNet-18 under ImageNet's constants and under 0.5/0.5",
             RESNET,
             {"imagenet": 0.6991, "half": 0.6384},
             FROZEN,
         ),
-        Published(
+        PublishedExperiment(
             "resnet-grid",
             "a trained ResNet-18 over 15 x 15 means and stds, wide",
             RESNET,
             {"best": 0.6932},
             f"The mean and the std are the same for R, G and B. {FROZEN}",
         ),
-        Published(
+        PublishedExperiment(
             "resnet-zoom",
             "a trained ResNet-18 over 15 x 15 means and stds, closer",
             RESNET,
             {"best": 0.6924},
             f"The mean and the std are the same for R, G and B. {FROZEN}",
         ),
-        Published(
+        PublishedExperiment(
             "resnet-search",
             "200 trials of Optuna over ResNet-18's mean and std",
             RESNET,
             {"best": 0.6940, "best at mean": 0.458, "best at std": 0.236},
             f"A maximum over 200 trials on the test images. {FROZEN}",
         ),
-        Published(
+        PublishedExperiment(
             "rgb-coarse",
             "200 trials over ResNet-18's six constants",
             RESNET,
             {"best": 0.6693},
             f"A maximum over 200 trials on the test images. {FROZEN}",
         ),
-        Published(
+        PublishedExperiment(
             "rgb-fine",
             "200 trials over ResNet-18's six constants, near ImageNet's",
             RESNET,

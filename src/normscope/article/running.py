@@ -14,7 +14,7 @@ from normscope.article.lenet import (
     lenet_training,
 )
 from normscope.article.pixel_statistics import imagenet_statistics, mnist_statistics
-from normscope.article.published import EXPERIMENTS, Published
+from normscope.article.published import EXPERIMENTS, PublishedExperiment
 from normscope.article.resnet import resnet_grid, resnet_points, resnet_search
 from normscope.errors import NormscopeError, UnknownName
 from normscope.writing import write_text
@@ -32,12 +32,12 @@ class Outcome:
 
     Attributes:
         published: The experiment.
-        rows: Published and measured figures; empty where it could not run.
+        rows: PublishedExperiment and measured figures; empty where it could not run.
         notes: What has to be known beside the figures.
         absent: Why it could not run; None where it did.
     """
 
-    published: Published
+    published: PublishedExperiment
     rows: list[Row]
     notes: list[str]
     absent: str | None = None
@@ -94,7 +94,7 @@ def run_article(
     return outcomes
 
 
-def run_experiment(published: Published, setting: Setting) -> Outcome:
+def run_experiment(published: PublishedExperiment, setting: Setting) -> Outcome:
     """Run one experiment.
 
     Args:

@@ -58,7 +58,7 @@ class Setting:
 
 
 Figures = dict[str, float]
-"""Published figures by label."""
+"""PublishedExperiment figures by label."""
 
 Measured = tuple[list[Row], list[str]]
 """Figures side by side, and what has to be known beside them."""

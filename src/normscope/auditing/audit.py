@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from normscope.auditing.answers import TESTED, Answers
+from normscope.auditing.answering import TESTED, Answers
+from normscope.auditing.audit_result import Audit, Cost, PipelineUnderTest, Priced, Reference
+from normscope.auditing.audited_network import AuditedNetwork
 from normscope.auditing.mistakes import (
     COLOUR_MISTAKES,
     COLOURS,
@@ -19,8 +21,6 @@ from normscope.auditing.mistakes import (
 from normscope.auditing.pairing import accuracy_lost, share
 from normscope.auditing.pipeline import Pipeline
 from normscope.auditing.reading import Reader
-from normscope.auditing.result import Audit, Cost, PipelineUnderTest, Priced, Reference
-from normscope.auditing.testing import AuditedNetwork
 from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE, Preparation
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.originals import find_originals, none_readable

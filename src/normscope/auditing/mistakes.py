@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.auditing.values import ValueMap
+from normscope.auditing.value_map import ValueMap
 from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE
 from normscope.normalization import PRESETS
 

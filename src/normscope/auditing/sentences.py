@@ -8,8 +8,8 @@ from normscope.auditing.pairing import for_the_greatest, for_the_worst
 from normscope.wording import counted, gap, level, span
 
 if TYPE_CHECKING:
+    from normscope.auditing.audit_result import Audit
     from normscope.auditing.pairing import Interval
-    from normscope.auditing.result import Audit
 
 
 Verdict = Literal["yes", "no", "unsettled"]

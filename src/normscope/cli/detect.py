@@ -11,11 +11,11 @@ from rich.table import Table
 from normscope.cli import options
 from normscope.cli.output import show, write_json
 from normscope.cli.progress import progress
-from normscope.detection.result import confidence_text
+from normscope.detection.detection_result import confidence_text
 from normscope.wording import channels_text
 
 if TYPE_CHECKING:
-    from normscope.detection.result import Detection
+    from normscope.detection.detection_result import Detection
 
 EXAMPLE = "Example: normscope detect resnet20 --weights FILE --images photos/"
 
@@ -75,7 +75,7 @@ def detect(
 ) -> None:
     """Which normalization was this checkpoint trained with?"""
     from normscope.detection.detecting import detect as find
-    from normscope.detection.result import Detection
+    from normscope.detection.detection_result import Detection
 
     with progress("hypotheses") as update:
         found = find(

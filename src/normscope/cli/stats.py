@@ -17,8 +17,8 @@ from normscope.cli.output import note, note_skipped, show, write_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from normscope.statistics.collection_statistics import CollectionStatistics
     from normscope.statistics.estimators import Estimate
-    from normscope.statistics.result import CollectionStatistics
 
 TABLE_COLUMNS, NAME_COLUMNS = 80, 13
 """The width in characters of a table, and the least of its row names, broken at spaces."""

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
+from normscope.detection.augmented_views import AssumedAugmentation, likely
 from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
+from normscope.detection.detection_result import CANNOT_TELL, CLAIMED, LEVEL, Detection, Fitted
 from normscope.detection.evidence import weigh
 from normscope.detection.hint import HintOnly, hint_by_confidence
 from normscope.detection.inputs import build_network, check_images, check_numbers
@@ -18,12 +20,10 @@ from normscope.detection.intervals import bootstrap
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.patches import response_moments
 from normscope.detection.ranking import Hypothesis, log_prior, rank, share
-from normscope.detection.result import CANNOT_TELL, CLAIMED, LEVEL, Detection, Fitted
 from normscope.detection.sample import sample_images
 from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem, typical_size
 from normscope.detection.target import find_target
-from normscope.detection.views import Augmentation, likely
 from normscope.errors import NormscopeError
 from normscope.machine.device import resolve_device, wide_dtype
 from normscope.normalization import Normalization
@@ -60,7 +60,7 @@ class Asked:
         seed: Of crops and of the bootstrap.
     """
 
-    augmentation: Augmentation | None = None
+    augmentation: AssumedAugmentation | None = None
     batch_size: int = BATCH_SIZE
     seed: int = 0
 
@@ -114,7 +114,7 @@ def detect(
     """
     reading = Reading(channels=channels, resize=resize, crop=crop)
     asked = Asked(
-        None if augmentation is None else Augmentation.parse(augmentation), batch_size, seed
+        None if augmentation is None else AssumedAugmentation.parse(augmentation), batch_size, seed
     )
     check_numbers(batch_size, count)
     place = resolve_device(device)
@@ -151,7 +151,7 @@ def _hypotheses(
     target: Target,
     images: torch.Tensor,
     asked: Asked,
-    tried: tuple[Augmentation, ...],
+    tried: tuple[AssumedAugmentation, ...],
 ) -> Iterator[Hypothesis]:
     channels = images.shape[1]
     known = candidates(channels)
@@ -170,7 +170,7 @@ def _systems(
     model: nn.Module,
     target: Target,
     images: torch.Tensor,
-    augmentation: Augmentation,
+    augmentation: AssumedAugmentation,
     seed: int,
 ) -> Iterator[tuple[str, System]]:
     possible = orders(images.shape[1])

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from normscope.detection.augmented_views import Views
 from normscope.detection.candidates import BGR
 from normscope.detection.patches import as_unit_range
 from normscope.detection.system import at_least_a_little, coefficients, influences, residuals
-from normscope.detection.views import Views
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from normscope.detection.augmented_views import AssumedAugmentation
     from normscope.detection.target import Target
-    from normscope.detection.views import Augmentation
 
 AT_ONCE = 64
 VIEWS = 2
@@ -49,7 +49,7 @@ class MeasuredSystem:
         model: nn.Module,
         target: Target,
         images: Tensor,
-        augmentation: Augmentation,
+        augmentation: AssumedAugmentation,
         order: str,
         seed: int = 0,
     ) -> None:

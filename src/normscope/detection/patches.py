@@ -8,15 +8,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
+from normscope.detection.augmented_views import Views
 from normscope.detection.candidates import BGR, RGB
-from normscope.detection.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor, nn
 
-    from normscope.detection.views import Augmentation
+    from normscope.detection.augmented_views import AssumedAugmentation
 
 PATCH_BYTES = 2**25
 """Patches are unfolded for so many bytes at a time, which stay in the processor's cache."""
@@ -25,7 +25,7 @@ PATCH_BYTES = 2**25
 def response_moments(
     layer: nn.Conv2d,
     images: Tensor,
-    augmentation: Augmentation,
+    augmentation: AssumedAugmentation,
     orders: Sequence[str] = (RGB,),
     seed: int = 0,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -106,7 +106,7 @@ def _patch_moments(layer: nn.Conv2d, views: Views) -> tuple[Tensor, Tensor]:
     )
 
 
-def _bytes_of_patches(layer: nn.Conv2d, images: Tensor, augmentation: Augmentation) -> int:
+def _bytes_of_patches(layer: nn.Conv2d, images: Tensor, augmentation: AssumedAugmentation) -> int:
     views = Views.of(images[:1], augmentation, 0).pixels.shape[1]
     taps = int(np.prod(layer.kernel_size)) * (images.shape[1] + 1)
     places = int(np.prod(images.shape[2:])) // int(np.prod(layer.stride)) + 1

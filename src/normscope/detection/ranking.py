@@ -14,9 +14,9 @@ from normscope.detection.system import typical_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from normscope.detection.augmented_views import AssumedAugmentation
     from normscope.detection.candidates import Candidate
     from normscope.detection.evidence import Evidence
-    from normscope.detection.views import Augmentation
 
 PRIOR_KNOWN = 0.7
 """How likely it is, before anything is seen, that a known normalization was used."""
@@ -46,7 +46,7 @@ class Hypothesis:
     """
 
     order: str
-    augmentation: Augmentation
+    augmentation: AssumedAugmentation
     candidates: tuple[Candidate, ...]
     evidence: Evidence
     log_prior: float
@@ -93,7 +93,7 @@ class Ranked:
     confidence: float
 
 
-def log_prior(augmentation: Augmentation, tried: int) -> float:
+def log_prior(augmentation: AssumedAugmentation, tried: int) -> float:
     """How likely an augmentation is before anything is seen.
 
     Args:

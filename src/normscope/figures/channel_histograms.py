@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from normscope.statistics.histogram import bin_values
 
 if TYPE_CHECKING:
-    from normscope.statistics.result import CollectionStatistics
+    from normscope.statistics.collection_statistics import CollectionStatistics
 
 MOST_STEPS = 256
 """Finer bins than this are put together: a picture shows no more."""

@@ -28,7 +28,7 @@ from normscope.findings.search_verdict import (
     what_settles,
 )
 from normscope.studies.search_work import best_configurations, references
-from normscope.studies.written import SCHEMA
+from normscope.studies.study_file import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

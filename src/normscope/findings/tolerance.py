@@ -17,7 +17,7 @@ End = Literal["grid", "failures", "loss", "open"]
 
 
 @dataclass(frozen=True)
-class Range:
+class ProvedRange:
     """Values of one parameter that keep the accuracy, all of them tested.
 
     Attributes:
@@ -73,8 +73,8 @@ class Tolerance:
 
     reference: tuple[float, float]
     at: tuple[float, float]
-    mean: Range
-    std: Range
+    mean: ProvedRange
+    std: ProvedRange
     together: Rectangle | None
     mean_digits: int | None
     std_digits: int | None
@@ -138,13 +138,13 @@ def tolerance(
     )
 
 
-def _range(values: np.ndarray, start: float, states: CellStates) -> Range:
+def _range(values: np.ndarray, start: float, states: CellStates) -> ProvedRange:
     down = [k for k in reversed(range(len(values))) if values[k] <= start]
     up = [k for k in range(len(values)) if values[k] >= start]
     low, low_end = _walk(down, states)
     high, high_end = _walk(up, states)
     inside = low + high
-    return Range(
+    return ProvedRange(
         low=min((float(values[k]) for k in low), default=start),
         high=max((float(values[k]) for k in high), default=start),
         low_end=low_end,
@@ -190,7 +190,7 @@ def _together(
     )
 
 
-def _digits(value: float, proved: Range, without: float) -> int | None:
+def _digits(value: float, proved: ProvedRange, without: float) -> int | None:
     """Significant digits that are enough; 0 where ``without`` would do, None where that is open."""
     if proved.low == proved.high:
         return None

@@ -20,7 +20,7 @@ from normscope.models.weights import load_weights, outputs_of, read_weights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from normscope.models.libraries.protocol import Library, Published
+    from normscope.models.libraries.protocol import Library, PretrainedConfig
 
 ALSO = "a torchvision classification model, timm/NAME, hf/NAME or package.module:factory"
 
@@ -111,7 +111,7 @@ def find_library(name: str) -> Library:
     return TorchvisionModel(name)
 
 
-def published(name: str) -> Published | None:
+def published(name: str) -> PretrainedConfig | None:
     """What a model's library says of the weights that it publishes.
 
     Args:

@@ -15,7 +15,7 @@ from normscope.writing import write_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from normscope.auditing.result import Audit
+    from normscope.auditing.audit_result import Audit
 
 NUMBERS = "audit.json"
 FIGURE = "audit.png"

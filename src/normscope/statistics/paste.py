@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from normscope.statistics.result import CollectionStatistics
+    from normscope.statistics.collection_statistics import CollectionStatistics
 
 SIGNIFICANT = 6
 

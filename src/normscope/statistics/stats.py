@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from normscope.images.shards import Shard
     from normscope.images.stream import Stream
-    from normscope.statistics.result import CollectionStatistics
+    from normscope.statistics.collection_statistics import CollectionStatistics
 
 SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
 """Beyond them a quotient of a pixel might not be a float any more."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.decoded import Skipped
+from normscope.statistics.collection_statistics import CollectionStatistics
 from normscope.statistics.estimators import (
     batch_average,
     mean_image_std,
@@ -20,7 +21,6 @@ from normscope.statistics.estimators import (
 from normscope.statistics.histogram import bin_values
 from normscope.statistics.kinds import Kind, common_kind
 from normscope.statistics.provenance import explain
-from normscope.statistics.result import CollectionStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

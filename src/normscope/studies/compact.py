@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.studies.kept import attributes_of, trial_of
+from normscope.studies.stored_trial import attributes_of, trial_of
 from normscope.writing import replacing, write_text
 
 if TYPE_CHECKING:

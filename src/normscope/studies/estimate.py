@@ -36,7 +36,7 @@ SURVIVAL_STEPS = 150
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """What a scan would cost.
 
     Attributes:
@@ -67,7 +67,7 @@ class Estimate:
         return {**numbers, "specification": specification.to_json()}
 
 
-def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
+def estimate(plan: PlannedScan, workers: int | None) -> CostEstimate:
     """Time a few steps and one test, and scale them up.
 
     Args:
@@ -107,7 +107,7 @@ def estimate(plan: PlannedScan, workers: int | None) -> Estimate:
         + epoch_bytes * max(0, specification.recipe.epochs - 1)
         + int(len(result.correct) * (test_share - 1))
     )
-    return Estimate(
+    return CostEstimate(
         trials=len(remaining),
         finished=len(planned) - len(remaining),
         workers=count,

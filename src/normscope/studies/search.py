@@ -11,8 +11,6 @@ from normscope.errors import NormscopeError, UnknownName
 from normscope.models.expected import resolve_normalization
 from normscope.ray_connection import ray_cluster
 from normscope.studies.by_name import by_name
-from normscope.studies.claims import GRACE_SECONDS
-from normscope.studies.driving import drive
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.locking import locked
 from normscope.studies.ranges import parse_fixed, parse_ranges
@@ -26,7 +24,9 @@ from normscope.studies.search_work import (
     references,
     repeated,
 )
+from normscope.studies.slot_claims import GRACE_SECONDS
 from normscope.studies.storage import open_url
+from normscope.studies.work_loop import drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

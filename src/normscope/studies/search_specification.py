@@ -12,7 +12,7 @@ from normscope.studies.halving import rungs
 from normscope.studies.parameters import NORMALIZATION_PARAMETERS, with_values
 from normscope.studies.ranges import Range
 from normscope.studies.samplers import check_sampler
-from normscope.studies.written import SCHEMA, WrittenSpecification
+from normscope.studies.study_file import SCHEMA, WrittenSpecification
 from normscope.trials.spec import TrialSpec
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import optuna
 from optuna.trial import TrialState
 
 from normscope.errors import NormscopeError, SpecificationDiffers
-from normscope.studies.claims import GRACE_SECONDS, Claims
-from normscope.studies.kept import finished_trial
 from normscope.studies.search_specification import SearchSpec
+from normscope.studies.slot_claims import GRACE_SECONDS, Claims
 from normscope.studies.storage import Storage, open_file, open_url
+from normscope.studies.stored_trial import finished_trial
 from normscope.studies.study import DATABASE, SPECIFICATION
 from normscope.writing import write_text
 

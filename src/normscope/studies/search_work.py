@@ -11,16 +11,16 @@ from optuna.trial import TrialState
 
 from normscope.normalization import HALF
 from normscope.studies.halving import SuccessiveHalving, at_rung, rungs
-from normscope.studies.kept import attributes_of
 from normscope.studies.parameters import NORMALIZATION_PARAMETERS
 from normscope.studies.samplers import make_sampler
+from normscope.studies.stored_trial import attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from normscope.studies.claims import Claim, Claims
     from normscope.studies.search_specification import SearchSpec
     from normscope.studies.search_study import SearchTrial
+    from normscope.studies.slot_claims import Claim, Claims
     from normscope.trials.result import FinishedTrial
     from normscope.trials.spec import TrialSpec
 

@@ -13,7 +13,7 @@ from normscope.models.options import ModelOptions
 from normscope.normalization import NONE, Normalization
 from normscope.studies.axis import Axis
 from normscope.studies.parameters import Point
-from normscope.studies.written import SCHEMA, WrittenSpecification
+from normscope.studies.study_file import SCHEMA, WrittenSpecification
 from normscope.trials.recipe import Recipe
 from normscope.trials.spec import TrialSpec, optional_from_json, optional_to_json
 

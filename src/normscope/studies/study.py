@@ -15,9 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from normscope.errors import NormscopeError
 from normscope.studies.compact import SPECIFICATION, TRIALS, read_trials
 from normscope.studies.growing import grown
-from normscope.studies.kept import attributes_of, finished_trial, point_for_optuna
 from normscope.studies.specification import ScanSpec
 from normscope.studies.storage import written_ahead
+from normscope.studies.stored_trial import attributes_of, finished_trial, point_for_optuna
 from normscope.writing import check_no_file, write_text
 
 if TYPE_CHECKING:

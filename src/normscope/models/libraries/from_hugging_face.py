@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.models.libraries import HUGGING_FACE
-from normscope.models.libraries.protocol import Published
+from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.outputs import Logits
 from normscope.normalization import Normalization
 
@@ -67,7 +67,7 @@ class HuggingFaceModel:
             )
         return Logits(model)
 
-    def published(self) -> Published | None:
+    def published(self) -> PretrainedConfig | None:
         """What the repository's configuration and image processor say.
 
         Returns:
@@ -80,10 +80,12 @@ class HuggingFaceModel:
                 self._name
             )
         except OSError:
-            return Published(classes=classes)
+            return PretrainedConfig(classes=classes)
         if not processor.get("image_mean"):
-            return Published(classes=classes)
-        return Published(Normalization(processor["image_mean"], processor["image_std"]), classes)
+            return PretrainedConfig(classes=classes)
+        return PretrainedConfig(
+            Normalization(processor["image_mean"], processor["image_std"]), classes
+        )
 
     def _config(self) -> Any:
         with _fetched(self._name):

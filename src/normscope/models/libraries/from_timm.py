@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
 from normscope.models.libraries import TIMM
-from normscope.models.libraries.protocol import Published
+from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class TimmModel:
                 "--weights."
             ) from error
 
-    def published(self) -> Published | None:
+    def published(self) -> PretrainedConfig | None:
         """What timm's configuration of the model says.
 
         Returns:
@@ -79,7 +79,7 @@ class TimmModel:
         if config is None or not config.has_weights:
             return None
         crop = config.input_size[-1]
-        return Published(
+        return PretrainedConfig(
             Normalization(config.mean, config.std),
             None,
             round(crop / config.crop_pct),

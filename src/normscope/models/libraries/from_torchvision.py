@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import WorkFailed
-from normscope.models.libraries.protocol import Published
+from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class TorchvisionModel:
                 f"got: {error}. Fetch them by hand and pass the file to --weights."
             ) from None
 
-    def published(self) -> Published | None:
+    def published(self) -> PretrainedConfig | None:
         """What torchvision says of its default weights.
 
         Returns:
@@ -80,7 +80,7 @@ class TorchvisionModel:
 
         weights: Any = get_model_weights(self._name).DEFAULT  # pyright: ignore[reportAttributeAccessIssue]
         preset = weights.transforms()
-        return Published(
+        return PretrainedConfig(
             Normalization(preset.mean, preset.std),
             tuple(weights.meta["categories"]),
             preset.resize_size[0],

@@ -16,7 +16,7 @@ from normscope.models.resnet20 import ResNet20
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from normscope.models.libraries.protocol import Published
+    from normscope.models.libraries.protocol import PretrainedConfig
 
 OWN_MODELS: dict[str, Callable[..., nn.Module]] = {
     "lenet": LeNet,
@@ -80,7 +80,7 @@ class Factory:
             f"{self._name}. Give a file of weights."
         )
 
-    def published(self) -> Published | None:
+    def published(self) -> PretrainedConfig | None:
         """Nothing.
 
         Returns:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Published:
+class PretrainedConfig:
     """What a library says of the weights that it publishes for a model.
 
     Attributes:
@@ -52,7 +52,7 @@ class Library(Protocol):
         """
         ...
 
-    def published(self) -> Published | None:
+    def published(self) -> PretrainedConfig | None:
         """What the library says of those weights, without fetching them.
 
         Returns:

@@ -15,10 +15,10 @@ from normscope.images.tensors import shared
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from normscope.auditing.audited_network import AuditedNetwork
     from normscope.auditing.mistakes import Mistake
     from normscope.auditing.reading import Batch
-    from normscope.auditing.testing import AuditedNetwork
-    from normscope.auditing.values import ValueMap
+    from normscope.auditing.value_map import ValueMap
 
 TESTED = "pipeline"
 NONE_CHANGED = np.empty(0, int)

@@ -25,7 +25,7 @@ SHARE_PADDED = 8
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class AssumedAugmentation:
     """How the images were augmented in training.
 
     Attributes:
@@ -39,7 +39,7 @@ class Augmentation:
     flip: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> Augmentation:
+    def parse(cls, text: str) -> AssumedAugmentation:
         """Read the form that the command line takes.
 
         Args:
@@ -53,8 +53,8 @@ class Augmentation:
             NormscopeError: If a part is something else, or there are two crops.
 
         Example:
-            >>> Augmentation.parse("crop4,flip")
-            Augmentation(margin=4, after=False, flip=True)
+            >>> AssumedAugmentation.parse("crop4,flip")
+            AssumedAugmentation(margin=4, after=False, flip=True)
         """
         if text == "none":
             return cls()
@@ -79,7 +79,7 @@ class Augmentation:
         return ",".join(part for part in (crop, "flip" * self.flip) if part) or "none"
 
 
-def likely(size: tuple[int, int]) -> tuple[Augmentation, ...]:
+def likely(size: tuple[int, int]) -> tuple[AssumedAugmentation, ...]:
     """What is tried where the augmentation is not known.
 
     Args:
@@ -88,11 +88,11 @@ def likely(size: tuple[int, int]) -> tuple[Augmentation, ...]:
     Returns:
         None at all, and for images of CIFAR's size crops padded before and after normalizing.
     """
-    plain = Augmentation()
+    plain = AssumedAugmentation()
     if max(size) > LARGEST_CROPPED:
         return (plain,)
     margin = max(1, max(size) // SHARE_PADDED)
-    return plain, Augmentation(margin), Augmentation(margin, after=True)
+    return plain, AssumedAugmentation(margin), AssumedAugmentation(margin, after=True)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Views:
     inside: Tensor
 
     @classmethod
-    def of(cls, images: Tensor, augmentation: Augmentation, seed: int) -> Views:
+    def of(cls, images: Tensor, augmentation: AssumedAugmentation, seed: int) -> Views:
         """Draw the views.
 
         Args:
@@ -121,7 +121,7 @@ class Views:
             One view without augmentation, two for mirrored ones alone, else some crops.
         """
         count, _, height, width = images.shape
-        if augmentation == Augmentation():
+        if augmentation == AssumedAugmentation():
             return cls(images[:, None], images.new_ones(1, 1, 1, 1, 1).expand(
                 count, 1, 1, height, width
             ))  # fmt: skip

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from normscope.auditing.values import ValueMap
+    from normscope.auditing.value_map import ValueMap
 
 CPU_BATCH = 16
 """Images in one pass on a CPU: 64 take a third longer each, since what passes between layers no
