@@ -25,7 +25,7 @@ NO_ANSWER = -1
 
 
 class AuditedNetwork:
-    """A network on its device, with an ear at its BatchNorms.
+    """A network on its device, whose BatchNorms' inputs are measured.
 
     Args:
         model: In evaluation mode.

@@ -95,7 +95,7 @@ def detect(
         augmentation: Such as ``crop4,flip``; None tries what is usual for the images' size.
         batch_size: Images in each batch of its training, as far as is known.
         count: How many images to use.
-        channels: ``rgb`` or ``grey`` to see the images so.
+        channels: ``rgb`` or ``grey`` to convert the images.
         resize: Length of the shorter side in pixels.
         crop: Side of the central square in pixels.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.

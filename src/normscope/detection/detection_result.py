@@ -72,7 +72,7 @@ class Detection:
         pixels: ``0..255``, ``[0, 1]`` or ``cannot tell``: what the constants fit as they are
             usually written.
         augmentation: What was given, or what fits best.
-        augmentation_given: Which of both.
+        augmentation_given: Whether it was given.
         misfit: How far BatchNorm's log stds typically are off at the best fit.
         notes: What to bear in mind, in sentences.
     """

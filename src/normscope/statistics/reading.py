@@ -28,7 +28,7 @@ class Reading:
     """How images are read.
 
     Attributes:
-        channels: ``rgb`` or ``grey`` to see every image so, or None to take it as it is.
+        channels: ``rgb`` or ``grey`` to convert every image, or None to take it as it is.
         nodata: The value of pixels that do not count, or None.
         resize: Length in pixels that the shorter side is brought to, or None.
         crop: Side in pixels of the square that is kept around the centre, or None.

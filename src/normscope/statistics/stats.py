@@ -59,7 +59,7 @@ def stats(
         split: ``train``, ``val``, ``test`` or ``all``; train where there is one, else all.
         batch_size: Also average over batches of so many files, in file order.
         explain: Constants (``MEAN/STD`` or a preset's name) whose origin is asked for.
-        channels: ``rgb`` or ``grey`` to see every image so.
+        channels: ``rgb`` or ``grey`` to convert every image.
         nodata: The value of pixels that do not count.
         scale: What brings pixels to [0, 1]; the type's maximum, or 1 for floats.
         resize: Length in pixels that each image's shorter side is brought to.

@@ -200,7 +200,7 @@ def search(
         batchnorm: False to leave every BatchNorm out.
         resize: Length in pixels that each image's shorter side is brought to.
         crop: Side in pixels of the square around the centre that is kept.
-        channels: ``"rgb"`` or ``"grey"`` to see every image so.
+        channels: ``"rgb"`` to give grey images three equal channels.
         padding: ``"before"`` or ``"after"``: whether random crops pad before normalizing.
         halving: Whether poor trials are stopped early, so that a search costs a fraction.
         on_progress: Called with the finished and the wanted number of trials.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -144,7 +145,11 @@ class FrozenNetwork:
             shown = ((pixels.float() / scale - mean) / std).to(dtype)
             return network(shown.contiguous(memory_format=layout)).float()
 
-        return torch.compile(run, dynamic=False) if self._spec.trainer == "compiled" else run
+        if self._spec.trainer != "compiled":
+            return run
+        # It says on standard error, before any answer of ours, that there is no GPU.
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+        return torch.compile(run, dynamic=False)
 
 
 _held: list[FrozenNetwork] = []
