@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from normscope.findings.scan_results import ScanResults
-from normscope.findings.variance import cell_std, seed_std
+from normscope.findings.summary import cell_std, seed_std
 from normscope.studies.study import Study
 
 

@@ -7,15 +7,16 @@ import pytest
 from scipy import stats
 
 from normscope.errors import NormscopeError
-from normscope.findings.comparison import holm, means
+from normscope.findings.between_studies import holm
+from normscope.findings.comparison import means
 from normscope.findings.image_noise import deviations, independent_images, shared_images
 from normscope.findings.losses import losses, resolution, seeds_to_resolve
-from normscope.findings.moderation import row_noise
-from normscope.findings.seeds_needed import seeds_to_tell
-from normscope.findings.shares import noncentrality, variance_shares
+from normscope.findings.search_verdict import seeds_to_tell
+from normscope.findings.seed_noise import row_noise
 from normscope.findings.smooth_map import smooth_map
 from normscope.findings.summary import summarize
 from normscope.findings.tolerance import CellStates, tolerance
+from normscope.findings.variance_shares import noncentrality, variance_shares
 from normscope.normalization import NONE, Normalization
 
 MARGIN = 0.002
@@ -215,13 +216,13 @@ def test_digits_that_matter():
 
 @pytest.mark.parametrize(("distance", "std"), [(0.002, 0.002), (0.001, 0.003)])
 def test_seeds_to_tell_have_their_power(distance, std):
-    seeds = seeds_to_tell(distance, std, 0.0)
+    seeds = seeds_to_tell(distance, std)
     rng = np.random.default_rng(0)
     sample = distance + std * rng.standard_normal((4000, seeds))
     p = stats.ttest_1samp(sample, 0, axis=1, alternative="greater").pvalue
     assert np.mean(p <= 0.05) == pytest.approx(0.8, abs=0.06)
-    assert seeds_to_tell(distance, 0.0, distance) is None
-    assert seeds_to_tell(-distance, std, 0.0) is None
+    assert seeds_to_tell(distance / 100, std) is None
+    assert seeds_to_tell(-distance, std) is None
 
 
 def test_the_smooth_map_is_nearer_to_the_truth_than_the_cells():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normscope.findings.search_verdict import of_the_chosen, search_verdict
+from normscope.findings.fresh_seeds import of_the_chosen
+from normscope.findings.search_verdict import search_verdict
 
 
 @pytest.mark.parametrize(("configurations", "seeds"), [(5, 3), (5, 5), (2, 10)])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.findings.comparison import FEWEST_SEEDS
-from normscope.findings.fates import TOLERATED
+from normscope.findings.failures import TOLERATED
 from normscope.wording import gap
 
 if TYPE_CHECKING:

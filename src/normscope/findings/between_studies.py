@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
-from normscope.findings.comparison import FEWEST_SEEDS, Differences, holm, verdict
+from normscope.findings.comparison import ERROR_RATE, FEWEST_SEEDS, Verdict, verdict
 
 if TYPE_CHECKING:
     from normscope.findings.cell_findings import CellFinding
-    from normscope.findings.paired import Verdict
     from normscope.normalization import Normalization
 
 
@@ -74,18 +74,46 @@ def study_differences(
     doubt = one.variance**2 / one.freedom + two.variance**2 / two.freedom
     freedom = np.maximum(variance**2 / np.maximum(doubt, np.finfo(float).tiny), 1)
     se = np.sqrt(variance)
-    found = Differences(two.mean - one.mean, se, se, np.zeros_like(se), freedom)
+    value = two.mean - one.mean
+
+    def p_beyond(bound: float, sign: int) -> np.ndarray:
+        """One-sided p-values for a difference beyond a bound on the side of a sign."""
+        excess = sign * (value - bound)
+        p = stats.t.sf(excess / np.where(se > 0, se, 1), freedom)
+        return np.where(se > 0, p, np.where(excess > 0, 0.0, 1.0))
+
     enough = one.enough & two.enough
-    equal = holm(np.maximum(found.p_below(margin), found.p_above(-margin))) & enough
-    apart = holm(np.minimum(1, 2 * np.minimum(found.p_below(0), found.p_above(0)))) & enough
-    low, high = found.interval()
+    equal = holm(np.maximum(p_beyond(margin, -1), p_beyond(-margin, 1))) & enough
+    apart = holm(np.minimum(1, 2 * np.minimum(p_beyond(0, -1), p_beyond(0, 1)))) & enough
+    half = se * stats.t.ppf(1 - ERROR_RATE / 2, freedom)
     return [
         StudyDifference(
-            cell.normalization, float(found.value[k]), float(low[k]), float(high[k]),
-            verdict(bool(equal[k]), bool(apart[k]), float(found.value[k])),
+            cell.normalization, float(value[k]), float(value[k] - half[k]),
+            float(value[k] + half[k]), verdict(bool(equal[k]), bool(apart[k]), float(value[k])),
         )
         for k, (cell, _) in enumerate(pairs)
     ]  # fmt: skip
+
+
+def holm(p: np.ndarray, rate: float = ERROR_RATE) -> np.ndarray:
+    """Which hypotheses are rejected, with the chance of any false rejection held.
+
+    Args:
+        p: p-values, shape ``(tests,)``.
+        rate: The chance.
+
+    Returns:
+        bool, shape ``(tests,)``.
+
+    Example:
+        >>> holm(np.array([0.01, 0.2, 0.02]))
+        array([ True, False,  True])
+    """
+    order = np.argsort(p, kind="stable")
+    passed = p[order] <= rate / np.arange(len(p), 0, -1)
+    rejected = np.zeros(len(p), bool)
+    rejected[order] = np.logical_and.accumulate(passed)
+    return rejected
 
 
 @dataclass(frozen=True)

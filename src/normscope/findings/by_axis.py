@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from normscope.findings.shares import Share
     from normscope.findings.trial_table import TrialTable
+    from normscope.findings.variance_shares import Share
     from normscope.studies.axis import Axis
 
 LEADING = 0.3

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.findings.failure_map import failure_map
-from normscope.findings.fates import Interval, binomial_interval
+from normscope.findings.failures import Interval, binomial_interval
 
 if TYPE_CHECKING:
-    from normscope.findings.comparison import Means
+    from normscope.findings.comparison import Means, Verdict
     from normscope.findings.data_units import DataUnits
     from normscope.findings.image_noise import ImageNoise
     from normscope.findings.losses import Losses
-    from normscope.findings.paired import Verdict
     from normscope.findings.trial_table import TrialTable
     from normscope.normalization import Normalization
 

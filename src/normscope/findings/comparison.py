@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import stats
 
-from normscope.findings.moderation import row_noise
-from normscope.findings.paired import ERROR_RATE
+from normscope.findings.seed_noise import row_noise
 
 if TYPE_CHECKING:
     from normscope.findings.image_noise import ImageNoise
-    from normscope.findings.paired import Verdict
+
+ERROR_RATE = 0.05
+
+Verdict = Literal["equivalent", "better", "worse", "open"]
 
 FEWEST_SEEDS = 3
 """With two seeds a row's own noise is one number: nothing is claimed from it."""
@@ -54,26 +56,6 @@ class Means:
         """Of each mean over seeds, what a seed does to all rows included, shape ``(rows,)``."""
         return np.sqrt(self.seed_variance + self.common / np.maximum(self.trials, 1))
 
-    def first(self, count: int) -> Means:
-        """The first rows alone.
-
-        Args:
-            count: How many.
-
-        Returns:
-            Their means; noise that was estimated from all rows stays as it is.
-        """
-        return Means(
-            self.mean[:count],
-            self.seed_variance[:count],
-            self.freedom[:count],
-            self.shared[:count, :count],
-            self.seeds,
-            self.trials[:count],
-            self.common,
-            self.exact,
-        )
-
     def differences(self, other: int) -> Differences:
         """Every row less one of them.
 
@@ -113,28 +95,6 @@ class Differences:
     seed_se: np.ndarray
     images_se: np.ndarray
     freedom: np.ndarray
-
-    def p_below(self, bound: float) -> np.ndarray:
-        """One-sided p-values for a difference below a bound.
-
-        Args:
-            bound: What the difference is to lie below.
-
-        Returns:
-            Small where the difference is surely below, shape ``(rows,)``.
-        """
-        return _p(bound - self.value, self.se, self.freedom)
-
-    def p_above(self, bound: float) -> np.ndarray:
-        """One-sided p-values for a difference above a bound.
-
-        Args:
-            bound: What the difference is to lie above.
-
-        Returns:
-            Small where the difference is surely above, shape ``(rows,)``.
-        """
-        return _p(self.value - bound, self.se, self.freedom)
 
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
         """95 % intervals, each by itself.
@@ -181,46 +141,8 @@ def means(
     )
 
 
-def holm(p: np.ndarray, rate: float = ERROR_RATE) -> np.ndarray:
-    """Which hypotheses are rejected, with the chance of any false rejection held.
-
-    Args:
-        p: p-values, shape ``(tests,)``.
-        rate: The chance.
-
-    Returns:
-        bool, shape ``(tests,)``.
-
-    Example:
-        >>> holm(np.array([0.01, 0.2, 0.02]))
-        array([ True, False,  True])
-    """
-    order = np.argsort(p, kind="stable")
-    passed = p[order] <= rate / np.arange(len(p), 0, -1)
-    rejected = np.zeros(len(p), bool)
-    rejected[order] = np.logical_and.accumulate(passed)
-    return rejected
-
-
-def _p(excess: np.ndarray, se: np.ndarray, freedom: np.ndarray) -> np.ndarray:
-    known = se > 0
-    t = excess / np.where(known, se, 1)
-    p = np.where(known, stats.t.sf(t, freedom), np.where(excess > 0, 0.0, 1.0))
-    # Nothing is proved of a row in which no training learned.
-    return np.where(np.isnan(excess), 1.0, p)
-
-
 def verdict(equal: bool, apart: bool, value: float) -> Verdict:
-    """What two tests say of a difference.
-
-    Args:
-        equal: Whether it is proved to lie within the margin.
-        apart: Whether it is proved not to be 0.
-        value: The difference.
-
-    Returns:
-        The word for it; equivalence comes first.
-    """
+    """The word for a difference: equal within the margin, else surely not 0, else open."""
     if equal:
         return "equivalent"
     if apart:

@@ -13,13 +13,13 @@ from normscope.findings.by_axis import Leading, leading, slices
 from normscope.findings.cell_findings import CellFinding, cell_findings
 from normscope.findings.comparison import Means, means
 from normscope.findings.data_units import DataUnits, data_units
-from normscope.findings.fates import TOLERATED
+from normscope.findings.failures import TOLERATED
 from normscope.findings.image_noise import independent_images, shared_images
 from normscope.findings.losses import Losses, losses, resolution, seeds_to_resolve
-from normscope.findings.paired import MARGIN
-from normscope.findings.shares import Share, variance_shares
 from normscope.findings.tolerance import CellStates, Tolerance, tolerance
+from normscope.findings.variance_shares import Share, variance_shares
 from normscope.findings.verdict import Part, Word, part, word
+from normscope.trials.outcome import MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
-from normscope.findings.search_verdict import of_the_chosen, over_seeds
+from normscope.auditing.pairing import LEVEL, accuracy_lost
+from normscope.findings.comparison import ERROR_RATE
 from normscope.studies.search_work import fresh
+from normscope.trials.outcome import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,21 +19,13 @@ if TYPE_CHECKING:
     from normscope.trials.result import FinishedTrial
     from normscope.trials.spec import TrialSpec
 
-FAILED = {"stuck", "died", "diverged"}
-"""What becomes of trials that never learn."""
+LEAST_SPREAD = np.sqrt(1 / 12)
+"""Standard deviation of a number within the step that it was rounded to."""
 
 
 def failed(trial: FinishedTrial) -> bool:
-    """Whether a trial never learned.
-
-    Args:
-        trial: With its result.
-
-    Returns:
-        Whether it diverged, died or never left chance; of a result that does not say what became
-        of it, whether it diverged.
-    """
-    return trial.result.diverged or getattr(trial.result, "outcome", None) in FAILED
+    """Whether a trial never learned; of a result without an outcome, whether it diverged."""
+    return trial.result.diverged or trial.result.outcome in FAILURES
 
 
 def fresh_seeds(
@@ -138,3 +133,87 @@ def honestly_chosen(scores: np.ndarray) -> tuple[int, np.ndarray]:
         return 0, np.zeros(1, int)
     means = (scores.sum(axis=1, keepdims=True) - scores) / (seeds - 1)
     return int(scores.mean(axis=1).argmax()), means.argmax(axis=0)
+
+
+def over_seeds(values: np.ndarray, images: int) -> dict[str, Any]:
+    """The mean of an accuracy over fresh seeds.
+
+    Args:
+        values: One per seed, shape ``(seeds,)``.
+        images: How many images each is a share of. Seeds may agree to the image by chance, so they
+            are taken to spread by their rounding at least.
+
+    Returns:
+        ``accuracy``, its standard error ``se``, and its 95 % t ``interval`` within [0, 1]; the last
+        two are None for one seed.
+    """
+    mean, seeds = float(values.mean()), len(values)
+    if seeds < 2:
+        return {"accuracy": mean, "se": None, "interval": None}
+    spread = float(values.std(ddof=1))
+    half = float(stats.t.ppf(1 - ERROR_RATE / 2, seeds - 1)) * max(spread, LEAST_SPREAD / images)
+    half /= float(np.sqrt(seeds))
+    interval = [max(0.0, mean - half), min(1.0, mean + half)]
+    return {"accuracy": mean, "se": spread / float(np.sqrt(seeds)), "interval": interval}
+
+
+def difference_from(differences: np.ndarray, images: int, looks: int) -> dict[str, Any]:
+    """What the chosen one gains over a reference, seed by seed, as ``of_the_chosen`` takes it."""
+    seeds, se = len(differences), None
+    if seeds > 1:
+        # A difference of two counts of images spreads by the rounding of both at least.
+        spread = max(float(differences.std(ddof=1)), np.sqrt(2) * LEAST_SPREAD / images)
+        se = spread / float(np.sqrt(seeds))
+    return {
+        "difference": float(differences.mean()),
+        "difference_se": se,
+        "difference_interval": of_the_chosen(differences, images, looks),
+    }
+
+
+def of_the_chosen(values: np.ndarray, images: int, looks: int) -> list[float] | None:
+    """Where the mean of what was chosen among several lies, over fresh seeds.
+
+    The choice looked at these seeds, which can only flatter it: the lower end is corrected for
+    every look (Bonferroni), the upper end needs no correction.
+
+    Args:
+        values: Accuracies, or differences from a reference, of the chosen one, one per seed.
+        images: How many images each is a share of.
+        looks: Of how many it was chosen.
+
+    Returns:
+        The interval, which holds the truth 95 % of the time; None for one seed.
+
+    Example:
+        >>> [round(end, 3) for end in of_the_chosen(np.array([0.9, 0.91, 0.92]), 1000, 1)]
+        [0.885, 0.935]
+        >>> [round(end, 3) for end in of_the_chosen(np.array([0.9, 0.91, 0.92]), 1000, 5)]
+        [0.853, 0.935]
+    """
+    seeds = len(values)
+    if seeds < 2:
+        return None
+    unit = max(float(values.std(ddof=1)), LEAST_SPREAD / images) / float(np.sqrt(seeds))
+    mean, tail = float(values.mean()), ERROR_RATE / 2
+    low = mean - float(stats.t.isf(tail / looks, seeds - 1)) * unit
+    return [max(-1.0, low), min(1.0, mean + float(stats.t.isf(tail, seeds - 1)) * unit)]
+
+
+def over_images(best: np.ndarray, reference: np.ndarray, looks: int) -> list[float]:
+    """Where the difference of two frozen networks lies, over the draw of the test images.
+
+    The best of many was chosen on these images, which can only flatter it: its lower end is
+    corrected for every look (Bonferroni), its upper end needs no correction.
+
+    Args:
+        best: Which images the chosen one gets right, shape ``(N,)``.
+        reference: Likewise what it is compared with.
+        looks: Of how many it is the best.
+
+    Returns:
+        The interval of the first less the second: 95 % of the time it holds the truth.
+    """
+    _, (_, high) = accuracy_lost(best, reference)
+    _, (low, _) = accuracy_lost(best, reference, 1 - (1 - LEVEL) / looks)
+    return [low, high]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
 
-from normscope.findings.comparison import verdict
-from normscope.findings.paired import ERROR_RATE
-from normscope.findings.seeds_needed import MOST_SEEDS, POWER
+from normscope.findings.comparison import ERROR_RATE, verdict
 
 if TYPE_CHECKING:
-    from normscope.findings.comparison import Means
-    from normscope.findings.paired import Verdict
+    from normscope.findings.comparison import Means, Verdict
 
 DRAWS = 400
+POWER = 0.8
+MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -133,14 +133,11 @@ def seeds_to_resolve(
     """
     if rows.exact or resolution(rows, reference, usual, images, MOST_SEEDS) > margin:
         return None
-    low, high = rows.seeds, MOST_SEEDS
-    while low < high:
-        middle = (low + high) // 2
-        if resolution(rows, reference, usual, images, middle) <= margin:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+
+    def resolves(seeds: int) -> bool:
+        return resolution(rows, reference, usual, images, seeds) <= margin
+
+    return bisect_left(range(MOST_SEEDS), x=True, lo=rows.seeds, key=resolves)
 
 
 def _quantile(rows: Means, freedom: np.ndarray, sides: int) -> np.ndarray:

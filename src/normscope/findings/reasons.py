@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.findings.answer import reference_name, survival_needed
-from normscope.findings.fates import TOLERATED
-from normscope.findings.paired import MARGIN
+from normscope.findings.failures import TOLERATED
 from normscope.normalization import NONE
+from normscope.trials.outcome import MARGIN
 from normscope.wording import gap, level, span
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from normscope.findings.by_axis import Leading
     from normscope.findings.cell_findings import CellFinding
     from normscope.findings.findings import Findings
-    from normscope.findings.shares import Share
     from normscope.findings.speed import Speed
     from normscope.findings.trial_table import TrialTable
+    from normscope.findings.variance_shares import Share
     from normscope.normalization import Normalization
 
 FAILURES = "Failures (stuck at chance, or diverged)"

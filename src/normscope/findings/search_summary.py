@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import optuna
 
 from normscope.findings.fresh_seeds import (
     accuracies,
+    difference_from,
     failed,
     fresh_seeds,
     honest_best,
+    over_images,
     repeated_row,
 )
 from normscope.findings.good_configurations import GoodConfigurations, good_configurations
-from normscope.findings.paired import paired_difference
-from normscope.findings.search_sentence import answer, reasons
+from normscope.findings.search_answer import answer, reasons
 from normscope.findings.search_verdict import (
     SearchVerdict,
     difference_verdict,
-    margin_of,
-    of_the_chosen,
-    over_images,
     search_verdict,
     what_settles,
 )
 from normscope.studies.search_work import best_configurations, references
 from normscope.studies.study_file import SCHEMA
+from normscope.trials.outcome import MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,9 +99,14 @@ class SearchSummary:
     margin: float
     verdict: SearchVerdict
     decided_by: str | None
-    settle: dict[str, int] | None
-    answer: str
-    reasons: tuple[str, ...]
+    settle: dict[str, int] | None = None
+    answer: str = ""
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> int:
+        """How many trials have ended, stopped ones among them."""
+        return self.trials + self.stopped_early
 
     @property
     def sentence(self) -> str:
@@ -161,7 +165,8 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
         "importance": importance(study.optuna_study, trials),
         "frozen": not specification.trial.recipe.trains,
         "all_equal": len({trial.score for trial in trials}) == 1,
-        "margin": margin_of(images),
+        # No study resolves less than one test image.
+        "margin": max(MARGIN, 1 / images),
     }
     table = fresh_seeds(
         [*(trial.spec for trial in configurations), *known.values()],
@@ -184,8 +189,7 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
                 "weight_init": known[name].init_scale.weight,
                 "bias_init": known[name].init_scale.bias,
                 **repeated_row(row),
-                **paired_difference(chosen, accuracies(row), images=images).to_json(),
-                "difference_interval": of_the_chosen(differences[name], images, len(repeated)),
+                **difference_from(differences[name], images, len(repeated)),
             }
             for name, row in rows.items()
         }
@@ -203,8 +207,9 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
     numbers["verdict"], numbers["decided_by"] = search_verdict(
         numbers["references"], numbers["margin"]
     )
-    numbers["settle"] = what_settles(numbers, differences, specification.replicates)
-    return SearchSummary(**numbers, answer=answer(numbers), reasons=reasons(specification, numbers))
+    found = SearchSummary(**numbers)
+    found = replace(found, settle=what_settles(found, differences, specification.replicates))
+    return replace(found, answer=answer(found), reasons=reasons(specification, found))
 
 
 def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, float] | None:

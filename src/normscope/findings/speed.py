@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from normscope.findings.paired import ERROR_RATE
-from normscope.findings.trial_table import FAILURES
+from normscope.findings.comparison import ERROR_RATE
+from normscope.trials.outcome import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

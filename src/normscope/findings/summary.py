@@ -11,7 +11,6 @@ from normscope.findings.findings import Findings, findings
 from normscope.findings.reasons import reasons
 from normscope.findings.scan_results import ScanResults, cell_axes
 from normscope.findings.speed import Speed, speeds
-from normscope.findings.variance import cell_std, seed_std
 from normscope.normalization import NONE, Normalization
 
 if TYPE_CHECKING:
@@ -216,6 +215,39 @@ def centre_of_mass(means: xr.DataArray) -> dict[str, float]:
 
 def _standard_error(accuracy: float, trials: list[FinishedTrial]) -> float:
     return float(np.sqrt(accuracy * (1 - accuracy) / trials[0].result.test_images))
+
+
+def seed_std(grid: xr.DataArray) -> float | None:
+    """The pooled standard deviation between seeds within a cell (n - 1); None for one seed."""
+    if grid.sizes["seed"] < 2:
+        return None
+    return float(np.sqrt(grid.var("seed", ddof=1).mean()))
+
+
+def cell_std(grid: xr.DataArray) -> float | None:
+    """The between-cell variance component, as a standard deviation.
+
+    Cells share their seeds, so the layout is two-way: what a seed adds to every cell alike does not
+    move one cell's mean against another's. The component is therefore
+    ``(MS_cell - MS_residual) / seeds`` with the residual of cell and seed, not the one-way
+    ``(MS_cell - MS_within) / seeds``, which would take the seeds' common part off a second time
+    (Searle, Casella and McCulloch, Variance Components, 1992, doi:10.1002/9780470316856).
+
+    Args:
+        grid: Accuracies, dims ``("mean", "std", "seed")``, all finished.
+
+    Returns:
+        At least 0, or None with fewer than two seeds or two cells.
+    """
+    table = grid.stack(cell=cell_axes(grid)).transpose("cell", "seed").to_numpy()
+    cells, seeds = table.shape
+    if cells < 2 or seeds < 2:
+        return None
+    by_cell = table.mean(axis=1, keepdims=True)
+    residuals = table - by_cell - table.mean(axis=0, keepdims=True) + table.mean()
+    of_cells = float(seeds * by_cell.var(ddof=1))
+    of_residuals = float((residuals**2).sum() / ((cells - 1) * (seeds - 1)))
+    return float(np.sqrt(max(0.0, (of_cells - of_residuals) / seeds)))
 
 
 def _cell(means: xr.DataArray, position: int) -> dict[str, float]:

@@ -36,11 +36,6 @@ class ProvedRange:
     high_end: End
     bound: float | None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether an end waits for more seeds."""
-        return "open" in (self.low_end, self.high_end)
-
 
 @dataclass(frozen=True)
 class Rectangle:

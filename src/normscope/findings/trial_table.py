@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.normalization import NONE, Normalization
+from normscope.trials.outcome import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from normscope.studies.specification import ScanSpec
     from normscope.trials.result import FinishedTrial
-
-FAILURES = ("stuck", "died", "diverged")
-"""Outcomes of trainings that gave nothing to compare."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from normscope.findings.fates import TOLERATED, Region, region
+from normscope.findings.failures import TOLERATED, Region, region
 
 if TYPE_CHECKING:
     from normscope.findings.losses import Losses

@@ -14,9 +14,9 @@ from normscope.figures.failure_boundaries import (
     failure_boundary,
 )
 from normscope.findings.between_studies import StudyDifference, study_differences
-from normscope.findings.paired import MARGIN
 from normscope.reports.page import render
 from normscope.reports.writing import DOTS_PER_INCH, read_summary
+from normscope.trials.outcome import MARGIN
 from normscope.writing import write_text
 
 if TYPE_CHECKING:

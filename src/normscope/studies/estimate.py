@@ -132,9 +132,13 @@ def _measure(
     from normscope.trials.running import run_trial
 
     trials = [replace(trial, normalization=n) for n in stack]
-    for _ in range(2):
-        start = time.perf_counter()
-        result = train_many(trials, images)[0] if stack else run_trial(trial, images)
+
+    def run() -> TrialResult:
+        return train_many(trials, images)[0] if stack else run_trial(trial, images)
+
+    run()
+    start = time.perf_counter()
+    result = run()
     return result, (time.perf_counter() - start) / max(1, len(stack))
 
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 Outcome = Literal["learned", "still learning", "stuck", "died", "diverged"]
 
+FAILURES = ("stuck", "died", "diverged")
+"""Outcomes of trainings that gave nothing to compare."""
+
 MARGIN = 0.002
 """A difference of accuracy that nobody minds, unless the user says otherwise."""
 

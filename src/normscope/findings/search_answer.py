@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from normscope.findings.search_verdict import FEWEST_TRIALS, as_good, beaten
+from normscope.findings.search_verdict import FEWEST_TRIALS, lost_to
 from normscope.wording import counted, gap, level, listed, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from normscope.findings.search_summary import SearchSummary
     from normscope.studies.search_specification import SearchSpec
 
 NAMES = {
@@ -22,33 +23,26 @@ MOST_NAMED = 3
 """More values than this leave an answer no room for anything else."""
 
 
-def answer(numbers: Mapping[str, Any]) -> str:
-    """Was the search worth it, and what is to be done?
-
-    Args:
-        numbers: The fields of a summary.
-
-    Returns:
-        A sentence of at most 25 words.
-    """
-    name, trials = numbers["decided_by"], counted(_done(numbers), "trial")
-    if name is None:
-        return _without_references(numbers, trials)
-    row, best = numbers["references"][name], numbers["honest_best"]
+def answer(found: SearchSummary) -> str:
+    """Was the search worth it, and what is to be done? At most 25 words."""
+    name, best, trials = found.decided_by, found.honest_best, counted(found.done, "trial")
+    if name is None or best is None:
+        return _without_references(found, trials)
+    row = found.references[name]
     known = NAMES[name]
     them = "it" if name == "half" else "them"
     both = (best["accuracy"], row["accuracy"])
     gains, keeps = level(both[0], both[1]), level(both[1], both[0])
-    if numbers["verdict"] == "no":
-        if numbers["failed"] == _done(numbers):
+    if found.verdict == "no":
+        if found.failed == found.done:
             return f"No: none of {trials} learned, but {known} {_give(name)} {keeps}; keep {them}."
         does = "does" if name == "half" else "do"
-        well = "better than" if beaten_by(row) else "as well as"
+        well = "better than" if lost_to(row)[1] < 0 else "as well as"
         best_of = f"the best of {trials}"
         return (
             f"No: {known} {does} {well} {best_of} (accuracy {keeps} against {gains}); keep {them}."
         )
-    if numbers["verdict"] == "yes":
+    if found.verdict == "yes":
         chosen = _at(best["values"])
         if len(best["values"]) > MOST_NAMED:
             chosen = "the best configuration found"
@@ -63,8 +57,8 @@ def answer(numbers: Mapping[str, Any]) -> str:
     )
 
 
-def _without_references(numbers: Mapping[str, Any], trials: str) -> str:
-    if numbers["failed"] == _done(numbers):
+def _without_references(found: SearchSummary, trials: str) -> str:
+    if found.failed == found.done:
         return (
             f"Not settled: none of {trials} learned anything; choose other ranges, more epochs or "
             "a lower learning rate."
@@ -75,44 +69,36 @@ def _without_references(numbers: Mapping[str, Any], trials: str) -> str:
     )
 
 
-def reasons(specification: SearchSpec, numbers: Mapping[str, Any]) -> tuple[str, ...]:
-    """Why the answer is what it is.
-
-    Args:
-        specification: The search.
-        numbers: The fields of its summary.
-
-    Returns:
-        At most five lines.
-    """
+def reasons(specification: SearchSpec, found: SearchSummary) -> tuple[str, ...]:
+    """Why the answer is what it is, in at most five lines."""
     lines = [
-        *_honest(numbers),
-        *_luck(numbers),
-        *_where(specification, numbers),
-        *_failures(numbers),
-        *_open(specification, numbers),
+        *_honest(found),
+        *_luck(found),
+        *_where(specification, found),
+        *_failures(found),
+        *_open(specification, found),
     ]
     return tuple(lines)
 
 
-def _honest(numbers: Mapping[str, Any]) -> list[str]:
-    best = numbers["honest_best"]
+def _honest(found: SearchSummary) -> list[str]:
+    best = found.honest_best
     if best is None:
         return []
     at = f"At {_at(best['values'])} the accuracy is {level(best['accuracy'])}"
-    if numbers["frozen"]:
+    if found.frozen:
         said = at
     else:
         interval, around = best["interval"], ""
         if interval is not None:
             around = f" (95 % interval {span(interval)}, corrected for having been chosen)"
         said = f"{at} over {counted(best['seeds'], 'fresh seed')}{around}"
-    compared = [_compared(name, row) for name, row in numbers["references"].items()]
+    compared = [_compared(name, row) for name, row in found.references.items()]
     corrected = ""
-    if numbers["frozen"]:
+    if found.frozen:
         corrected = (
             f", intervals over the test images and corrected for having picked the best of "
-            f"{_done(numbers)}"
+            f"{found.done}"
         )
     return [f"{said}: {listed(compared)}{corrected}."]
 
@@ -127,22 +113,22 @@ def _compared(name: str, row: Mapping[str, Any]) -> str:
     return said if interval is None else f"{said} ({span(interval)})"
 
 
-def _luck(numbers: Mapping[str, Any]) -> list[str]:
-    best, honest = numbers["best"], numbers["honest_best"]
-    if honest is None or numbers["frozen"]:
+def _luck(found: SearchSummary) -> list[str]:
+    best, honest = found.best, found.honest_best
+    if honest is None or found.frozen:
         return []
     if honest["optimism"] <= 0:
         return []
     again = best["score"] - honest["optimism"]
-    scored = f"{level(best['score'], again)} on {numbers['chosen_on']}"
+    scored = f"{level(best['score'], again)} on {found.chosen_on}"
     fresh = f"with fresh seeds the same values give there {level(again, best['score'])}"
     return [f"The search's best score, {scored}, was luck by {gap(honest['optimism'])}: {fresh}."]
 
 
-def _where(specification: SearchSpec, numbers: Mapping[str, Any]) -> list[str]:
-    good, done = numbers["good"], _done(numbers)
-    if numbers["all_equal"]:
-        same = level(numbers["best"]["score"])
+def _where(specification: SearchSpec, found: SearchSummary) -> list[str]:
+    good, done = found.good, found.done
+    if found.all_equal:
+        same = level(found.best["score"])
         return [f"All {done} trials score the same, {same}: no value is better than another."] * (
             done > 1
         )
@@ -150,28 +136,28 @@ def _where(specification: SearchSpec, numbers: Mapping[str, Any]) -> list[str]:
         return []
     parts = []
     for range_ in specification.over:
-        found = good.parameters[range_.name]
-        share = range_.share(found.high) - range_.share(found.low)
+        where = good.parameters[range_.name]
+        share = range_.share(where.high) - range_.share(where.low)
         parts.append(
-            f"{range_.name} {found.low:.3g} to {found.high:.3g} ({100 * share:.0f} % of the range)"
+            f"{range_.name} {where.low:.3g} to {where.high:.3g} ({100 * share:.0f} % of the range)"
         )
     return [f"The best {good.trials} of {done} trials lie in {listed(parts)}."]
 
 
-def _failures(numbers: Mapping[str, Any]) -> list[str]:
+def _failures(found: SearchSummary) -> list[str]:
     parts = []
-    if 0 < numbers["failed"] < _done(numbers):
-        parts.append(f"{numbers['failed']} of {counted(_done(numbers), 'trial')} learned nothing")
-    if numbers["stopped_early"]:
-        parts.append(f"{numbers['stopped_early']} were stopped early for being poor")
-    failing = [row for row in numbers["repeated"] if row["failed"]]
-    named = [name for name, row in numbers["references"].items() if row["failed"]]
+    if 0 < found.failed < found.done:
+        parts.append(f"{found.failed} of {counted(found.done, 'trial')} learned nothing")
+    if found.stopped_early:
+        parts.append(f"{found.stopped_early} were stopped early for being poor")
+    failing = [row for row in found.repeated if row["failed"]]
+    named = [name for name, row in found.references.items() if row["failed"]]
     for name in named:
-        row = numbers["references"][name]
+        row = found.references[name]
         parts.append(f"{NAMES[name]} failed with {row['failed']} of {row['seeds']} fresh seeds")
     if failing:
         parts.append(
-            f"{len(failing)} of the {len(numbers['repeated'])} best failed with some fresh seed, "
+            f"{len(failing)} of the {len(found.repeated)} best failed with some fresh seed, "
             "so that their intervals say little"
         )
     if not parts:
@@ -180,16 +166,14 @@ def _failures(numbers: Mapping[str, Any]) -> list[str]:
     return [f"{said[0].upper()}{said[1:]}."]
 
 
-def _open(specification: SearchSpec, numbers: Mapping[str, Any]) -> list[str]:
-    settle, done = numbers["settle"], _done(numbers)
-    if done < numbers["wanted"]:
-        return [
-            f"Only {done} of {numbers['wanted']} trials have finished: the same command goes on."
-        ]
-    if numbers["verdict"] != "unsettled":
+def _open(specification: SearchSpec, found: SearchSummary) -> list[str]:
+    settle, done = found.settle, found.done
+    if done < found.wanted:
+        return [f"Only {done} of {found.wanted} trials have finished: the same command goes on."]
+    if found.verdict != "unsettled":
         return []
-    why = _why_open(numbers)
-    if numbers["frozen"]:
+    why = _why_open(found)
+    if found.frozen:
         return [f"{why} More test images would tell, more trials would not."] if why else []
     if settle is None:
         return [f"{why} More than 1,000 fresh seeds would be needed to tell."]
@@ -199,19 +183,19 @@ def _open(specification: SearchSpec, numbers: Mapping[str, Any]) -> list[str]:
         asked = f"--trials {settle['trials']} {asked}"
     elif more <= 0:
         return [f"{why} The same command goes on with the fresh seeds that are missing."]
-    configurations = len(numbers["repeated"]) + len(numbers["references"])
+    configurations = len(found.repeated) + len(found.references)
     costs = f" (some {counted(more * configurations, 'more training')})" if configurations else ""
     return [f"{why} To settle it, repeat the command with {asked}{costs}."]
 
 
-def _why_open(numbers: Mapping[str, Any]) -> str:
-    rows, margin = numbers["references"], numbers["margin"]
-    best = numbers["honest_best"]
+def _why_open(found: SearchSummary) -> str:
+    rows, margin = found.references, found.margin
+    best = found.honest_best
     if best is None:
         return "Each trial has one seed, and the best of many such scores is partly luck."
-    if not rows or (best["interval"] is None and not numbers["frozen"]):
+    if not rows or (best["interval"] is None and not found.frozen):
         return "One fresh seed has no spread, so that no interval can be given."
-    open_ = [n for n, row in rows.items() if not beaten(row) and not as_good(row, margin)]
+    open_ = [n for n, row in rows.items() if (ends := lost_to(row))[0] <= 0 and ends[1] >= margin]
     if not open_:
         return ""
     what = listed([NAMES[name] for name in open_])
@@ -224,23 +208,6 @@ def _why_open(numbers: Mapping[str, Any]) -> str:
 
 def _give(name: str) -> str:
     return "gives" if name == "half" else "give"
-
-
-def _done(numbers: Mapping[str, Any]) -> int:
-    return numbers["trials"] + numbers["stopped_early"]
-
-
-def beaten_by(row: Mapping[str, Any]) -> bool:
-    """Whether a reference is better than the choice.
-
-    Args:
-        row: With its ``difference_interval``.
-
-    Returns:
-        Whether that is proved.
-    """
-    interval = row["difference_interval"]
-    return interval is not None and interval[1] < 0
 
 
 def _at(values: Mapping[str, float]) -> str:

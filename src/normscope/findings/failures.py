@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from normscope.findings.paired import ERROR_RATE
+from normscope.findings.comparison import ERROR_RATE
 
 if TYPE_CHECKING:
     from normscope.findings.trial_table import TrialTable
