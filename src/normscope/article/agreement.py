@@ -61,9 +61,5 @@ class Row:
         return 0.5 * 10.0 ** -min(decimals, 4) * (1 + 1e-9)
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name."""
         return {**vars(self), "verdict": self.verdict}

@@ -96,15 +96,7 @@ def first_layer(figures: Figures, setting: Setting) -> Measured:
 
 
 def lenet_search(preset: str, names: dict[str, str]) -> Runner:
-    """Make the runner of one of LeNet's searches.
-
-    Args:
-        preset: The search's ranges.
-        names: The parameter behind each figure's label.
-
-    Returns:
-        What runs it.
-    """
+    """Make the runner of one of LeNet's searches."""
 
     def run(figures: Figures, setting: Setting) -> Measured:
         from normscope.reports.search_writing import write_search_report

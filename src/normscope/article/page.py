@@ -21,15 +21,7 @@ PAGE = "article.html"
 
 
 def write_page(outcomes: Sequence[Outcome], setting: Setting) -> Path:
-    """Write published and measured figures side by side.
-
-    Args:
-        outcomes: The experiments, run or absent.
-        setting: How they were run.
-
-    Returns:
-        The page, one file without requests.
-    """
+    """Write published and measured figures side by side."""
     here = {**describe_environment("cpu"), "source": setting.source, "images": setting.images}
     page = setting.out / PAGE
     html = render(

@@ -25,14 +25,7 @@ def resnet_points(figures: Figures, setting: Setting) -> Measured:
 
 
 def resnet_grid(name: str) -> Runner:
-    """Make the runner of one of the grids.
-
-    Args:
-        name: A key of `RANGES`.
-
-    Returns:
-        What runs it.
-    """
+    """Make the runner of one of the grids."""
 
     def run(figures: Figures, setting: Setting) -> Measured:
         from normscope.reports.writing import report
@@ -56,15 +49,7 @@ def resnet_grid(name: str) -> Runner:
 
 
 def resnet_search(preset: str, names: dict[str, str]) -> Runner:
-    """Make the runner of one of the searches.
-
-    Args:
-        preset: The search's ranges.
-        names: The parameter behind each figure's label other than the best accuracy.
-
-    Returns:
-        What runs it.
-    """
+    """Make the runner of one of the searches."""
 
     def run(figures: Figures, setting: Setting) -> Measured:
         from normscope.reports.search_writing import write_search_report

@@ -43,11 +43,7 @@ class Outcome:
     absent: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name."""
         return {
             "name": self.published.name,
             "what": self.published.what,

@@ -72,11 +72,7 @@ class Answers:
         return self._network.watch.drift(self._moments[name]) if name in self._moments else {}
 
     def add(self, batch: Batch) -> None:
-        """Ask the network about a batch, every way.
-
-        Args:
-            batch: Prepared images.
-        """
+        """Ask the network about a batch, every way."""
         self._labels.append(batch.labels)
         self.coloured += batch.coloured
         resident = {

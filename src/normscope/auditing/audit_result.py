@@ -83,11 +83,7 @@ class Priced:
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            Plain values.
-        """
+        """Every field by name."""
         fields = ("accuracy", "lost", "interval", "disagreement", "drift")
         numbers: dict[str, Any] = dict.fromkeys(fields)
         if self.cost is not None:
@@ -131,11 +127,7 @@ class PipelineUnderTest:
         return self.fail_over is not None and measured > self.fail_over
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            Plain values.
-        """
+        """Every field by name."""
         return {
             "name": self.name,
             **self.cost.to_json(),
@@ -168,11 +160,7 @@ class Reference:
         return mean_drift(self.drift)
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            Plain values.
-        """
+        """Every field by name."""
         return {
             "normalization": self.normalization.to_json(),
             "accuracy": self.accuracy,
@@ -233,11 +221,7 @@ class Audit:
         return [mistake for mistake in self.mistakes if mistake.cost is not None]
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            Plain values, all finite.
-        """
+        """Every field by name."""
         return {
             "model": self.model,
             "verdict": verdict(self),

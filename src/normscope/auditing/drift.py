@@ -127,14 +127,7 @@ class BatchNormWatch:
 
     @contextmanager
     def counting(self, moments: InputMoments) -> Iterator[None]:
-        """Count what flows through the network for a while.
-
-        Args:
-            moments: Where to.
-
-        Yields:
-            Nothing.
-        """
+        """Count what flows through the network for a while."""
         self._counting = moments
         try:
             yield

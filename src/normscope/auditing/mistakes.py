@@ -50,14 +50,7 @@ class Mistake:
 
 
 def correct_values(normalization: Normalization) -> ValueMap:
-    """What becomes of the pixels where nothing goes wrong.
-
-    Args:
-        normalization: With one value per channel.
-
-    Returns:
-        The map that it stands for.
-    """
+    """What becomes of the pixels where nothing goes wrong."""
     return ValueMap.normalizing(normalization.mean, normalization.std)
 
 

@@ -70,16 +70,7 @@ def share(counted: ArrayLike, coverage: float = LEVEL) -> tuple[float, Interval]
 
 
 def for_the_greatest(found: float, images: int, looks: int) -> Interval:
-    """The interval of the greatest share of several, which chance has helped to be the greatest.
-
-    Args:
-        found: The share of the images.
-        images: How many images it is of.
-        looks: Of how many shares it is the greatest.
-
-    Returns:
-        Wilson's interval at the level that holds for all of them together (Bonferroni).
-    """
+    """The interval of the greatest share of several, which chance has helped to be the greatest."""
     return share(np.arange(images) < round(found * images), 1 - (1 - LEVEL) / looks)[1]
 
 

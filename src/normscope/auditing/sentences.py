@@ -39,14 +39,7 @@ def verdict(audit: Audit) -> Verdict:
 
 
 def sentences(audit: Audit) -> list[str]:
-    """The answer, how it was measured, and what the pipeline under test does.
-
-    Args:
-        audit: What was found.
-
-    Returns:
-        The answer, and at most five lines of why.
-    """
+    """The answer, how it was measured, and what the pipeline under test does."""
     found = [answer(audit), _measured(audit)]
     if audit.tested is not None and audit.tested.like is not None:
         agreement = _percent(audit.tested.agreement or 0.0)

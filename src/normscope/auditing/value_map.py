@@ -44,26 +44,11 @@ class ValueMap:
 
     @classmethod
     def scaling(cls, factor: float, channels: int) -> ValueMap:
-        """Every channel multiplied by one number.
-
-        Args:
-            factor: The number.
-            channels: How many channels there are.
-
-        Returns:
-            The map.
-        """
+        """Every channel multiplied by one number."""
         return cls(factor * np.eye(channels), np.zeros(channels))
 
     def after(self, first: ValueMap) -> ValueMap:
-        """This map applied to what another gives.
-
-        Args:
-            first: Of the same channels.
-
-        Returns:
-            Both in one.
-        """
+        """This map applied to what another gives."""
         return ValueMap(self.matrix @ first.matrix, self.matrix @ first.shift + self.shift)
 
     def equals(self, other: ValueMap) -> bool:

@@ -41,14 +41,7 @@ class Affine:
         return cls(factor, -np.asarray(each.mean) * factor)
 
     def then(self, later: Affine) -> Affine:
-        """This map followed by another.
-
-        Args:
-            later: Of as many channels.
-
-        Returns:
-            One map.
-        """
+        """This map followed by another."""
         return Affine(later.factor * self.factor, later.factor * self.offset + later.offset)
 
     def take(self, channels: Sequence[int]) -> Affine:

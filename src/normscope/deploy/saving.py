@@ -176,14 +176,7 @@ def _write_weights(folded: Folded, path: Path, built: Built) -> None:
 
 
 def describe(folded: Folded) -> dict[str, Any]:
-    """What a folded model takes, as plain data.
-
-    Args:
-        folded: The model.
-
-    Returns:
-        A mapping that is written as JSON.
-    """
+    """What a folded model takes, as plain data."""
     return {
         "normalization": folded.normalization.to_json(),
         "takes": folded.takes,

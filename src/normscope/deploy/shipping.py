@@ -42,11 +42,7 @@ class Shipped:
     spread: float
 
     def to_json(self) -> dict[str, Any]:
-        """What ``--json`` holds.
-
-        Returns:
-            Plain values.
-        """
+        """What ``--json`` holds."""
         return {
             "out": str(self.out),
             **describe(self.folded),

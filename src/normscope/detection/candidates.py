@@ -93,12 +93,5 @@ def candidates(channels: int) -> list[Candidate]:
 
 
 def orders(channels: int) -> tuple[str, ...]:
-    """The orders in which a network may take channels.
-
-    Args:
-        channels: Of the images.
-
-    Returns:
-        Both for three channels, else the images' own.
-    """
+    """The orders in which a network may take channels."""
     return (RGB, BGR) if channels == 3 else (RGB,)

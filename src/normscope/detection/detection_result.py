@@ -41,11 +41,7 @@ class Fitted:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values.
-
-        Returns:
-            A mapping; lists have one entry per channel.
-        """
+        """Plain values."""
         return {
             "mean": list(self.normalization.mean),
             "std": list(self.normalization.std),
@@ -125,11 +121,7 @@ class Detection:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """What ``--json`` holds.
-
-        Returns:
-            Plain values.
-        """
+        """What ``--json`` holds."""
         return {
             "model": self.model,
             "verdict": self.verdict,

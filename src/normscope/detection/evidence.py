@@ -124,16 +124,7 @@ class Evidence:
 
 
 def weigh(system: System, centre: np.ndarray, points: list[np.ndarray]) -> Evidence:
-    """The evidence of points and of a broad prior.
-
-    Args:
-        system: The equations.
-        centre: A robust solution of them.
-        points: Unknowns of the known normalizations.
-
-    Returns:
-        The evidence.
-    """
+    """The evidence of points and of a broad prior."""
     residuals = np.array([system.residual(point) for point in points]).reshape(len(points), -1)
     for _ in range(REFINEMENTS):
         expansion = _Expansion.at(system, centre)

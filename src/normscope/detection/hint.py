@@ -65,11 +65,7 @@ class HintOnly:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """What ``--json`` holds.
-
-        Returns:
-            Plain values; there are no candidates, as nothing is known of any.
-        """
+        """What ``--json`` holds."""
         return {
             "model": self.model,
             "verdict": self.verdict,

@@ -173,14 +173,7 @@ def residuals(averages: Averages, mean: np.ndarray, variance: np.ndarray) -> np.
 
 
 def typical_size(residual: np.ndarray) -> float:
-    """How far off the statistics typically are, whatever a few of them are.
-
-    Args:
-        residual: Some residuals.
-
-    Returns:
-        The standard deviation of normals with the same median absolute value.
-    """
+    """How far off the statistics typically are, whatever a few of them are."""
     return float(1.4826 * np.median(np.abs(residual)))
 
 

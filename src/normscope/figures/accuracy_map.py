@@ -65,14 +65,7 @@ class AccuracyMap:
 
 
 def accuracy_map(results: ScanResults) -> AccuracyMap:
-    """The numbers of the map.
-
-    Args:
-        results: A scan's, with a seed finished in every cell, or with trials of survival.
-
-    Returns:
-        What the map shows.
-    """
+    """The numbers of the map."""
     specification, table = results.specification, results.table
     accuracy = _two_axes(results.on_axes(table.mean))
     accuracy = accuracy.max(cell_axes(accuracy)[2:])

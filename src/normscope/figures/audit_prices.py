@@ -40,14 +40,7 @@ class AuditPrices:
 
 
 def audit_prices(audit: Audit) -> AuditPrices:
-    """The numbers of the figure.
-
-    Args:
-        audit: With at least one mistake that could be made, or a pipeline under test.
-
-    Returns:
-        What it shows.
-    """
+    """The numbers of the figure."""
     rows = [(m.name, m.cost) for m in audit.mistakes if m.cost is not None]
     if audit.tested is not None:
         rows.append((audit.tested.name, audit.tested.cost))

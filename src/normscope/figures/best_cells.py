@@ -35,14 +35,7 @@ class BestCells:
 
 
 def best_cells_histogram(results: ScanResults) -> BestCells:
-    """The numbers of the histogram.
-
-    Args:
-        results: A scan's, with at least one seed finished in every cell.
-
-    Returns:
-        What the histogram shows.
-    """
+    """The numbers of the histogram."""
     specification, means = results.specification, results.grid.mean("seed")
     return BestCells(
         accuracies=best_cells(means),

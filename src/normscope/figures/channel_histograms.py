@@ -42,14 +42,7 @@ class ChannelHistograms:
 
 
 def channel_histograms(statistics: CollectionStatistics) -> ChannelHistograms:
-    """The numbers of the picture.
-
-    Args:
-        statistics: Of any collection.
-
-    Returns:
-        What it shows; the steps span the values that were met.
-    """
+    """The numbers of the picture."""
     dtype = np.dtype(statistics.dtype)
     values = bin_values(dtype)
     met = np.flatnonzero(statistics.histogram.sum(axis=0))

@@ -42,14 +42,7 @@ class FailureBoundary:
 
 
 def failure_boundary(found: Findings) -> FailureBoundary:
-    """The numbers of one study.
-
-    Args:
-        found: What it proves.
-
-    Returns:
-        What the figure shows of it.
-    """
+    """The numbers of one study."""
     cells = [cell for cell in found.cells[: found.grid_cells] if cell.trainings]
     smooth = [cell.smooth.share for cell in cells if cell.smooth is not None]
     return FailureBoundary(

@@ -174,14 +174,7 @@ def _second_axes(axes: Axes, a: float, b: float, c: float) -> None:
 
 
 def edges(centres: np.ndarray) -> np.ndarray:
-    """Borders halfway between neighbouring centres.
-
-    Args:
-        centres: Increasing.
-
-    Returns:
-        One more than there are centres.
-    """
+    """Borders halfway between neighbouring centres."""
     if len(centres) == 1:
         return np.array([centres[0] - 0.5, centres[0] + 0.5])
     inner = (centres[:-1] + centres[1:]) / 2

@@ -91,14 +91,7 @@ def pairs(over: Sequence[Range]) -> tuple[list[tuple[Range, Range]], int]:
 
 
 def known_values(study: SearchStudy) -> dict[str, dict[str, float]]:
-    """Where the values lie that nobody had to search for.
-
-    Args:
-        study: A search.
-
-    Returns:
-        For each reference by name, its number of each searched parameter that it has.
-    """
+    """Where the values lie that nobody had to search for."""
     from normscope.studies.parameters import POINT_PARAMETERS, point_of
 
     searched = [r.name for r in study.specification.over if r.name in POINT_PARAMETERS]

@@ -38,14 +38,7 @@ class SearchCoordinates:
 
 
 def search_coordinates(study: SearchStudy) -> SearchCoordinates:
-    """The numbers of the figure.
-
-    Args:
-        study: A search with finished trials.
-
-    Returns:
-        What it shows.
-    """
+    """The numbers of the figure."""
     specification = study.specification
     trials = sorted(study.trials(), key=lambda trial: trial.score)
     over = specification.over

@@ -115,11 +115,7 @@ def packed(
 
 
 def cached() -> list[CachedImages]:
-    """What the cache holds, the least recently used first.
-
-    Returns:
-        Its files.
-    """
+    """What the cache holds, the least recently used first."""
     found = []
     for path in _files(cache_folder() / "decoded"):
         try:

@@ -87,11 +87,7 @@ class LabelledImages:
         return LabelledImages(self.held, self.labels[indices], self.stored, rows)
 
     def in_memory(self) -> LabelledImages:
-        """The same images apart from any file and any others, to be sent to another machine.
-
-        Returns:
-            Images that hold nothing else.
-        """
+        """The same images apart from any file and any others, to be sent to another machine."""
         return LabelledImages(np.ascontiguousarray(np.asarray(self.pixels)), self.labels)
 
     def digest(self) -> str:
@@ -151,11 +147,7 @@ class DecodedSource:
         return self.train.shape[2], self.train.shape[3]
 
     def in_memory(self) -> DecodedSource:
-        """The same source apart from any file, to be sent to another machine.
-
-        Returns:
-            A source of the same images.
-        """
+        """The same source apart from any file, to be sent to another machine."""
         apart = {
             name: images.in_memory()
             for name in ("train", "validation", "test")
@@ -164,11 +156,7 @@ class DecodedSource:
         return replace(self, **apart)
 
     def fingerprint(self) -> str:
-        """A digest of every pixel and label, so that a study can tell when its images changed.
-
-        Returns:
-            Sixteen hexadecimal digits.
-        """
+        """A digest of every pixel and label, so that a study can tell when its images changed."""
         digest = hashlib.sha256(repr((self.classes, self.scale)).encode())
         for split in (self.train, self.validation, self.test):
             if split is not None:

@@ -18,11 +18,7 @@ Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), doi:
 
 
 def open_digits() -> DecodedSource:
-    """1,797 grey images of 8 x 8 pixels in 10 classes; a stratified fifth is the test split.
-
-    Returns:
-        The source, without a validation split.
-    """
+    """1,797 grey images of 8 x 8 pixels in 10 classes; a stratified fifth is the test split."""
     from sklearn.datasets import load_digits
 
     bunch = cast("Any", load_digits())

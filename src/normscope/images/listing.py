@@ -73,14 +73,7 @@ class Listing:
     splits: dict[str, list[ListedImage]]
 
     def only(self, splits: Iterable[str]) -> Listing:
-        """Some of the splits.
-
-        Args:
-            splits: Their names; those that are not there are passed over.
-
-        Returns:
-            The smaller listing.
-        """
+        """Some of the splits."""
         return Listing(self.classes, {s: self.splits[s] for s in splits if s in self.splits})
 
 

@@ -122,15 +122,7 @@ def first_pixels(originals: Originals) -> np.ndarray:
 
 
 def none_readable(name: str, skipped: list[Skipped]) -> str:
-    """What is said of a folder in which nothing can be used.
-
-    Args:
-        name: The folder.
-        skipped: What was tried, at least one.
-
-    Returns:
-        A sentence.
-    """
+    """What is said of a folder in which nothing can be used."""
     first = skipped[0]
     return (
         f"{name} must hold at least one readable image, got {len(skipped)} that cannot be used, "

@@ -84,11 +84,7 @@ class FileShard:
             yield position, path, _decoded(_file_bytes, path)
 
     def identity(self) -> str | None:
-        """A digest of the paths with their sizes and times of change.
-
-        Returns:
-            Hexadecimal digits.
-        """
+        """A digest of the paths with their sizes and times of change."""
         return _digest("files", self.start, [(path, _stamp(path)) for path in self.paths])
 
 
@@ -135,11 +131,7 @@ class TarShard:
                 yield self.start + index, f"{self.archive}/{name}", _decoded(read, name)
 
     def identity(self) -> str | None:
-        """A digest of the archive's path, size and time of change, and of the members.
-
-        Returns:
-            Hexadecimal digits.
-        """
+        """A digest of the archive's path, size and time of change, and of the members."""
         extents = self.extents.tolist()
         return _digest("tar", self.start, self.archive, _stamp(self.archive), self.names, extents)
 
@@ -179,11 +171,7 @@ class ArrayShard:
         yield self.start, "", Pixels(self.pixels, self.valid)
 
     def identity(self) -> str | None:
-        """A digest of the origin, or of the pixels themselves.
-
-        Returns:
-            Hexadecimal digits.
-        """
+        """A digest of the origin, or of the pixels themselves."""
         if self.origin is not None:
             return _digest("array", self.start, self.pixels.shape, self.origin)
         if self.valid is not None:

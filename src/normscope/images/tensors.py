@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 
 
 def shared(array: np.ndarray) -> Tensor:
-    """A tensor over an array's own memory.
-
-    Args:
-        array: Not to be written to.
-
-    Returns:
-        The same numbers, on the CPU.
-    """
+    """A tensor over an array's own memory."""
     # One channel may have any stride, and torch picks another convolution by it: laid out anew, so
     # that a result does not depend on where the array comes from.
     flat = np.ascontiguousarray(array).reshape(-1)

@@ -14,14 +14,7 @@ from normscope.machine.cores import available_cores
 
 
 def describe_environment(device: str) -> dict[str, Any]:
-    """What there is to know about the machine, now.
-
-    Args:
-        device: Where the trial runs; names the GPU when it is one.
-
-    Returns:
-        Plain values by name.
-    """
+    """What there is to know about the machine, now."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return {"time": now, **_fixed_environment(device, str(Path.cwd()))}
 

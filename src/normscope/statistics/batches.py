@@ -71,12 +71,7 @@ class Batches:
             self._add_open(int(batches[start]), {kind: here})
 
     def see(self, start: int, count: int) -> None:
-        """Note files as seen, read or skipped, and settle the batches that they complete.
-
-        Args:
-            start: The position of the first.
-            count: How many.
-        """
+        """Note files as seen, read or skipped, and settle the batches that they complete."""
         for batch in range(start // self.size, -(-(start + count) // self.size)):
             first = max(start, batch * self.size)
             stop = min(start + count, (batch + 1) * self.size)
@@ -84,11 +79,7 @@ class Batches:
         self._settle(lambda batch: self.seen[batch] == self.size)
 
     def merge(self, other: Batches) -> None:
-        """Take in the batches of another part of the collection.
-
-        Args:
-            other: Of the same batch size; it stays as it is.
-        """
+        """Take in the batches of another part of the collection."""
         for batch, sums in other.open.items():
             self._add_open(batch, sums)
         for batch, count in other.seen.items():

@@ -53,12 +53,7 @@ class Checkpoint:
             return None
 
     def save(self, shard: Shard, collected: Collected) -> None:
-        """Keep the sums of a finished shard.
-
-        Args:
-            shard: What was read.
-            collected: Its sums.
-        """
+        """Keep the sums of a finished shard."""
         path = self._path(shard)
         if path is not None:
             write_text(path, json.dumps(collected.to_json(), separators=(",", ":")))

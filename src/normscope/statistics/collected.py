@@ -33,14 +33,7 @@ class KindSums(NamedTuple):
     per_image: tuple[PerImage, ...]
 
     def merge(self, other: KindSums) -> KindSums:
-        """The sums over both sets of images.
-
-        Args:
-            other: Of the same kind.
-
-        Returns:
-            New sums.
-        """
+        """The sums over both sets of images."""
         return KindSums(
             self.images + other.images,
             self.pixels + other.pixels,
@@ -80,11 +73,7 @@ class Collected:
             self.batches.add(kind, positions, sums)
 
     def merge(self, other: Collected) -> None:
-        """Take in the sums over another part of the same collection.
-
-        Args:
-            other: Read in the same way; it stays as it is.
-        """
+        """Take in the sums over another part of the same collection."""
         for kind, sums in other.kinds.items():
             self._add_kind(kind, sums)
         self.skipped += other.skipped
@@ -95,11 +84,7 @@ class Collected:
         self.kinds[kind] = self.kinds[kind].merge(sums) if kind in self.kinds else sums
 
     def to_json(self) -> dict[str, Any]:
-        """The sums as JSON, with nothing rounded.
-
-        Returns:
-            A mapping that `from_json` reads back.
-        """
+        """The sums as JSON, with nothing rounded."""
         return {
             "kinds": [
                 {
@@ -117,14 +102,7 @@ class Collected:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Collected:
-        """Read what `to_json` wrote.
-
-        Args:
-            data: The mapping.
-
-        Returns:
-            The same sums.
-        """
+        """Read what `to_json` wrote."""
         kinds = {
             Kind(*entry["kind"]): KindSums(
                 entry["images"],

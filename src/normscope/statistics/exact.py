@@ -122,15 +122,7 @@ def limbs(integers: np.ndarray) -> list[tuple[np.ndarray, int]]:
 
 
 def limb_dot(left: list[tuple[np.ndarray, int]], right: list[tuple[np.ndarray, int]]) -> int:
-    """The sum of products of integers that were cut into limbs.
-
-    Args:
-        left: At most `INTEGER_CHUNK` integers by `limbs`.
-        right: As many.
-
-    Returns:
-        The exact sum.
-    """
+    """The sum of products of integers that were cut into limbs."""
     return sum(int(np.dot(a, b)) << (i + j) for a, i in left for b, j in right)
 
 

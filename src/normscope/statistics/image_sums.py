@@ -46,14 +46,7 @@ class ImageSums:
 
     @classmethod
     def joined(cls, parts: list[ImageSums]) -> ImageSums:
-        """The sums of several sets of images of one kind, one after another.
-
-        Args:
-            parts: At least one.
-
-        Returns:
-            All of them.
-        """
+        """The sums of several sets of images of one kind, one after another."""
         wide = [p.wide_variance for p in parts if p.wide_variance is not None]
         return cls(
             np.concatenate([p.n for p in parts]),

@@ -61,15 +61,7 @@ class Kind(NamedTuple):
         return Moments.side_by_side([moments] * (self.channels // other.channels))
 
     def per_image_from(self, other: Kind, sums: tuple[PerImage, ...]) -> tuple[PerImage, ...]:
-        """Per-image sums of another kind as of this one.
-
-        Args:
-            other: The kind they are of.
-            sums: One for each channel.
-
-        Returns:
-            One for each channel of this kind.
-        """
+        """Per-image sums of another kind as of this one."""
         factor = self.factor_from(other)
         rescaled = tuple(channel.rescaled(factor) for channel in sums)
         return rescaled * (self.channels // other.channels)

@@ -11,14 +11,7 @@ SIGNIFICANT = 6
 
 
 def paste_lines(statistics: CollectionStatistics) -> dict[str, str]:
-    """One line for each library, by its name.
-
-    Args:
-        statistics: Of images without a constant channel.
-
-    Returns:
-        Lines of Python; timm's is for its command line.
-    """
+    """One line for each library, by its name."""
     normalization = statistics.normalization
     mean, std = (
         [float(f"{value:.{SIGNIFICANT}g}") for value in values]

@@ -60,14 +60,7 @@ class PerImage(NamedTuple):
 
     @classmethod
     def of(cls, sums: ImageSums) -> tuple[PerImage, ...]:
-        """Sum over images.
-
-        Args:
-            sums: Of images with C channels.
-
-        Returns:
-            One for each channel.
-        """
+        """Sum over images."""
         variance = np.ascontiguousarray(sums.variance.T)
         squares, errors = product_and_error(variance, variance)
         # An image without a pixel that counts has zero sums.
@@ -85,14 +78,7 @@ class PerImage(NamedTuple):
         return cls(int(counted.sum()), *_products([counted, n, s, q]), *variances)
 
     def merge(self, other: PerImage) -> PerImage:
-        """The sums over both sets of images.
-
-        Args:
-            other: Of the same channel.
-
-        Returns:
-            New sums.
-        """
+        """The sums over both sets of images."""
         sums = (a + b for a, b in zip(self[1:], other[1:], strict=True))
         return PerImage(self.images + other.images, *sums)
 

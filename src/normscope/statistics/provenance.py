@@ -36,11 +36,7 @@ class Explanation:
     sentence: str
 
     def to_json(self) -> dict[str, Any]:
-        """The explanation as JSON has it.
-
-        Returns:
-            Plain values.
-        """
+        """The explanation as JSON has it."""
         return {
             "constants": self.constants,
             "mean": {name: list(distances) for name, distances in self.mean.items()},

@@ -38,16 +38,7 @@ class HuggingFaceModel:
         self._name = name.removeprefix(HUGGING_FACE)
 
     def build(self, channels: int, classes: int, image_size: tuple[int, int]) -> nn.Module:  # noqa: ARG002
-        """A freshly initialized network of the repository's configuration.
-
-        Args:
-            channels: Channels of the images.
-            classes: How many outputs.
-            image_size: Not asked.
-
-        Returns:
-            The network, on the CPU.
-        """
+        """A freshly initialized network of the repository's configuration."""
         config = self._config()
         config.num_labels = classes
         if hasattr(config, "num_channels"):
@@ -56,11 +47,7 @@ class HuggingFaceModel:
         return Logits(kind.from_config(config, trust_remote_code=False))
 
     def pretrained(self) -> nn.Module:
-        """The network with the repository's weights.
-
-        Returns:
-            The network, on the CPU, with their outputs.
-        """
+        """The network with the repository's weights."""
         with _fetched(self._name):
             model = self._transformers.AutoModelForImageClassification.from_pretrained(
                 self._name, use_safetensors=True, trust_remote_code=False

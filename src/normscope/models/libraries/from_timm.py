@@ -39,16 +39,7 @@ class TimmModel:
             raise UnknownName("timm/NAME", self._name, [], also="a model of timm", similar=known)
 
     def build(self, channels: int, classes: int, image_size: tuple[int, int]) -> nn.Module:  # noqa: ARG002
-        """A freshly initialized network.
-
-        Args:
-            channels: Channels of the images.
-            classes: How many outputs.
-            image_size: Not asked.
-
-        Returns:
-            The network, on the CPU.
-        """
+        """A freshly initialized network."""
         return self._timm.create_model(self._name, num_classes=classes, in_chans=channels)
 
     def pretrained(self) -> nn.Module:

@@ -34,16 +34,7 @@ class TorchvisionModel:
         self._name = name
 
     def build(self, channels: int, classes: int, image_size: tuple[int, int]) -> nn.Module:  # noqa: ARG002
-        """A freshly initialized network.
-
-        Args:
-            channels: Not asked; it is three.
-            classes: How many outputs.
-            image_size: Not asked.
-
-        Returns:
-            The network, on the CPU.
-        """
+        """A freshly initialized network."""
         from torchvision.models import get_model
 
         # These two also train with auxiliary outputs, which no recipe here uses.
@@ -71,11 +62,7 @@ class TorchvisionModel:
             ) from None
 
     def published(self) -> PretrainedConfig | None:
-        """What torchvision says of its default weights.
-
-        Returns:
-            Their normalization, classes and evaluation transform.
-        """
+        """What torchvision says of its default weights."""
         from torchvision.models import get_model_weights
 
         weights: Any = get_model_weights(self._name).DEFAULT  # pyright: ignore[reportAttributeAccessIssue]

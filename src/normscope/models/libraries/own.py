@@ -90,14 +90,7 @@ class Factory:
 
 
 def import_factory(name: str) -> Callable[..., Any]:
-    """Find what ``package.module:factory`` names, without calling it.
-
-    Args:
-        name: With a colon; the working folder's modules are found too.
-
-    Returns:
-        The class or function.
-    """
+    """Find what ``package.module:factory`` names, without calling it."""
     return import_callable(name, "model factory", "factory", "returns the network")
 
 

@@ -45,11 +45,7 @@ class Library(Protocol):
         ...
 
     def pretrained(self) -> nn.Module:
-        """The network with the weights that the library publishes, and with their outputs.
-
-        Returns:
-            The network, on the CPU.
-        """
+        """The network with the weights that the library publishes, and with their outputs."""
         ...
 
     def published(self) -> PretrainedConfig | None:

@@ -77,11 +77,7 @@ class StackedLeNet:
         self._silent = self._silent_in_tests = False
 
     def keep(self, indices: Sequence[int]) -> None:
-        """Go on with some of the models alone.
-
-        Args:
-            indices: Which ones.
-        """
+        """Go on with some of the models alone."""
         self._hold(self.rows[list(indices)])
         self._fold = self._fold.of_models(indices)
 
@@ -205,14 +201,7 @@ class StackedLeNet:
         return self._gradients["conv1.weight"].flatten(1)
 
     def first_layer(self, index: int) -> tuple[Tensor, Tensor]:
-        """One model's first layer.
-
-        Args:
-            index: Which model.
-
-        Returns:
-            Its weight and its bias.
-        """
+        """One model's first layer."""
         return self._weights["conv1.weight"][index], self._weights["conv1.bias"][index]
 
     def low(self, tensor: Tensor) -> Tensor:

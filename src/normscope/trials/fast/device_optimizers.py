@@ -36,11 +36,7 @@ class DeviceAdadelta:
         self._rates = torch.zeros(len(rows), 1, dtype=rows.dtype, device=rows.device)
 
     def set_rates(self, rates: Sequence[float]) -> None:
-        """Choose the learning rates of the steps that follow.
-
-        Args:
-            rates: One a row.
-        """
+        """Choose the learning rates of the steps that follow."""
         self._rates.copy_(torch.tensor(rates, dtype=self._rates.dtype)[:, None])
 
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
@@ -74,11 +70,7 @@ class DeviceAdadelta:
         return True
 
     def leave_alone(self, numbers: int) -> None:
-        """Nothing is spared; see ``Optimizer``.
-
-        Args:
-            numbers: How many of each row's first numbers have gradients of zero from now on.
-        """
+        """Nothing is spared; see ``Optimizer``."""
 
     def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
         """Go on with some of the rows; see ``Optimizer``."""
@@ -99,11 +91,7 @@ class DeviceSgd:
         self._rates = torch.zeros(len(rows), 1, dtype=rows.dtype, device=rows.device)
 
     def set_rates(self, rates: Sequence[float]) -> None:
-        """Choose the learning rates of the steps that follow.
-
-        Args:
-            rates: One a row.
-        """
+        """Choose the learning rates of the steps that follow."""
         self._rates.copy_(torch.tensor(rates, dtype=self._rates.dtype)[:, None])
 
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
@@ -130,11 +118,7 @@ class DeviceSgd:
         return unmoved(row, momentum, self._rates[index].item())
 
     def leave_alone(self, numbers: int) -> None:
-        """Nothing is spared; see ``Optimizer``.
-
-        Args:
-            numbers: How many of each row's first numbers have gradients of zero from now on.
-        """
+        """Nothing is spared; see ``Optimizer``."""
 
     def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
         """Go on with some of the rows; see ``Optimizer``."""

@@ -34,14 +34,7 @@ class DropoutMasks:
         self._features = features
 
     def draw(self, images: int) -> Masks:
-        """Masks for one batch.
-
-        Args:
-            images: How many images it has.
-
-        Returns:
-            Fresh masks.
-        """
+        """Masks for one batch."""
         bytes_ = images * (self._features + HIDDEN)
         words = torch.empty(-(-bytes_ // WORD), dtype=torch.int64, device=self.generator.device)
         words.random_(LOWEST, None, generator=self.generator)

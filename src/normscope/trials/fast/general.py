@@ -98,18 +98,10 @@ class ModelLearner:
                 break
 
     def keep(self, indices: Sequence[int]) -> None:
-        """A model alone has no others to go on without; see ``Learner``.
-
-        Args:
-            indices: Which ones go on.
-        """
+        """A model alone has no others to go on without; see ``Learner``."""
 
     def losses(self) -> list[float]:
-        """How it does on the epoch's images; see ``Learner``.
-
-        Returns:
-            One mean cross-entropy.
-        """
+        """How it does on the epoch's images; see ``Learner``."""
         return [self._total.item() / self._trained_on]
 
     def evaluate(self, split: str, chosen: np.ndarray | None = None) -> list[Evaluation]:
@@ -145,19 +137,11 @@ class ModelLearner:
         return [Evaluation(float(right.mean()), loss.item() / len(right), right)]
 
     def first_layers(self) -> list[Numbers]:
-        """Its first layer as it is.
-
-        Returns:
-            One description.
-        """
+        """Its first layer as it is."""
         return [describe_first_layer(self._first_layer)]
 
     def deaths(self) -> list[bool]:
-        """Whether it is proved dead; see ``Learner``.
-
-        Returns:
-            One answer.
-        """
+        """Whether it is proved dead; see ``Learner``."""
         places = {id(parameter): place for place, parameter in enumerate(self._parameters)}
         return [
             self._death.prove(

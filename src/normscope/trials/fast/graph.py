@@ -44,11 +44,7 @@ class GraphedStackLearner(StackLearner):
         self._side = torch.cuda.Stream()
 
     def step(self, indices: Tensor) -> None:
-        """Train on one batch.
-
-        Args:
-            indices: Of its images, on the device.
-        """
+        """Train on one batch."""
         if len(indices) < self._batch_size:
             super().step(indices)
         elif self._graph is not None:
@@ -70,11 +66,7 @@ class GraphedStackLearner(StackLearner):
             self.step(indices)
 
     def keep(self, indices: Sequence[int]) -> None:
-        """Go on with some of the models alone; see ``Learner``.
-
-        Args:
-            indices: Which ones.
-        """
+        """Go on with some of the models alone; see ``Learner``."""
         self._graph = None  # Before the memory that it replays in is let go.
         super().keep(indices)
         self._eager_left = EAGER_STEPS
@@ -87,16 +79,6 @@ class GraphedStackLearner(StackLearner):
 def open_learner(
     specs: Sequence[TrialSpec], source: DecodedSource, seeds: Generators, plan: StackPlan
 ) -> StackLearner:
-    """A stack, ready to learn.
-
-    Args:
-        specs: The trials, equal but for normalization and initialization scale.
-        source: Their images.
-        seeds: Their seed's streams.
-        plan: How their steps are computed.
-
-    Returns:
-        It.
-    """
+    """A stack, ready to learn."""
     learner = GraphedStackLearner if plan.graphed else StackLearner
     return learner(specs, source, seeds, plan)

@@ -53,19 +53,11 @@ class Learner(Protocol):
         ...
 
     def keep(self, indices: Sequence[int]) -> None:
-        """Go on with some of the models alone, as if the others had never been there.
-
-        Args:
-            indices: Which ones, ascending; fewer than there are.
-        """
+        """Go on with some of the models alone, as if the others had never been there."""
         ...
 
     def losses(self) -> list[float]:
-        """How the models do on the images of the epoch as they were trained on.
-
-        Returns:
-            Mean cross-entropy of each model so far.
-        """
+        """How the models do on the images of the epoch as they were trained on."""
         ...
 
     def evaluate(self, split: str, chosen: np.ndarray | None = None) -> list[Evaluation]:
@@ -81,11 +73,7 @@ class Learner(Protocol):
         ...
 
     def first_layers(self) -> list[Numbers]:
-        """The models' first layers as they are.
-
-        Returns:
-            One description a model.
-        """
+        """The models' first layers as they are."""
         ...
 
     def deaths(self) -> list[bool]:

@@ -28,11 +28,7 @@ class Optimizer(Protocol):
     """Moves the rows of a tensor along their gradients."""
 
     def set_rates(self, rates: Sequence[float]) -> None:
-        """Choose the learning rates of the steps that follow.
-
-        Args:
-            rates: One a row.
-        """
+        """Choose the learning rates of the steps that follow."""
         ...
 
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
@@ -56,20 +52,11 @@ class Optimizer(Protocol):
         ...
 
     def leave_alone(self, numbers: int) -> None:
-        """Spare the work on what is known not to move any more.
-
-        Args:
-            numbers: How many of each row's first numbers have gradients of zero from now on.
-        """
+        """Spare the work on what is known not to move any more."""
         ...
 
     def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
-        """Go on with some of the rows.
-
-        Args:
-            rows: Their numbers, in memory of their own.
-            indices: Which ones they were.
-        """
+        """Go on with some of the rows."""
         ...
 
 
@@ -96,11 +83,7 @@ class Adadelta:
         self._first = 0
 
     def set_rates(self, rates: Sequence[float]) -> None:
-        """Choose the learning rates of the steps that follow.
-
-        Args:
-            rates: One a row.
-        """
+        """Choose the learning rates of the steps that follow."""
         self._rates = list(rates)
 
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
@@ -136,11 +119,7 @@ class Adadelta:
         return True
 
     def leave_alone(self, numbers: int) -> None:
-        """Spare the work on what does not move any more; see ``Optimizer``.
-
-        Args:
-            numbers: How many of each row's first numbers have gradients of zero from now on.
-        """
+        """Spare the work on what does not move any more; see ``Optimizer``."""
         # Whole pieces only, so that the others go through the same vector instructions as before.
         self._first = numbers // PIECE
 
@@ -166,11 +145,7 @@ class Sgd:
         self._rates: Sequence[float] = ()
 
     def set_rates(self, rates: Sequence[float]) -> None:
-        """Choose the learning rates of the steps that follow.
-
-        Args:
-            rates: One a row.
-        """
+        """Choose the learning rates of the steps that follow."""
         self._rates = list(rates)
 
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
@@ -203,11 +178,7 @@ class Sgd:
         return not self._weight_decay and unmoved(row, momentum, self._rates[index])
 
     def leave_alone(self, numbers: int) -> None:
-        """Nothing is spared; see ``Optimizer``.
-
-        Args:
-            numbers: How many of each row's first numbers have gradients of zero from now on.
-        """
+        """Nothing is spared; see ``Optimizer``."""
 
     def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
         """Go on with some of the rows; see ``Optimizer``."""

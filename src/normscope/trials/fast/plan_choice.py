@@ -37,15 +37,7 @@ def choose_plan(specs: Sequence[TrialSpec], source: DecodedSource) -> StackPlan:
 
 
 def trusted_plans(spec: TrialSpec, source: DecodedSource) -> list[StackPlan]:
-    """For each implementation of the convolutions the first plan that agrees with the plain one.
-
-    Args:
-        spec: A trial of the stack.
-        source: Its images.
-
-    Returns:
-        The plans; each that is left out is warned of.
-    """
+    """For each implementation of the convolutions the first plan that agrees with the plain one."""
     fused = has_triton() and spec.recipe.optimizer == "adadelta"
     trusted = []
     for trunk in TRUNKS:

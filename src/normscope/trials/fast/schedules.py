@@ -25,11 +25,7 @@ class Schedule(Protocol):
     rate: float
 
     def step(self, accuracy: float) -> None:
-        """Look back on an epoch.
-
-        Args:
-            accuracy: On the split that the recipe chooses on.
-        """
+        """Look back on an epoch."""
         ...
 
 
@@ -46,11 +42,7 @@ class Plateau:
         self._epochs_without_rise = 0
 
     def step(self, accuracy: float) -> None:
-        """Divide the rate by 10 after more than 10 epochs without a rise.
-
-        Args:
-            accuracy: On the split that the recipe chooses on.
-        """
+        """Divide the rate by 10 after more than 10 epochs without a rise."""
         if accuracy > self._best * (1 + THRESHOLD):
             self._best, self._epochs_without_rise = accuracy, 0
         else:
@@ -72,11 +64,7 @@ class Steps:
         self.rate = rate
 
     def step(self, accuracy: float) -> None:  # noqa: ARG002 - looks at nothing
-        """Multiply the rate by 0.7.
-
-        Args:
-            accuracy: Not looked at.
-        """
+        """Multiply the rate by 0.7."""
         self.rate *= GAMMA
 
 
@@ -93,24 +81,13 @@ class Cosine:
         self._epochs, self._done = epochs, 0
 
     def step(self, accuracy: float) -> None:  # noqa: ARG002 - looks at nothing
-        """Go on along half a cosine.
-
-        Args:
-            accuracy: Not looked at.
-        """
+        """Go on along half a cosine."""
         self._done += 1
         self.rate = self._first * (1 + math.cos(math.pi * self._done / self._epochs)) / 2
 
 
 def open_schedule(recipe: Recipe) -> Schedule:
-    """The schedule that a recipe names.
-
-    Args:
-        recipe: How a model is trained.
-
-    Returns:
-        A fresh one.
-    """
+    """The schedule that a recipe names."""
     if recipe.schedule == "cosine":
         return Cosine(recipe.lr, recipe.epochs)
     return Plateau(recipe.lr) if recipe.schedule == "plateau" else Steps(recipe.lr)

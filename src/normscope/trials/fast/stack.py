@@ -100,11 +100,7 @@ class StackLearner:
                 break
 
     def set_rates(self, rates: Sequence[float]) -> None:
-        """Choose the learning rates of the steps that follow.
-
-        Args:
-            rates: One a model.
-        """
+        """Choose the learning rates of the steps that follow."""
         self._optimizer.set_rates(rates)
 
     def numbers(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -117,11 +113,7 @@ class StackLearner:
         return views(self._stack.rows), views(self._stack.gradients)
 
     def keep(self, indices: Sequence[int]) -> None:
-        """Go on with some of the models alone; see ``Learner``.
-
-        Args:
-            indices: Which ones.
-        """
+        """Go on with some of the models alone; see ``Learner``."""
         self.models = len(indices)
         self._stack.keep(indices)
         self._optimizer.keep(self._stack.rows, indices)
@@ -130,19 +122,11 @@ class StackLearner:
         self._total = self._total[list(indices)]
 
     def losses(self) -> list[float]:
-        """How the models do on the epoch's images; see ``Learner``.
-
-        Returns:
-            Mean cross-entropy of each model.
-        """
+        """How the models do on the epoch's images; see ``Learner``."""
         return (self._total / self._trained_on).tolist()
 
     def step(self, indices: Tensor) -> None:
-        """Train on one batch.
-
-        Args:
-            indices: Of its images, on the device.
-        """
+        """Train on one batch."""
         pixels, labels = self._train.batch(indices)
         losses = self._stack.differentiate(pixels, labels, self._masks.draw(len(indices)))
         self._total.add_(losses, alpha=len(indices))
@@ -211,11 +195,7 @@ class StackLearner:
         ]
 
     def first_layers(self) -> list[Numbers]:
-        """The models' first layers as they are.
-
-        Returns:
-            One description a model.
-        """
+        """The models' first layers as they are."""
         described = []
         for index, layer in enumerate(self._first_layers):
             weight, bias = self._stack.first_layer(index)
