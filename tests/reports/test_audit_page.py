@@ -66,7 +66,7 @@ def test_rows_are_ranked_with_prices_and_reasons(open_page, made_up_audit, tmp_p
     assert "no image carries an Exif orientation" in page.locator("main").inner_text()
     assert page.locator(".answer").inner_text() == (
         "Yes: the pipeline mine.data:prepare costs 0.23 of accuracy (95 % interval 0.201 to 0.253);"
-        " mend it before use."
+        " fix it: none, as it is done."
     )
     assert "answers most like none" in page.locator("header").inner_text()
     assert page.locator("img").count() == 1

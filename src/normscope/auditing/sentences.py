@@ -84,7 +84,7 @@ def answer(audit: Audit) -> str:
         verb, within = "gains", f"(95 % interval of the loss {_within(audit, interval)})"
     if audit.tested is not None:
         if said == "yes":
-            return f"Yes: the pipeline {name} {verb} {costs} {within}; mend it before use."
+            return f"Yes: the pipeline {name} {verb} {costs} {within}; {_to_fix(audit)}."
         if interval[1] < 0:
             return f"No: the pipeline {name} is better by {gap(-value)} {within}; check --norm."
         if said == "no":
@@ -95,6 +95,17 @@ def answer(audit: Audit) -> str:
     if said == "no":
         return f"No: even the worst mistake, {name}, {verb} nothing that matters {within}."
     return f"Not settled: the worst mistake, {name}, {verb} {costs} {within}; test more images."
+
+
+def _to_fix(audit: Audit) -> str:
+    """What is wrong with the pipeline, where it answers as one of the mistakes does."""
+    tested = audit.tested
+    if tested is None or tested.agreement != 1:
+        return "fix it before use"
+    return next(
+        (f"fix it: {m.description}" for m in audit.mistakes if m.name == tested.like),
+        "fix it before use",
+    )
 
 
 def _asked(audit: Audit) -> tuple[str, float, Interval] | None:
