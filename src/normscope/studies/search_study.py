@@ -67,7 +67,7 @@ class SearchStudy:
         self.folder = folder
         self.specification = specification
         self.storage = storage
-        self._finished: dict[str, list[FinishedTrial]] | None = None
+        self._finished: dict[str, list[tuple[FrozenTrial, FinishedTrial]]] | None = None
         with storage.answering():
             self.optuna_study = _begun(storage, name)
             self.optuna_replicates = _begun(storage, name + REPLICATES)
@@ -184,8 +184,7 @@ class SearchStudy:
         Returns:
             The trials by number.
         """
-        complete = self._in_state(self.optuna_study, TrialState.COMPLETE)
-        return [_search_trial(*pair) for pair in zip(complete, self.results(), strict=True)]
+        return [_search_trial(*pair) for pair in self._complete(self.optuna_study)]
 
     def stopped(self) -> list[SearchTrial]:
         """Every trial of the search that was stopped before its last epoch, with ``--halving``.
@@ -202,7 +201,7 @@ class SearchStudy:
         Returns:
             The trials by number.
         """
-        return self._complete(self.optuna_study)
+        return [finished for _, finished in self._complete(self.optuna_study)]
 
     def replicates(self) -> list[FinishedTrial]:
         """Every finished repeated trial.
@@ -210,13 +209,14 @@ class SearchStudy:
         Returns:
             The trials by number.
         """
-        return self._complete(self.optuna_replicates)
+        return [finished for _, finished in self._complete(self.optuna_replicates)]
 
-    def _complete(self, study: optuna.Study) -> list[FinishedTrial]:
+    def _complete(self, study: optuna.Study) -> list[tuple[FrozenTrial, FinishedTrial]]:
         kept = self._finished
         if kept is not None and study.study_name in kept:
             return kept[study.study_name]
-        finished = [finished_trial(t) for t in self._in_state(study, TrialState.COMPLETE)]
+        complete = self._in_state(study, TrialState.COMPLETE)
+        finished = [(trial, finished_trial(trial)) for trial in complete]
         if kept is not None:
             kept[study.study_name] = finished
         return finished
