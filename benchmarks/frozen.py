@@ -24,7 +24,8 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from normscope.machine.cores import available_cores
-from normscope.studies.scan_planning import ScanOptions, plan_scan
+from normscope.studies.options import ScanOptions
+from normscope.studies.scan_planning import plan_scan
 from normscope.trials.frozen import evaluate_frozen
 from normscope.trials.network import build_network
 
@@ -95,7 +96,7 @@ def main() -> None:
         os.environ["NORMSCOPE_CACHE"] = cache
         plan, decoding = timed(lambda: plan_scan(options))
         specification = plan.specification
-        trial = specification.trial(specification.data, seed=0)
+        trial = specification.trial_at(specification.data, seed=0)
         _, first = timed(lambda: evaluate_frozen(trial, plan.source))
         plain = replace(trial, trainer="plain", precision="fp32")
         model = build_network(plain, plan.source)[0].eval()

@@ -22,8 +22,9 @@ from normscope.studies.axis import Axis
 from normscope.studies.compact import export
 from normscope.studies.growing import lacking
 from normscope.studies.locking import locked
+from normscope.studies.options import ScanOptions
 from normscope.studies.scan import run_scan
-from normscope.studies.scan_planning import PlannedScan, ScanOptions, plan_scan
+from normscope.studies.scan_planning import PlannedScan, plan_scan
 from normscope.studies.study import Study
 
 if TYPE_CHECKING:

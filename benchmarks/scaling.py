@@ -22,10 +22,11 @@ import optuna
 
 from normscope.studies import search_work
 from normscope.studies.executors import in_process
+from normscope.studies.options import Place, ScanOptions, SearchOptions
 from normscope.studies.samplers import SAMPLERS
 from normscope.studies.scan import run_scan
-from normscope.studies.scan_planning import ScanOptions, plan_scan
-from normscope.studies.search import Place, SearchOptions, plan_search, run_search
+from normscope.studies.scan_planning import plan_scan
+from normscope.studies.search import plan_search, run_search
 from normscope.trials import running
 from normscope.trials.result import TrialResult, pack_bits
 
@@ -80,7 +81,7 @@ def overhead(folder: Path, options: argparse.Namespace) -> None:
     )
     count = len(plan.specification.trials())
     start, before = time.perf_counter(), time.process_time()
-    run_scan(plan, workers=1)
+    run_scan(plan, Place(workers=1))
     spent, used = time.perf_counter() - start, time.process_time() - before
     print(
         f"scan: {1000 * spent / count:.1f} ms a trial, {1000 * used / count:.1f} ms of the "

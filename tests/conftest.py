@@ -104,7 +104,7 @@ def class_folders(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def made_study():
+def made_study(spec):
     """A function that makes a finished study from accuracies by mean, std and seed."""
 
     def make(
@@ -119,10 +119,9 @@ def made_study():
     ):
         accuracies = np.asarray(accuracies, float)
         specification = ScanSpec(
-            source="digits", fingerprint="", data=Normalization.parse(data), train_images=None,
-            model="lenet", recipe=LENET, init_scale=InitScale(), mean=Axis.parse("mean", mean),
-            std=Axis.parse("std", std), seeds=accuracies.shape[2], device="cpu", threads=1,
-            precision="fp32",
+            trial=replace(spec, recipe=LENET, normalization=Normalization.parse(data)),
+            data=Normalization.parse(data),
+            mean=Axis.parse("mean", mean), std=Axis.parse("std", std), seeds=accuracies.shape[2],
         )  # fmt: skip
         trials = []
 
@@ -134,7 +133,7 @@ def made_study():
                 float(accuracy), 0.1, False, 1.0, "fp32", "cpu", [], pack_bits(correct), 1000,
                 {}, {}, outcome=failure if fails else outcome,
             )  # fmt: skip
-            trials.append(FinishedTrial(specification.trial(normalization, seed), result))
+            trials.append(FinishedTrial(specification.trial_at(normalization, seed), result))
 
         for i, m in enumerate(specification.mean.values):
             for j, s in enumerate(specification.std.values):

@@ -14,8 +14,9 @@ from normscope.findings.good_configurations import good_configurations
 from normscope.findings.search_summary import summarize_search
 from normscope.reports.search_writing import report_search
 from normscope.studies.executors import in_process
+from normscope.studies.options import Place, SearchOptions
 from normscope.studies.ranges import Range
-from normscope.studies.search import Place, SearchOptions, plan_search, run_search
+from normscope.studies.search import plan_search, run_search
 from normscope.studies.search_study import SearchStudy, SearchTrial
 from tests.studies.function_in_place_of_training import evaluate
 

@@ -11,6 +11,7 @@ from normscope.images.folder import open_folder
 from normscope.images.opening import open_source
 from normscope.images.resizing import transformed
 from normscope.images.transform import ImageTransform
+from normscope.statistics.moments import Moments
 from normscope.statistics.stats import stats
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import LENET_ARTICLE
@@ -112,7 +113,7 @@ def test_val_alone_serves_a_frozen_network(class_folders):
         ),
         (
             {"channels": "cmyk"},
-            "--channels must be rgb for trials, got 'cmyk'. Leave it out to keep grey images grey.",
+            "--channels must be rgb or grey, got 'cmyk'. Choose one of these.",
         ),
     ],
 )
@@ -128,3 +129,20 @@ def test_a_named_source_is_transformed_in_memory():
     larger = transformed(digits, ImageTransform(resize=16, crop=12, channels="rgb"))
     assert larger.test.pixels.shape == (len(digits.test), 3, 12, 12)
     np.testing.assert_array_equal(larger.test.labels, digits.test.labels)
+
+
+def test_grey_is_the_same_for_trials_and_statistics(class_folders, digits):
+    """As Pillow has it, to the last bit."""
+    grey = open_folder(class_folders, ImageTransform(channels="grey"))
+    assert grey.channels == 1
+    first = next(iter(sorted((class_folders / "val" / "cats").iterdir())))
+    np.testing.assert_array_equal(grey.test.pixels[0, 0], Image.open(first).convert("L"))
+    of_trials = Moments.of(grey.test.pixels)
+    of_statistics = stats(class_folders, split="val", channels="grey")
+    assert of_trials.mean(255) == of_statistics.mean.value
+    assert of_trials.std(255) == of_statistics.std.value
+    colour = open_folder(class_folders)
+    np.testing.assert_array_equal(
+        transformed(colour, ImageTransform(channels="grey")).test.pixels, grey.test.pixels
+    )
+    assert transformed(digits, ImageTransform(channels="grey")).channels == 1

@@ -16,11 +16,13 @@ from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study
 from normscope.trials.recipe import LENET
 from normscope.trials.result import TrialResult, pack_bits
+from normscope.trials.spec import TrialSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 IMAGES = 4000
+DATA = Normalization(0.3055, 0.3761)
 
 
 def made_up(folder, mean="-2:3:6", std="0.02:2:5:log", seeds=4, epochs=3, dies_from=None, **names):
@@ -31,10 +33,12 @@ def made_up(folder, mean="-2:3:6", std="0.02:2:5:log", seeds=4, epochs=3, dies_f
     rng = np.random.default_rng(0)
     fields = {"source": "digits", "model": "lenet", **names}
     specification = ScanSpec(
-        fingerprint="", data=Normalization(0.3055, 0.3761), train_images=None,
-        recipe=replace(LENET, epochs=epochs), init_scale=InitScale(),
-        mean=Axis.parse("mean", mean), std=Axis.parse("std", std), seeds=seeds, device="cpu",
-        threads=1, precision="fp32", **fields,
+        trial=TrialSpec(
+            fingerprint="", train_images=None, recipe=replace(LENET, epochs=epochs),
+            normalization=DATA, init_scale=InitScale(), seed=0, device="cpu", threads=1,
+            precision="fp32", **fields,
+        ),
+        data=DATA, mean=Axis.parse("mean", mean), std=Axis.parse("std", std), seeds=seeds,
     )  # fmt: skip
     study = Study.create(folder, specification)
     hard = rng.random(IMAGES)

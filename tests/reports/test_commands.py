@@ -9,8 +9,9 @@ import pytest
 from normscope.cli.app import run
 from normscope.errors import NormscopeError
 from normscope.reports.commands import scan_command, search_command
-from normscope.studies.scan_planning import ScanOptions, plan_scan
-from normscope.studies.search import SearchOptions, plan_search
+from normscope.studies.options import ScanOptions, SearchOptions
+from normscope.studies.scan_planning import plan_scan
+from normscope.studies.search import plan_search
 
 SEARCHES = [
     SearchOptions(over=["mean=-1:2", "std=0.05:1:log"], trials=7, sampler="qmc", seed=3),
@@ -25,7 +26,7 @@ SCANS = [
     ScanOptions(mean="0,0.5", std="0.1:1:3:log", seeds=2, weight_init=2.0, train_images=200),
     ScanOptions(
         model="resnet20", recipe="resnet-scratch", epochs=1, padding="after", channels="rgb",
-        channel_axes={"mean-r": "0,1"}, norm="half", resize=32,
+        mean_r="0,1", norm="half", resize=32,
     ),
 ]  # fmt: skip
 

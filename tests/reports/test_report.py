@@ -14,9 +14,10 @@ import normscope
 from normscope.errors import NormscopeError
 from normscope.reports.page_data import _curves
 from normscope.reports.search_writing import report_search
+from normscope.studies.options import Place, ScanOptions, SearchOptions
 from normscope.studies.scan import run_scan
-from normscope.studies.scan_planning import ScanOptions, plan_scan
-from normscope.studies.search import SearchOptions, plan_search, run_search
+from normscope.studies.scan_planning import plan_scan
+from normscope.studies.search import plan_search, run_search
 from normscope.studies.search_study import SearchStudy
 from normscope.trials.spec import TrialSpec
 
@@ -40,7 +41,7 @@ def finished(tmp_path_factory):
         mean="0,0.5", std="0.5,1", seeds=2, epochs=1, train_images=50,
         out=tmp_path_factory.mktemp("study"),
     )  # fmt: skip
-    run_scan(plan_scan(options), workers=1)
+    run_scan(plan_scan(options), Place(workers=1))
     return options.out
 
 
@@ -79,7 +80,7 @@ def test_a_study_without_a_whole_seed(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_scan(plan, workers=1, on_progress=stop)
+        run_scan(plan, Place(workers=1), on_progress=stop)
     with pytest.raises(NormscopeError) as error:
         normscope.report(plan.out)
     assert str(error.value) == (

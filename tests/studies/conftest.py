@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from normscope.studies.scan_planning import ScanOptions, plan_scan
+from normscope.studies.options import ScanOptions
+from normscope.studies.scan_planning import plan_scan
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,16 +32,22 @@ def made_result(spec, _source=None, _on_epoch=None, seconds: float = 0.0) -> Tri
     )  # fmt: skip
 
 
+def with_trial(specification, **changes):
+    """The same study of trials that differ in something they share."""
+    return replace(specification, trial=replace(specification.trial, **changes))
+
+
 def main() -> None:
     import optuna
 
+    from normscope.studies.options import Place, ScanOptions
     from normscope.studies.scan import run_scan
-    from normscope.studies.scan_planning import ScanOptions, plan_scan
+    from normscope.studies.scan_planning import plan_scan
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     out, options, seconds = sys.argv[1:]
     in_process.run_trial = lambda spec, source: made_result(spec, source, seconds=float(seconds))
-    run_scan(plan_scan(ScanOptions(out=out, **json.loads(options))), workers=1)
+    run_scan(plan_scan(ScanOptions(out=out, **json.loads(options))), Place(workers=1))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ import ray
 from ray.cluster_utils import Cluster
 
 from normscope.errors import NormscopeError
+from normscope.studies.options import Place, ScanOptions, SearchOptions
 from normscope.studies.scan import run_scan
-from normscope.studies.scan_planning import ScanOptions, plan_scan
-from normscope.studies.search import Place, SearchOptions, plan_search, run_search
+from normscope.studies.scan_planning import plan_scan
+from normscope.studies.search import plan_search, run_search
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.1"}
 

@@ -21,7 +21,6 @@ def specification(made_study) -> ScanSpec:
         mean=None,
         std=None,
         channel_axes=(Axis.parse("mean-r", "0:1:3"), Axis.parse("std-b", "0.2,0.4")),
-        base=IMAGENET,
         expected=Normalization(0.5, 0.5),
     )
 
@@ -91,7 +90,7 @@ def test_norm_alone_is_refused(capsys):
 
 def test_channels_of_grey_images_are_refused(tmp_path):
     with pytest.raises(NormscopeError) as met:
-        normscope.scan(channel_axes={"mean-r": "0,1"}, out=tmp_path / "s")
+        normscope.scan(mean_r="0,1", out=tmp_path / "s")
     assert str(met.value) == (
         "--mean-r must be used with images of three channels, got digits of 1. "
         "Use --mean and --std."

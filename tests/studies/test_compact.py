@@ -8,6 +8,7 @@ import pytest
 from normscope.errors import NormscopeError
 from normscope.studies.compact import export
 from normscope.studies.executors import in_process
+from normscope.studies.options import Place
 from normscope.studies.scan import run_scan
 from normscope.studies.scan_planning import plan_again, plan_scan
 from normscope.studies.specification import ScanSpec
@@ -18,7 +19,7 @@ from tests.studies.made_results import made_result
 @pytest.fixture
 def study(small_options, monkeypatch):
     monkeypatch.setattr(in_process, "run_trial", made_result)
-    return run_scan(plan_scan(replace(small_options, survival=2)), workers=1)
+    return run_scan(plan_scan(replace(small_options, survival=2)), Place(workers=1))
 
 
 @pytest.fixture
@@ -47,12 +48,14 @@ def test_a_scan_goes_on_with_an_export(study, exported, monkeypatch):
     before = Study.open(exported)
     ran = []
     monkeypatch.setattr(in_process, "run_trial", lambda s, _: ran.append(s) or made_result(s))
-    same = run_scan(plan_again(ScanSpec.read_toml(exported / "study.toml"), exported), workers=1)
+    same = run_scan(
+        plan_again(ScanSpec.read_toml(exported / "study.toml"), exported), Place(workers=1)
+    )
     assert (exported / "study.db").is_file()
     assert not ran
     assert same.every_trial() == before.every_trial() == study.every_trial()
     larger = run_scan(
-        plan_again(replace(before.specification, seeds=3), exported), workers=1
+        plan_again(replace(before.specification, seeds=3), exported), Place(workers=1)
     ).every_trial()
     assert len(ran) == 7
     assert len(larger) == len(before.every_trial()) + 7
@@ -72,9 +75,9 @@ def test_cut_off_while_an_export_becomes_a_database(study, exported, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(Study, "add", cut)
         with pytest.raises(KeyboardInterrupt):
-            run_scan(plan, workers=1)
+            run_scan(plan, Place(workers=1))
     assert Study.open(exported).every_trial() == study.every_trial()
-    assert run_scan(plan, workers=1).every_trial() == study.every_trial()
+    assert run_scan(plan, Place(workers=1)).every_trial() == study.every_trial()
 
 
 def test_an_export_takes_no_trials_itself(study, exported):

@@ -18,12 +18,13 @@ from normscope.studies.axis import Axis
 from normscope.studies.estimate import estimate
 from normscope.studies.executors import in_process
 from normscope.studies.growing import grown
+from normscope.studies.options import Place
 from normscope.studies.scan import run_scan
 from normscope.studies.scan_planning import plan_again, plan_scan
 from normscope.studies.specification import SURVIVAL_SEEDS, ScanSpec
 from normscope.studies.study import Study
 from normscope.trials.recipe import FROZEN
-from tests.studies.made_results import made_result
+from tests.studies.made_results import made_result, with_trial
 from tests.studies.test_scan import trials_in
 
 
@@ -58,14 +59,14 @@ GROWTHS = [
 
 @pytest.mark.parametrize("more", GROWTHS, ids="-".join)
 def test_only_what_is_new_runs(small_options, ran, more):
-    first = run_scan(plan_scan(small_options), workers=1)
+    first = run_scan(plan_scan(small_options), Place(workers=1))
     kept = {trial.spec.key(): trial.result for trial in first.trials()}
     ran.clear()
     larger = plan_scan(replace(small_options, **more))
     expected = estimate(larger, workers=1) if more == {"seeds": 4} else None
     ran.clear()
     seen = []
-    study = run_scan(larger, workers=1, on_progress=lambda *numbers: seen.append(numbers))
+    study = run_scan(larger, Place(workers=1), on_progress=lambda *numbers: seen.append(numbers))
     assert whole(study)
     new = len(study.specification.trials()) - len(kept)
     assert len(ran) == new == len(seen) - 1
@@ -80,16 +81,16 @@ def test_only_what_is_new_runs(small_options, ran, more):
     assert again.specification == study.specification
     assert ScanSpec.read_toml(small_options.out / "study.toml") == study.specification
     ran.clear()
-    run_scan(larger, workers=1)
-    run_scan(plan_again(study.specification, small_options.out), workers=1)
+    run_scan(larger, Place(workers=1))
+    run_scan(plan_again(study.specification, small_options.out), Place(workers=1))
     assert not ran
 
 
 def test_a_study_that_has_grown_still_opens_for_optuna(small_options, ran):
-    run_scan(plan_scan(small_options), workers=1)
+    run_scan(plan_scan(small_options), Place(workers=1))
     run_scan(
         plan_scan(replace(small_options, std="0.05,0.1,0.5,0.31622776601683794,1,3", seeds=3)),
-        workers=1,
+        Place(workers=1),
     )
     study = optuna.load_study(study_name=None, storage=f"sqlite:///{small_options.out}/study.db")
     frame = study.trials_dataframe()
@@ -154,7 +155,9 @@ def test_less_than_there_is(small_plan):
 
 def test_what_is_no_growth_is_named_alone(small_plan):
     begun = small_plan.specification
-    wanted = replace(begun, seeds=5, first_seed=7, recipe=replace(begun.recipe, epochs=2))
+    wanted = with_trial(
+        replace(begun, seeds=5), seed=7, recipe=replace(begun.trial.recipe, epochs=2)
+    )
     with pytest.raises(SpecificationDiffers) as error:
         grown(wanted, begun, small_plan.out)
     assert str(error.value) == (
@@ -162,7 +165,7 @@ def test_what_is_no_growth_is_named_alone(small_plan):
         "(begun with not given); recipe.epochs 2 (begun with 1). Choose another --out or repeat "
         "the first call."
     )
-    frozen = replace(begun, seeds=1, recipe=FROZEN)
+    frozen = with_trial(replace(begun, seeds=1), recipe=FROZEN)
     with pytest.raises(SpecificationDiffers, match=r"got another: recipe\.name frozen"):
         grown(frozen, begun, small_plan.out)
 
@@ -176,7 +179,7 @@ def test_another_axis_is_another_study(small_plan):
 
 def test_cut_off_at_every_step_of_growth(small_options, ran, monkeypatch):
     """Growth writes twice; whatever is lost of it, the study opens and the same call goes on."""
-    run_scan(plan_scan(small_options), workers=1)
+    run_scan(plan_scan(small_options), Place(workers=1))
     kept = {trial.spec.key() for trial in Study.open(small_options.out).trials()}
     larger = plan_scan(replace(small_options, seeds=3, std="0.1:1:5:log"))
 
@@ -187,13 +190,13 @@ def test_cut_off_at_every_step_of_growth(small_options, ran, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(name, cut)
             with pytest.raises(KeyboardInterrupt):
-                run_scan(larger, workers=1)
+                run_scan(larger, Place(workers=1))
         assert {trial.spec.key() for trial in Study.open(small_options.out).trials()} == kept
     # The file is ahead of the database now; the first call still makes both the same.
-    run_scan(plan_scan(small_options), workers=1)
+    run_scan(plan_scan(small_options), Place(workers=1))
     begun = Study.open(small_options.out).specification
     assert ScanSpec.read_toml(small_options.out / "study.toml") == begun
-    assert whole(run_scan(larger, workers=1))
+    assert whole(run_scan(larger, Place(workers=1)))
 
 
 def test_killed_while_it_grows(tmp_path):

@@ -14,7 +14,8 @@ from normscope.findings.search_summary import summarize_search
 from normscope.reports.search_writing import write_search_report
 from normscope.studies.executors import in_process
 from normscope.studies.halving import SuccessiveHalving, at_rung, rungs
-from normscope.studies.search import Place, SearchOptions, plan_search, run_search, search
+from normscope.studies.options import Place, SearchOptions
+from normscope.studies.search import plan_search, run_search, search
 from normscope.studies.search_specification import SearchSpec
 from normscope.trials.running import run_trial
 from tests.studies.function_in_place_of_training import evaluate

@@ -17,8 +17,9 @@ from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.folder import open_folder
 from normscope.images.splits import with_validation
 from normscope.studies.executors.on_ray import OnRay, fair_share
+from normscope.studies.options import Place, SearchOptions
 from normscope.studies.scan import run_scan
-from normscope.studies.search import Place, SearchOptions, plan_search, run_search
+from normscope.studies.search import plan_search, run_search
 from normscope.studies.search_study import SearchStudy
 from normscope.studies.study import Study
 from normscope.trials.running import run_trial
@@ -59,7 +60,7 @@ def test_a_scan_gives_the_same_though_a_node_dies(on_a_cluster, small_plan):
     # is said. What is said where one is lost has a test of its own below.
     lost = "a node or an actor of the Ray cluster died; its trials run again on another"
     assert said["warnings"] in ([], [lost])
-    local = run_scan(small_plan, workers=1)
+    local = run_scan(small_plan, Place(workers=1))
     assert everything(Study.open(folder / "scan")) == everything(local)
 
 

@@ -16,11 +16,13 @@ import normscope
 from normscope.errors import NormscopeError
 from normscope.images.splits import with_train_images
 from normscope.studies.estimate import estimate
+from normscope.studies.options import Place
 from normscope.studies.scan import run_scan
 from normscope.studies.scan_planning import default_folder, plan_again, plan_scan
 from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study
 from normscope.trials.running import run_trial
+from tests.studies.made_results import with_trial
 from tests.trials.test_train import numbers
 
 
@@ -31,13 +33,13 @@ def everything(study: Study) -> dict[str, object]:
 
 @pytest.fixture
 def finished_scan(small_plan):
-    return run_scan(small_plan, workers=1)
+    return run_scan(small_plan, Place(workers=1))
 
 
 def test_every_cell_and_reference_is_trained_once(small_plan):
     seen = []
     study = run_scan(
-        small_plan, workers=1, on_progress=lambda done, total: seen.append((done, total))
+        small_plan, Place(workers=1), on_progress=lambda done, total: seen.append((done, total))
     )
     planned = small_plan.specification.trials()
     assert seen == [(done, len(planned)) for done in range(len(planned) + 1)]
@@ -46,12 +48,12 @@ def test_every_cell_and_reference_is_trained_once(small_plan):
 
 def test_called_again_it_trains_nothing(finished_scan, small_plan):
     before = [trial.result.environment["time"] for trial in finished_scan.trials()]
-    again = run_scan(small_plan, workers=1)
+    again = run_scan(small_plan, Place(workers=1))
     assert [trial.result.environment["time"] for trial in again.trials()] == before
 
 
 def test_worker_processes_give_the_same_numbers(finished_scan, small_plan, tmp_path):
-    elsewhere = run_scan(replace(small_plan, out=tmp_path / "parallel"), workers=2)
+    elsewhere = run_scan(replace(small_plan, out=tmp_path / "parallel"), Place(workers=2))
     assert everything(elsewhere) == everything(finished_scan)
 
 
@@ -66,10 +68,10 @@ def test_an_interrupted_scan_keeps_what_was_finished(small_plan):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_scan(small_plan, workers=1, on_progress=interrupt)
+        run_scan(small_plan, Place(workers=1), on_progress=interrupt)
     kept = everything(Study.open(small_plan.out))
     assert len(kept) == 3
-    whole = everything(run_scan(small_plan, workers=1))
+    whole = everything(run_scan(small_plan, Place(workers=1)))
     assert kept.items() <= whole.items()
     assert len(whole) == len(small_plan.specification.trials())
 
@@ -107,7 +109,7 @@ def test_killed_and_started_again_at_once(tmp_path, small_options):
     assert len(study.trials()) == len(small_plan.specification.trials())
     for trial in study.trials():
         assert kept.get(trial.spec.key(), trial.result) == trial.result
-    uninterrupted = run_scan(small_plan, workers=1)
+    uninterrupted = run_scan(small_plan, Place(workers=1))
     assert everything(study) == everything(uninterrupted)
     assert (out / "summary.json").is_file()
 
@@ -157,12 +159,12 @@ def is_running(process: int) -> bool:
 
 def test_a_specification_can_be_passed_back_in(finished_scan, small_plan, tmp_path):
     specification = ScanSpec.read_toml(small_plan.out / "study.toml")
-    again = run_scan(plan_again(specification, tmp_path / "again"), workers=1)
+    again = run_scan(plan_again(specification, tmp_path / "again"), Place(workers=1))
     assert everything(again) == everything(finished_scan)
 
 
 def test_a_specification_of_other_images_is_refused(small_plan):
-    changed = replace(small_plan.specification, fingerprint="0123456789abcdef")
+    changed = with_trial(small_plan.specification, fingerprint="0123456789abcdef")
     with pytest.raises(NormscopeError) as error:
         plan_again(changed)
     assert re.fullmatch(
@@ -181,12 +183,14 @@ def test_a_model_that_does_not_fit_leaves_no_folder(small_options):
 
 def test_fewer_than_one_worker(small_plan):
     with pytest.raises(NormscopeError) as error:
-        run_scan(small_plan, workers=0)
+        run_scan(small_plan, Place(workers=0))
     assert str(error.value) == "--workers must be at least 1, got 0. Give a larger number."
 
 
 def test_a_diverging_cell_never_stops_a_scan(small_options):
-    study = run_scan(plan_scan(replace(small_options, mean="0", std="1e-38,1", seeds=1)), workers=1)
+    study = run_scan(
+        plan_scan(replace(small_options, mean="0", std="1e-38,1", seeds=1)), Place(workers=1)
+    )
     diverged = {trial.spec.normalization.std[0]: trial.result.diverged for trial in study.trials()}
     assert diverged[1e-38]
     assert not diverged[1.0]
@@ -226,7 +230,7 @@ def test_an_estimate_is_near_what_a_scan_takes(small_plan):
     before = estimate(whole, workers=1)
     assert (before.trials, before.finished, before.workers) == (14, 0, 1)
     assert before.to_json(whole.specification)["bytes"] == before.bytes_ > 0
-    study = run_scan(whole, workers=1)
+    study = run_scan(whole, Place(workers=1))
     took = sum(trial.result.seconds for trial in study.trials())
     assert took / 10 < before.seconds < took * 10
     used = sum(path.stat().st_size for path in whole.out.iterdir())

@@ -16,9 +16,10 @@ from normscope.init_scale import InitScale
 from normscope.normalization import HALF, Normalization
 from normscope.reports.search_writing import report_search
 from normscope.studies.executors import in_process
+from normscope.studies.options import Place, SearchOptions
 from normscope.studies.ranges import parse_ranges
 from normscope.studies.samplers import SAMPLERS, make_sampler
-from normscope.studies.search import Place, SearchOptions, plan_search, run_search, search
+from normscope.studies.search import plan_search, run_search, search
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.search_study import SearchStudy
 from normscope.studies.search_work import best_configurations, references, repeated

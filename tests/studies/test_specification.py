@@ -17,7 +17,7 @@ def test_round_trips(small_plan, tmp_path):
     path = tmp_path / "study.toml"
     path.write_text(specification.to_toml(), encoding="utf-8")
     assert ScanSpec.read_toml(path) == specification
-    everything = replace(specification, train_images=None)
+    everything = replace(specification, trial=replace(specification.trial, train_images=None))
     assert ScanSpec.from_json(everything.to_json()) == everything
 
 
@@ -36,8 +36,11 @@ def test_differences_are_named(small_plan):
     other = replace(
         specification,
         std=Axis.parse("std", "0.1:1:4:log"),
-        train_images=None,
-        recipe=replace(specification.recipe, epochs=2),
+        trial=replace(
+            specification.trial,
+            train_images=None,
+            recipe=replace(specification.trial.recipe, epochs=2),
+        ),
     )
     assert other.differences(specification) == [
         "std 0.1:1:4:log (begun with 0.1:1:3:log)",

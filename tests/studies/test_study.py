@@ -15,6 +15,7 @@ from normscope.studies.axis import Axis
 from normscope.studies.locking import locked
 from normscope.studies.study import Study
 from normscope.trials.result import TrialResult
+from tests.studies.made_results import with_trial
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_optunas_own_tools_see_the_axes(small_plan, result):
 
 def test_a_reference_of_several_channels_has_no_point_on_the_axes(small_plan, result):
     study = Study.create(small_plan.out, small_plan.specification)
-    study.add(small_plan.specification.trial(IMAGENET, 0), result)
+    study.add(small_plan.specification.trial_at(IMAGENET, 0), result)
     assert study.optuna_study.trials[0].params == {"seed": 0}
     assert study.trials()[0].spec.normalization == IMAGENET
 
@@ -77,7 +78,7 @@ def test_the_same_specification_opens_the_study_again(small_plan, result):
 def test_another_specification_is_refused(small_plan):
     Study.create(small_plan.out, small_plan.specification)
     with pytest.raises(SpecificationDiffers) as error:
-        Study.create(small_plan.out, replace(small_plan.specification, threads=3))
+        Study.create(small_plan.out, with_trial(small_plan.specification, threads=3))
     assert str(error.value) == (
         f"{small_plan.out} must hold a study of the same specification, got another: threads 3 "
         "(begun with 1). Choose another --out or repeat the first call."

@@ -16,7 +16,8 @@ from normscope.init_scale import InitScale
 from normscope.normalization import NONE, Normalization
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.executors.stacked import Stacked
-from normscope.studies.scan_planning import ScanOptions, plan_scan
+from normscope.studies.options import ScanOptions
+from normscope.studies.scan_planning import plan_scan
 from normscope.trials.fast import rounds
 from normscope.trials.fast.rounds import train_many, train_rounds
 from normscope.trials.fast.training import train_fast
@@ -182,7 +183,7 @@ def test_a_stacked_executor_hands_over_every_trial(few_digits, spec):
 
 def test_a_gpu_study_trains_stacked(few_digits):
     plan = plan_scan(ScanOptions(mean="0", std="1"))
-    on_gpu = replace(plan.specification, device="cuda")
+    on_gpu = replace(plan.specification.trial, device="cuda")
     with open_executor(few_digits, on_gpu, trials=7, workers=None) as executor:
         assert isinstance(executor, Stacked)
     plain = replace(on_gpu, trainer="plain")

@@ -6,7 +6,7 @@ import normscope
 from normscope.errors import NormscopeError, UnknownName
 from normscope.models.expected import resolve_normalization
 from normscope.normalization import IMAGENET, NONE, Normalization
-from normscope.trials.single import normalization_text
+from normscope.trials.single import given_normalization
 
 
 def test_train_from_python():
@@ -42,7 +42,7 @@ def test_unknown_name_of_a_normalization():
     ],
 )
 def test_options_that_say_one_thing(mean, std, norm, text):
-    assert normalization_text(mean, std, norm) == text
+    assert given_normalization(mean, std, norm) == text
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_options_that_say_one_thing(mean, std, norm, text):
 )
 def test_options_that_do_not(options, sentence):
     with pytest.raises(NormscopeError) as error:
-        normalization_text(*options)
+        given_normalization(*options)
     assert str(error.value) == sentence

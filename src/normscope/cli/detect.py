@@ -65,10 +65,7 @@ def detect(
     ] = False,
     resize: options.Resize = None,
     crop: options.Crop = None,
-    channels: Annotated[
-        str | None,
-        typer.Option(help="Treat all images as rgb or grey.", rich_help_panel="Images"),
-    ] = None,
+    channels: options.Channels = None,
     device: options.Device = "auto",
     root: options.Root = None,
     json: options.Json = None,

@@ -1,13 +1,90 @@
-"""The options that several commands share, each with its one help text."""
+"""Options on the command line: those that a dataclass declares, and those of commands alone."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
 from normscope.errors import NormscopeError
+from normscope.options import Option, declared
+from normscope.studies.options import Place
+from normscope.trials.options import TrialOptions
+
+if TYPE_CHECKING:
+    from dataclasses import Field
+
+
+def expanded(function: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes the options which its parameters' dataclasses declare.
+
+    Args:
+        function: Parameters whose type is a dataclass are made from its options, the others are
+            the command's own.
+
+    Returns:
+        What typer takes.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    kinds: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    own = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in kinds
+    ]
+    options = {name: list(declared(kind)) for name, kind in kinds.items()}
+    given = [_parameter(kinds[name], *pair) for name in kinds for pair in options[name]]
+
+    @functools.wraps(function)
+    def command(**values: Any) -> None:
+        for name, kind in kinds.items():
+            fields = {field.name: values.pop(field.name) for field, _ in options[name]}
+            # What nobody gave, a list too, is None here and has its default there.
+            values[name] = kind(**{n: value for n, value in fields.items() if value is not None})
+        function(**values)
+
+    every = [*(p for p in own if p.annotation is typer.Context), *given]
+    every += [p for p in own if p.annotation is not typer.Context]
+    vars(command)["__signature__"] = inspect.Signature(
+        [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in every]
+    )
+    command.__annotations__ = {p.name: p.annotation for p in every}
+    return command
+
+
+def _parameter(kind: Any, field: Field[Any], said: Option) -> inspect.Parameter:
+    # Words alone stand for a normalization here, and its module imports NumPy.
+    hint = get_type_hints(kind, localns={"Normalization": str})[field.name]
+    only, *_ = [part for part in get_args(hint) if part is not NoneType] or [hint]
+    sequence = get_origin(hint) is Sequence
+    only = list[str] if sequence else only
+    default = None if sequence else field.default
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[only | None if default is None else only, _typer(field, said)],
+    )
+
+
+def _typer(field: Field[Any], said: Option) -> Any:
+    if said.argument:
+        return typer.Argument(help=said.help, metavar=said.metavar)
+    name = said.flag or f"--{field.name.replace('_', '-')}"
+    # A flag that is on by default can only be turned off.
+    name = f" /{name}" if field.default is True else name
+    return typer.Option(name, help=said.help, metavar=said.metavar, rich_help_panel=said.panel)
+
+
+def _as(name: str, kind: type = TrialOptions) -> Any:
+    """An option of a trial, for a command that takes a few of them."""
+    return next(_typer(field, said) for field, said in declared(kind) if field.name == name)
 
 
 def _json_target(target: str | None) -> str | None:
@@ -26,22 +103,6 @@ def _json_target(target: str | None) -> str | None:
     return target
 
 
-Source = Annotated[
-    str,
-    typer.Argument(
-        help="digits, mnist, fashion-mnist, cifar10, cifar100, or a folder or .tar with train/ "
-        "and val/ or test/, each with one folder per class.",
-        metavar="SOURCE",
-    ),
-]
-Model = Annotated[
-    str,
-    typer.Option(
-        help="lenet, lenet-bn, resnet20, a torchvision model, timm/NAME, hf/NAME, or "
-        "package.module:factory.",
-        rich_help_panel="Trial",
-    ),
-]
 ModelArgument = Annotated[
     str,
     typer.Argument(
@@ -50,156 +111,16 @@ ModelArgument = Annotated[
         metavar="MODEL",
     ),
 ]
-RecipeName = Annotated[
-    str | None,
-    typer.Option(
-        help="lenet, lenet-steplr, lenet-article, resnet-scratch, resnet-finetune, or frozen, "
-        "which trains nothing; by default the model's own.",
-        rich_help_panel="Trial",
-    ),
-]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        help="Start from this file (safetensors or a state dict) or from the library's default.",
-        metavar="FILE|default",
-        rich_help_panel="Trial",
-    ),
-]
-NewHead = Annotated[
-    bool,
-    typer.Option(
-        "--new-head",
-        help="Replace the last layer with a new one for these classes.",
-        rich_help_panel="Trial",
-    ),
-]
-NoBatchnorm = Annotated[
-    bool,
-    typer.Option("--no-batchnorm", help="Remove every BatchNorm.", rich_help_panel="Trial"),
-]
-Padding = Annotated[
-    str | None,
-    typer.Option(
-        help="Pad random crops before normalizing (black border) or after (the mean's colour).",
-        metavar="before|after",
-        rich_help_panel="Trial",
-    ),
-]
-HalfWidth = Annotated[
-    float | None,
-    typer.Option(
-        help="Stop testing a frozen network once its accuracy is known to within this much, with "
-        "99 % confidence.",
-        rich_help_panel="Trial",
-    ),
-]
-Resize = Annotated[
-    int | None,
-    typer.Option(
-        help="Resize the shorter side to this many pixels, as torchvision does.",
-        rich_help_panel="Images",
-    ),
-]
-Crop = Annotated[
-    int | None,
-    typer.Option(
-        help="Then keep the central square of this many pixels.", rich_help_panel="Images"
-    ),
-]
-Channels = Annotated[
-    str | None,
-    typer.Option(help="rgb: give grey images three equal channels.", rich_help_panel="Images"),
-]
-Epochs = Annotated[
-    int | None,
-    typer.Option(
-        help="Epochs to train; the recipe's own number by default (at most 10 on digits).",
-        rich_help_panel="Trial",
-    ),
-]
-TrainImages = Annotated[
-    int | None,
-    typer.Option(
-        help="Train on only this many images, with each class in proportion.",
-        rich_help_panel="Trial",
-    ),
-]
-WeightInit = Annotated[
-    float,
-    typer.Option(help="Factor on the first layer's initial weights.", rich_help_panel="Trial"),
-]
-BiasInit = Annotated[
-    float,
-    typer.Option(help="Factor on the first layer's initial biases.", rich_help_panel="Trial"),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel="Machine")]
-Precision = Annotated[
-    str,
-    typer.Option(
-        help="auto, fp32 or bf16; auto means bf16 where the processor supports it.",
-        rich_help_panel="Machine",
-    ),
-]
-Trainer = Annotated[
-    str,
-    typer.Option(
-        help="fast; plain, the slow reference; or compiled, for a frozen network.",
-        rich_help_panel="Machine",
-    ),
-]
-Root = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of the named data sets; otherwise $NORMSCOPE_DATA, otherwise they are "
-        "downloaded to the user cache.",
-        rich_help_panel="Machine",
-    ),
-]
-Threads = Annotated[
-    int,
-    typer.Option(
-        help="CPU threads per trial; the last digits depend on it.",
-        rich_help_panel="Machine",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        help="Trials to run at once; by default as many as the cores allow.",
-        rich_help_panel="Machine",
-    ),
-]
-Ray = Annotated[
-    str | None,
-    typer.Option(
-        help="Run on the Ray cluster at this address, such as auto.",
-        metavar="ADDRESS",
-        rich_help_panel="Machine",
-    ),
-]
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        help="A database that several processes share, such as postgresql://user@host/name; by "
-        "default the study's own folder.",
-        metavar="URL",
-        rich_help_panel="Machine",
-    ),
-]
-StudyName = Annotated[
-    str | None,
-    typer.Option(
-        "--study",
-        help="The study's name in the shared database.",
-        metavar="NAME",
-        rich_help_panel="Machine",
-    ),
-]
-Strict = Annotated[
-    bool,
-    typer.Option("--strict", help="Exit 1 if an image cannot be read, instead of skipping it."),
-]
+Weights = Annotated[str | None, _as("weights")]
+Resize = Annotated[int | None, _as("resize")]
+Crop = Annotated[int | None, _as("crop")]
+Channels = Annotated[str | None, _as("channels")]
+Device = Annotated[str, _as("device")]
+Root = Annotated[Path | None, _as("root")]
+Strict = Annotated[bool, _as("strict")]
+Ray = Annotated[str | None, _as("ray", Place)]
+Storage = Annotated[str | None, _as("storage", Place)]
+StudyName = Annotated[str | None, _as("study", Place)]
 Json = Annotated[
     str | None,
     typer.Option(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.progress import progress
+from normscope.studies.options import LocalPlace, ScanOptions
 
 if TYPE_CHECKING:
     from normscope.studies.scan_planning import PlannedScan
@@ -17,99 +18,18 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: normscope scan mnist --mean -2:3:7 --std 0.02:2:7:log --seeds 3 --epochs 2"
 
-AXIS = "START:STOP:COUNT, START:STOP:COUNT:log or a comma list."
 
-
-ChannelAxis = Annotated[
-    str | None,
-    typer.Option(help="An axis for this channel alone.", rich_help_panel="Single channels"),
-]
-
-
+@options.expanded
 def scan(
     context: typer.Context,
-    source: options.Source = "digits",
-    mean: Annotated[
-        str | None, typer.Option(help=f"The grid's means: {AXIS} -2:3:5 by default.")
-    ] = None,
-    std: Annotated[
-        str | None, typer.Option(help=f"The grid's stds: {AXIS} 0.02:2:5:log by default.")
-    ] = None,
-    mean_r: ChannelAxis = None,
-    mean_g: ChannelAxis = None,
-    mean_b: ChannelAxis = None,
-    std_r: ChannelAxis = None,
-    std_g: ChannelAxis = None,
-    std_b: ChannelAxis = None,
-    norm: Annotated[
-        str | None,
-        typer.Option(
-            help="The normalization of the other channels, where single ones are varied; by "
-            "default "
-            "data.",
-            rich_help_panel="Single channels",
-        ),
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            help="Seeds per cell; 3, or 1 where nothing is trained. Ask for more than before, "
-            "or for "
-            "more values on an axis, to extend the study in the folder."
-        ),
-    ] = None,
-    survival: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="N more seeds per cell, each trained only until it is clear whether it learns: "
-            "minutes instead of hours.",
-        ),
-    ] = 0,
-    first_seed: Annotated[
-        int, typer.Option(help="The first replicate's seed.", rich_help_panel="Trial")
-    ] = 0,
-    model: options.Model = "lenet",
-    recipe: options.RecipeName = None,
-    epochs: options.Epochs = None,
-    train_images: options.TrainImages = None,
-    weight_init: options.WeightInit = 1.0,
-    bias_init: options.BiasInit = 1.0,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    trainer: options.Trainer = "fast",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            help="CPU threads per trial: 1, or all cores where nothing is trained. The last digits "
-            "depend on it.",
-            rich_help_panel="Machine",
-        ),
-    ] = None,
-    workers: options.Workers = None,
-    ray: options.Ray = None,
-    weights: options.Weights = None,
-    new_head: options.NewHead = False,
-    no_batchnorm: options.NoBatchnorm = False,
-    padding: options.Padding = None,
-    half_width: options.HalfWidth = None,
-    resize: options.Resize = None,
-    crop: options.Crop = None,
-    channels: options.Channels = None,
-    root: options.Root = None,
-    strict: options.Strict = False,
+    chosen: ScanOptions,
+    place: LocalPlace,
+    *,
     spec: Annotated[
         Path | None,
         typer.Option(
             help="Repeat the scan in this study.toml, instead of the options above. Where its "
             "model is package.module:factory, name it with --model too."
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="The study's folder; by default runs/SOURCE-MODEL, or the folder that --spec "
-            "is in."
         ),
     ] = None,
     dry_run: Annotated[
@@ -122,22 +42,17 @@ def scan(
     json: options.Json = None,
 ) -> None:
     """Does normalization matter? Train under every (mean, std) of a grid, with several seeds."""
-    given = dict(locals())
-
     import optuna
 
     from normscope.errors import NormscopeError
-    from normscope.studies.by_name import by_name
     from normscope.studies.scan import run_scan
-    from normscope.studies.scan_planning import ScanOptions, plan_again, plan_scan
+    from normscope.studies.scan_planning import plan_again, plan_scan
     from normscope.studies.specification import ScanSpec
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if spec is None:
-        given["batchnorm"], given["channel_axes"] = not no_batchnorm, _channel_axes(given)
-        said = by_name(ScanOptions, given)
         with progress("images") as update:
-            plan = plan_scan(said, update)
+            plan = plan_scan(chosen, update)
     else:
         extra = _given_beside_spec(context)
         if extra:
@@ -147,17 +62,17 @@ def scan(
             )
         plan = plan_again(
             ScanSpec.read_toml(spec),
-            out or _study_beside(spec),
-            root,
-            model=model if _was_given(context, "model") else None,
+            chosen.out or _study_beside(spec),
+            chosen.root,
+            model=chosen.model if _was_given(context, "model") else None,
         )
     note_skipped(plan.source.skipped)
     if dry_run:
-        _show_plan(plan, workers, json)
+        _show_plan(plan, place.workers, json)
         return
     try:
         with progress("trials") as update:
-            run_scan(plan, workers, update, ray)
+            run_scan(plan, place, update)
     except KeyboardInterrupt:
         note(
             f"Interrupted. Finished trials are kept in {plan.out}; run the same command to resume."
@@ -176,21 +91,14 @@ def _study_beside(path: Path) -> Path | None:
     return path.parent if whole else None
 
 
-def _channel_axes(given: dict[str, Any]) -> dict[str, str]:
-    from normscope.studies.parameters import CHANNEL_PARAMETERS
-
-    texts = {name: given[name.replace("-", "_")] for name in CHANNEL_PARAMETERS}
-    return {name: text for name, text in texts.items() if text is not None}
-
-
 REPEATABLE = {"spec", "model", "out", "root", "workers", "ray", "dry_run", "json"}
 
 
 def _given_beside_spec(context: typer.Context) -> str:
     given = [
-        f"--{name.replace('_', '-')}" if name != "source" else "SOURCE"
-        for name in context.params
-        if name not in REPEATABLE and _was_given(context, name)
+        "SOURCE" if name == "source" else (parameter.opts or parameter.secondary_opts)[-1]
+        for parameter in context.command.params
+        if (name := parameter.name or "") not in REPEATABLE and _was_given(context, name)
     ]
     return ", ".join(given)
 
@@ -220,9 +128,9 @@ def _grid(specification: ScanSpec) -> str:
 
 
 def _each(specification: ScanSpec) -> str:
-    if not specification.recipe.trains:
+    if not specification.trial.recipe.trains:
         return "frozen"
-    epochs = specification.recipe.epochs
+    epochs = specification.trial.recipe.epochs
     parts = [
         f"{specification.seeds} seeds, {epochs} epochs each" if specification.seeds else "",
         f"{specification.survival} seeds for survival alone" if specification.survival else "",

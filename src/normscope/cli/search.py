@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.progress import progress
+from normscope.studies.options import Place, SearchOptions
 from normscope.wording import level, span
 
 if TYPE_CHECKING:
@@ -24,97 +22,15 @@ EXAMPLE = (
 )
 
 
-def search(
-    source: options.Source = "digits",
-    over: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="What to vary: NAME=LOW:HIGH or NAME=LOW:HIGH:log, where NAME is mean, std, "
-            "mean-r to std-b, weight-init, bias-init, lr or epochs. Repeat it to vary more.",
-            metavar="RANGE",
-        ),
-    ] = None,
-    at: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="What to hold fixed: NAME=VALUE,... with the same names.", metavar="VALUES"
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="The ranges of a published search: lenet, lenet-init, resnet, rgb-coarse or "
-            "rgb-fine."
-        ),
-    ] = None,
-    trials: Annotated[int, typer.Option(help="Number of trials in all.")] = 200,
-    sampler: Annotated[str, typer.Option(help="tpe, gp, qmc, random or cmaes.")] = "tpe",
-    halving: Annotated[
-        bool,
-        typer.Option(
-            "--halving",
-            help="Stop poor trials early: after 1, 3, 9... epochs only the best third go on.",
-        ),
-    ] = False,
-    replicates: Annotated[
-        int, typer.Option(help="Number of fresh seeds to repeat the best configurations with.")
-    ] = 5,
-    norm: Annotated[
-        str,
-        typer.Option(help="The normalization, where it is not varied."),
-    ] = "data",
-    seed: Annotated[
-        int,
-        typer.Option(
-            help="Seed of the sampler and of the search's trials.", rich_help_panel="Trial"
-        ),
-    ] = 0,
-    model: options.Model = "lenet",
-    recipe: options.RecipeName = None,
-    epochs: options.Epochs = None,
-    train_images: options.TrainImages = None,
-    weights: options.Weights = None,
-    new_head: options.NewHead = False,
-    no_batchnorm: options.NoBatchnorm = False,
-    padding: options.Padding = None,
-    resize: options.Resize = None,
-    crop: options.Crop = None,
-    channels: options.Channels = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    trainer: options.Trainer = "fast",
-    threads: options.Threads = 1,
-    workers: options.Workers = None,
-    ray: options.Ray = None,
-    storage: options.Storage = None,
-    study: options.StudyName = None,
-    grace: Annotated[
-        float,
-        typer.Option(
-            help="Seconds without a sign of life before another process is considered dead.",
-            rich_help_panel="Machine",
-        ),
-    ] = 60.0,
-    root: options.Root = None,
-    strict: options.Strict = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The study's folder; by default runs/SOURCE-MODEL-search."),
-    ] = None,
-    json: options.Json = None,
-) -> None:
+@options.expanded
+def search(chosen: SearchOptions, place: Place, *, json: options.Json = None) -> None:
     """Which values really are best? Search for them, then repeat the best with fresh seeds."""
-    given = dict(locals())
-
     import optuna
 
-    from normscope.studies.by_name import by_name
-    from normscope.studies.search import Place, SearchOptions, plan_search, run_search
+    from normscope.studies.search import plan_search, run_search
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    given["over"], given["at"] = over or (), at or ()
-    given["batchnorm"], given["grace_seconds"] = not no_batchnorm, grace
-    place, plan = by_name(Place, given), plan_search(by_name(SearchOptions, given))
+    plan = plan_search(chosen)
     note_skipped(plan.source.skipped)
     try:
         with progress("trials") as update:

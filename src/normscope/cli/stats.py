@@ -58,16 +58,10 @@ def stats(
         float | None,
         typer.Option(help="What to divide pixels by to get [0, 1]; by default the type's maximum."),
     ] = None,
-    channels: Annotated[
-        str | None, typer.Option(help="Treat all images as rgb or grey, if they are mixed.")
-    ] = None,
+    channels: options.Channels = None,
     nodata: Annotated[float | None, typer.Option(help="Leave out pixels of this value.")] = None,
-    resize: Annotated[
-        int | None, typer.Option(help="First resize the shorter side to this many pixels.")
-    ] = None,
-    crop: Annotated[
-        int | None, typer.Option(help="Then keep the central square of this many pixels.")
-    ] = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
     workers: Annotated[
         int | None,
         typer.Option(

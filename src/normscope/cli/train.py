@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.progress import progress
+from normscope.trials.options import TrainOptions
 
 if TYPE_CHECKING:
     from normscope.trials.result import Epoch, FinishedTrial, TrialResult
@@ -16,90 +15,19 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: normscope train mnist --epochs 1 --mean 0.1307 --std 0.3081"
 
 
-def train(
-    source: options.Source = "digits",
-    mean: Annotated[
-        str | None, typer.Option(help="One number, or one per channel with commas.")
-    ] = None,
-    std: Annotated[str | None, typer.Option(help="The same, each above 0.")] = None,
-    norm: Annotated[
-        str | None,
-        typer.Option(
-            help="MEAN/STD, imagenet, none, half, clip, mnist, data for the source's own "
-            "statistics "
-            "(the default), or model for what the model's library states.",
-        ),
-    ] = None,
-    model: options.Model = "lenet",
-    recipe: options.RecipeName = None,
-    epochs: options.Epochs = None,
-    train_images: options.TrainImages = None,
-    weight_init: options.WeightInit = 1.0,
-    bias_init: options.BiasInit = 1.0,
-    seed: Annotated[
-        int, typer.Option(help="Fixes everything that is drawn at random.", rich_help_panel="Trial")
-    ] = 0,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    trainer: options.Trainer = "fast",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            help="CPU threads; by default all cores. The last digits depend on it.",
-            rich_help_panel="Machine",
-        ),
-    ] = None,
-    weights: options.Weights = None,
-    new_head: options.NewHead = False,
-    no_batchnorm: options.NoBatchnorm = False,
-    padding: options.Padding = None,
-    half_width: options.HalfWidth = None,
-    resize: options.Resize = None,
-    crop: options.Crop = None,
-    channels: options.Channels = None,
-    root: options.Root = None,
-    strict: options.Strict = False,
-    json: options.Json = None,
-) -> None:
+@options.expanded
+def train(chosen: TrainOptions, *, json: options.Json = None) -> None:
     """What accuracy does one normalization give? Train one model and test it."""
-    from normscope.trials.recipe import named_recipe
-    from normscope.trials.single import normalization_text
+    from normscope.trials.preparation import chosen_recipe
     from normscope.trials.single import train as train_one
 
-    text = normalization_text(mean, std, norm)
-    total = named_recipe(recipe, model, epochs, source, weights=weights, padding=padding).epochs
+    total = chosen_recipe(chosen).epochs
     with progress("epochs") as update:
 
         def on_epoch(epoch: Epoch) -> None:
             update(epoch.epoch, total)
 
-        finished = train_one(
-            source,
-            norm=text,
-            model=model,
-            recipe=recipe,
-            epochs=epochs,
-            train_images=train_images,
-            weight_init=weight_init,
-            bias_init=bias_init,
-            seed=seed,
-            device=device,
-            precision=precision,
-            trainer=trainer,
-            threads=threads,
-            root=root,
-            strict=strict,
-            weights=weights,
-            new_head=new_head,
-            batchnorm=not no_batchnorm,
-            resize=resize,
-            crop=crop,
-            channels=channels,
-            padding=padding,
-            half_width=half_width,
-            on_skipped=note_skipped,
-            on_epoch=on_epoch,
-        )
+        finished = train_one(**vars(chosen), on_skipped=note_skipped, on_epoch=on_epoch)
     show(_sentence(finished), json_target=json)
     if finished.result.diverged:
         note("The run diverged: a loss or an output is no longer finite.")

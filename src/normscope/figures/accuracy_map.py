@@ -79,7 +79,7 @@ def accuracy_map(results: ScanResults) -> AccuracyMap:
     if accuracy.notnull().any():
         cell = accuracy.isel({d: int(i) for d, i in accuracy.argmax(...).items()})
         best = (float(cell[x]), float(cell[y]))
-    expected = specification.expected
+    expected, trial = specification.expected, specification.trial
     return AccuracyMap(
         accuracy=accuracy,
         failed=(failures / trainings.where(trainings > 0)) if trainings.any() else None,
@@ -89,12 +89,12 @@ def accuracy_map(results: ScanResults) -> AccuracyMap:
         data=_points(specification.data, x, y),
         expected=_points(expected, x, y) if expected else (),
         units=specification.data,
-        title=f"{specification.model} on {specification.source}, {_what(results, trainings)}",
+        title=f"{trial.model} on {trial.source}, {_what(results, trainings)}",
     )
 
 
 def _what(results: ScanResults, trainings: xr.DataArray) -> str:
-    if not results.specification.recipe.trains:
+    if not results.specification.trial.recipe.trains:
         return "frozen, not trained"
     return f"{counted(int(trainings.max()) or results.table.seeds, 'run')} a cell"
 

@@ -36,12 +36,12 @@ class BestCells:
 
 def best_cells_histogram(results: ScanResults) -> BestCells:
     """The numbers of the histogram."""
-    specification, means = results.specification, results.grid.mean("seed")
+    trial, means = results.specification.trial, results.grid.mean("seed")
     return BestCells(
         accuracies=best_cells(means),
         cells=means.size,
         test_images=results.trials[0].result.test_images,
-        title=f"The best 95 % of cells, {specification.model} on {specification.source}",
+        title=f"The best 95 % of cells, {trial.model} on {trial.source}",
     )
 
 

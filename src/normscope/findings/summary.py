@@ -140,7 +140,7 @@ def summary_of(
     table = results.table
     if reference == "data":
         reference = specification.data
-    elif reference is None and not specification.recipe.trains:
+    elif reference is None and not specification.trial.recipe.trains:
         reference = specification.expected
     found = findings(table, specification.data, specification.axes, margin, reference)
     own = found.at_reference.accuracy

@@ -148,6 +148,6 @@ def trial_table(
         failures=failures,
         test_images=images,
         correct=correct if seeds else None,
-        exact=not specification.recipe.trains,
+        exact=not specification.trial.recipe.trains,
         stuck=stuck,
     )

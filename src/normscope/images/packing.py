@@ -17,6 +17,7 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.decode import decode_8_bits
 from normscope.images.decoded import Skipped
+from normscope.images.luma import luma
 from normscope.images.pixels import UnreadableImage
 from normscope.machine.cores import available_cores, threads
 
@@ -176,6 +177,7 @@ def _decode(image: ListedImage, transform: ImageTransform) -> _Decoded | str:
     try:
         pixels = decode_8_bits(image.read())
         values, valid = pixels.values, pixels.valid
+        values = luma(values) if transform.channels == "grey" else values
         height, width = values.shape[2:]
         if transform.crop and not transform.resize and min(height, width) < transform.crop:
             return f"{width} x {height} pixels is smaller than the crop of {transform.crop}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.images.decoded import LabelledImages
+from normscope.images.luma import luma
 from normscope.images.pixels import MAX_PIXELS, UnreadableImage
 from normscope.images.resize_crop import resize_and_crop
 
@@ -86,11 +87,12 @@ def transformed(source: DecodedSource, transform: ImageTransform) -> DecodedSour
         return source
 
     def changed(images: LabelledImages) -> LabelledImages:
-        parts = [
-            resized(images.pixels[i : i + AT_ONCE], None, transform.resize, transform.crop)[0]
-            for i in range(0, len(images), AT_ONCE)
-        ]
-        pixels = np.concatenate(parts)
+        some = (images.pixels[i : i + AT_ONCE] for i in range(0, len(images), AT_ONCE))
+        if transform.channels == "grey":
+            some = map(luma, some)
+        pixels = np.concatenate(
+            [resized(part, None, transform.resize, transform.crop)[0] for part in some]
+        )
         channels = 3 if transform.channels == "rgb" else pixels.shape[1]
         shape = (len(pixels), channels, *pixels.shape[2:])
         return LabelledImages(np.broadcast_to(pixels, shape), images.labels)

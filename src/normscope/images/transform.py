@@ -16,8 +16,8 @@ class ImageTransform:
     Attributes:
         resize: Length of the shorter side in pixels; None leaves the size.
         crop: Side of the central square in pixels; None keeps everything.
-        channels: ``"rgb"`` gives grey images three equal channels; None leaves a source that is
-            grey throughout as it is.
+        channels: ``"rgb"`` gives grey images three equal channels, ``"grey"`` colour ones their
+            luma; None takes images as they are, and among colour ones grey as ``"rgb"`` does.
 
     Raises:
         NormscopeError: If a number is out of range, or the crop is larger than the resize.
@@ -38,10 +38,9 @@ class ImageTransform:
                 f"--crop must be no larger than --resize, got {self.crop} and {self.resize}. "
                 "Resize to more pixels, or crop to fewer."
             )
-        if self.channels not in {None, "rgb"}:
+        if self.channels not in {None, "rgb", "grey"}:
             raise NormscopeError(
-                f"--channels must be rgb for trials, got '{self.channels}'. Leave it out to keep "
-                "grey images grey."
+                f"--channels must be rgb or grey, got '{self.channels}'. Choose one of these."
             )
 
     def to_json(self) -> dict[str, Any]:

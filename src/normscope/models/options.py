@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 DEFAULT_WEIGHTS = "default"
 
@@ -25,15 +23,3 @@ class ModelOptions:
     weights_digest: str | None = None
     new_head: bool = False
     batchnorm: bool = True
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields that differ from their defaults.
-
-        Returns:
-            A mapping that ``ModelOptions(**mapping)`` reads back; empty for the defaults.
-        """
-        return {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
-        }

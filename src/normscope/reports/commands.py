@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from normscope.options import declared
+from normscope.studies.options import ScanOptions, SearchOptions
 from normscope.trials.recipe import RECIPES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from normscope.studies.search_specification import SearchSpec
     from normscope.studies.specification import ScanSpec
+    from normscope.trials.options import TrialOptions
+    from normscope.trials.recipe import Recipe
     from normscope.trials.spec import TrialSpec
 
 
@@ -24,18 +27,14 @@ def scan_command(specification: ScanSpec) -> str:
     Returns:
         A line for a shell, every word quoted where it has to be.
     """
-    scale = specification.init_scale
-    options = {
+    trial = specification.trial
+    said = {
         **{axis.name: axis.text for axis in specification.axes},
-        "norm": specification.base,
-        "seeds": specification.seeds if specification.recipe.trains else None,
+        "norm": trial.normalization if specification.channel_axes else None,
+        "seeds": specification.seeds if trial.recipe.trains else None,
         "survival": specification.survival or None,
-        "first-seed": specification.first_seed or None,
-        "half-width": specification.half_width,
-        "weight-init": scale.weight if scale.weight != 1 else None,
-        "bias-init": scale.bias if scale.bias != 1 else None,
     }
-    return _line("scan", specification, options)
+    return _line("scan", ScanOptions, trial, said)
 
 
 def search_command(specification: SearchSpec) -> str:
@@ -48,45 +47,38 @@ def search_command(specification: SearchSpec) -> str:
         A line for a shell, every word quoted where it has to be.
     """
     trial = specification.trial
-    options = {
+    said = {
+        "over": [
+            f"{r.name}={r.low!r}:{r.high!r}{':log' if r.log else ''}" for r in specification.over
+        ],
+        "at": [f"lr={trial.recipe.lr!r}"] * (trial.recipe.lr != RECIPES[trial.recipe.name].lr),
         "norm": trial.normalization,
         "trials": specification.trials,
         "sampler": specification.sampler,
         "replicates": specification.replicates,
-        "seed": trial.seed,
+        "halving": specification.halving,
     }
-    over = [
-        f"--over={r.name}={r.low!r}:{r.high!r}{':log' if r.log else ''}" for r in specification.over
-    ]
-    usual = {"weight-init": 1.0, "bias-init": 1.0, "lr": RECIPES[trial.recipe.name].lr}
-    scale = trial.init_scale
-    fixed = {"weight-init": scale.weight, "bias-init": scale.bias, "lr": trial.recipe.lr}
-    varied = {r.name for r in specification.over}
-    at = [f"--at={n}={v!r}" for n, v in fixed.items() if v != usual[n] and n not in varied]
-    return _line("search", trial, options, *over, *at, *["--halving"] * specification.halving)
+    return _line("search", SearchOptions, trial, said)
 
 
-def _line(
-    command: str, trial: ScanSpec | TrialSpec, options: Mapping[str, Any], *first: str
-) -> str:
-    recipe, model, images = trial.recipe, trial.options, trial.images
-    every = {
-        **options,
-        "model": trial.model,
-        "weights": model.weights,
-        "recipe": recipe.name,
-        "epochs": recipe.epochs if recipe.trains else None,
-        "train-images": trial.train_images,
-        "padding": recipe.padding if recipe.augment else None,
-        "resize": images.resize,
-        "crop": images.crop,
-        "channels": images.channels,
-        "device": trial.device,
-        "precision": trial.precision,
-        "trainer": trial.trainer,
-        "threads": trial.threads,
-    }
-    given = [f"--{name}={value}" for name, value in every.items() if value is not None]
-    given += ["--new-head"] * model.new_head
-    given += ["--no-batchnorm"] * (not model.batchnorm)
-    return shlex.join(["normscope", command, trial.source, *first, *given])
+def _line(command: str, kind: type[TrialOptions], trial: TrialSpec, said: dict[str, Any]) -> str:
+    """The command with what a study says, and every option that its trials differ by."""
+    said["recipe"] = trial.recipe.name
+    words = []
+    for field, option in declared(kind):
+        name = option.flag or f"--{field.name.replace('_', '-')}"
+        value = said.get(name.removeprefix("--"))
+        if value is None and option.kept and not _idle(option.kept, trial.recipe):
+            value = attrgetter(option.kept)(trial)
+        if option.argument or value is None or value == field.default:
+            continue
+        values = value if isinstance(value, list) else [value]
+        words += [name] if isinstance(value, bool) else [f"{name}={v}" for v in values]
+    return shlex.join(["normscope", command, trial.source, *words])
+
+
+def _idle(kept: str, recipe: Recipe) -> bool:
+    """Whether an option must be left out with this recipe."""
+    return (kept == "recipe.epochs" and not recipe.trains) or (
+        kept == "recipe.padding" and not recipe.augment
+    )

@@ -144,7 +144,7 @@ def compare(
         cells = summary.findings.cells
         differences = study_differences(first.cells, cells, margin or MARGIN) if k else []
         specification = results.specification
-        title = f"{specification.model} on {specification.source}"
+        title = f"{specification.trial.model} on {specification.trial.source}"
         studies.append(ComparedStudy(str(folder), title, summary, differences))
     comparison = Comparison(studies, margin or MARGIN)
     write_text(out, _page(comparison))

@@ -66,7 +66,7 @@ def scan_page(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> str
 def _scope(results: ScanResults, summary: Summary) -> str:
     """What the answer is about: another recipe or model may have another one."""
     specification, trials = results.specification, results.every_trial
-    recipe, found = specification.recipe, summary.findings
+    recipe, found = specification.trial.recipe, summary.findings
     images = f"{counted(trials[0].result.test_images, 'test image')}"
     if not recipe.trains:
         return f"Frozen weights, {images}. A network trained anew may answer otherwise."

@@ -46,7 +46,7 @@ def page_data(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> dic
     """
     specification, found = results.specification, summary.findings
     return {
-        "title": f"{specification.model} on {specification.source}",
+        "title": f"{specification.trial.model} on {specification.trial.source}",
         "axes": [_axis(axis) for axis in specification.axes],
         "cells": _cells(found),
         "margin": found.margin,
@@ -58,8 +58,8 @@ def page_data(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> dic
         "none": None if found.reference == NONE else _place(specification, NONE),
         "smooth": _smooth(specification, found),
         "curves": _curves(results.trials),
-        "curves_on": specification.recipe.selection,
-        "epochs": specification.recipe.epochs,
+        "curves_on": specification.trial.recipe.selection,
+        "epochs": specification.trial.recipe.epochs,
         "colours": colours(),
     }
 

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.images.luma import luma
 from normscope.images.pixels import MAX_PIXELS, Pixels, UnreadableImage
-
-LUMA = (19_595, 38_470, 7_471)
-"""Rec. ITU-R BT.601 weights times 2**16, as Pillow's grey conversion has them."""
 
 LARGEST_FLOAT = 1e70
 """Standard errors need squares of sums of squares, which of larger floats no float holds."""
@@ -119,25 +117,11 @@ class Reading:
         if channels == 1:
             return values, valid
         # Grey stays one channel even for rgb: three equal channels are made of its sums.
-        return (values[:, :3] if self.channels == "rgb" else _luma(values[:, :3])), valid
+        return (values[:, :3] if self.channels == "rgb" else luma(values[:, :3])), valid
 
 
 def _native(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
-
-
-def _luma(values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind == "f":
-        weights = np.array(LUMA) / 2**16
-        return np.einsum("nchw,c->nhw", values, weights)[:, None].astype(values.dtype)
-    wide = values.astype(np.uint64 if values.dtype.kind == "u" else np.int64)
-    weights = np.array(LUMA, wide.dtype)
-    # By halves, because a weight times a number of 64 bits has 80.
-    half, mask = wide.dtype.type(32), wide.dtype.type(2**32 - 1)
-    high = np.einsum("nchw,c->nhw", wide >> half, weights)
-    low = np.einsum("nchw,c->nhw", wide & mask, weights)
-    quarter, middle = wide.dtype.type(16), wide.dtype.type(2**15)
-    return ((high << quarter) + ((low + middle) >> quarter))[:, None].astype(values.dtype)
 
 
 def _without_nan(

@@ -82,13 +82,14 @@ def estimate(plan: PlannedScan, workers: int | None) -> CostEstimate:
     specification = plan.specification
     planned = specification.trials()
     remaining = plan.remaining(study)
-    few = _few_images(plan.source, specification.recipe.batch_size)
-    recipe = specification.recipe
+    shared, recipe = specification.trial, specification.trial.recipe
+    few = _few_images(plan.source, recipe.batch_size)
     # Compiling a frozen network would take longer than the piece that is measured.
     trial = replace(
-        specification.trial(specification.data, specification.first_seed),
+        shared,
+        normalization=specification.data,
         recipe=replace(recipe, epochs=min(recipe.epochs, 1)),
-        trainer="fast" if specification.trainer == "compiled" else specification.trainer,
+        trainer="fast" if shared.trainer == "compiled" else shared.trainer,
     )
     result, once = _measure(trial, _together(specification, remaining), few)
     test_share = len(plan.source.test) / len(few.test)
@@ -100,11 +101,11 @@ def estimate(plan: PlannedScan, workers: int | None) -> CostEstimate:
     until_known = min(trained_on, SURVIVAL_STEPS * recipe.batch_size)
     seen = [until_known if trial.survival else trained_on for trial in remaining]
     spent = [per_image * (images + len(plan.source.test)) for images in seen]
-    count = worker_count(specification, max(1, len(remaining)), workers)
+    count = worker_count(shared, max(1, len(remaining)), workers)
     epoch_bytes = sum(len(json.dumps(epoch)) for epoch in result.history)
     trial_bytes = (
         len(json.dumps({"trial": trial.to_json(), **result.to_json()}))
-        + epoch_bytes * max(0, specification.recipe.epochs - 1)
+        + epoch_bytes * max(0, recipe.epochs - 1)
         + int(len(result.correct) * (test_share - 1))
     )
     return CostEstimate(
@@ -118,7 +119,7 @@ def estimate(plan: PlannedScan, workers: int | None) -> CostEstimate:
 
 def _together(specification: ScanSpec, remaining: Sequence[TrialSpec]) -> list[Normalization]:
     """What would train with the first trial as one stack; nothing where none is made."""
-    if not remaining or not trains_stacked(specification):
+    if not remaining or not trains_stacked(specification.trial):
         return []
     stack = [t.normalization for t in remaining if t.seed == remaining[0].seed]
     return stack[:MEASURED_STACK]

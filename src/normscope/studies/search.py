@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
-from normscope.models.expected import resolve_normalization
+from normscope.options import by_keywords, callback
 from normscope.ray_connection import ray_cluster
-from normscope.studies.by_name import by_name
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.locking import locked
+from normscope.studies.options import Place, SearchOptions
 from normscope.studies.ranges import parse_fixed, parse_ranges
+from normscope.studies.scan_planning import default_folder
 from normscope.studies.search_presets import SEARCH_PRESETS
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.search_study import SearchStudy
@@ -24,57 +25,16 @@ from normscope.studies.search_work import (
     references,
     repeated,
 )
-from normscope.studies.slot_claims import GRACE_SECONDS
 from normscope.studies.storage import open_url
 from normscope.studies.work_loop import drive
+from normscope.trials.preparation import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from normscope.images.decoded import DecodedSource
     from normscope.studies.executors.executor import Executor
-
-DEFAULT_TRIALS = 200
-"""As many as the published searches have."""
-
-DEFAULT_REPLICATES = 5
-
-ONE_CELL = {"mean": "0", "std": "1", "seeds": 1, "norm": None, "out": None}
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """What a user says of a search; ``search`` documents each field."""
-
-    source: str = "digits"
-    over: Sequence[str] = ()
-    at: Sequence[str] = ()
-    preset: str | None = None
-    trials: int = DEFAULT_TRIALS
-    sampler: str = "tpe"
-    replicates: int = DEFAULT_REPLICATES
-    norm: str = "data"
-    seed: int = 0
-    model: str = "lenet"
-    recipe: str | None = None
-    epochs: int | None = None
-    train_images: int | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    trainer: str = "fast"
-    threads: int = 1
-    out: str | Path | None = None
-    root: Path | None = None
-    strict: bool = False
-    weights: str | Path | None = None
-    new_head: bool = False
-    batchnorm: bool = True
-    resize: int | None = None
-    crop: int | None = None
-    channels: str | None = None
-    padding: str | None = None
-    halving: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,155 +52,57 @@ class PlannedSearch:
     out: Path
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a search is kept, and who works on it.
+@dataclass(frozen=True, kw_only=True)
+class Searching(SearchOptions, Place):
+    """A search with its place and what is to be told of it."""
 
-    Attributes:
-        workers: How many trials run at once; None chooses.
-        storage: A shared database's URL; None for the study's own folder.
-        study: What the study is called in the database; the folder's usual name by default.
-        grace_seconds: How long a trial of another process may go unchanged before it is taken up.
-        ray: A Ray cluster's address; None for this machine.
-    """
-
-    workers: int | None = None
-    storage: str | None = None
-    study: str | None = None
-    grace_seconds: float = GRACE_SECONDS
-    ray: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise NormscopeError(
-                f"--workers must be at least 1, got {self.workers}. Give a larger number."
-            )
-        if not self.grace_seconds > 0:
-            raise NormscopeError(
-                f"--grace must be > 0 seconds, got {self.grace_seconds}. Give a larger number."
-            )
-        if self.study is not None and self.storage is None:
-            raise NormscopeError(
-                "--study must be given with --storage, got it alone. Leave it out: a folder holds "
-                "one study."
-            )
+    on_progress: Callable[[int, int], None] | None = callback(
+        "Called with the finished and the wanted number of trials."
+    )
 
 
-def search(
-    source: str = "digits",
-    *,
-    over: Sequence[str] = (),
-    at: Sequence[str] = (),
-    preset: str | None = None,
-    trials: int = DEFAULT_TRIALS,
-    sampler: str = "tpe",
-    replicates: int = DEFAULT_REPLICATES,
-    norm: str = "data",
-    seed: int = 0,
-    model: str = "lenet",
-    recipe: str | None = None,
-    epochs: int | None = None,
-    train_images: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    trainer: str = "fast",
-    threads: int = 1,
-    workers: int | None = None,
-    storage: str | None = None,
-    study: str | None = None,
-    grace_seconds: float = GRACE_SECONDS,
-    ray: str | None = None,
-    out: str | Path | None = None,
-    root: Path | None = None,
-    strict: bool = False,
-    weights: str | Path | None = None,
-    new_head: bool = False,
-    batchnorm: bool = True,
-    resize: int | None = None,
-    crop: int | None = None,
-    channels: str | None = None,
-    padding: str | None = None,
-    halving: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> SearchStudy:
+@by_keywords(Searching)
+def search(searching: Searching) -> SearchStudy:
     """Let a sampler look for the best numbers, then repeat the best it found with fresh seeds.
 
     Called again, it goes on to exactly ``trials`` trials; several processes with one ``storage``
     work on one study. A script that runs several workers must call it under
     ``if __name__ == "__main__"``.
 
-    Args:
-        source: A name such as ``"mnist"``, or a folder of images.
-        over: What varies, each ``NAME=LOW:HIGH`` or ``NAME=LOW:HIGH:log``.
-        at: What is held fixed at other than its usual value, each ``NAME=VALUE``.
-        preset: A published search's ranges, in ``SEARCH_PRESETS``, in place of ``over``.
-        trials: How many trials are wanted in all.
-        sampler: ``"tpe"``, ``"gp"``, ``"qmc"``, ``"random"`` or ``"cmaes"``.
-        replicates: How many fresh seeds the best configurations are repeated with.
-        norm: The normalization where it is not varied, as ``train`` has it.
-        seed: Seeds the sampler and every trial of the search; replicates have the next seeds.
-        model: ``"lenet"`` or ``"package.module:factory"``.
-        recipe: A recipe's name; the model's own by default.
-        epochs: Replaces the recipe's number of epochs.
-        train_images: Train on so many images only, each class in its share.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
-        trainer: ``"fast"``, or ``"plain"`` to check it against.
-        threads: CPU threads of each trial; results depend on their number.
-        workers: How many trials run at once.
-        storage: A shared database's URL; the study's own folder by default.
-        study: What the study is called in that database.
-        grace_seconds: How long a trial of another process may go unchanged before it is taken up.
-        ray: A Ray cluster's address, or ``"auto"``.
-        out: The study's folder; ``runs/SOURCE-MODEL-search`` by default.
-        root: Where named data sets are looked for first.
-        strict: Whether an image that cannot be read is an error.
-        weights: A file of weights to start from, or ``"default"`` for the library's own.
-        new_head: Whether the last layer is replaced by a fresh one for the source's classes.
-        batchnorm: False to leave every BatchNorm out.
-        resize: Length in pixels that each image's shorter side is brought to.
-        crop: Side in pixels of the square around the centre that is kept.
-        channels: ``"rgb"`` to give grey images three equal channels.
-        padding: ``"before"`` or ``"after"``: whether random crops pad before normalizing.
-        halving: Whether poor trials are stopped early, so that a search costs a fraction.
-        on_progress: Called with the finished and the wanted number of trials.
-
     Returns:
         The search.
     """
-    given = locals()
-    return run_search(
-        plan_search(by_name(SearchOptions, given)), by_name(Place, given), on_progress
-    )
+    return run_search(plan_search(searching), searching, searching.on_progress)
 
 
 def plan_search(options: SearchOptions) -> PlannedSearch:
     """Check a search and specify it fully, without running anything.
 
     Args:
-        options: What the user says.
+        options: What the user chose.
 
     Returns:
         The planned search.
     """
-    from normscope.studies.scan_planning import ScanOptions, plan_scan
-
     over, at = _over_and_at(options)
-    # What all trials share is prepared as for a scan, of which this is one cell.
-    cell = plan_scan(by_name(ScanOptions, {**vars(ScanOptions()), **vars(options), **ONE_CELL}))
-    data = cell.specification.data
-    shared = cell.specification.trial(
-        resolve_normalization(options.norm, data, options.model), options.seed
-    )
+    prepared = resolve(options, usual_threads=1, cells=1)
     # A frozen network gives the same with every seed.
-    most = options.replicates if shared.recipe.trains else min(options.replicates, 1)
-    unfixed = SearchSpec(shared, data, over, options.sampler, options.trials, most, options.halving)
+    trains = prepared.trial.recipe.trains
+    unfixed = SearchSpec(
+        trial=prepared.trial,
+        data=prepared.data,
+        over=over,
+        sampler=options.sampler,
+        trials=options.trials,
+        replicates=options.replicates if trains else min(options.replicates, 1),
+        halving=options.halving,
+    )
     specification = replace(unfixed, trial=unfixed.trial_at(at))
     for bound in ("low", "high"):
         trial = specification.trial_at({r.name: getattr(r, bound) for r in over})
-        trial.normalization.for_channels(cell.source.channels)
+        trial.normalization.for_channels(prepared.source.channels)
     out = _usual_folder(specification) if options.out is None else Path(options.out)
-    return PlannedSearch(specification, cell.source, out)
+    return PlannedSearch(specification, prepared.source, out)
 
 
 def run_search(
@@ -309,8 +171,6 @@ def _usual_name(place: Place, plan: PlannedSearch) -> str | None:
 
 
 def _usual_folder(specification: SearchSpec) -> Path:
-    from normscope.studies.scan_planning import default_folder
-
     folder = default_folder(specification.trial.source, specification.trial.model)
     return folder.with_name(f"{folder.name}-search")
 

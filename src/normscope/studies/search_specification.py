@@ -13,6 +13,7 @@ from normscope.studies.parameters import NORMALIZATION_PARAMETERS, with_values
 from normscope.studies.ranges import Range
 from normscope.studies.samplers import check_sampler
 from normscope.studies.study_file import SCHEMA, WrittenSpecification
+from normscope.trials.plain_data import converter, exactly
 from normscope.trials.spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class SearchSpec(WrittenSpecification):
         """
         return {
             "schema": SCHEMA,
-            "kind": "search",
+            "kind": self.kind,
             "over": [str(range_) for range_ in self.over],
             "sampler": self.sampler,
             "trials": self.trials,
@@ -115,46 +116,13 @@ class SearchSpec(WrittenSpecification):
         }
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> SearchSpec:
-        """Read what ``to_json`` gave.
-
-        Args:
-            fields: Every field by name.
-
-        Returns:
-            The specification.
-
-        Raises:
-            NormscopeError: If it has another schema, or is no search's.
-        """
-        cls.check_kind(fields)
-        if "chosen_on" not in fields:
+    def _from_fields(cls, fields: dict[str, Any]) -> SearchSpec:
+        if fields.pop("chosen_on", None) is None:
             raise NormscopeError(
                 "a search's specification must name what it chose on, got one of an older "
                 "normscope, which chose on test. Choose another --out, or use that normscope."
             )
-        try:
-            return cls(
-                trial=TrialSpec.from_json({**_absent(), **fields["trial"]}),
-                data=Normalization.parse(fields["data"]),
-                over=tuple(Range.parse(text) for text in fields["over"]),
-                sampler=fields["sampler"],
-                trials=fields["trials"],
-                replicates=fields["replicates"],
-                halving=fields.get("halving", False),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise NormscopeError(
-                f"a search's specification must name every field with its kind of value, "
-                f"got a fault at {error}. Use a study.toml as normscope wrote it."
-            ) from None
+        return converter.structure(fields, cls)
 
 
-def _absent() -> dict[str, None]:
-    # TOML has no None: a field that must be there and is not, is None.
-    missing = dataclasses.MISSING
-    return {
-        f.name: None
-        for f in dataclasses.fields(TrialSpec)
-        if f.default is missing and f.default_factory is missing
-    }
+converter.register_structure_hook(Range, lambda text, _: Range.parse(exactly(str, text)))

@@ -13,6 +13,8 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
+from normscope.studies.options import GRACE_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 SLOT = "slot"
 BEAT = "normscope:beat"
-GRACE_SECONDS = 60.0
 BEATS_PER_GRACE = 6
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 LIVE = (TrialState.RUNNING, *DONE)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import tomli_w
 
 from normscope.errors import NormscopeError
+from normscope.trials.plain_data import reading
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -34,20 +35,24 @@ class WrittenSpecification(ABC):
 
     @classmethod
     @abstractmethod
-    def from_json(cls, fields: dict[str, Any]) -> Self:
-        """Read what ``to_json`` gave."""
+    def _from_fields(cls, fields: dict[str, Any]) -> Self:
+        """Read what ``to_json`` gave, without schema and kind."""
 
     @classmethod
-    def check_kind(cls, fields: dict[str, Any]) -> None:
-        """Refuse what specifies something else, or was written by another version.
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Read what ``to_json`` gave.
 
         Args:
             fields: Every field by name.
 
+        Returns:
+            The specification.
+
         Raises:
-            NormscopeError: If it is of another kind or schema.
+            NormscopeError: If it is of another kind or schema, or not whole.
         """
-        schema, kind = fields.get("schema"), fields.get("kind")
+        rest = dict(fields)
+        schema, kind = rest.pop("schema", None), rest.pop("kind", None)
         if kind != cls.kind:
             raise NormscopeError(
                 f"a {cls.kind} must have the specification of a {cls.kind}, got one of a {kind}. "
@@ -58,6 +63,14 @@ class WrittenSpecification(ABC):
                 f"a {cls.kind}'s specification must have schema {SCHEMA}, got {schema}. "
                 "Use the normscope that wrote it."
             )
+        try:
+            with reading():
+                return cls._from_fields(rest)
+        except (KeyError, TypeError) as error:
+            raise NormscopeError(
+                f"a {cls.kind}'s specification must name every field with its kind of value, "
+                f"got a fault at {error}. Use a study.toml as normscope wrote it."
+            ) from None
 
     def to_toml(self) -> str:
         """The specification as TOML.

@@ -10,17 +10,117 @@ from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.folder import UNCHANGED
 from normscope.images.opening import open_source
 from normscope.images.splits import with_train_images, with_validation
+from normscope.images.transform import ImageTransform
+from normscope.init_scale import InitScale
+from normscope.machine.cores import available_cores
+from normscope.machine.device import resolve_device, resolve_precision
+from normscope.models.expected import resolve_normalization
 from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions
-from normscope.normalization import Normalization
+from normscope.normalization import NONE, Normalization
+from normscope.options import chosen
 from normscope.statistics.moments import Moments
+from normscope.trials.network import check_network
+from normscope.trials.recipe import named_recipe
+from normscope.trials.spec import TrialSpec, check_half_width
+from normscope.trials.trainer import resolve_trainer, scanning_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from normscope.images.decoded import DecodedSource, LabelledImages
-    from normscope.images.transform import ImageTransform
+    from normscope.images.decoded import DecodedSource, LabelledImages, Skipped
+    from normscope.trials.options import TrialOptions
     from normscope.trials.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class PreparedTrial:
+    """A trial that can run.
+
+    Attributes:
+        trial: What it is, under the normalization that was chosen.
+        source: Its images, split.
+        data: The source's own statistics.
+    """
+
+    trial: TrialSpec
+    source: DecodedSource
+    data: Normalization
+
+
+def resolve(
+    options: TrialOptions,
+    *,
+    usual_threads: int | None = None,
+    cells: int = 0,
+    on_image: Callable[[int, int], None] | None = None,
+    on_skipped: Callable[[tuple[Skipped, ...]], None] | None = None,
+) -> PreparedTrial:
+    """Make a trial of what a user chose: the one place where choices meet their defaults.
+
+    Args:
+        options: What the user chose.
+        usual_threads: Threads where nothing is said; by default one, or all cores where nothing is
+            trained.
+        cells: How many trials test one frozen network; 0 for a single trial.
+        on_image: Called with how many images are decoded and how many there are.
+        on_skipped: Called with the images that could not be read, before the network is built.
+
+    Returns:
+        The trial with its images; its network has been built once.
+    """
+    device = resolve_device(options.device)
+    model = model_options(**chosen(options, "options"))
+    recipe = chosen_recipe(options)
+    trainer = resolve_trainer(options.trainer, trains=recipe.trains)
+    images = ImageTransform(**chosen(options, "images"))
+    check_half_width(options.half_width, recipe)
+    norm = "data" if options.norm is None else options.norm
+    if norm != "data":
+        # A wrong one is said before any image is opened.
+        norm = resolve_normalization(norm, NONE, options.model)
+    prepared = prepare_source(
+        options.source, options.root, recipe, options.train_images, images, on_image
+    )
+    check_skipped(prepared.source, options.strict)
+    if on_skipped:
+        on_skipped(prepared.source.skipped)
+    check_network(options.model, model, recipe, prepared.source)
+    if not recipe.trains:
+        trainer = scanning_trainer(trainer, device, cells * len(prepared.source.test))
+    threads = usual_threads or (1 if recipe.trains else available_cores())
+    resolved = {
+        "fingerprint": prepared.fingerprint,
+        "recipe": recipe,
+        "normalization": resolve_normalization(norm, prepared.data, options.model),
+        "init_scale": InitScale(**chosen(options, "init_scale")),
+        "device": device,
+        "threads": threads if options.threads is None else options.threads,
+        "precision": resolve_precision(options.precision, device, trainer, trains=recipe.trains),
+        "trainer": trainer,
+        "options": model,
+        "images": images,
+    }
+    trial = TrialSpec(**{**chosen(options), **resolved})
+    return PreparedTrial(trial, prepared.source, prepared.data)
+
+
+def chosen_recipe(options: TrialOptions) -> Recipe:
+    """The recipe that a user chose, with what else was said of it.
+
+    Args:
+        options: What the user chose.
+
+    Returns:
+        The recipe.
+    """
+    return named_recipe(
+        options.recipe,
+        options.model,
+        source=options.source,
+        weights=None if options.weights is None else str(options.weights),
+        **chosen(options, "recipe"),
+    )
 
 
 @dataclass(frozen=True)
@@ -85,7 +185,9 @@ def _moments(images: LabelledImages) -> Moments:
     return Moments.of(images.pixels)
 
 
-def model_options(weights: str | Path | None, *, new_head: bool, batchnorm: bool) -> ModelOptions:
+def model_options(
+    weights: str | Path | None, *, new_head: bool = False, batchnorm: bool = True
+) -> ModelOptions:
     """What a user says of a model, with a digest of the weights' file.
 
     Args:
@@ -124,7 +226,7 @@ def check_weights(options: ModelOptions) -> None:
     """
     if options.weights_digest is None:
         return
-    again = model_options(options.weights, new_head=False, batchnorm=True).weights_digest
+    again = model_options(options.weights).weights_digest
     if again != options.weights_digest:
         raise NormscopeError(
             f"{options.weights} must hold the weights that the specification was written for "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from normscope.errors import NormscopeError, UnknownName
 
@@ -76,30 +76,6 @@ class Recipe:
     def trains(self) -> bool:
         """Whether anything is trained; ``frozen`` only tests."""
         return self.optimizer != "none"
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields by name, without those that are left out by default.
-
-        Returns:
-            A mapping that ``from_json`` reads back.
-        """
-        return {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
-        }
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Recipe:
-        """Read what ``to_json`` gave.
-
-        Args:
-            fields: Every field by name.
-
-        Returns:
-            The recipe.
-        """
-        return cls(**cast("Any", fields))
 
 
 LENET = Recipe(
@@ -181,6 +157,7 @@ def named_recipe(
     *,
     weights: str | None = None,
     padding: str | None = None,
+    **others: Any,
 ) -> Recipe:
     """The recipe of this name, or the model's default one.
 
@@ -192,6 +169,7 @@ def named_recipe(
         weights: What the model starts from, if anything; the default recipe then is
             ``resnet-finetune``.
         padding: Replaces the recipe's own when given.
+        others: Other fields of the recipe, each replaced where it is not None.
 
     Returns:
         The recipe.
@@ -215,8 +193,9 @@ def named_recipe(
         )
     if epochs is None:
         epochs = min(recipe.epochs, SHORT_SOURCES.get(source, recipe.epochs))
-    padding = recipe.padding if padding is None else padding
-    return dataclasses.replace(recipe, epochs=epochs, padding=cast("Padding", padding))
+    said = {"padding": padding, **others}
+    replaced: dict[str, Any] = {name: v for name, v in said.items() if v is not None}
+    return dataclasses.replace(recipe, epochs=epochs, **replaced)
 
 
 def _default_recipe(model: str, weights: str | None) -> str:

@@ -6,11 +6,14 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
 from normscope.errors import NormscopeError
 from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
 from normscope.models.options import ModelOptions
 from normscope.normalization import Normalization
+from normscope.trials.plain_data import converter, reading
 from normscope.trials.recipe import Recipe
 
 LARGEST_SEED = 2**63 - 1
@@ -80,31 +83,16 @@ class TrialSpec:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Every field as JSON has it; those of the last four that say nothing are left out.
+        """Every field as JSON has it; later ones that say nothing are left out.
 
         Returns:
             A mapping that ``from_json`` reads back.
         """
-        return {
-            "source": self.source,
-            "fingerprint": self.fingerprint,
-            "train_images": self.train_images,
-            "model": self.model,
-            "recipe": self.recipe.to_json(),
-            "normalization": str(self.normalization),
-            "init_scale": {"weight": self.init_scale.weight, "bias": self.init_scale.bias},
-            "seed": self.seed,
-            "device": self.device,
-            "threads": self.threads,
-            "precision": self.precision,
-            "trainer": self.trainer,
-            **optional_to_json(self.options, self.images, self.half_width),
-            **({"survival": True} if self.survival else {}),
-        }
+        return converter.unstructure(self)
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> TrialSpec:
-        """Read what ``to_json`` gave.
+        """Read what ``to_json`` gave, from TOML too, which has no None.
 
         Args:
             fields: Every field by name.
@@ -112,15 +100,8 @@ class TrialSpec:
         Returns:
             The specification.
         """
-        return cls(
-            **{
-                **fields,
-                "recipe": Recipe.from_json(fields["recipe"]),
-                "normalization": Normalization.parse(fields["normalization"]),
-                "init_scale": InitScale(**fields["init_scale"]),
-                **optional_from_json(fields),
-            }
-        )
+        with reading():
+            return converter.structure(fields, cls)
 
     def key(self) -> str:
         """A text that equal specifications share and different ones do not.
@@ -131,37 +112,14 @@ class TrialSpec:
         return json.dumps(self.to_json(), sort_keys=True)
 
 
-def optional_to_json(
-    options: ModelOptions, images: ImageTransform, half_width: float | None
-) -> dict[str, Any]:
-    """What a specification says of these only where it says anything.
-
-    Args:
-        options: The model's weights, and what is changed in it.
-        images: What is done to each image.
-        half_width: How well a frozen network's accuracy must be known.
-
-    Returns:
-        A mapping that ``optional_from_json`` reads back.
-    """
-    fields = {"options": options.to_json(), "images": images.to_json(), "half_width": half_width}
-    return {name: value for name, value in fields.items() if value}
-
-
-def optional_from_json(fields: dict[str, Any]) -> dict[str, Any]:
-    """Read what ``optional_to_json`` gave.
-
-    Args:
-        fields: A specification's fields by name.
-
-    Returns:
-        The three values by name.
-    """
-    return {
-        "options": ModelOptions(**fields.get("options", {})),
-        "images": ImageTransform(**fields.get("images", {})),
-        "half_width": fields.get("half_width"),
-    }
+_structure = make_dict_structure_fn(TrialSpec, converter, _cattrs_forbid_extra_keys=True)
+converter.register_structure_hook(
+    TrialSpec, lambda fields, kind: _structure({"train_images": None, **fields}, kind)
+)
+converter.register_unstructure_hook(
+    TrialSpec,
+    make_dict_unstructure_fn(TrialSpec, converter, trainer=override(omit_if_default=False)),
+)
 
 
 def check_half_width(half_width: float | None, recipe: Recipe) -> None:

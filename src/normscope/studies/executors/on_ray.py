@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from normscope.images.decoded import DecodedSource
-    from normscope.studies.specification import ScanSpec
     from normscope.trials.result import TrialResult
     from normscope.trials.spec import TrialSpec
 
@@ -34,7 +33,7 @@ class OnRay:
 
     Args:
         source: The trials' images.
-        specification: Says where trials run and with how many threads.
+        trial: Says where trials run and with how many threads.
         address: The cluster's.
         trials: How many are to run.
         most: No more actors than these.
@@ -47,7 +46,7 @@ class OnRay:
     def __init__(
         self,
         source: DecodedSource,
-        specification: ScanSpec | TrialSpec,
+        trial: TrialSpec,
         address: str,
         trials: int,
         most: int,
@@ -62,7 +61,7 @@ class OnRay:
         self._idle: list[Any] = []
         self._starting: dict[Any, Any] = {}
         try:
-            self._needs = _needs(specification)
+            self._needs = _needs(trial)
             count = min(most, trials, _room(self._ray, self._needs))
             self._batch = fair_share(trials, count, batch)
             # Other nodes do not see this one's files.
@@ -221,9 +220,9 @@ def fair_share(trials: int, actors: int, most: int) -> int:
     return max(1, min(most, -(-trials // max(1, actors))))
 
 
-def _needs(specification: ScanSpec | TrialSpec) -> dict[str, float]:
-    needs: dict[str, float] = {"num_cpus": specification.threads}
-    if specification.device == "cuda":
+def _needs(trial: TrialSpec) -> dict[str, float]:
+    needs: dict[str, float] = {"num_cpus": trial.threads}
+    if trial.device == "cuda":
         needs["num_gpus"] = 1
     return needs
 

@@ -6,14 +6,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from normscope.machine.cores import available_cores
-from normscope.trials.spec import TrialSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from normscope.images.decoded import DecodedSource
     from normscope.studies.executors.executor import Executor
-    from normscope.studies.specification import ScanSpec
+    from normscope.trials.spec import TrialSpec
 
 STACK_ON_RAY = 64
 """Trials that one GPU of a cluster is handed at a time: enough to fill it, few enough that a lost
@@ -23,7 +22,7 @@ one costs little."""
 @contextmanager
 def open_executor(
     source: DecodedSource,
-    specification: ScanSpec | TrialSpec,
+    trial: TrialSpec,
     trials: int,
     workers: int | None,
     *,
@@ -34,7 +33,7 @@ def open_executor(
 
     Args:
         source: The trials' images.
-        specification: Says where trials run and with how many threads.
+        trial: What every trial shares, such as the device and the number of threads.
         trials: How many are left to run; no more workers than these are started.
         workers: How many trials run at once; None chooses.
         stack: How many train together where trials are stacked; None for all of them.
@@ -48,13 +47,13 @@ def open_executor(
     if ray is not None:
         from normscope.studies.executors.on_ray import OnRay
 
-        size = stack or STACK_ON_RAY if trains_stacked(specification) else 1
-        executor = OnRay(source, specification, ray, trials, workers or trials, size)
-    elif trains_stacked(specification):
+        size = stack or STACK_ON_RAY if trains_stacked(trial) else 1
+        executor = OnRay(source, trial, ray, trials, workers or trials, size)
+    elif trains_stacked(trial):
         from normscope.studies.executors.stacked import Stacked
 
         executor = Stacked(source, min(trials, stack or trials))
-    elif (workers := worker_count(specification, trials, workers)) > 1:
+    elif (workers := worker_count(trial, trials, workers)) > 1:
         from normscope.studies.executors.processes import LocalProcesses
 
         executor = LocalProcesses(source, workers)
@@ -68,28 +67,27 @@ def open_executor(
         executor.close()
 
 
-def trains_stacked(specification: ScanSpec | TrialSpec) -> bool:
+def trains_stacked(trial: TrialSpec) -> bool:
     """Whether a study's trials train together on a GPU.
 
     Args:
-        specification: Names the model, the device and the trainer.
+        trial: What every trial shares.
 
     Returns:
         True for the fast trainer's own networks on a CUDA device.
     """
-    if specification.device != "cuda" or specification.trainer != "fast":
+    if trial.device != "cuda" or trial.trainer != "fast":
         return False
     from normscope.trials.fast.training import can_stack
 
-    one = specification
-    return can_stack(one if isinstance(one, TrialSpec) else one.trial(one.data, seed=0))
+    return can_stack(trial)
 
 
-def worker_count(specification: ScanSpec | TrialSpec, trials: int, workers: int | None) -> int:
+def worker_count(trial: TrialSpec, trials: int, workers: int | None) -> int:
     """How many trials run at once.
 
     Args:
-        specification: Says where trials run and with how many threads.
+        trial: What every trial shares, such as the device and the number of threads.
         trials: How many are left to run.
         workers: What the user asked for; None gives each trial its threads' share of the cores.
 
@@ -97,6 +95,6 @@ def worker_count(specification: ScanSpec | TrialSpec, trials: int, workers: int 
         No more than there are trials.
     """
     if workers is None:
-        on_cpu = specification.device == "cpu"
-        workers = max(1, available_cores() // specification.threads) if on_cpu else 1
+        on_cpu = trial.device == "cpu"
+        workers = max(1, available_cores() // trial.threads) if on_cpu else 1
     return min(workers, trials)

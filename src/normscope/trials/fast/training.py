@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from normscope.machine.cores import threads
+from normscope.models.options import ModelOptions
 from normscope.trials.augmentation import Augmentation
 from normscope.trials.fast.general import ModelLearner
 from normscope.trials.fast.learner import fit
@@ -36,7 +37,7 @@ def can_stack(spec: TrialSpec) -> bool:
         True for ``lenet`` from scratch on a CPU or a CUDA device, by the recipes of its own.
     """
     stacked = spec.model == STACKED_MODEL and spec.device in STACKED_DEVICES
-    plain = not (spec.recipe.augment or spec.recipe.weight_decay or spec.options.to_json())
+    plain = not (spec.recipe.augment or spec.recipe.weight_decay) and spec.options == ModelOptions()
     return stacked and plain and spec.recipe.trains
 
 

@@ -1,0 +1,36 @@
+"""Colour images in grey."""
+
+from __future__ import annotations
+
+import numpy as np
+
+LUMA = (19_595, 38_470, 7_471)
+"""Rec. ITU-R BT.601 weights times 2**16, as Pillow's grey conversion has them."""
+
+
+def luma(values: np.ndarray) -> np.ndarray:
+    """Images in grey.
+
+    Args:
+        values: Shape ``(N, 3, ...)``: red, green and blue; or grey already, ``(N, 1, ...)``.
+
+    Returns:
+        Shape ``(N, 1, ...)`` in the same type; whole numbers are rounded.
+
+    Example:
+        >>> luma(np.array([[[[255]], [[0]], [[0]]]], np.uint8)).item()
+        76
+    """
+    if values.shape[1] == 1:
+        return values
+    if values.dtype.kind == "f":
+        weights = np.array(LUMA) / 2**16
+        return np.einsum("nc...,c->n...", values, weights)[:, None].astype(values.dtype)
+    wide = values.astype(np.uint64 if values.dtype.kind == "u" else np.int64)
+    weights = np.array(LUMA, wide.dtype)
+    # By halves, because a weight times a number of 64 bits has 80.
+    half, mask = wide.dtype.type(32), wide.dtype.type(2**32 - 1)
+    high = np.einsum("nc...,c->n...", wide >> half, weights)
+    low = np.einsum("nc...,c->n...", wide & mask, weights)
+    quarter, middle = wide.dtype.type(16), wide.dtype.type(2**15)
+    return ((high << quarter) + ((low + middle) >> quarter))[:, None].astype(values.dtype)

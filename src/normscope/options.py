@@ -1,0 +1,140 @@
+"""How an option is declared: once, in a dataclass, for Python callers and the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Keywords = ParamSpec("Keywords")
+Options = TypeVar("Options")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is said of an option beside its name, type and default.
+
+    Attributes:
+        help: What it does, in a sentence or two.
+        panel: The part of a command's help that it stands in; None for the first.
+        flag: How the command line writes it, where that is not its name.
+        metavar: What stands for its value in a command's help.
+        kept: Where a ``TrialSpec`` keeps it, such as ``"recipe.padding"``; None where it is
+            resolved into something else.
+        argument: Whether the command line takes it by its place.
+    """
+
+    help: str
+    panel: str | None = None
+    flag: str | None = None
+    metavar: str | None = None
+    kept: str | None = None
+    argument: bool = False
+
+
+def option(default: Any, help: str, **more: Any) -> Any:  # noqa: A002 - as everywhere
+    """Declare an option as a field of a dataclass.
+
+    Args:
+        default: Its value where nothing is said.
+        help: What it does, in a sentence or two.
+        more: The other attributes of ``Option``.
+
+    Returns:
+        The field.
+    """
+    return dataclasses.field(default=default, metadata={"option": Option(help, **more)})
+
+
+def callback(help: str) -> Any:  # noqa: A002 - likewise
+    """Declare what Python callers alone may give: a function to be called.
+
+    Args:
+        help: When it is called, and with what.
+
+    Returns:
+        The field, None by default.
+    """
+    return dataclasses.field(default=None, metadata={"help": help})
+
+
+def declared(kind: type) -> Iterator[tuple[dataclasses.Field[Any], Option]]:
+    """The options that a dataclass declares: its own first, then those that it inherits.
+
+    Args:
+        kind: A dataclass.
+
+    Yields:
+        Each field with what is said of it.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for home in kind.__mro__:
+        for name in inspect.get_annotations(home):
+            field = fields.pop(name, None)
+            if field is not None and "option" in field.metadata:
+                yield field, field.metadata["option"]
+
+
+def chosen(options: Any, part: str = "") -> dict[str, Any]:
+    """What a user chooses of a trial, or of one part of it.
+
+    Args:
+        options: Of a dataclass with options.
+        part: A field of ``TrialSpec`` that is itself a dataclass, such as ``"images"``.
+
+    Returns:
+        Values by the names of the part's own fields.
+    """
+    start = part and f"{part}."
+    return {
+        said.kept.removeprefix(start): getattr(options, field.name)
+        for field, said in declared(type(options))
+        if said.kept and said.kept.startswith(start) and "." not in said.kept.removeprefix(start)
+    }
+
+
+def by_keywords(
+    kind: Callable[Keywords, Options],
+) -> Callable[[Callable[[Options], Result]], Callable[Keywords, Result]]:
+    """Let a function of a dataclass be called with the dataclass's fields as keywords.
+
+    Args:
+        kind: The dataclass.
+
+    Returns:
+        A decorator, which also adds the fields to the function's signature and docstring.
+    """
+
+    def decorate(function: Callable[[Options], Result]) -> Callable[Keywords, Result]:
+        def call(*args: Keywords.args, **keywords: Keywords.kwargs) -> Result:
+            return function(kind(*args, **keywords))
+
+        for name in ("__name__", "__qualname__", "__module__"):
+            setattr(call, name, getattr(function, name))
+        call.__doc__ = _documented(function, kind)
+        signature = inspect.signature(kind)
+        returns = inspect.signature(function).return_annotation
+        vars(call)["__signature__"] = signature.replace(return_annotation=returns)
+        return call
+
+    return decorate
+
+
+def _documented(function: Callable[..., Any], kind: Any) -> str:
+    """The function's docstring with every option in front of what it returns."""
+    lines = []
+    for field in dataclasses.fields(kind):
+        said = field.metadata.get("option") or field.metadata.get("help")
+        text = said.help if isinstance(said, Option) else said
+        if isinstance(said, Option) and field.default is True:
+            text = f"False: {text}"
+        text = textwrap.fill(f"{field.name}: {text}", 92, subsequent_indent="    ")
+        lines.append(textwrap.indent(text, "    "))
+    before, _, after = inspect.cleandoc(function.__doc__ or "").partition("Returns:\n")
+    return "\n".join([f"{before}Args:", *lines, "", f"Returns:\n{after}"])

@@ -1,0 +1,159 @@
+"""What a user chooses of a trial: every option once, with its type, default and help.
+
+The command line, the keywords of ``train``, ``scan`` and ``search``, their docstrings and the
+command that a report prints are made of these fields; ``preparation.resolve`` turns them into a
+trial.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from normscope.options import option
+
+if TYPE_CHECKING:
+    from normscope.normalization import Normalization
+
+TRIAL, IMAGES, MACHINE = "Trial", "Images", "Machine"
+
+
+@dataclass(frozen=True)
+class TrialOptions:
+    """What every trial is chosen to be."""
+
+    source: str = option(
+        "digits",
+        "digits, mnist, fashion-mnist, cifar10, cifar100, or a folder or .tar with train/ and val/ "
+        "or test/, each with one folder per class.",
+        metavar="SOURCE",
+        argument=True,
+        kept="source",
+    )
+    _: KW_ONLY
+    norm: str | Normalization | None = option(
+        None,
+        "The normalization, in a study that of what is not varied: MEAN/STD, imagenet, none, half, "
+        "clip, mnist, data for the source's own statistics (the default), or model for what the "
+        "model's library states.",
+    )
+    model: str = option(
+        "lenet",
+        "lenet, lenet-bn, resnet20, a torchvision model, timm/NAME, hf/NAME, or "
+        "package.module:factory.",
+        panel=TRIAL,
+        kept="model",
+    )
+    recipe: str | None = option(
+        None,
+        "lenet, lenet-steplr, lenet-article, resnet-scratch, resnet-finetune, or frozen, which "
+        "trains nothing; by default the model's own.",
+        panel=TRIAL,
+    )
+    epochs: int | None = option(
+        None,
+        "Epochs to train; the recipe's own number by default (at most 10 on digits).",
+        panel=TRIAL,
+        kept="recipe.epochs",
+    )
+    train_images: int | None = option(
+        None,
+        "Train on only this many images, with each class in proportion.",
+        panel=TRIAL,
+        kept="train_images",
+    )
+    weight_init: float = option(
+        1.0,
+        "Factor on the first layer's initial weights.",
+        panel=TRIAL,
+        kept="init_scale.weight",
+    )
+    bias_init: float = option(
+        1.0, "Factor on the first layer's initial biases.", panel=TRIAL, kept="init_scale.bias"
+    )
+    weights: str | Path | None = option(
+        None,
+        "Start from this file (safetensors or a state dict) or from the library's default.",
+        panel=TRIAL,
+        metavar="FILE|default",
+        kept="options.weights",
+    )
+    new_head: bool = option(
+        False,
+        "Replace the last layer with a new one for these classes.",
+        panel=TRIAL,
+        kept="options.new_head",
+    )
+    batchnorm: bool = option(
+        True,
+        "Remove every BatchNorm.",
+        panel=TRIAL,
+        flag="--no-batchnorm",
+        kept="options.batchnorm",
+    )
+    padding: str | None = option(
+        None,
+        "Pad random crops before normalizing (black border) or after (the mean's colour).",
+        panel=TRIAL,
+        metavar="before|after",
+        kept="recipe.padding",
+    )
+    half_width: float | None = option(
+        None,
+        "Stop testing a frozen network once its accuracy is known to within this much, with 99 % "
+        "confidence.",
+        panel=TRIAL,
+        kept="half_width",
+    )
+    device: str = option("auto", "auto, cpu, cuda or mps.", panel=MACHINE, kept="device")
+    precision: str = option(
+        "auto",
+        "auto, fp32 or bf16; auto means bf16 where the processor supports it.",
+        panel=MACHINE,
+        kept="precision",
+    )
+    trainer: str = option(
+        "fast",
+        "fast; plain, the slow reference; or compiled, for a frozen network.",
+        panel=MACHINE,
+        kept="trainer",
+    )
+    threads: int | None = option(
+        None,
+        "CPU threads per trial: 1, but all cores for a single trial and for a scan that trains "
+        "nothing. The last digits depend on it.",
+        panel=MACHINE,
+        kept="threads",
+    )
+    root: Path | None = option(
+        None,
+        "Folder of the named data sets; otherwise $NORMSCOPE_DATA, otherwise they are downloaded "
+        "to the user cache.",
+        panel=MACHINE,
+    )
+    resize: int | None = option(
+        None,
+        "Resize the shorter side to this many pixels, as torchvision does.",
+        panel=IMAGES,
+        kept="images.resize",
+    )
+    crop: int | None = option(
+        None,
+        "Then keep the central square of this many pixels.",
+        panel=IMAGES,
+        kept="images.crop",
+    )
+    channels: str | None = option(
+        None, "Treat all images as rgb or grey.", panel=IMAGES, kept="images.channels"
+    )
+    strict: bool = option(False, "Exit 1 if an image cannot be read, instead of skipping it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(TrialOptions):
+    """What a single trial is chosen to be."""
+
+    mean: str | None = option(None, "One number, or one per channel with commas.")
+    std: str | None = option(None, "The same, each above 0.")
+    seed: int = option(0, "Fixes everything that is drawn at random.", panel=TRIAL, kept="seed")
