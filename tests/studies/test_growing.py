@@ -161,9 +161,9 @@ def test_what_is_no_growth_is_named_alone(small_plan):
     with pytest.raises(SpecificationDiffers) as error:
         grown(wanted, begun, small_plan.out)
     assert str(error.value) == (
-        f"{small_plan.out} must hold a study of the same specification, got another: first_seed 7 "
-        "(begun with not given); recipe.epochs 2 (begun with 1). Choose another --out or repeat "
-        "the first call."
+        f"{small_plan.out} must hold a study of the same specification, got another: "
+        "first_seed 7 (begun with not given); recipe.epochs 2 (begun with 1). Choose another "
+        "--out or repeat the first call."
     )
     frozen = with_trial(replace(begun, seeds=1), recipe=FROZEN)
     with pytest.raises(SpecificationDiffers, match=r"got another: recipe\.name frozen"):

@@ -87,3 +87,27 @@ def test_a_file_that_is_no_toml(tmp_path):
     path.write_text("mean = ", encoding="utf-8")
     with pytest.raises(NormscopeError, match=r"^.*study.toml must be a readable study.toml, got: "):
         ScanSpec.read_toml(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"seeds": "3"}, "'3' in place of a whole number"),
+        ({"survival": True}, "True in place of a whole number"),
+        ({"threads": 1.0}, "1.0 in place of a whole number"),
+        ({"source": 5}, "5 in place of a text"),
+        ({"half_width": "wide"}, "'wide' in place of a number"),
+        ({"mean": 3}, "3 in place of a text"),
+        ({"channel_axes": "mean-r"}, "'str' object has no attribute 'items'"),
+        ({"images": {"flip": True}}, "Extra fields in constructor for ImageTransform: flip"),
+        ({"options": {"new_head": 1}}, "1 in place of true or false"),
+        ({"epoch": 3}, "Extra fields in constructor for TrialSpec: epoch"),
+    ],
+)
+def test_a_field_that_is_unknown_or_of_another_kind(small_plan, changes, fault):
+    with pytest.raises(NormscopeError) as error:
+        ScanSpec.from_json({**small_plan.specification.to_json(), **changes})
+    assert str(error.value) == (
+        f"a scan's specification must name every field with its kind of value, got a fault at "
+        f"{fault}. Use a study.toml as normscope wrote it."
+    )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from normscope.errors import NormscopeError, UnknownName
+from normscope.trials.plain_data import converter
 from normscope.trials.recipe import LENET, LENET_ARTICLE, RECIPES, Recipe, named_recipe
 
 
@@ -24,7 +25,7 @@ def test_default_recipe_and_epochs():
 
 
 def test_json_round_trip():
-    assert Recipe.from_json(LENET_ARTICLE.to_json()) == LENET_ARTICLE
+    assert converter.structure(converter.unstructure(LENET_ARTICLE), Recipe) == LENET_ARTICLE
 
 
 def test_unknown_recipe_suggests_the_nearest():

@@ -36,7 +36,7 @@ def test_unknown_name_of_a_normalization():
 @pytest.mark.parametrize(
     ("mean", "std", "norm", "text"),
     [
-        (None, None, None, "data"),
+        (None, None, None, None),
         (None, None, "clip", "clip"),
         ("0.5", "0.25", None, "0.5/0.25"),
     ],

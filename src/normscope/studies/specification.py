@@ -170,7 +170,7 @@ class ScanSpec(WrittenSpecification):
         fields: dict[str, Any] = {
             "schema": SCHEMA,
             "kind": self.kind,
-            **self.trial.to_json(),
+            "source": self.trial.source,
             "data": str(self.data),
             "mean": self.mean.text if self.mean else None,
             "std": self.std.text if self.std else None,
@@ -180,6 +180,7 @@ class ScanSpec(WrittenSpecification):
             "first_seed": self.trial.seed or None,
             "survival": self.survival or None,
             "expected": str(self.expected) if self.expected else None,
+            **self.trial.to_json(),
         }
         del fields["normalization"], fields["seed"]
         return {name: value for name, value in fields.items() if value is not None}
@@ -190,7 +191,7 @@ class ScanSpec(WrittenSpecification):
         # Where single channels are varied the shared axes may be absent.
         optional = "channel_axes" in own
         axes = [
-            None if optional and name not in own else Axis.parse(name, own[name])
+            None if optional and name not in own else _axis(name, own[name])
             for name in ("mean", "std")
         ]
         base = {"normalization": own.get("base", own["data"]), "seed": own.get("first_seed", 0)}
@@ -201,12 +202,16 @@ class ScanSpec(WrittenSpecification):
             mean=axes[0],
             std=axes[1],
             channel_axes=tuple(
-                Axis.parse(name, text) for name, text in own.get("channel_axes", {}).items()
+                _axis(name, text) for name, text in own.get("channel_axes", {}).items()
             ),
             seeds=exactly(int, own["seeds"]),
             survival=exactly(int, own.get("survival", 0)),
             expected=Normalization.parse(expected) if expected else None,
         )
+
+
+def _axis(name: str, text: Any) -> Axis:
+    return Axis.parse(name, exactly(str, text))
 
 
 OWN_FIELDS = (

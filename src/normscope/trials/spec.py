@@ -118,7 +118,12 @@ converter.register_structure_hook(
 )
 converter.register_unstructure_hook(
     TrialSpec,
-    make_dict_unstructure_fn(TrialSpec, converter, trainer=override(omit_if_default=False)),
+    make_dict_unstructure_fn(
+        TrialSpec,
+        converter,
+        _cattrs_omit_if_default=True,
+        trainer=override(omit_if_default=False),
+    ),
 )
 
 

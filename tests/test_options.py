@@ -1,0 +1,62 @@
+"""Each option is declared once, and reaches the command line, Python and the docstring."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+import normscope
+from normscope.cli.app import run
+from normscope.options import declared
+from normscope.studies.options import Place, ScanOptions, SearchOptions
+from normscope.trials.options import TrainOptions, TrialOptions
+
+COMMANDS = {
+    "train": (TrainOptions,),
+    "scan": (ScanOptions,),
+    "search": (SearchOptions, Place),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_on_the_command_line_and_in_python(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("TERMINAL_WIDTH", "400")
+    function = getattr(normscope, command)
+    assert run([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    parameters = inspect.signature(function).parameters
+    text = re.sub(r"\s+", " ", function.__doc__)
+    for kind in COMMANDS[command]:
+        for field, option in declared(kind):
+            name = option.flag or f"--{field.name.replace('_', '-')}"
+            assert option.argument or f" {name} " in shown
+            assert option.help in shown
+            assert parameters[field.name].default == field.default
+            assert f"{field.name}: " in text
+            assert re.sub(r"\s+", " ", option.help) in text
+
+
+def test_no_option_of_a_trial_is_declared_again():
+    shared = {field.name for field, _ in declared(TrialOptions)}
+    for kind in (TrainOptions, ScanOptions, SearchOptions):
+        assert not shared & set(inspect.get_annotations(kind))
+
+
+def test_an_unknown_keyword():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
+        normscope.train("digits", epoch=3)
+
+
+def test_what_is_given_reaches_the_trial():
+    finished = normscope.train(
+        model="lenet-bn", batchnorm=False, mean="0.1", std="0.2", seed=7, bias_init=2,
+        train_images=100, epochs=1, threads=1, precision="fp32", channels="grey",
+    )  # fmt: skip
+    spec = finished.spec
+    assert (spec.model, spec.options.batchnorm, spec.seed) == ("lenet-bn", False, 7)
+    assert str(spec.normalization) == "0.1/0.2"
+    assert (spec.init_scale.weight, spec.init_scale.bias) == (1, 2)
+    assert (spec.images.channels, spec.recipe.epochs, spec.precision) == ("grey", 1, "fp32")
