@@ -12,6 +12,7 @@ from normscope.studies.axis import Axis
 from normscope.studies.parameters import point_of
 from normscope.studies.study_file import SCHEMA, WrittenSpecification
 from normscope.trials.plain_data import exactly
+from normscope.trials.spec import TrialSpec
 
 SURVIVAL_SEEDS = 1_000_000
 """The first seed of survival trials, so that they never share one with a full training."""
