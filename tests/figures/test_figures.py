@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +12,6 @@ from normscope.figures.best_cells import best_cells_histogram, draw_best_cells
 from normscope.findings.scan_results import ScanResults
 
 NOT_SQUARE = np.arange(12, dtype=float).reshape(3, 4, 1) / 20
-
-
-def drawn(figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
 
 
 def mapped(study, outcome=lambda _trial: None, survival=()):
@@ -58,15 +51,21 @@ def test_the_map_has_mean_to_the_right_and_std_upwards(made_study):
     labels = written(axes)
     assert labels[(0.0, 2.0)] == "0.350"
     assert len(labels) == 12
-    assert axes.collections[0].get_array().shape == (4, 3)
-    assert drawn(figure).startswith(b"\x89PNG")
+    # Colours are the accuracies, std upward, on a scale from the lowest to the highest.
+    mesh = axes.collections[0]
+    assert np.asarray(mesh.get_array()) == pytest.approx(NOT_SQUARE[:, :, 0].T)
+    assert mesh.get_clim() == numbers.limits
+    assert figure.get_suptitle() == numbers.title
 
 
 def test_the_map_of_one_cell_and_of_colour_images(made_study):
     numbers = mapped(made_study("0", "1", [[[0.5, 0.7]]], data="0.1,0.2,0.3/1,1,1"))
     assert numbers.data == ((0.1, 1.0), (0.2, 1.0), (0.3, 1.0))
     assert numbers.title == "lenet on digits, 2 runs a cell"
-    assert drawn(draw_accuracy_map(numbers)).startswith(b"\x89PNG")
+    (axes,) = panels(draw_accuracy_map(numbers))
+    assert written(axes) == {(0, 1): "0.600"}
+    (data,) = axes.get_lines()
+    assert data.get_xydata().tolist() == [[0.1, 1], [0.2, 1], [0.3, 1]]
 
 
 FAILS = {(0.0, 1.0, 0): "died", (0.0, 1.0, 1): "stuck", (0.0, 2.0, 1): "diverged"}
@@ -99,7 +98,12 @@ def test_survival_has_its_own_panel_and_accuracy_is_of_those_that_learned(made_s
     assert written(accuracy) == {(0, 2): "0.800", (1, 1): "0.800", (1, 2): "0.900"}
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["the data's statistics", "no survivor", "highest accuracy"]
-    assert drawn(figure).startswith(b"\x89PNG")
+    shares, others = failed.collections[0].get_array(), accuracy.collections[0].get_array()
+    assert np.asarray(shares) == pytest.approx(np.array([[1, 0], [2 / 3, 0]]))
+    assert failed.collections[0].get_clim() == (0, 1)
+    # The cell without a survivor has no colour.
+    assert others.mask.tolist() == [[True, False], [False, False]]
+    assert others.compressed() == pytest.approx([0.8, 0.8, 0.9])
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,9 @@ def test_a_panel_that_says_nothing_is_left_out(made_study, outcome, titles):
     figure = draw_accuracy_map(numbers)
     assert [axes.get_title() for axes in panels(figure)] == titles
     assert (numbers.best is None) == (outcome == "died")
-    assert drawn(figure).startswith(b"\x89PNG")
+    colours = np.asarray(panels(figure)[0].collections[0].get_array())
+    expected = np.ones((2, 2)) if outcome == "died" else np.mean(ACCURACIES, axis=2).T
+    assert colours == pytest.approx(expected)
 
 
 def test_a_study_of_survival_alone(made_study):
@@ -169,5 +175,11 @@ def test_the_histogram_of_equal_cells_at_the_ends_of_the_axis(made_study, accura
     study = made_study("0,1", "1,2", np.full((2, 2, 1), accuracy))
     numbers = best_cells_histogram(ScanResults.read(study))
     figure = draw_best_cells(numbers)
-    assert sum(patch.get_height() for patch in figure.axes[0].patches) == 4
-    assert drawn(figure).startswith(b"\x89PNG")
+    (axes,) = figure.axes
+    assert sum(patch.get_height() for patch in axes.patches) == 4
+    # An accuracy of 0 or 1, which a logit axis cannot show, stands half an image from its end.
+    (bar,) = [patch for patch in axes.patches if patch.get_height()]
+    low, high = axes.get_xlim()
+    assert 0 < low <= bar.get_x() <= np.clip(accuracy, 0.0005, 0.9995) < high < 1
+    (mean,) = axes.get_lines()
+    assert mean.get_xdata()[0] == np.clip(accuracy, 0.0005, 0.9995)

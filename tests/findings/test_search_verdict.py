@@ -31,6 +31,9 @@ def test_of_one_it_is_the_t_interval():
     # Seeds that agree to the image are no proof that all would.
     low, high = of_the_chosen(np.full(3, 0.9), 1000, 5)
     assert low < 0.9 < high
+    # No accuracy is below 0; a difference may be.
+    assert of_the_chosen(np.array([0.1, 0.5, 0.9]), 1000, 5) == [0, 1]
+    assert of_the_chosen(np.array([0.1, 0.5, 0.9]), 1000, 5, least=-1) == [-1, 1]
 
 
 @pytest.mark.parametrize(

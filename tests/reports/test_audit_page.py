@@ -134,3 +134,10 @@ def test_the_figures_numbers(made_up_audit):
     ]  # fmt: skip
     heights = figure.axes[0].get_yticks()
     assert list(heights) == sorted(heights, reverse=True)
+
+
+def test_a_narrow_window_shows_each_mistake_with_its_price(open_page, made_up_audit, tmp_path):
+    page = open_page(write_audit(made_up_audit, tmp_path)[-1], width=390)
+    fits = "(e => e.scrollWidth <= e.clientWidth)(document.querySelector('.prices'))"
+    assert page.evaluate(fits)
+    assert "bgr, as it is done" in page.locator("#prices tbody tr").nth(3).inner_text()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from matplotlib.tri import Triangulation
 
 from normscope.studies.search_work import references
@@ -180,6 +181,11 @@ def _mark(axes: Axes, panel: Panel, best: np.ndarray) -> None:
         axes.plot(*point, MARKS[name], ms=9, mfc="none", mec="tab:cyan", mew=2, ls="", label=name)
     axes.set_xscale("log" if panel.x.log else "linear")
     axes.set_yscale("log" if panel.y.log else "linear")
+    for axis, range_ in ((axes.xaxis, panel.x), (axes.yaxis, panel.y)):
+        if range_.log:  # matplotlib's own powers of ten run into each other
+            ticks = np.geomspace(range_.low, range_.high, 4)
+            axis.set_ticks(ticks, [f"{tick:.2g}" for tick in ticks])
+            axis.set_minor_locator(NullLocator())
     axes.set(
         xlabel=panel.x.name, ylabel=panel.y.name,
         xlim=(panel.x.low, panel.x.high), ylim=(panel.y.low, panel.y.high),

@@ -62,7 +62,7 @@ def draw_search_coordinates(numbers: SearchCoordinates) -> Figure:
         A figure, 5 inches high.
     """
     count = len(numbers.over)
-    figure = Figure(figsize=(3 + 1.6 * count, 5), layout="constrained")
+    figure = Figure(figsize=(2.5 + 1.3 * count, 5), layout="constrained")
     axes = figure.add_subplot()
     axis = np.arange(count)
     low, high = np.percentile(numbers.scores, DARKEST_PERCENTILE), numbers.scores[-1]

@@ -61,9 +61,9 @@ def draw_search_history(numbers: SearchHistory) -> Figure:
         numbers: What it shows.
 
     Returns:
-        A figure of 8 x 4.5 inches.
+        A figure of 6.4 x 4.4 inches, which can be read 390 pixels wide.
     """
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.add_subplot()
     order = np.arange(1, len(numbers.scores) + 1)
     axes.plot(order, numbers.scores, "o", ms=4, color="tab:blue", alpha=0.7, label="trial")

@@ -17,9 +17,9 @@ def draw_search_importances(importance: Mapping[str, float]) -> Figure:
         importance: Shares that add up to 1, as a search's summary has them.
 
     Returns:
-        A figure, 7 inches wide.
+        A figure, 6.4 inches wide.
     """
-    figure = Figure(figsize=(7, 1.2 + 0.4 * len(importance)), layout="constrained")
+    figure = Figure(figsize=(6.4, 1.2 + 0.4 * len(importance)), layout="constrained")
     axes = figure.add_subplot()
     names = sorted(importance, key=importance.__getitem__)
     bars = axes.barh(names, [importance[name] for name in names], color="tab:blue")

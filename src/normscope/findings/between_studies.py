@@ -86,10 +86,11 @@ def study_differences(
     equal = holm(np.maximum(p_beyond(margin, -1), p_beyond(-margin, 1))) & enough
     apart = holm(np.minimum(1, 2 * np.minimum(p_beyond(0, -1), p_beyond(0, 1)))) & enough
     half = se * stats.t.ppf(1 - ERROR_RATE / 2, freedom)
+    low, high = np.clip((value - half, value + half), -1, 1)
     return [
         StudyDifference(
-            cell.normalization, float(value[k]), float(value[k] - half[k]),
-            float(value[k] + half[k]), verdict(bool(equal[k]), bool(apart[k]), float(value[k])),
+            cell.normalization, float(value[k]), float(low[k]), float(high[k]),
+            verdict(bool(equal[k]), bool(apart[k]), float(value[k])),
         )
         for k, (cell, _) in enumerate(pairs)
     ]  # fmt: skip

@@ -167,11 +167,13 @@ def difference_from(differences: np.ndarray, images: int, looks: int) -> dict[st
     return {
         "difference": float(differences.mean()),
         "difference_se": se,
-        "difference_interval": of_the_chosen(differences, images, looks),
+        "difference_interval": of_the_chosen(differences, images, looks, least=-1.0),
     }
 
 
-def of_the_chosen(values: np.ndarray, images: int, looks: int) -> list[float] | None:
+def of_the_chosen(
+    values: np.ndarray, images: int, looks: int, least: float = 0.0
+) -> list[float] | None:
     """Where the mean of what was chosen among several lies, over fresh seeds.
 
     The choice looked at these seeds, which can only flatter it: the lower end is corrected for
@@ -181,6 +183,7 @@ def of_the_chosen(values: np.ndarray, images: int, looks: int) -> list[float] | 
         values: Accuracies, or differences from a reference, of the chosen one, one per seed.
         images: How many images each is a share of.
         looks: Of how many it was chosen.
+        least: What cannot be less: 0 for accuracies, -1 for differences.
 
     Returns:
         The interval, which holds the truth 95 % of the time; None for one seed.
@@ -197,7 +200,7 @@ def of_the_chosen(values: np.ndarray, images: int, looks: int) -> list[float] | 
     unit = max(float(values.std(ddof=1)), LEAST_SPREAD / images) / float(np.sqrt(seeds))
     mean, tail = float(values.mean()), ERROR_RATE / 2
     low = mean - float(stats.t.isf(tail / looks, seeds - 1)) * unit
-    return [max(-1.0, low), min(1.0, mean + float(stats.t.isf(tail, seeds - 1)) * unit)]
+    return [max(least, low), min(1.0, mean + float(stats.t.isf(tail, seeds - 1)) * unit)]
 
 
 def over_images(best: np.ndarray, reference: np.ndarray, looks: int) -> list[float]:

@@ -69,7 +69,11 @@ def audit_page(audit: Audit, image: str | None) -> str:
         facts=[
             ("images", f"{audit.images:,}"),
             ("duration", f"{audit.seconds:,.0f} s"),
-            *((name.replace("_", " "), str(value)) for name, value in audit.settings.items()),
+            *(
+                (name.replace("_", " "), str(value))
+                for name, value in audit.settings.items()
+                if value is not None
+            ),
         ],
         command=audit_command(audit),
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from normscope.errors import NormscopeError
@@ -16,7 +18,9 @@ from normscope.figures.failure_boundaries import (
 from normscope.findings.between_studies import StudyDifference, study_differences
 from normscope.reports.page import render
 from normscope.reports.writing import DOTS_PER_INCH, read_summary
+from normscope.studies.study_file import flat
 from normscope.trials.outcome import MARGIN
+from normscope.wording import counted, listed
 from normscope.writing import write_text
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
     from normscope.findings.summary import Summary
     from normscope.normalization import Normalization
+    from normscope.studies.specification import ScanSpec
 
 
 OFTEN = 0.1
@@ -37,15 +42,27 @@ class ComparedStudy:
 
     Attributes:
         name: Its folder, as the caller named it.
-        title: What was trained on what.
+        specification: What it is.
         summary: What it says.
         differences: From the first study, where both tried the same; empty for the first.
     """
 
     name: str
-    title: str
+    specification: ScanSpec
     summary: Summary
     differences: list[StudyDifference]
+
+    @property
+    def title(self) -> str:
+        """What was trained on what."""
+        return f"{self.specification.trial.model} on {self.specification.trial.source}"
+
+    @property
+    def failed(self) -> str:
+        """How many of its runs failed; nothing where that is unknown."""
+        cells = self.summary.findings.cells
+        runs = sum(cell.trainings for cell in cells)
+        return f"{sum(cell.failures for cell in cells):,} of {runs:,}" if runs else ""
 
 
 @dataclass(frozen=True)
@@ -82,14 +99,30 @@ class Comparison:
         found = study.differences
         if not found:
             return f"{study.name} and {first} share no normalization that can be compared."
-        counts = dict.fromkeys(("equivalent", "better", "worse", "open"), 0)
-        for difference in found:
-            counts[difference.verdict] += 1
-        return (
-            f"{study.name} against {first}, over {len(found)} normalizations that both tried: "
-            f"{counts['equivalent']} equivalent within {self.margin:g}, {counts['better']} better, "
-            f"{counts['worse']} worse, {counts['open']} open."
-        )
+        words = {
+            "better": "better",
+            "worse": "worse",
+            "equivalent": f"equal within {self.margin:g}",
+            "open": "not settled",
+        }
+        counts = Counter(words[difference.verdict] for difference in found)
+        both = f"{counted(len(found), 'normalization')} that both tried"
+        if counts[words["open"]] == len(found):
+            return (
+                f"Not settled: at none of the {both} can {study.name} be told from {first}; "
+                "run more seeds of each."
+            )
+        said = listed([f"{counts[word]} {word}" for word in words.values() if counts[word]])
+        return f"{study.name} against {first}, at {both}: {said}."
+
+    @property
+    def settings(self) -> dict[str, list[Any]]:
+        """What differs between the studies by name, as each has it, but for how far they go."""
+        fields = [flat(study.specification.to_json()) for study in self.studies]
+        apart = {"fingerprint", "seeds", "first_seed", "survival"}
+        names = [name for name in dict.fromkeys(chain(*fields)) if name not in apart]
+        rows = {name: [found.get(name) for found in fields] for name in names}
+        return {name: row for name, row in rows.items() if any(v != row[0] for v in row)}
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name.
@@ -143,9 +176,7 @@ def compare(
     for k, (folder, (results, summary)) in enumerate(zip(folders, read, strict=True)):
         cells = summary.findings.cells
         differences = study_differences(first.cells, cells, margin or MARGIN) if k else []
-        specification = results.specification
-        title = f"{specification.trial.model} on {specification.trial.source}"
-        studies.append(ComparedStudy(str(folder), title, summary, differences))
+        studies.append(ComparedStudy(str(folder), results.specification, summary, differences))
     comparison = Comparison(studies, margin or MARGIN)
     write_text(out, _page(comparison))
     return comparison
@@ -153,15 +184,16 @@ def compare(
 
 def _page(comparison: Comparison) -> str:
     cells = [
-        {**d.to_json(), "name": f"{d.normalization:.4g}", "study": study.name}
+        {**d.to_json(), "name": f"{d.normalization:.3g}", "study": study.name}
         for study in comparison.studies
         for d in study.differences
     ]
-    title = " and ".join(dict.fromkeys(study.title for study in comparison.studies))
+    titles = dict.fromkeys(study.title for study in comparison.studies)
     return render(
         "comparison.html",
-        title=title,
-        data={"compared": cells},
+        title=" and ".join(titles),
+        several=len(titles) > 1,
+        data={"compared": cells, "several": len(comparison.studies) > 2},
         comparison=comparison,
         boundaries=_boundaries(comparison),
     )

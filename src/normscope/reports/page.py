@@ -98,7 +98,7 @@ def render(template: str, data: dict[str, Any], **values: Any) -> str:
         loader=jinja2.FunctionLoader(read), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["at"] = _at
+    environment.filters |= {"at": _at, "words": _words}
     # In a script element only "<" could end it, and JSON can spell it otherwise.
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return environment.get_template(template).render(
@@ -106,6 +106,13 @@ def render(template: str, data: dict[str, Any], **values: Any) -> str:
         data=Markup(text),  # noqa: S704 - JSON without any "<"
         style=Markup(read("page.css")),  # noqa: S704 - our own file
         script=Markup(read("page.js")),  # noqa: S704 - our own file
+    )
+
+
+def _words(text: str) -> Markup:
+    """Lines break between its words, and not after their hyphens."""
+    return Markup(" ").join(
+        Markup('<span class="word">{}</span>').format(w) for w in text.split(" ")
     )
 
 

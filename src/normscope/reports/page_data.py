@@ -95,7 +95,9 @@ def run_facts(trials: list[FinishedTrial]) -> list[tuple[str, str]]:
     ]
     names = dict.fromkeys(name for environment in environments for name in environment)
     for name in names:
-        values = [str(e.get(name)) for e in environments]
+        values = [str(e[name]) for e in environments if e.get(name) is not None]
+        if not values:
+            continue
         if name == "time":
             rows.append(("run", f"{min(values)} to {max(values)}"))
         else:

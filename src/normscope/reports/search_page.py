@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from normscope.studies.search_study import SearchStudy
 
 PANELS = {
-    "history": "History",
-    "contours": "Where accuracy is high",
-    "parallel_coordinates": "The best configurations",
-    "importances": "Which parameter matters",
+    "history": ("History", "wide"),
+    "contours": ("Where accuracy is high", "wide coloured"),
+    "parallel_coordinates": ("The best configurations", "coloured"),
+    "importances": ("Which parameter matters", ""),
 }
-
-WIDE = (PANELS["history"], PANELS["contours"])
+"""By file: the heading, and how its section looks; colours keep their meaning on a dark page."""
 
 
 def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> str:
@@ -60,10 +59,12 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
             for t in trials
         ],
     }
+    # Several maps side by side are too small for a narrow window, which scrolls them.
+    broad = {"contours": " broad"} if len(study.specification.over) > 2 else {}
     panels = [
-        (label, base64.b64encode((figures / f"{name}.png").read_bytes()).decode("ascii"))
-        for name, label in PANELS.items()
-        if (figures / f"{name}.png").is_file()
+        (heading, looks + broad.get(name, ""), base64.b64encode(path.read_bytes()).decode("ascii"))
+        for name, (heading, looks) in PANELS.items()
+        if (path := figures / f"{name}.png").is_file()
     ]
     return render(
         "search.html",
@@ -71,7 +72,6 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
         data=data,
         summary=summary,
         panels=panels,
-        wide=WIDE,
         facts=[
             ("trials", _how_many(summary)),
             *([("stopped early", str(summary.stopped_early))] if summary.stopped_early else []),

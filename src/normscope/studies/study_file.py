@@ -112,7 +112,7 @@ class WrittenSpecification(ABC):
         Returns:
             A phrase for each field that differs; how far the study goes does not count.
         """
-        mine, theirs = _flat(self.to_json()), _flat(begun.to_json())
+        mine, theirs = flat(self.to_json()), flat(begun.to_json())
         return [
             f"{name} {mine.get(name, 'not given')} (begun with {theirs.get(name, 'not given')})"
             for name in dict.fromkeys([*mine, *theirs])
@@ -120,11 +120,12 @@ class WrittenSpecification(ABC):
         ]
 
 
-def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
+def flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, their names joined by dots, as ``recipe.epochs``."""
+    found = {}
     for name, value in fields.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
+            found |= flat(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = ", ".join(value) if isinstance(value, list) else value
-    return flat
+            found[prefix + name] = ", ".join(value) if isinstance(value, list) else value
+    return found

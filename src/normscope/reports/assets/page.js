@@ -384,13 +384,13 @@
     const py = (value) => frame.top + (1 - share(y, value)) * frame.height;
     for (const [value, label] of ticks(x)) {
       make("line", { class: "axis", x1: px(value), x2: px(value), y1: frame.top, y2: frame.top + frame.height }, svg);
-      make("text", { class: "tick", x: px(value), y: frame.top + frame.height + 18, "text-anchor": "middle" }, svg, label);
+      make("text", { class: "tick", x: px(value), y: frame.top + frame.height + 22, "text-anchor": "middle" }, svg, label);
     }
     for (const [value, label] of ticks(y)) {
       make("line", { class: "axis", x1: frame.left, x2: frame.left + frame.width, y1: py(value), y2: py(value) }, svg);
-      make("text", { class: "tick", x: frame.left - 8, y: py(value) + 4, "text-anchor": "end" }, svg, label);
+      make("text", { class: "tick", x: frame.left - 8, y: Math.min(py(value) + 4, frame.top + frame.height - 3), "text-anchor": "end" }, svg, label);
     }
-    make("text", { x: frame.left + frame.width / 2, y: 402, "text-anchor": "middle" }, svg, x.name + (x.log ? " (log)" : ""));
+    make("text", { x: frame.left + frame.width / 2, y: 406, "text-anchor": "middle" }, svg, x.name + (x.log ? " (log)" : ""));
     make("text", { x: 14, y: frame.top + frame.height / 2, transform: `rotate(-90 14 ${frame.top + frame.height / 2})`, "text-anchor": "middle" }, svg, y.name + (y.log ? " (log)" : ""));
     /* The best are drawn last, on top. */
     const rising = [...data.trials].sort((a, b) => a.score - b.score || b.number - a.number);
@@ -436,7 +436,7 @@
       ...(data.chosen_on === "test" ? [] : [["score", `${data.chosen_on} accuracy`]]), ["accuracy", "test accuracy"],
     ]
     : data.compared
-    ? [["study", "study"], ["name", "mean/std"], ["value", "difference"], ["low", "from"], ["high", "to"], ["verdict", "verdict"]]
+    ? [...(data.several ? [["study", "study"]] : []), ["name", "mean/std"], ["value", "gain"], ["low", "from"], ["high", "to"], ["verdict", "verdict"]]
     : [["name", "mean/std"], ["mean", "mean"], ["std", "std"], ["accuracy", "accuracy"]];
   /* What a narrow window leaves out: it is in the name, or in the cell's own details. */
   const extra = known ? ["mean", "std", "se", "difference", "low", "high"] : [];
