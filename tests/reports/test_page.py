@@ -128,7 +128,7 @@ def test_the_page_is_small_and_complete(reported, made_up_study):
     assert len(html.encode()) < LARGEST_BYTES
     summary = json.loads((made_up_study / "summary.json").read_text(encoding="utf-8"))
     assert summary["answer"] in html.replace("&#39;", "'")
-    again = "normscope scan digits --mean=-2:3:6 --std=0.02:2:5:log --seeds=4 --model=lenet"
+    again = "normscope scan digits --mean=-2:3:6 --std=0.02:2:5:log --seeds=4"
     assert again in re.sub("<[^>]+>", "", html)
     assert "[recipe]" in html
     assert "made up" in html

@@ -50,7 +50,7 @@ def main() -> None:
             )
         )  # fmt: skip
         with warnings.catch_warnings(record=True) as caught:
-            run_scan(scan, on_progress=kill_one_at(3), ray=cluster.address)
+            run_scan(scan, Place(ray=cluster.address), kill_one_at(3))
         said["warnings"] = [str(one.message) for one in caught if "Ray" in str(one.message)]
         options = SearchOptions(
             over=["mean=-1:2", "std=0.05:1:log"], trials=10, replicates=1, epochs=1,
@@ -64,7 +64,9 @@ def main() -> None:
         run_search(plan_search(halving), Place(ray=cluster.address))
         said["connected_after"] = ray.is_initialized()
         try:
-            run_scan(plan_scan(ScanOptions(threads=4, out=folder / "no")), ray=cluster.address)
+            run_scan(
+                plan_scan(ScanOptions(threads=4, out=folder / "no")), Place(ray=cluster.address)
+            )
         except NormscopeError as error:
             said["no_room"] = str(error)
         sys.stdout.write(json.dumps(said))

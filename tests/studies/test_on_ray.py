@@ -107,7 +107,7 @@ def test_a_cluster_without_room_for_a_trial(on_a_cluster):
 
 def test_no_cluster_there(small_plan):
     with pytest.raises(NormscopeError) as error:
-        run_scan(small_plan, ray="127.0.0.1:1")
+        run_scan(small_plan, Place(ray="127.0.0.1:1"))
     assert str(error.value) == (
         "--ray must be the address of a running cluster, got 127.0.0.1:1: Connection refused. "
         "Start one by `ray start --head`."
@@ -117,7 +117,7 @@ def test_no_cluster_there(small_plan):
 def test_ray_is_not_installed(small_plan, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(NormscopeError) as error:
-        run_scan(small_plan, ray="auto")
+        run_scan(small_plan, Place(ray="auto"))
     assert str(error.value) == (
         "--ray must find Ray installed, got no such package. "
         "Install it by pip install 'normscope[ray]'."

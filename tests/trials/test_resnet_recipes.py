@@ -10,6 +10,7 @@ from normscope.normalization import HALF
 from normscope.trials.fast.optimizers import Sgd
 from normscope.trials.fast.schedules import open_schedule
 from normscope.trials.network import training_batches
+from normscope.trials.plain_data import converter
 from normscope.trials.recipe import RECIPES, Recipe, named_recipe
 from normscope.trials.running import run_trial
 
@@ -89,6 +90,6 @@ def test_default_recipes_and_padding():
     assert named_recipe(None, "lenet-bn").name == "lenet"
     assert named_recipe("resnet-finetune", "resnet18", source="digits").epochs == 1
     chosen = named_recipe(None, "resnet20", padding="after")
-    assert Recipe.from_json(chosen.to_json()) == chosen
+    assert converter.structure(converter.unstructure(chosen), Recipe) == chosen
     with pytest.raises(Exception, match="--padding must be one of before, after, got 'none'"):
         named_recipe(None, "resnet20", padding="none")
