@@ -273,6 +273,8 @@ class Nothing(nn.Module):
         (Nothing(), "no layer reads the pixels"),
         (nn.BatchNorm2d(3, track_running_stats=False), "running statistics"),
         (nn.Conv2d(4, 1, 3), "must take images of shape (3, 8, 8)"),
+        # What the network itself says of them, as BatchNorm does in training mode.
+        (nn.BatchNorm1d(3), "got: expected 2D or 3D input (got 4D input)"),
     ],
 )
 def test_no_exact_fold_is_refused_with_why(model, why):

@@ -77,10 +77,10 @@ def find_entry(model: nn.Module, channels: int, image_size: tuple[int, int]) -> 
     try:
         with torch.no_grad(), watch:
             model(image)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise NormscopeError(
             f"the model must take images of shape {tuple(image.shape[1:])}, got: "
-            f"{str(error).splitlines()[0]}. Give its --image-size and --channels."
+            f"{(str(error).splitlines() or ['an error'])[0]}. Give its --image-size and --channels."
         ) from error
     finally:
         calls.remove()

@@ -80,7 +80,7 @@ def find_target(
     try:
         with torch.no_grad():
             model(black)
-    except (RuntimeError, ValueError, NotImplementedError) as error:
+    except (RuntimeError, ValueError) as error:
         raise NormscopeError(
             f"the model must take images of shape {tuple(black.shape[1:])}, got: "
             f"{(str(error).splitlines() or ['an error'])[0]}. Give --resize and --crop as in its "
@@ -105,7 +105,7 @@ def find_target(
 def _entry(model: nn.Module, channels: int, image_size: tuple[int, int]) -> Entry | None:
     try:
         return find_entry(model, channels, image_size)
-    except (NormscopeError, ValueError, NotImplementedError):
+    except NormscopeError:
         # No one layer reads the pixels as they are; the network is then measured as a whole.
         return None
 
