@@ -79,3 +79,16 @@ def test_without_labels_the_worst_of_several_is_corrected():
     several = replace(one, mistakes=one.mistakes * 10)
     assert "(95 % interval 7.6 to 13.0 %)" in answer(several)
     assert "its interval is corrected for being the worst of 10" in sentences(several)[1]
+
+
+def test_a_way_that_beats_the_reference_is_told():
+    harm = made_up(100)
+    reference = np.arange(1000) < 600
+    better = np.arange(1000) < 640
+    gain = Cost(0.04, *accuracy_lost(reference, better), *share(reference != better), {}, 9)
+    audit = replace(harm, mistakes=[*harm.mistakes, Priced("bicubic", "resized so", gain)])
+    assert (
+        "bicubic gains 0.040 (0.026 to 0.054, corrected for being the best of all): the network "
+        "may have been trained that way."
+    ) in sentences(audit)
+    assert not any("gains" in line for line in sentences(harm))
