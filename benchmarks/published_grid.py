@@ -22,7 +22,7 @@ from normscope.studies.axis import Axis
 from normscope.studies.compact import export
 from normscope.studies.growing import lacking
 from normscope.studies.locking import locked
-from normscope.studies.options import LocalPlace, ScanOptions
+from normscope.studies.options import Place, ScanOptions
 from normscope.studies.scan import run_scan
 from normscope.studies.scan_planning import PlannedScan, plan_scan
 from normscope.studies.study import Study
@@ -112,7 +112,7 @@ def run(folder: Path, processes: int, steps: Sequence[Step]) -> None:
         study = Study.find(planned.out)
         progress = _Progress(f"step {number} of {len(steps)}, {step.what}", planned, study)
         if planned.remaining(study):
-            run_scan(planned, LocalPlace(workers=processes), progress.told)
+            run_scan(planned, Place(workers=processes), progress.told)
         else:
             progress.told(len(planned.specification.trials()), len(planned.specification.trials()))
     print("The run is whole.", flush=True)

@@ -221,7 +221,7 @@ def test_no_space_for_the_study(tmp_path):
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith(
-        f"normscope: {tmp_path / 'study' / 'study.db'} must be a study's database that can be read "
+        f"normscope: {tmp_path / 'study' / 'study.db'} must be a database that can be read "
         "and written, got: "
     )
     assert "Traceback" not in done.stderr

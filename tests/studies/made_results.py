@@ -1,7 +1,7 @@
 """A result in an instant, which says which trial it is of, in place of training.
 
-Run as a program, it takes a study's folder, the scan's options as JSON and the seconds a trial
-takes, and scans until it is done or killed.
+Run as a program, it takes a study's folder, the scan's options as JSON, the seconds a trial takes
+and perhaps a database's URL, and scans until it is done or killed.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ def main() -> None:
     from normscope.studies.scan_planning import plan_scan
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    out, options, seconds = sys.argv[1:]
+    out, options, seconds, *url = sys.argv[1:]
     in_process.run_trial = lambda spec, source: made_result(spec, source, seconds=float(seconds))
-    run_scan(plan_scan(ScanOptions(out=out, **json.loads(options))), Place(workers=1))
+    place = Place(workers=1, storage=url[0] if url else None, grace_seconds=3)
+    run_scan(plan_scan(ScanOptions(out=out, **json.loads(options))), place)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,9 @@ def test_an_interrupted_scan_keeps_what_was_finished(small_plan):
 def trials_in(database) -> int:
     try:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-            return connection.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
+            return connection.execute(
+                "SELECT COUNT(*) FROM trials WHERE state = 'COMPLETE'"
+            ).fetchone()[0]
     except sqlite3.OperationalError:
         return 0
     finally:

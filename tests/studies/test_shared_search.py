@@ -13,8 +13,8 @@ from collections import Counter
 from optuna.trial import TrialState
 
 from normscope.errors import NormscopeError
+from normscope.studies.known_trials import slot_of
 from normscope.studies.search_study import SearchStudy
-from normscope.studies.search_work import slot_of
 from tests.studies.function_in_place_of_training import evaluate
 
 TRIALS = 200

@@ -163,10 +163,8 @@ def _better(audit: Audit) -> list[str]:
     interval = for_the_worst(-cost.lost, (-high, -low), audit.images, len(audit.priced))
     if interval[0] <= 0:
         return []
-    return [
-        f"{audit.priced[-1].name} gains {gap(-cost.lost)} ({span(interval)}, corrected for being "
-        "the best of all): the network may have been trained that way."
-    ]
+    gain = f"{audit.priced[-1].name} gains {gap(-cost.lost)} ({span(interval)}, corrected for"
+    return [f"{gain} being the best of all): the network may have been trained that way."]
 
 
 def _notes(audit: Audit) -> list[str]:

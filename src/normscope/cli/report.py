@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from normscope.findings.cell_findings import CellFinding
     from normscope.findings.summary import Summary
     from normscope.normalization import Normalization
+    from normscope.studies.study import Study
 
 EXAMPLE = "Example: normscope report runs/digits-lenet"
 
@@ -58,7 +59,7 @@ def report(
     json: options.Json = None,
 ) -> None:
     """Show what a study says and rewrite its page, or compare several studies."""
-    from normscope.studies.study import is_search
+    from normscope.studies.study import Study, is_search
 
     if len(folders) == 1 and is_search(folders[0]):
         import optuna
@@ -69,26 +70,26 @@ def report(
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         show_search(SearchStudy.open(folders[0], storage, study), json)
     elif len(folders) == 1:
-        show_report(folders[0], json, margin, reference)
+        show_report(Study.open(folders[0], storage, study), json, margin, reference)
     else:
         _show_comparison(folders, out, json, margin, reference)
 
 
 def show_report(
-    folder: Path, json: str | None, margin: float | None = None, reference: str | None = None
+    study: Study, json: str | None, margin: float | None = None, reference: str | None = None
 ) -> None:
     """Write a study's summary, figures and page, and print the summary.
 
     Args:
-        folder: The study's folder.
+        study: The study.
         json: What ``--json`` was given.
         margin: The largest difference of accuracy that does not matter.
         reference: What ``--reference`` was given.
     """
-    from normscope.reports.writing import FIGURES, PAGE, SUMMARY
-    from normscope.reports.writing import report as write_report
+    from normscope.reports.writing import FIGURES, PAGE, SUMMARY, write_report
 
-    summary = write_report(folder, margin, _reference(reference))
+    folder = study.folder
+    summary = write_report(study, margin, _reference(reference))
     show(
         summary.answer,
         *summary.reasons,

@@ -10,7 +10,8 @@ import typer
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.progress import progress
-from normscope.studies.options import LocalPlace, ScanOptions
+from normscope.options import declared
+from normscope.studies.options import Place, ScanOptions
 
 if TYPE_CHECKING:
     from normscope.studies.scan_planning import PlannedScan
@@ -23,7 +24,7 @@ EXAMPLE = "Example: normscope scan mnist --mean -2:3:7 --std 0.02:2:7:log --seed
 def scan(
     context: typer.Context,
     chosen: ScanOptions,
-    place: LocalPlace,
+    place: Place,
     *,
     spec: Annotated[
         Path | None,
@@ -72,7 +73,7 @@ def scan(
         return
     try:
         with progress("trials") as update:
-            run_scan(plan, place, update)
+            study = run_scan(plan, place, update)
     except KeyboardInterrupt:
         note(
             f"Interrupted. Finished trials are kept in {plan.out}; run the same command to resume."
@@ -80,7 +81,7 @@ def scan(
         raise
     from normscope.cli.report import show_report
 
-    show_report(plan.out, json)
+    show_report(study, json)
 
 
 def _study_beside(path: Path) -> Path | None:
@@ -91,7 +92,8 @@ def _study_beside(path: Path) -> Path | None:
     return path.parent if whole else None
 
 
-REPEATABLE = {"spec", "model", "out", "root", "workers", "ray", "dry_run", "json"}
+PLACE = [field.name for field, _ in declared(Place)]
+REPEATABLE = {"spec", "model", "out", "root", "dry_run", "json", *PLACE}
 
 
 def _given_beside_spec(context: typer.Context) -> str:

@@ -18,6 +18,7 @@ from normscope.figures.failure_boundaries import (
 from normscope.findings.between_studies import StudyDifference, study_differences
 from normscope.reports.page import render
 from normscope.reports.writing import DOTS_PER_INCH, read_summary
+from normscope.studies.study import Study
 from normscope.studies.study_file import flat
 from normscope.trials.outcome import MARGIN
 from normscope.wording import counted, listed
@@ -170,7 +171,7 @@ def compare(
         raise NormscopeError(
             f"a comparison must have at least two studies, got {len(folders)}. Name another folder."
         )
-    read = [read_summary(folder, margin, reference) for folder in folders]
+    read = [read_summary(Study.open(folder), margin, reference) for folder in folders]
     first = read[0][1].findings
     studies = []
     for k, (folder, (results, summary)) in enumerate(zip(folders, read, strict=True)):

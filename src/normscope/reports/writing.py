@@ -30,6 +30,9 @@ def report(
     folder: str | Path,
     margin: float | None = None,
     reference: Normalization | Literal["data"] | None = None,
+    *,
+    storage: str | None = None,
+    name: str | None = None,
 ) -> Summary:
     """Read a study and write its summary, figures and page into its folder, without torch.
 
@@ -40,12 +43,32 @@ def report(
         margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
             study can resolve where that is more.
         reference: What cells are compared with; see ``summarize``.
+        storage: The shared database that the study was made with.
+        name: What it is called there.
 
     Returns:
         The summary.
     """
-    folder = Path(folder)
-    results, summary = read_summary(folder, margin, reference)
+    return write_report(Study.open(Path(folder), storage, name), margin, reference)
+
+
+def write_report(
+    study: Study,
+    margin: float | None = None,
+    reference: Normalization | Literal["data"] | None = None,
+) -> Summary:
+    """Write an open study's summary, figures and page into its folder.
+
+    Args:
+        study: The study.
+        margin: As in ``report``.
+        reference: Likewise.
+
+    Returns:
+        The summary.
+    """
+    folder = study.folder
+    results, summary = read_summary(study, margin, reference)
     write_text(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     (folder / FIGURES).mkdir(exist_ok=True)
     drawn = accuracy_map(results)
@@ -58,14 +81,14 @@ def report(
 
 
 def read_summary(
-    folder: Path,
+    study: Study,
     margin: float | None = None,
     reference: Normalization | Literal["data"] | None = None,
 ) -> tuple[ScanResults, Summary]:
     """Read a study that has something to say, each of its trials once.
 
     Args:
-        folder: The study's folder.
+        study: The study.
         margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
             study can resolve where that is more.
         reference: What cells are compared with.
@@ -74,13 +97,13 @@ def read_summary(
         What it found, and its summary.
 
     Raises:
-        NormscopeError: If it holds no study, or one without a seed finished in every cell.
+        NormscopeError: If it is one without a seed finished in every cell.
     """
-    results = ScanResults.read(Study.open(folder))
+    results = ScanResults.read(study)
     summary = summary_of(results, margin, reference)
     if summary is None:
         raise NormscopeError(
-            f"{folder} must hold a scan with at least one seed finished in every cell, "
+            f"{study.folder} must hold a scan with at least one seed finished in every cell, "
             f"got {len(results.trials)} of {len(results.specification.trials())} trials. "
             "Run the scan again to finish it."
         )

@@ -84,11 +84,11 @@ class SearchOptions(TrialOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalPlace:
-    """Where a study runs.
+class Place:
+    """Where a study runs and is kept, and who else works on it.
 
     Raises:
-        NormscopeError: If there are fewer than one worker.
+        NormscopeError: If a number is out of range, or a name is given without a database.
     """
 
     workers: int | None = option(
@@ -100,22 +100,6 @@ class LocalPlace:
         panel=MACHINE,
         metavar="ADDRESS",
     )
-
-    def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise NormscopeError(
-                f"--workers must be at least 1, got {self.workers}. Give a larger number."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place(LocalPlace):
-    """Where a study runs and is kept, and who else works on it.
-
-    Raises:
-        NormscopeError: If a number is out of range, or a name is given without a database.
-    """
-
     storage: str | None = option(
         None,
         "A database that several processes share, such as postgresql://user@host/name; by default "
@@ -134,7 +118,10 @@ class Place(LocalPlace):
     )
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        if self.workers is not None and self.workers < 1:
+            raise NormscopeError(
+                f"--workers must be at least 1, got {self.workers}. Give a larger number."
+            )
         if not self.grace_seconds > 0:
             raise NormscopeError(
                 f"--grace must be > 0 seconds, got {self.grace_seconds}. Give a larger number."

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from normscope.options import by_keywords, callback
-from normscope.ray_connection import ray_cluster
 from normscope.studies.executors.opening import open_executor
-from normscope.studies.locking import locked
-from normscope.studies.options import LocalPlace, ScanOptions
-from normscope.studies.scan_planning import PlannedScan, plan_scan
+from normscope.studies.options import Place, ScanOptions
+from normscope.studies.scan_planning import PlannedScan, default_folder, plan_scan
 from normscope.studies.study import Study
+from normscope.studies.work_loop import at_work, drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scanning(ScanOptions, LocalPlace):
+class Scanning(ScanOptions, Place):
     """A scan with its place and what is to be told of it."""
 
     on_progress: Callable[[int, int], None] | None = callback(
@@ -43,7 +41,7 @@ def scan(scanning: Scanning) -> Study:
 
 def run_scan(
     plan: PlannedScan,
-    place: LocalPlace | None = None,
+    place: Place | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Study:
     """Run what remains of a planned scan; every finished trial is saved at once.
@@ -61,10 +59,11 @@ def run_scan(
         StudyBusy: If another process works on the folder.
         SpecificationDiffers: If the folder holds another study.
     """
-    place = place or LocalPlace()
-    # A cluster that cannot be reached is found before a folder is made for the study.
-    with ray_cluster(place.ray) if place.ray else nullcontext(), locked(plan.out):
-        study = Study.create(plan.out, plan.specification)
+    place = place or Place()
+    with at_work(plan.out, place):
+        study = Study.create(
+            plan.out, plan.specification, place.storage, place.study or _usual_name(place, plan)
+        )
         plan = plan.joined(study)
         remaining = plan.remaining(study)
         total = len(plan.specification.trials())
@@ -73,17 +72,20 @@ def run_scan(
         report(done, total)
         if not remaining:
             return study
+        parts = study.work(
+            remaining, alone=place.storage is None, grace_seconds=place.grace_seconds
+        )
         with open_executor(
             plan.source, plan.specification.trial, len(remaining), place.workers, ray=place.ray
         ) as executor:
-            waiting = list(reversed(remaining))
-            for _ in range(min(executor.slots + 1, len(waiting))):
-                executor.submit(waiting.pop())
-            for _ in remaining:
-                finished = executor.next_finished()
-                if waiting:
-                    executor.submit(waiting.pop())
-                study.add(finished.spec, finished.result)
-                done += 1
-                report(done, total)
+            for work, claims in parts:
+                with study.database().answering(), claims.beating():
+                    drive(work, executor, lambda new, _, before=done: report(before + new, total))
+                done += work.total
     return study
+
+
+def _usual_name(place: Place, plan: PlannedScan) -> str | None:
+    # Processes of one study have each their own folder, whose names may differ.
+    trial = plan.specification.trial
+    return default_folder(trial.source, trial.model).name if place.storage else None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
 from normscope.options import by_keywords, callback
-from normscope.ray_connection import ray_cluster
 from normscope.studies.executors.opening import open_executor
-from normscope.studies.locking import locked
+from normscope.studies.known_trials import KnownTrials
 from normscope.studies.options import Place, SearchOptions
 from normscope.studies.ranges import parse_fixed, parse_ranges
 from normscope.studies.scan_planning import default_folder
@@ -21,12 +19,10 @@ from normscope.studies.search_study import SearchStudy
 from normscope.studies.search_work import (
     BEST_CONFIGURATIONS,
     Choosing,
-    Repeating,
     references,
     repeated,
 )
-from normscope.studies.storage import open_url
-from normscope.studies.work_loop import drive
+from normscope.studies.work_loop import at_work, drive
 from normscope.trials.preparation import resolve
 
 if TYPE_CHECKING:
@@ -123,10 +119,7 @@ def run_search(
     """
     place = place or Place()
     specification = plan.specification
-    if place.storage is not None:
-        open_url(place.storage)  # a wrong one is found before a folder is made for the study
-    # A cluster that cannot be reached is found before a folder is made, too.
-    with ray_cluster(place.ray) if place.ray else nullcontext(), locked(plan.out):
+    with at_work(plan.out, place):
         study = SearchStudy.create(
             plan.out, specification, place.storage, place.study or _usual_name(place, plan)
         )
@@ -140,11 +133,13 @@ def run_search(
             )
             missing = max(1, expected - first.finished())
             report = on_progress or (lambda _done, _total: None)
+            report(first.finished(), expected)
             with _executor(plan, place, missing) as executor:
                 with choosing.beating():
                     drive(first, executor, lambda done, _: report(done, expected))
-                second = Repeating(repeated(specification, study.trials()), repeating)
+                second = KnownTrials(repeated(specification, study.trials()), repeating)
                 all_ = first.total + second.total
+                report(first.total + second.finished(), all_)
                 with repeating.beating():
                     drive(second, executor, lambda done, _: report(first.total + done, all_))
     return study

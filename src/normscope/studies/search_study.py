@@ -6,13 +6,12 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import optuna
 from optuna.trial import TrialState
 
 from normscope.errors import NormscopeError, SpecificationDiffers
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.slot_claims import GRACE_SECONDS, Claims
-from normscope.studies.storage import Storage, open_file, open_url
+from normscope.studies.storage import Storage, open_storage
 from normscope.studies.stored_trial import finished_trial
 from normscope.studies.study import DATABASE, SPECIFICATION
 from normscope.writing import write_text
@@ -20,6 +19,7 @@ from normscope.writing import write_text
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from optuna import Study
     from optuna.trial import FrozenTrial
 
     from normscope.trials.result import FinishedTrial
@@ -69,8 +69,8 @@ class SearchStudy:
         self.storage = storage
         self._finished: dict[str, list[tuple[FrozenTrial, FinishedTrial]]] | None = None
         with storage.answering():
-            self.optuna_study = _begun(storage, name)
-            self.optuna_replicates = _begun(storage, name + REPLICATES)
+            self.optuna_study = storage.begun(name)
+            self.optuna_replicates = storage.begun(name + REPLICATES)
 
     @classmethod
     def create(
@@ -103,10 +103,10 @@ class SearchStudy:
         path = folder / SPECIFICATION
         if path.is_file():
             _check_same(specification, SearchSpec.read_toml(path), str(folder), "--out")
-        storage = open_file(folder / DATABASE) if storage_url is None else open_url(storage_url)
+        storage = open_storage(folder / DATABASE, storage_url)
         with storage.answering():
             # A folder that was renamed still holds its one search.
-            held = _only_search(optuna.get_all_study_names(storage.optuna))
+            held = _only_search(storage.names())
         own = held if storage_url is None else None
         name = name or own or folder.resolve().name
         study = cls(folder, specification, storage, name)
@@ -141,9 +141,9 @@ class SearchStudy:
                 f"{folder} must hold the trials of its search in a {DATABASE}, got none: they are "
                 "in a shared database. Give its URL by --storage."
             )
-        storage = open_file(folder / DATABASE) if storage_url is None else open_url(storage_url)
+        storage = open_storage(folder / DATABASE, storage_url)
         with storage.answering():
-            names = optuna.get_all_study_names(storage.optuna)
+            names = storage.names()
         name = name or _only_search(names) or folder.resolve().name
         if name not in names:
             raise NormscopeError(
@@ -211,7 +211,7 @@ class SearchStudy:
         """
         return [finished for _, finished in self._complete(self.optuna_replicates)]
 
-    def _complete(self, study: optuna.Study) -> list[tuple[FrozenTrial, FinishedTrial]]:
+    def _complete(self, study: Study) -> list[tuple[FrozenTrial, FinishedTrial]]:
         kept = self._finished
         if kept is not None and study.study_name in kept:
             return kept[study.study_name]
@@ -221,7 +221,7 @@ class SearchStudy:
             kept[study.study_name] = finished
         return finished
 
-    def _in_state(self, study: optuna.Study, state: TrialState) -> list[FrozenTrial]:
+    def _in_state(self, study: Study, state: TrialState) -> list[FrozenTrial]:
         with self.storage.answering():
             return study.get_trials(deepcopy=False, states=(state,))
 
@@ -234,12 +234,6 @@ def _search_trial(trial: FrozenTrial, finished: FinishedTrial) -> SearchTrial:
         finished.result.accuracy,
         finished.spec,
         finished.result.diverged,
-    )
-
-
-def _begun(storage: Storage, name: str) -> optuna.Study:
-    return optuna.create_study(
-        storage=storage.optuna, study_name=name, direction="maximize", load_if_exists=True
     )
 
 

@@ -1,9 +1,7 @@
-"""The two halves of a search as work to drive: choosing, and repeating what was best."""
+"""A search's own trials as work to drive, and which of them are worth repeating."""
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ from optuna.trial import TrialState
 
 from normscope.normalization import HALF
 from normscope.studies.halving import SuccessiveHalving, at_rung, rungs
+from normscope.studies.known_trials import InFlight, pick
 from normscope.studies.parameters import NORMALIZATION_PARAMETERS
 from normscope.studies.samplers import make_sampler
 from normscope.studies.stored_trial import attributes_of
@@ -42,7 +41,7 @@ class Choosing:
         self._claims = claims
         self._slots = [str(i) for i in range(specification.trials)]
         self._distributions = {r.name: r.distribution() for r in specification.over}
-        self._in_flight = _InFlight()
+        self._in_flight = InFlight()
         self._going_on: deque[TrialSpec] = deque()
         if specification.halving:
             claims.study.pruner = SuccessiveHalving()
@@ -58,7 +57,7 @@ class Choosing:
         specification, claims = self._specification, self._claims
         slot, claim = None, None
         while claim is None:
-            slot = _pick(claims.free(self._slots), claims.alone)
+            slot = pick(claims.free(self._slots), claims.alone)
             if slot is None:
                 return None
             before = claims.last_params(slot, self._distributions)
@@ -81,12 +80,16 @@ class Choosing:
         reached = finished.spec.recipe.epochs
         later = self._later_stage(claim, reached) if self._specification.halving else None
         if later is None:
-            _keep(self._claims, claim, finished)
+            self._keep(claim, finished, TrialState.COMPLETE)
         elif finished.result.diverged or self._claims.stops(claim, reached, finished.score):
-            _keep(self._claims, claim, finished, TrialState.PRUNED)
+            self._keep(claim, finished, TrialState.PRUNED)
         else:
             self._in_flight.add(later, claim)
             self._going_on.append(later)
+
+    def _keep(self, claim: Claim, finished: FinishedTrial, state: TrialState) -> None:
+        attributes = attributes_of(finished.spec, finished.result)
+        self._claims.finish(claim, finished.score, attributes, state)
 
     def _stages(self, whole: TrialSpec) -> list[TrialSpec]:
         if not self._specification.halving:
@@ -104,65 +107,6 @@ class Choosing:
             At most ``total``.
         """
         return self._claims.finished(self._slots)
-
-
-class Repeating:
-    """Trials that are known beforehand.
-
-    Args:
-        specs: The trials, each once.
-        claims: Their slots.
-    """
-
-    def __init__(self, specs: Sequence[TrialSpec], claims: Claims) -> None:
-        self._specs = {slot_of(spec): spec for spec in specs}
-        self.total = len(self._specs)
-        self._claims = claims
-        self._in_flight = _InFlight()
-
-    def claim(self) -> TrialSpec | None:
-        """Take the next trial.
-
-        Returns:
-            The trial, or None.
-        """
-        while True:
-            slot = _pick(self._claims.free(self._specs), self._claims.alone)
-            if slot is None:
-                return None
-            claim = self._claims.take(slot)
-            if claim is not None:
-                self._in_flight.add(self._specs[slot], claim)
-                return self._specs[slot]
-
-    def finish(self, finished: FinishedTrial) -> None:
-        """Keep the trial.
-
-        Args:
-            finished: The trial with its result.
-        """
-        _keep(self._claims, self._in_flight.pop(finished.spec), finished)
-
-    def finished(self) -> int:
-        """How many are finished.
-
-        Returns:
-            At most ``total``.
-        """
-        return self._claims.finished(self._specs)
-
-
-class _InFlight:
-    """Claims by trial; a search over whole numbers may have equal trials in flight."""
-
-    def __init__(self) -> None:
-        self._claims: dict[TrialSpec, list[Claim]] = {}
-
-    def add(self, spec: TrialSpec, claim: Claim) -> None:
-        self._claims.setdefault(spec, []).append(claim)
-
-    def pop(self, spec: TrialSpec) -> Claim:
-        return self._claims[spec].pop()
 
 
 def best_configurations(trials: Sequence[SearchTrial]) -> list[SearchTrial]:
@@ -235,31 +179,3 @@ def fresh(spec: TrialSpec, replicate: int) -> TrialSpec:
     import dataclasses
 
     return dataclasses.replace(spec, seed=spec.seed + 1 + replicate)
-
-
-def slot_of(spec: TrialSpec) -> str:
-    """A short name for a trial that is known beforehand.
-
-    Args:
-        spec: The trial.
-
-    Returns:
-        Sixteen hexadecimal digits of its digest.
-    """
-    return hashlib.sha256(spec.key().encode()).hexdigest()[:16]
-
-
-def _pick(free: Sequence[str], alone: bool) -> str | None:
-    # Processes that all took the first one would get in each other's way.
-    if not free:
-        return None
-    return free[0] if alone else random.choice(free)  # noqa: S311 - no secret
-
-
-def _keep(
-    claims: Claims,
-    claim: Claim,
-    finished: FinishedTrial,
-    state: TrialState = TrialState.COMPLETE,
-) -> None:
-    claims.finish(claim, finished.score, attributes_of(finished.spec, finished.result), state)

@@ -171,6 +171,8 @@ class Claims:
         value: float,
         attributes: Mapping[str, Any],
         state: TrialState = TrialState.COMPLETE,
+        *,
+        sampled: bool = True,
     ) -> bool:
         """Keep what a slot gave; it is in the storage when this returns.
 
@@ -179,6 +181,7 @@ class Claims:
             value: What Optuna's samplers see.
             attributes: Kept with the trial.
             state: ``PRUNED`` for a trial that was stopped early.
+            sampled: Whether a sampler chose the trial, and wants to be told.
 
         Returns:
             False where the trial had been closed by another process, which took this one for dead.
@@ -187,6 +190,8 @@ class Claims:
         try:
             for name, attribute in attributes.items():
                 self._storage.set_trial_user_attr(trial_id, name, attribute)
+            if not sampled:
+                return self._storage.set_trial_state_values(trial_id, state, [value])
             # A stopped trial has the value that it last reported.
             values = value if state == TrialState.COMPLETE else None
             told = self.study.tell(claim.trial.number, values, state, skip_if_finished=True)

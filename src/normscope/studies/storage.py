@@ -8,6 +8,7 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from optuna import create_study, get_all_study_names
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage, get_storage
 from sqlalchemy import event
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from optuna import Study
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
 CONNECT_SECONDS = 10
@@ -62,6 +64,41 @@ class Storage:
         """
         with _answering(self.shown, self._advice, self._secret):
             yield
+
+    def names(self) -> list[str]:
+        """What the studies in it are called.
+
+        Returns:
+            Every study's name.
+        """
+        # Not by the studies' summaries: to make those, Optuna reads all trials.
+        return get_all_study_names(self.optuna)
+
+    def begun(self, name: str) -> Study:
+        """A study, made where there is none of that name.
+
+        Args:
+            name: What it is called.
+
+        Returns:
+            The study; it prefers larger values.
+        """
+        return create_study(
+            storage=self.optuna, study_name=name, direction="maximize", load_if_exists=True
+        )
+
+
+def open_storage(folder_file: Path, url: str | None) -> Storage:
+    """Where a study is kept.
+
+    Args:
+        folder_file: The SQLite file in the study's folder, made where it does not exist.
+        url: A shared database in its place, if there is one.
+
+    Returns:
+        The storage, which has answered.
+    """
+    return open_file(folder_file) if url is None else open_url(url)
 
 
 def open_file(path: Path) -> Storage:
@@ -111,7 +148,7 @@ def open_url(text: str) -> Storage:
         raise NormscopeError(
             f"--storage must have its database driver installed, got no {url.drivername}. {install}"
         ) from None
-    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+    except (SQLAlchemyError, StorageInternalError) as error:
         raise NormscopeError(
             f"--storage must be a database that answers, got {shown}: "
             f"{reason_without(secret, error.__cause__ or error)}. "
@@ -185,6 +222,9 @@ def _connect(url: URL) -> RDBStorage:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return RDBStorage(text, engine_kwargs=options)
+        except RuntimeError as error:
+            # The tables of another Optuna.
+            raise StorageInternalError(str(error)) from error
         except (SQLAlchemyError, StorageInternalError) as error:
             if attempt == ATTEMPTS or not _tables_made_twice(error):
                 raise

@@ -1,29 +1,31 @@
-"""The store: a folder with one Optuna storage, in which every finished trial is kept at once."""
+"""The store of a scan: a folder, and its Optuna studies in it or in a shared database."""
 
 from __future__ import annotations
 
 import tomllib
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import optuna
-from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
-from sqlalchemy.exc import SQLAlchemyError
 
 from normscope.errors import NormscopeError
 from normscope.studies.compact import SPECIFICATION, TRIALS, read_trials
 from normscope.studies.growing import grown
+from normscope.studies.known_trials import KnownTrials, slot_of
+from normscope.studies.options import GRACE_SECONDS
+from normscope.studies.slot_claims import SLOT, Claims
 from normscope.studies.specification import ScanSpec
-from normscope.studies.storage import written_ahead
+from normscope.studies.storage import open_file, open_storage, open_url
 from normscope.studies.stored_trial import attributes_of, finished_trial, point_for_optuna
 from normscope.writing import check_no_file, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    import optuna
+
+    from normscope.studies.storage import Storage
     from normscope.trials.result import FinishedTrial, TrialResult
     from normscope.trials.spec import TrialSpec
 
@@ -33,79 +35,95 @@ SURVIVAL = " survival"
 
 
 class Study:
-    """A study in its folder, opened without torch.
+    """A scan in its folder, opened without torch.
 
     Attributes:
-        folder: Where it lies.
+        folder: Where its files lie.
         specification: What it is.
-        optuna_study: Its full trainings as Optuna has them, for Optuna's own tools; None where
-            the folder holds an export and no database. Those of survival are in a study beside it.
+        storage: Where its trials are kept; None where the folder holds an export and no database.
+        optuna_study: Its full trainings as Optuna has them, for Optuna's own tools; None likewise.
+            Those of survival are in a study beside it.
     """
 
     def __init__(
         self,
         folder: Path,
         specification: ScanSpec,
-        optuna_study: optuna.Study | None,
+        storage: Storage | None,
+        name: str = "",
         *,
-        storage: RDBStorage | None = None,
         exported: Iterable[FinishedTrial] = (),
     ) -> None:
         self.folder = folder
         self.specification = specification
-        self.optuna_study = optuna_study
-        self._storage = storage
-        self._optuna_survival: optuna.Study | None = None
+        self.storage = storage
+        self.optuna_study = storage.begun(name) if storage else None
+        self._name = name
         self._exported = list(exported)
 
     @classmethod
-    def create(cls, folder: Path, specification: ScanSpec) -> Study:
+    def create(
+        cls,
+        folder: Path,
+        specification: ScanSpec,
+        storage_url: str | None = None,
+        name: str | None = None,
+    ) -> Study:
         """Begin a study in a folder, or open the one there, which may grow.
 
         Args:
-            folder: Made where it does not exist.
+            folder: Where its files lie; made where it does not exist.
             specification: What the study is; see ``growing.py`` for what it may add to one there.
+            storage_url: A shared database; the folder's own by default.
+            name: What the study is called in the database; the folder's name by default.
 
         Returns:
             The study. Its specification has the floats of the one there.
 
         Raises:
-            NormscopeError: If the folder is a file, or cannot be written to.
-            SpecificationDiffers: If it holds a study of another specification, or a larger one.
+            NormscopeError: If the folder is a file, or cannot be written to, or the name is one
+                that trials of survival have.
+            SpecificationDiffers: If the folder or the database holds a study of another
+                specification, or a larger one.
         """
         check_no_file(folder)
-        begun = cls.find(folder)
+        name = name or folder.resolve().name
+        if storage_url is not None and name.endswith(SURVIVAL):
+            raise NormscopeError(
+                f"--study must not end in '{SURVIVAL}', got '{name}': so are a scan's trials of "
+                "survival called. Choose another name."
+            )
+        begun = cls.find(folder, storage_url, name)
         if begun is not None:
             specification = grown(specification, begun.specification, folder)
+        if storage_url is not None and (folder / SPECIFICATION).is_file():
+            held = ScanSpec.read_toml(folder / SPECIFICATION)
+            specification = grown(specification, held, folder)
         folder.mkdir(parents=True, exist_ok=True)
         # Before the database: cut off between them, the larger file passed back in makes it grow.
         _write_where_changed(folder / SPECIFICATION, specification.to_toml())
-        if begun is not None and begun.optuna_study is not None:
-            if specification != begun.specification:
-                with _readable(folder):
-                    begun.optuna_study.set_user_attr("specification", specification.to_json())
-                begun.specification = specification
-            return begun
-        with _readable(folder):
-            storage = _storage(folder)
-            for name in optuna.get_all_study_names(storage):
-                optuna.delete_study(study_name=name, storage=storage)
-            optuna_study = optuna.create_study(
-                storage=storage, study_name=folder.resolve().name, direction="maximize"
-            )
-            study = cls(folder, specification, optuna_study, storage=storage)
+        storage = begun.storage if begun else None
+        if begun is None or storage is None:
+            storage = open_storage(folder / DATABASE, storage_url)
+            with storage.answering():
+                study = cls(folder, specification, storage, name)
             study.adopt(begun.every_trial() if begun is not None else ())
-            # Set last: a study without it was cut off while it was being created, and is begun
-            # anew.
-            optuna_study.set_user_attr("specification", specification.to_json())
+        else:
+            study = begun
+            study.specification = specification
+        with storage.answering():
+            # Last: a study without it was cut off while it was created, and is created further.
+            _set_where_changed(study.optuna_study, specification.to_json())
         return study
 
     @classmethod
-    def open(cls, folder: Path) -> Study:
+    def open(cls, folder: Path, storage_url: str | None = None, name: str | None = None) -> Study:
         """Open a study that exists.
 
         Args:
             folder: Its folder.
+            storage_url: The shared database it was made with.
+            name: What it is called there; the folder's name by default.
 
         Returns:
             The study.
@@ -113,41 +131,63 @@ class Study:
         Raises:
             NormscopeError: If there is no study, or one that this version cannot read.
         """
-        study = cls.find(folder)
-        if study is None:
+        study = cls.find(folder, storage_url, name)
+        if study is not None:
+            return study
+        if storage_url is not None:
+            storage = open_url(storage_url)
             raise NormscopeError(
-                f"{folder} must be a study's folder, got none with a study in a {DATABASE}. "
-                "Give the --out folder of a scan."
+                f"{storage.shown} must hold the study '{name or folder.resolve().name}', got "
+                f"{', '.join(sorted(storage.names())) or 'none'}. Name it by --study."
             )
-        return study
+        if (folder / SPECIFICATION).is_file():
+            raise NormscopeError(
+                f"{folder} must hold the trials of its scan in a {DATABASE}, got none. Run the "
+                "scan, or give the URL of the database that they are in by --storage."
+            )
+        raise NormscopeError(
+            f"{folder} must be a study's folder, got none with a study in a {DATABASE}. "
+            "Give the --out folder of a scan."
+        )
 
     @classmethod
-    def find(cls, folder: Path) -> Study | None:
-        """Open the study in a folder, if there is one.
+    def find(
+        cls, folder: Path, storage_url: str | None = None, name: str | None = None
+    ) -> Study | None:
+        """Open a study, if there is one.
 
         Args:
             folder: Any folder.
+            storage_url: The shared database to look in; the folder's own by default.
+            name: What it is called there; the folder's name by default.
 
         Returns:
-            The study in its database, else the one exported to it; None where there is neither.
+            The study in the database, else the one exported to the folder; None where there is
+            neither.
 
         Raises:
             NormscopeError: If there is one that this version cannot read.
         """
+        if storage_url is not None:
+            return cls._held(folder, open_url(storage_url), name or folder.resolve().name)
         if (folder / DATABASE).is_file():
-            with _readable(folder):
-                storage = _storage(folder)
-                # Not by the studies' summaries: to make those, Optuna reads all trials.
-                for name in optuna.get_all_study_names(storage):
-                    study_id = storage.get_study_id_from_name(name)
-                    fields = storage.get_study_user_attrs(study_id).get("specification")
-                    if fields is not None:
-                        study = optuna.load_study(study_name=name, storage=storage)
-                        read = ScanSpec.from_json(fields)
-                        return cls(folder, read, study, storage=storage)
+            # A folder that was renamed still holds its one study.
+            study = cls._held(folder, open_file(folder / DATABASE))
+            if study is not None:
+                return study
         if (folder / TRIALS).is_file() and (folder / SPECIFICATION).is_file():
             specification = ScanSpec.read_toml(folder / SPECIFICATION)
             return cls(folder, specification, None, exported=read_trials(folder / TRIALS))
+        return None
+
+    @classmethod
+    def _held(cls, folder: Path, storage: Storage, name: str | None = None) -> Study | None:
+        with storage.answering():
+            for found in storage.names():
+                study_id = storage.optuna.get_study_id_from_name(found)
+                fields = storage.optuna.get_study_user_attrs(study_id).get("specification")
+                if fields is not None and name in {None, found}:
+                    return cls(folder, ScanSpec.from_json(fields), storage, found)
         return None
 
     def add(self, spec: TrialSpec, result: TrialResult) -> None:
@@ -166,16 +206,11 @@ class Study:
             value=result.accuracy,
             params=params,
             distributions=distributions,
-            user_attrs=attributes_of(spec, result),
+            user_attrs={SLOT: slot_of(spec), **attributes_of(spec, result)},
         )
-        with _readable(self.folder):
-            kept_in = self._survival(create=True) if spec.survival else self.optuna_study
-            if kept_in is None:
-                raise NormscopeError(
-                    f"{self.folder} must hold a {DATABASE} to keep trials in, got an export alone. "
-                    "Run the scan on the folder to make one."
-                )
-            kept_in.add_trial(trial)
+        storage = self.database()
+        with storage.answering():
+            self._optuna(storage, survival=spec.survival).add_trial(trial)
 
     def adopt(self, trials: Iterable[FinishedTrial]) -> int:
         """Keep trials that were finished elsewhere.
@@ -197,27 +232,45 @@ class Study:
                 new += 1
         return new
 
+    def work(
+        self, specs: Sequence[TrialSpec], *, alone: bool, grace_seconds: float = GRACE_SECONDS
+    ) -> list[tuple[KnownTrials, Claims]]:
+        """Some of the study's trials, to be driven one part after the other.
+
+        Args:
+            specs: The trials.
+            alone: Whether no other process can work on the study.
+            grace_seconds: How long a trial of another process may go unchanged.
+
+        Returns:
+            The full trainings and those of survival, where there are any, with their claims.
+        """
+        storage = self.database()
+        point = partial(point_for_optuna, specification=self.specification)
+        parts = []
+        for survival in (False, True):
+            part = [spec for spec in specs if spec.survival == survival]
+            if part:
+                kept_in = self._optuna(storage, survival=survival)
+                claims = Claims(kept_in, storage.optuna, alone=alone, grace_seconds=grace_seconds)
+                parts.append((KnownTrials(part, claims, point), claims))
+        return parts
+
     def trials(self) -> list[FinishedTrial]:
-        """Every finished full training, in the order in which they finished.
+        """Every finished full training, in the order in which they began.
 
         Returns:
             The trials with their results.
         """
-        if self.optuna_study is None:
-            return [trial for trial in self._exported if not trial.spec.survival]
-        return self._complete(self.optuna_study)
+        return self._complete(survival=False)
 
     def survival_trials(self) -> list[FinishedTrial]:
-        """Every finished trial of survival alone, in the order in which they finished.
+        """Every finished trial of survival alone, in the order in which they began.
 
         Returns:
             The trials with their results.
         """
-        if self.optuna_study is None:
-            return [trial for trial in self._exported if trial.spec.survival]
-        with _readable(self.folder):
-            survival = self._survival(create=False)
-        return self._complete(survival) if survival else []
+        return self._complete(survival=True)
 
     def every_trial(self) -> list[FinishedTrial]:
         """The full trainings, then those of survival.
@@ -227,23 +280,35 @@ class Study:
         """
         return [*self.trials(), *self.survival_trials()]
 
-    def _complete(self, optuna_study: optuna.Study) -> list[FinishedTrial]:
-        with _readable(self.folder):
-            frozen = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return [finished_trial(trial) for trial in frozen]
+    def database(self) -> Storage:
+        """Where trials can be kept.
 
-    def _survival(self, *, create: bool) -> optuna.Study | None:
-        """Survival's own Optuna study, so that its accuracies are no part of the other's."""
-        storage = self._storage
-        if self._optuna_survival is None and self.optuna_study is not None and storage is not None:
-            name = self.optuna_study.study_name + SURVIVAL
-            if name in optuna.get_all_study_names(storage):
-                self._optuna_survival = optuna.load_study(study_name=name, storage=storage)
-            elif create:
-                self._optuna_survival = optuna.create_study(
-                    storage=storage, study_name=name, direction="maximize"
-                )
-        return self._optuna_survival
+        Returns:
+            The storage.
+
+        Raises:
+            NormscopeError: If the study is an export.
+        """
+        if self.storage is None:
+            raise NormscopeError(
+                f"{self.folder} must hold a {DATABASE} to keep trials in, got an export alone. "
+                "Run the scan on the folder to make one."
+            )
+        return self.storage
+
+    def _complete(self, *, survival: bool) -> list[FinishedTrial]:
+        if self.storage is None:
+            return [trial for trial in self._exported if trial.spec.survival == survival]
+        with self.storage.answering():
+            if survival and self._name + SURVIVAL not in self.storage.names():
+                return []
+            kept_in = self._optuna(self.storage, survival=survival)
+            complete = kept_in.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return [finished_trial(trial) for trial in complete]
+
+    def _optuna(self, storage: Storage, *, survival: bool) -> optuna.Study:
+        """Survival has an Optuna study of its own: its accuracies are no part of the other's."""
+        return storage.begun(self._name + SURVIVAL * survival)
 
 
 def is_search(folder: Path) -> bool:
@@ -262,27 +327,11 @@ def is_search(folder: Path) -> bool:
         return False
 
 
-@contextmanager
-def _readable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
-        reason = (str(error.__cause__ or error).splitlines() or ["unknown"])[0]
-        raise NormscopeError(
-            f"{folder / DATABASE} must be a study's database that can be read and written, "
-            f"got: {reason}. Check the file, its permissions and the free space."
-        ) from error
-
-
 def _write_where_changed(path: Path, text: str) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
 
 
-def _storage(folder: Path) -> RDBStorage:
-    return written_ahead(
-        RDBStorage(
-            f"sqlite:///{(folder / DATABASE).resolve()}",
-            engine_kwargs={"connect_args": {"timeout": 60}},
-        )
-    )
+def _set_where_changed(study: optuna.Study | None, fields: dict[str, Any]) -> None:
+    if study is not None and study.user_attrs.get("specification") != fields:
+        study.set_user_attr("specification", fields)
