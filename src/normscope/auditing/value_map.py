@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.deploy.affine import Affine
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch import Tensor
@@ -39,8 +41,8 @@ class ValueMap:
             >>> ValueMap.normalizing([0.5], [0.25]).after(ValueMap.scaling(2, 1)).shift
             array([-2.])
         """
-        scale = 1 / np.asarray(std, float)
-        return cls(np.diag(scale), -np.asarray(mean, float) * scale)
+        each = Affine.normalizing(mean, std)
+        return cls(np.diag(each.factor), each.offset)
 
     @classmethod
     def scaling(cls, factor: float, channels: int) -> ValueMap:

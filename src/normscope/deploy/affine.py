@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import ArrayLike
+
     from normscope.normalization import Normalization
 
 
@@ -37,8 +39,25 @@ class Affine:
             ``pixel / std - mean / std``.
         """
         each = normalization.for_channels(channels)
-        factor = 1 / np.asarray(each.std)
-        return cls(factor, -np.asarray(each.mean) * factor)
+        return cls.normalizing(each.mean, each.std)
+
+    @classmethod
+    def normalizing(cls, mean: ArrayLike, std: ArrayLike) -> Affine:
+        """The map ``(pixel - mean) / std``.
+
+        Args:
+            mean: One number per channel.
+            std: Likewise; it need not be above 0.
+
+        Returns:
+            The map.
+
+        Example:
+            >>> Affine.normalizing([0.5], [0.25])
+            Affine(factor=array([4.]), offset=array([-2.]))
+        """
+        factor = 1 / np.asarray(std, float)
+        return cls(factor, -np.asarray(mean, float) * factor)
 
     def then(self, later: Affine) -> Affine:
         """This map followed by another."""
