@@ -75,6 +75,19 @@ def test_the_same_specification_opens_the_study_again(small_plan, result):
     assert len(Study.create(small_plan.out, small_plan.specification).trials()) == 1
 
 
+def test_opening_a_study_says_nothing(small_plan, result, capfd):
+    study = Study.create(small_plan.out, small_plan.specification)
+    study.add(small_plan.specification.trials()[0], result)
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        capfd.readouterr()
+        assert len(Study.open(small_plan.out).every_trial()) == 1
+        assert capfd.readouterr().err == ""
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
 def test_another_specification_is_refused(small_plan):
     Study.create(small_plan.out, small_plan.specification)
     with pytest.raises(SpecificationDiffers) as error:

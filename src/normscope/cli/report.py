@@ -59,15 +59,15 @@ def report(
     json: options.Json = None,
 ) -> None:
     """Show what a study says and rewrite its page, or compare several studies."""
+    import optuna
+
     from normscope.studies.study import Study, is_search
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     if len(folders) == 1 and is_search(folders[0]):
-        import optuna
-
         from normscope.cli.search import show_search
         from normscope.studies.search_study import SearchStudy
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         show_search(SearchStudy.open(folders[0], storage, study), json)
     elif len(folders) == 1:
         show_report(Study.open(folders[0], storage, study), json, margin, reference)

@@ -8,7 +8,7 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from optuna import create_study, get_all_study_names
+from optuna import create_study, get_all_study_names, load_study
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage, get_storage
 from sqlalchemy import event
@@ -83,6 +83,8 @@ class Storage:
         Returns:
             The study; it prefers larger values.
         """
+        if name in self.names():  # else Optuna tells that it uses the one there
+            return load_study(storage=self.optuna, study_name=name)
         return create_study(
             storage=self.optuna, study_name=name, direction="maximize", load_if_exists=True
         )
