@@ -25,7 +25,16 @@ IMAGES = 4000
 DATA = Normalization(0.3055, 0.3761)
 
 
-def made_up(folder, mean="-2:3:6", std="0.02:2:5:log", seeds=4, epochs=3, dies_from=None, **names):
+def made_up(
+    folder,
+    mean="-2:3:6",
+    std="0.02:2:5:log",
+    seeds=4,
+    epochs=3,
+    dies_from=None,
+    survival=0,
+    **names,
+):
     """A study with a plateau, a slope and a corner that fails.
 
     With ``dies_from`` the outcomes are known: every training dies whose mean lies that far off.
@@ -39,6 +48,7 @@ def made_up(folder, mean="-2:3:6", std="0.02:2:5:log", seeds=4, epochs=3, dies_f
             precision="fp32", **fields,
         ),
         data=DATA, mean=Axis.parse("mean", mean), std=Axis.parse("std", std), seeds=seeds,
+        survival=survival,
     )  # fmt: skip
     study = Study.create(folder, specification)
     hard = rng.random(IMAGES)

@@ -84,6 +84,23 @@ def test_seven_values_of_each_axis_have_a_smooth_map(open_page, tmp_path):
     assert page.locator("#map path.contour").count() > 0
 
 
+def test_a_study_of_failures_alone_shows_no_accuracy(open_page, tmp_path):
+    folder = made_up(tmp_path / "failures", "-2:3:7", seeds=0, survival=5, dies_from=1.6)
+    normscope.report(folder)
+    page = open_page(folder / "report.html", theme="dark")
+    headings = page.locator("h2").all_inner_texts()
+    assert headings[:2] == ["Failed runs", "Chance of failing, smoothed over all cells"]
+    assert not {"Why accuracies differ", "How far you may move"} & set(headings)
+    assert page.locator("#views input").count() == 0
+    chances = [
+        cell.get_attribute("aria-label") for cell in page.locator("#map [role=gridcell]").all()
+    ]
+    assert "5 seeds for failures alone a cell" in page.locator("p.note").nth(1).inner_text()
+    far, near = chances[0], chances[15]
+    assert re.search(r"fails with a chance of \d+ %", far)
+    assert re.search(r"fails with a chance of 0(\.\d+)? %|of [1-9](\.\d)? %", near)
+
+
 def test_the_table_sorts_and_filters(open_page, reported):
     page = open_page(reported)
 

@@ -71,7 +71,9 @@ def _scope(results: ScanResults, summary: Summary) -> str:
     if not recipe.trains:
         return f"Frozen weights, {images}. A network trained anew may answer otherwise."
     runs = [counted(found.seeds, "seed")] if found.seeds else []
-    runs += [f"{specification.survival} more for failures"] if specification.survival else []
+    if specification.survival:
+        more = f"{specification.survival} more" if runs else counted(specification.survival, "seed")
+        runs.append(f"{more} for failures alone")
     return (
         f"Recipe {recipe.name}, {counted(recipe.epochs, 'epoch')}, {' and '.join(runs)} a cell, "
         f"{images}, pixels from 0 to 1. Another model or recipe may answer otherwise."

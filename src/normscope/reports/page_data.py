@@ -49,6 +49,7 @@ def page_data(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> dic
         "title": f"{specification.trial.model} on {specification.trial.source}",
         "axes": [_axis(axis) for axis in specification.axes],
         "cells": _cells(found),
+        "measured": found.seeds > 0,
         "margin": found.margin,
         "resolution": found.resolution,
         "best": None if drawn.best is None else list(drawn.best),

@@ -203,6 +203,12 @@
   };
   const drawMap = () => {
     start(map, "accuracy");
+    if (view === "chance") {
+      drawCells(map, (c) => red(c.smooth), (c) => `fails with a chance of ${percent(c.smooth)} %`, (c) => (c.smooth < 0.005 ? "" : c.smooth.toFixed(2)));
+      drawAxes(map);
+      drawLegend(null);
+      return;
+    }
     const field = { accuracy: (c) => c.accuracy, noise: (c) => c.se, bound: (c) => c.loss_bound }[view];
     const has = (value) => value !== null && value !== undefined;
     let range = null;
@@ -225,7 +231,7 @@
     const legend = element("legend");
     legend.replaceChildren();
     if (range) drawRamp(legend, range);
-    else for (const [word, tone] of Object.entries(verdicts)) {
+    else if (view === "verdict") for (const [word, tone] of Object.entries(verdicts)) {
       const item = make("span", {}, legend);
       make("span", { class: "swatch" }, item).style.background = tone;
       item.append(` ${words[word]}`);
@@ -233,7 +239,7 @@
     if (data.best) make("span", { class: "key best" }, legend, "highest accuracy");
     if (data.reference) make("span", { class: "key spot" }, legend, data.reference_name);
     if (data.none) make("span", { class: "key zero" }, legend, "no normalization");
-    if (cells.some((cell) => cell.accuracy === null)) make("span", { class: "key none" }, legend, "none learned");
+    if (view !== "chance" && cells.some((cell) => cell.accuracy === null)) make("span", { class: "key none" }, legend, "none learned");
   };
   const drawRamp = (legend, { low, high, under, over }) => {
     const ramp = make("span", {}, legend, (under ? "≤ " : "") + fixed(low));
@@ -479,10 +485,11 @@
   };
 
   if (mapped) {
-    const views = [["accuracy", "accuracy"]];
-    if (known) views.push(["verdict", "verdict"], ["bound", "largest possible loss"], ["noise", "standard error"]);
+    const views = data.measured ? [["accuracy", "accuracy"]] : [["chance", "chance of failing"]];
+    view = views[0][0];
+    if (known && data.measured) views.push(["verdict", "verdict"], ["bound", "largest possible loss"], ["noise", "standard error"]);
     if (data.smooth && rows >= 7 && columns >= 7) views.push(["smooth", "smooth, with contours"], ["half", "uncertainty of the smooth map"]);
-    choices(element("views"), "view", views, (value) => { view = value; drawMap(); });
+    if (views.length > 1) choices(element("views"), "view", views, (value) => { view = value; drawMap(); });
     if (convertible) {
       const button = element("units");
       button.hidden = false;
