@@ -11,6 +11,7 @@ import normscope
 from normscope.normalization import NONE
 from normscope.reports.comparing import compare
 from normscope.studies.study import Study
+from tests.reports.conftest import made_up
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +69,22 @@ def test_other_seeds_of_the_same_are_not_told_apart(folders, tmp_path):
     )
     assert comparison.settings == {}
     json.dumps(comparison.to_json(), allow_nan=False)
+
+
+def test_studies_of_failures_alone_are_compared_by_where_runs_fail(tmp_path, open_page):
+    folders = []
+    for name, dies_from in (("near", 1.0), ("far", 1.9), ("never", 9.0)):
+        folder = tmp_path / name
+        made_up(folder, "-2:2.6:7", seeds=0, survival=12, dies_from=dies_from, model=f"{name}-net")
+        folders.append(folder)
+    comparison = compare(folders, tmp_path / "page.html")
+    assert comparison.sentences == [
+        "In the data's own stds, one run in ten fails from a mean this far off: "
+        f"4.1 in {folders[0]}, 6.1 in {folders[1]}, none up to 6.1 in {folders[2]}."
+    ]
+    page = open_page(tmp_path / "page.html", width=390)
+    text = page.locator("main").inner_text()
+    assert "highest at" not in text
+    assert "Cell by cell" not in text
+    assert "-2:2.6:7" not in text
+    assert page.locator("table tbody tr").nth(0).inner_text().split("\t")[-1] == "240 of 444"

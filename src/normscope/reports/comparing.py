@@ -81,25 +81,35 @@ class Comparison:
     @property
     def sentences(self) -> list[str]:
         """What is known of each study against the first."""
-        return [*map(self._sentence, self.studies[1:]), *self._failures()]
+        with_accuracies = [s for s in self.studies[1:] if self.measured]
+        return [*map(self._sentence, with_accuracies), *self._failures()]
+
+    @property
+    def measured(self) -> bool:
+        """Whether any of the studies measured final accuracies, and not failures alone."""
+        return any(study.summary.findings.seeds for study in self.studies)
 
     def _failures(self) -> list[str]:
         """Where one training in ten fails, in units that carry over to other images."""
-        parts = []
+        often, never = [], []
         for study in self.studies:
-            cells = [c for c in study.summary.findings.cells if c.smooth is not None]
+            cells = [cell for cell in study.summary.findings.cells if cell.trainings]
             far = [abs(c.units.distance) for c in cells if c.smooth and c.smooth.share >= OFTEN]
-            parts += [f"{min(far):.2g} in {study.name}"] if far else []
-        if len(parts) < 2:
+            if far:
+                often.append(f"{min(far):.2g} in {study.name}")
+            elif cells and not any(cell.failures for cell in cells):
+                most = max(abs(cell.units.distance) for cell in cells)
+                never.append(f"none up to {most:.2g} in {study.name}")
+        if not often or len(often) + len(never) < 2:
             return []
         start = "In the data's own stds, one run in ten fails from a mean this far off"
-        return [f"{start}: {', '.join(parts)}."]
+        return [f"{start}: {', '.join([*often, *never])}."]
 
     def _sentence(self, study: ComparedStudy) -> str:
         first = self.studies[0].name
         found = study.differences
         if not found:
-            return f"{study.name} and {first} share no normalization that can be compared."
+            return f"{study.name} and {first} share no normalization of known accuracy."
         words = {
             "better": "better",
             "worse": "worse",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,7 @@ def render(template: str, data: dict[str, Any], **values: Any) -> str:
         loader=jinja2.FunctionLoader(read), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"at": _at, "words": _words}
+    environment.filters |= {"at": _at, "words": _words, "few_digits": _few_digits}
     # In a script element only "<" could end it, and JSON can spell it otherwise.
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return environment.get_template(template).render(
@@ -116,6 +117,12 @@ def _words(text: str) -> Markup:
     return Markup(" ").join(
         Markup('<span class="word">{}</span>').format(w) for w in text.split(" ")
     )
+
+
+def _few_digits(value: Any) -> str:
+    """A setting whose long numbers have four significant digits."""
+    text = re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.4g}", str(value))
+    return re.sub(r",(?! )", ", ", text)
 
 
 def _at(fields: dict[str, Any]) -> str:
