@@ -11,6 +11,7 @@ from normscope.models.building import build_model, check_model
 from normscope.models.options import ModelOptions
 from normscope.models.resnet20 import ResNet20
 from normscope.models.weights import read_weights, weights_digest
+from normscope.trials.plain_data import converter
 
 SIZES = {"channels": 3, "classes": 10, "image_size": (32, 32)}
 
@@ -175,8 +176,8 @@ def test_lenet_bn_starts_from_the_same_weights_as_lenet():
 
 def test_options_read_back():
     options = ModelOptions("w.pt", "abc", new_head=True, batchnorm=False)
-    assert ModelOptions(**options.to_json()) == options
-    assert ModelOptions().to_json() == {}
+    assert converter.structure(converter.unstructure(options), ModelOptions) == options
+    assert converter.unstructure(ModelOptions()) == {}
 
 
 def test_weights_that_are_not_finite(network, tmp_path):
