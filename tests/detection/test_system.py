@@ -44,7 +44,7 @@ def test_predictions_are_those_of_the_layer_itself(
     images = torch.randint(256, (7, channels, 11, 9), dtype=torch.uint8)
     augmentation = AssumedAugmentation(margin, after, flip)
     phi = np.r_[np.linspace(0.2, 0.6, channels), np.log(np.linspace(0.1, 0.5, channels))]
-    mean, variance = statistics_by_running(layer, images, augmentation, phi, order, batch_size=4)
+    mean, variance = statistics_by_running(layer, images, margin, after, flip, phi, order, 4)
     first, second = response_moments(layer, images, augmentation, (order,))[order]
     averages = Averages(mean, variance, batch_size=4, batches=19)
     system = LinearSystem(first, second, layer.bias.detach().numpy(), averages)
