@@ -19,7 +19,6 @@ import optuna
 
 from normscope.errors import NormscopeError, SpecificationDiffers
 from normscope.studies.axis import Axis
-from normscope.studies.compact import export
 from normscope.studies.growing import lacking
 from normscope.studies.locking import locked
 from normscope.studies.options import Place, ScanOptions
@@ -163,7 +162,7 @@ def export_all(folder: Path, to: Path) -> None:
     for name in dict.fromkeys(step.name for step in STEPS):
         study = Study.find(folder / name)
         if study is not None:
-            export(study, to / name)
+            study.export(to / name)
             print(f"{to / name}: {len(study.every_trial())} trials")
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from normscope.deploy.saving import load_folded
     from normscope.detection.detecting import detect
     from normscope.errors import NormscopeError
-    from normscope.findings.search_summary import SearchSummary, summarize_search
+    from normscope.findings.search_findings import SearchSummary
+    from normscope.findings.search_summary import summarize_search
     from normscope.findings.summary import Summary, summarize
     from normscope.init_scale import InitScale
     from normscope.normalization import Normalization
@@ -30,7 +31,7 @@ _HOMES = {
     "Normalization": "normscope.normalization",
     "NormscopeError": "normscope.errors",
     "SearchStudy": "normscope.studies.search_study",
-    "SearchSummary": "normscope.findings.search_summary",
+    "SearchSummary": "normscope.findings.search_findings",
     "Study": "normscope.studies.study",
     "Summary": "normscope.findings.summary",
     "audit": "normscope.auditing.audit",

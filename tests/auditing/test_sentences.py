@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from normscope.auditing.audit_result import Audit, Cost, Priced, Reference
+from normscope.auditing.audit_numbers import Cost, Priced, Reference
+from normscope.auditing.audit_result import Audit
 from normscope.auditing.pairing import accuracy_lost, share
 from normscope.auditing.sentences import answer, sentences, verdict
 from normscope.normalization import IMAGENET

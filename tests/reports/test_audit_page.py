@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from normscope.auditing.audit_result import Audit, Cost, PipelineUnderTest, Priced, Reference
+from normscope.auditing.audit_numbers import Cost, PipelineUnderTest, Priced, Reference
+from normscope.auditing.audit_result import Audit
 from normscope.auditing.pairing import accuracy_lost, share
 from normscope.figures.audit_prices import audit_prices, draw_audit_prices
 from normscope.normalization import IMAGENET

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from normscope.errors import NormscopeError
-from normscope.studies.compact import export
 from normscope.studies.executors import in_process
 from normscope.studies.options import Place
 from normscope.studies.scan import run_scan
@@ -24,7 +23,7 @@ def study(small_options, monkeypatch):
 
 @pytest.fixture
 def exported(study, tmp_path):
-    export(study, tmp_path / "exported")
+    study.export(tmp_path / "exported")
     return tmp_path / "exported"
 
 
@@ -39,7 +38,7 @@ def test_nothing_is_dropped(study, exported):
 
 def test_the_same_trials_give_the_same_bytes(study, exported, tmp_path):
     for source in (study, Study.open(exported)):
-        export(source, tmp_path / "again")
+        source.export(tmp_path / "again")
         for name in ("study.toml", "trials.jsonl.xz"):
             assert (tmp_path / "again" / name).read_bytes() == (exported / name).read_bytes()
 

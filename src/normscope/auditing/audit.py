@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from normscope.auditing.answering import TESTED, Answers
-from normscope.auditing.audit_result import Audit, Cost, PipelineUnderTest, Priced, Reference
+from normscope.auditing.audit_numbers import Cost, PipelineUnderTest, Priced, Reference
+from normscope.auditing.audit_result import Audit
 from normscope.auditing.audited_network import AuditedNetwork
 from normscope.auditing.mistakes import (
     COLOUR_MISTAKES,

@@ -8,7 +8,7 @@ from normscope.auditing.pairing import for_the_greatest, for_the_worst
 from normscope.wording import counted, gap, level, span
 
 if TYPE_CHECKING:
-    from normscope.auditing.audit_result import Audit
+    from normscope.auditing.audit_numbers import AuditNumbers
     from normscope.auditing.pairing import Interval
 
 
@@ -18,7 +18,7 @@ MARGIN = 0.002
 """Less than this, or than one image, does not matter."""
 
 
-def verdict(audit: Audit) -> Verdict:
+def verdict(audit: AuditNumbers) -> Verdict:
     """Does the pipeline under test cost anything, or without one, would a usual mistake?
 
     Args:
@@ -38,7 +38,7 @@ def verdict(audit: Audit) -> Verdict:
     return "yes" if low > (0 if audit.labelled else _margin(audit)) else "unsettled"
 
 
-def sentences(audit: Audit) -> list[str]:
+def sentences(audit: AuditNumbers) -> list[str]:
     """The answer, how it was measured, and what the pipeline under test does."""
     found = [answer(audit), _measured(audit)]
     if audit.tested is not None and audit.tested.like is not None:
@@ -56,7 +56,7 @@ def sentences(audit: Audit) -> list[str]:
     return [*found, *_better(audit), *_notes(audit)]
 
 
-def answer(audit: Audit) -> str:
+def answer(audit: AuditNumbers) -> str:
     """The verdict, and what to do.
 
     Args:
@@ -97,7 +97,7 @@ def answer(audit: Audit) -> str:
     return f"Not settled: the worst mistake, {name}, {verb} {costs} {within}; test more images."
 
 
-def _to_fix(audit: Audit) -> str:
+def _to_fix(audit: AuditNumbers) -> str:
     """What is wrong with the pipeline, where it answers as one of the mistakes does."""
     tested = audit.tested
     if tested is None or tested.agreement != 1:
@@ -108,7 +108,7 @@ def _to_fix(audit: Audit) -> str:
     )
 
 
-def _asked(audit: Audit) -> tuple[str, float, Interval] | None:
+def _asked(audit: AuditNumbers) -> tuple[str, float, Interval] | None:
     """What the answer is about: its name, its price, and the price's interval."""
     if audit.tested is not None:
         name, cost, looks = audit.tested.name, audit.tested.cost, 1
@@ -121,22 +121,22 @@ def _asked(audit: Audit) -> tuple[str, float, Interval] | None:
     return name, cost.lost, for_the_worst(cost.lost, cost.interval, audit.images, looks)
 
 
-def _at_chance(audit: Audit) -> bool:
+def _at_chance(audit: AuditNumbers) -> bool:
     interval, guessing = audit.reference.interval, audit.most_frequent
     return interval is not None and guessing is not None and interval[0] <= guessing
 
 
-def _margin(audit: Audit) -> float:
+def _margin(audit: AuditNumbers) -> float:
     return max(MARGIN, 1 / audit.images)
 
 
-def _within(audit: Audit, interval: Interval) -> str:
+def _within(audit: AuditNumbers, interval: Interval) -> str:
     if audit.labelled:
         return span(interval)
     return f"{100 * interval[0]:.1f} to {_percent(interval[1])}"
 
 
-def _measured(audit: Audit) -> str:
+def _measured(audit: AuditNumbers) -> str:
     on = f"{audit.model} on {counted(audit.images, 'image')} of {audit.source}"
     found = audit.reference
     if found.accuracy is None or found.interval is None:
@@ -154,7 +154,7 @@ def _measured(audit: Audit) -> str:
     return said
 
 
-def _better(audit: Audit) -> list[str]:
+def _better(audit: AuditNumbers) -> list[str]:
     """The way that is proved to beat the reference: perhaps the network was trained so."""
     cost = audit.priced[-1].cost if audit.priced else None
     if cost is None or cost.lost is None or cost.interval is None:
@@ -167,7 +167,7 @@ def _better(audit: Audit) -> list[str]:
     return [f"{gain} being the best of all): the network may have been trained that way."]
 
 
-def _notes(audit: Audit) -> list[str]:
+def _notes(audit: AuditNumbers) -> list[str]:
     notes = []
     if not audit.labelled:
         notes.append(

@@ -16,7 +16,8 @@ from normscope.cli.progress import progress
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from normscope.auditing.audit_result import Audit, Cost
+    from normscope.auditing.audit_numbers import Cost
+    from normscope.auditing.audit_result import Audit
 
 EXAMPLE = (
     "Example: normscope audit squeezenet1_1 --weights default --norm imagenet --images photos "

@@ -13,7 +13,7 @@ from normscope.wording import level, span
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from normscope.findings.search_summary import SearchSummary
+    from normscope.findings.search_findings import SearchSummary
     from normscope.studies.search_study import SearchStudy
 
 EXAMPLE = (

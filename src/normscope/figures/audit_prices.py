@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from normscope.auditing.audit_result import Audit, Cost
+    from normscope.auditing.audit_numbers import Cost
+    from normscope.auditing.audit_result import Audit
 
 COSTS, OPEN, GAINS, TESTED = "#d55e00", "#8a939c", "#009e73", "#0072b2"
 """Vermilion, bluish green and blue of Okabe and Ito (https://jfly.uni-koeln.de/color/, 2008), which

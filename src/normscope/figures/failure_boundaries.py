@@ -14,7 +14,7 @@ from matplotlib.tri import Triangulation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from normscope.findings.findings import Findings
+    from normscope.findings.scan_findings import Findings
 
 STYLES = (("#0072b2", "solid", "o"), ("#d55e00", "dashed", "s"), ("#009e73", "dotted", "^"),
           ("#cc79a7", "dashdot", "D"))  # fmt: skip

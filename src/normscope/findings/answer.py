@@ -11,7 +11,7 @@ from normscope.findings.failures import TOLERATED
 from normscope.wording import gap
 
 if TYPE_CHECKING:
-    from normscope.findings.findings import Findings
+    from normscope.findings.scan_findings import Findings
     from normscope.findings.tolerance import Rectangle
     from normscope.findings.trial_table import TrialTable
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from normscope.findings.by_axis import Leading
     from normscope.findings.cell_findings import CellFinding
-    from normscope.findings.findings import Findings
+    from normscope.findings.scan_findings import Findings
     from normscope.findings.speed import Speed
     from normscope.findings.trial_table import TrialTable
     from normscope.findings.variance_shares import Share

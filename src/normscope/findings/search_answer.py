@@ -10,7 +10,7 @@ from normscope.wording import counted, gap, level, listed, span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from normscope.findings.search_summary import SearchSummary
+    from normscope.findings.search_findings import SearchSummary
     from normscope.studies.search_specification import SearchSpec
 
 NAMES = {

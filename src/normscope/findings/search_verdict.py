@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from scipy import stats
 
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from normscope.findings.search_summary import SearchSummary
+    from normscope.findings.search_findings import SearchSummary, SearchVerdict
 
-SearchVerdict = Literal["yes", "no", "unsettled"]
 
 EVERYTHING = (-math.inf, math.inf)
 """Where an unknown difference lies."""

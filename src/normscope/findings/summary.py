@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from normscope.findings.findings import Findings, findings
+from normscope.findings.findings import findings
 from normscope.findings.reasons import reasons
 from normscope.findings.scan_results import ScanResults, cell_axes
 from normscope.findings.speed import Speed, speeds
@@ -16,6 +16,7 @@ from normscope.normalization import NONE, Normalization
 if TYPE_CHECKING:
     import xarray as xr
 
+    from normscope.findings.scan_findings import Findings
     from normscope.studies.study import Study
     from normscope.trials.result import FinishedTrial
 

@@ -15,7 +15,7 @@ from normscope.normalization import NONE
 
 if TYPE_CHECKING:
     from normscope.figures.accuracy_map import AccuracyMap
-    from normscope.findings.findings import Findings
+    from normscope.findings.scan_findings import Findings
     from normscope.findings.scan_results import ScanResults
     from normscope.findings.summary import Summary
     from normscope.normalization import Normalization

@@ -13,7 +13,7 @@ from normscope.reports.page_data import colours, run_facts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from normscope.findings.search_summary import SearchSummary
+    from normscope.findings.search_findings import SearchSummary
     from normscope.studies.search_study import SearchStudy
 
 PANELS = {

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.figures.search_contours import draw_search_contours, search_contours
 from normscope.figures.search_coordinates import draw_search_coordinates, search_coordinates
 from normscope.figures.search_history import draw_search_history, search_history
 from normscope.figures.search_importances import draw_search_importances
-from normscope.findings.search_summary import SearchSummary, summarize_search
+from normscope.findings.search_summary import summarize_search
 from normscope.reports.search_page import search_page
 from normscope.reports.writing import FIGURES, PAGE, SUMMARY, save_figure
 from normscope.studies.search_study import SearchStudy
 from normscope.writing import write_text
+
+if TYPE_CHECKING:
+    from normscope.findings.search_findings import SearchSummary
 
 
 def report_search(

@@ -7,32 +7,16 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.studies.stored_trial import attributes_of, trial_of
-from normscope.writing import replacing, write_text
+from normscope.writing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from normscope.studies.study import Study
     from normscope.trials.result import FinishedTrial
 
 SPECIFICATION = "study.toml"
 TRIALS = "trials.jsonl.xz"
-
-
-def export(study: Study, folder: Path) -> None:
-    """Write a study to a folder that ``Study.open`` opens and ``scan`` goes on with.
-
-    Nothing is dropped. The same trials give the same bytes.
-
-    Args:
-        study: Any scan.
-        folder: Made where it does not exist; an older export is replaced.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    # First, since a larger specification with the older trials is a study that is not finished.
-    write_text(folder / SPECIFICATION, study.specification.to_toml())
-    write_trials(folder / TRIALS, study.every_trial())
 
 
 def write_trials(path: Path, trials: Iterable[FinishedTrial]) -> None:

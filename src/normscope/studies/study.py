@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import TrialState, create_trial
 
 from normscope.errors import NormscopeError
-from normscope.studies.compact import SPECIFICATION, TRIALS, read_trials
+from normscope.studies.compact import SPECIFICATION, TRIALS, read_trials, write_trials
 from normscope.studies.growing import grown
 from normscope.studies.known_trials import KnownTrials, slot_of
 from normscope.studies.options import GRACE_SECONDS
@@ -279,6 +279,19 @@ class Study:
             The trials with their results.
         """
         return [*self.trials(), *self.survival_trials()]
+
+    def export(self, folder: Path) -> None:
+        """Write the study to a folder that ``Study.open`` opens and ``scan`` goes on with.
+
+        Nothing is dropped. The same trials give the same bytes.
+
+        Args:
+            folder: Made where it does not exist; an older export is replaced.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        # First, since a larger specification with the older trials is a study that is not finished.
+        write_text(folder / SPECIFICATION, self.specification.to_toml())
+        write_trials(folder / TRIALS, self.every_trial())
 
     def database(self) -> Storage:
         """Where trials can be kept.

@@ -14,7 +14,6 @@ from normscope.trials.result import Epoch, TrialResult, finite_or_none, pack_bit
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource, LabelledImages
     from normscope.trials.spec import TrialSpec
-    from normscope.trials.train import Evaluation
 
 FIRST_PROBE = 8
 PROBE_IMAGES = 256
@@ -83,6 +82,21 @@ class Looks:
         """
         images = len(self.indices)
         return interval(round(accuracy * images), images)[0] > self._to_leave
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model does on one split.
+
+    Attributes:
+        accuracy: In [0, 1].
+        loss: Mean cross-entropy.
+        correct: Which images it got right, bool, shape ``(N,)``.
+    """
+
+    accuracy: float
+    loss: float
+    correct: np.ndarray
 
 
 @dataclass

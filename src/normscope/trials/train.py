@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +13,7 @@ from normscope.machine.cores import threads
 from normscope.machine.device import wide_dtype
 from normscope.models.first_layer import describe_first_layer
 from normscope.trials.augmentation import Augmentation
-from normscope.trials.course import Course, Looks
+from normscope.trials.course import Course, Evaluation, Looks
 from normscope.trials.death import CHECK_INTERVAL, unmoved
 from normscope.trials.network import build_network, training_batches
 from normscope.trials.network_death import NetworkDeath
@@ -26,7 +25,6 @@ from normscope.trials.seeding import Generators, generators, torch_seeded, uncha
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from torch import Tensor, nn
 
     from normscope.images.decoded import DecodedSource
@@ -184,21 +182,6 @@ def _train_epoch(
         if after_step():
             break
     return total.item() / trained_on
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How a model does on one split.
-
-    Attributes:
-        accuracy: In [0, 1].
-        loss: Mean cross-entropy.
-        correct: Which images it got right, bool, shape ``(N,)``.
-    """
-
-    accuracy: float
-    loss: float
-    correct: np.ndarray
 
 
 def evaluate(model: nn.Module, images: ResidentImages) -> Evaluation:

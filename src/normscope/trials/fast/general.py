@@ -9,13 +9,13 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
 from normscope.machine.device import wide_dtype
 from normscope.models.first_layer import describe_first_layer
+from normscope.trials.course import Evaluation
 from normscope.trials.fast.device_optimizers import open_optimizer
 from normscope.trials.fast.memory import EVALUATION_BATCH
 from normscope.trials.network import build_network, training_batches
 from normscope.trials.network_death import NetworkDeath
 from normscope.trials.pixels import ResidentImages
 from normscope.trials.seeding import unchanged_draws
-from normscope.trials.train import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

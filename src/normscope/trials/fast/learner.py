@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from normscope.images.decoded import DecodedSource
+    from normscope.trials.course import Evaluation
     from normscope.trials.recipe import Recipe
     from normscope.trials.spec import TrialSpec
-    from normscope.trials.train import Evaluation
 
 Numbers = dict[str, float | None]
 

@@ -13,12 +13,12 @@ from normscope.models.lenet import LeNet
 from normscope.models.stacked.fold import Fold
 from normscope.models.stacked.lenet import StackedLeNet
 from normscope.models.stacked.trunks import open_trunk
+from normscope.trials.course import Evaluation
 from normscope.trials.death import Watch
 from normscope.trials.fast.device_optimizers import open_optimizer
 from normscope.trials.fast.dropout import DropoutMasks
 from normscope.trials.fast.memory import COMPUTE, EVALUATION_BATCH
 from normscope.trials.seeding import torch_seeded
-from normscope.trials.train import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
