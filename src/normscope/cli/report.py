@@ -61,7 +61,8 @@ def report(
     """Show what a study says and rewrite its page, or compare several studies."""
     import optuna
 
-    from normscope.studies.study import Study, is_search
+    from normscope.studies.study import Study
+    from normscope.studies.study_file import is_search
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if len(folders) == 1 and is_search(folders[0]):

@@ -86,7 +86,8 @@ def scan(
 
 def _study_beside(path: Path) -> Path | None:
     """The folder of a ``study.toml`` that lies with its study, which the same scan goes on with."""
-    from normscope.studies.study import SPECIFICATION, Study
+    from normscope.studies.study import Study
+    from normscope.studies.study_file import SPECIFICATION
 
     whole = path.name == SPECIFICATION and Study.find(path.parent) is not None
     return path.parent if whole else None

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from normscope.trials.result import FinishedTrial
 
-SPECIFICATION = "study.toml"
 TRIALS = "trials.jsonl.xz"
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from normscope.errors import NormscopeError, SpecificationDiffers
+from normscope.studies.scan_trials import DATABASE
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.slot_claims import GRACE_SECONDS, Claims
 from normscope.studies.storage import Storage, open_storage
 from normscope.studies.stored_trial import finished_trial
-from normscope.studies.study import DATABASE, SPECIFICATION
+from normscope.studies.study_file import SPECIFICATION
 from normscope.writing import write_text
 
 if TYPE_CHECKING:

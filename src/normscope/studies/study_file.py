@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SPECIFICATION = "study.toml"
+"""What the file is called in a study's folder."""
+
 SCHEMA = 1
 """Version of what a study's folder holds; raised when an older normscope could not read it."""
 
@@ -129,3 +132,19 @@ def flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + name] = ", ".join(value) if isinstance(value, list) else value
     return found
+
+
+def is_search(folder: Path) -> bool:
+    """Whether a study's folder holds a search, and not a scan.
+
+    Args:
+        folder: Any folder.
+
+    Returns:
+        True where its specification says so.
+    """
+    path = folder / SPECIFICATION
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")).get("kind") == "search"
+    except (OSError, ValueError):
+        return False
