@@ -151,6 +151,16 @@ def test_verdicts_and_losses_of_clear_cells():
     assert found.gain[3] == pytest.approx(0.01, abs=0.0005)
 
 
+def test_no_bound_lies_beyond_what_an_accuracy_can_lose():
+    rng = np.random.default_rng(0)
+    rows = rows_of(np.stack([rng.normal(0.95, 0.001, 3), [0.1, 0.9, 0.95], [0.2, 0.94, 0.4]]))
+    found = losses(rows, 0)
+    assert found.bound.max() == 1
+    assert found.most.max() <= 1
+    low, high = rows.differences(0).interval()
+    assert -1 <= low.min() < high.max() <= 1
+
+
 def test_a_cell_is_as_good_exactly_where_its_bounds_say_so():
     found = losses(rows_of(quiet([0.95, 0.9505, 0.945, 0.955])), 0)
     for margin in (found.bound[2] - 1e-9, found.bound[2] + 1e-9):

@@ -103,7 +103,7 @@ class Differences:
             Lower and upper ends, shape ``(rows,)``.
         """
         half = self.se * stats.t.ppf(0.975, self.freedom)
-        return self.value - half, self.value + half
+        return np.clip(self.value - half, -1, 1), np.clip(self.value + half, -1, 1)
 
 
 def means(

@@ -69,9 +69,10 @@ def losses(rows: Means, reference: int) -> Losses:
     """
     found = rows.differences(reference)
     one, both = (_quantile(rows, found.freedom, sides) for sides in (1, 2))
-    bound = np.maximum(0.0, -found.value + found.se * one)
+    # No accuracy is lost or gained beyond 1.
+    bound = np.clip(-found.value + found.se * one, 0, 1)
     least, gain = -found.value - found.se * both, found.value - found.se * both
-    most = np.maximum(0.0, found.value + found.se * one)
+    most = np.clip(found.value + found.se * one, 0, 1)
     for ends in (bound, least, gain, most):
         ends[reference] = 0.0
     return Losses(bound, least, gain, most)
