@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 
 from normscope.errors import NormscopeError
 from normscope.studies.storage import open_file, open_url, reason_without
+from normscope.studies.study import Study
 from tests.postgresql import PASSWORD
 
 
@@ -63,6 +66,32 @@ def test_a_file_that_is_no_database(tmp_path):
         f"{path} must be a database that can be read and written, got: file is not a database. "
         "Check the file, its permissions and the free space."
     )
+
+
+@pytest.mark.parametrize("opened", [open_file, lambda path: open_url(f"sqlite:///{path}")])
+def test_another_programs_database_is_left_as_it_is(tmp_path, opened):
+    path = tmp_path / "study.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE photos (name TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(NormscopeError) as error:
+        opened(path)
+    assert str(error.value) == (
+        f"{path} must be a database of studies, got one of another program. Choose another file."
+    )
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_reading_makes_no_database(tmp_path):
+    url = f"sqlite:///{tmp_path}/none.db"
+    for read in (lambda: open_url(url, begin=False), lambda: Study.open(tmp_path, url)):
+        with pytest.raises(NormscopeError) as error:
+            read()
+        assert str(error.value) == (
+            f"{tmp_path}/none.db must be a database of studies, got none. Check --storage."
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_database_that_goes_away(tmp_path):

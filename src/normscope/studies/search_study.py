@@ -142,7 +142,7 @@ class SearchStudy:
                 f"{folder} must hold the trials of its search in a {DATABASE}, got none: they are "
                 "in a shared database. Give its URL by --storage."
             )
-        storage = open_storage(folder / DATABASE, storage_url)
+        storage = open_storage(folder / DATABASE, storage_url, begin=False)
         with storage.answering():
             names = storage.names()
         name = name or _only_search(names) or folder.resolve().name

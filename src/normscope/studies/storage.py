@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna import create_study, get_all_study_names, load_study
@@ -19,7 +21,6 @@ from normscope.errors import NormscopeError, WorkFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from optuna import Study
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -32,6 +33,7 @@ them fail; by the next attempt the tables are there."""
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 FULL = "disk is full"
 """What SQLite says when it is: the call was right."""
+OPTUNAS_TABLES = {"studies", "trials", "version_info"}
 EXTRAS = {"postgresql": "normscope[postgresql]"}
 
 
@@ -90,17 +92,18 @@ class Storage:
         )
 
 
-def open_storage(folder_file: Path, url: str | None) -> Storage:
+def open_storage(folder_file: Path, url: str | None, *, begin: bool = True) -> Storage:
     """Where a study is kept.
 
     Args:
         folder_file: The SQLite file in the study's folder, made where it does not exist.
         url: A shared database in its place, if there is one.
+        begin: As for ``open_url``.
 
     Returns:
         The storage, which has answered.
     """
-    return open_file(folder_file) if url is None else open_url(url)
+    return open_file(folder_file) if url is None else open_url(url, begin=begin)
 
 
 def open_file(path: Path) -> Storage:
@@ -114,15 +117,17 @@ def open_file(path: Path) -> Storage:
     """
     url = URL.create("sqlite", database=str(path.resolve()))
     advice = "Check the file, its permissions and the free space."
+    _check_ours(path, begin=True)
     with _answering(str(path), advice):
         return Storage(written_ahead(_connect(url)), str(path), advice)
 
 
-def open_url(text: str) -> Storage:
+def open_url(text: str, *, begin: bool = True) -> Storage:
     """The storage at a URL.
 
     Args:
         text: As SQLAlchemy has it, such as ``postgresql://user:password@host:5432/database``.
+        begin: Whether an SQLite file is made where there is none.
 
     Returns:
         The storage, which has answered.
@@ -138,6 +143,8 @@ def open_url(text: str) -> Storage:
             "--storage must be a database's URL, got one that cannot be read. Write it like "
             "postgresql://user@host:5432/database or sqlite:///file.db."
         ) from None
+    if url.get_backend_name() == "sqlite" and url.database:
+        _check_ours(Path(url.database), begin=begin)
     shown = url.render_as_string(hide_password=True)
     secret = str(url.password or "")
     try:
@@ -156,6 +163,25 @@ def open_url(text: str) -> Storage:
             f"{reason_without(secret, error.__cause__ or error)}. "
             "Check the address, the name, the password and that the database runs."
         ) from None
+
+
+def _check_ours(path: Path, *, begin: bool) -> None:
+    """Look before Optuna makes its tables: another program's file must not be altered."""
+    if not path.is_file() or not path.stat().st_size:
+        if begin:
+            return
+        raise NormscopeError(f"{path} must be a database of studies, got none. Check --storage.")
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {name for (name,) in found}
+    except sqlite3.Error:
+        return  # what is wrong with it is told where it is opened
+    if tables and not tables >= OPTUNAS_TABLES:
+        raise NormscopeError(
+            f"{path} must be a database of studies, got one of another program. "
+            "Choose another file."
+        )
 
 
 def written_ahead(rdb: RDBStorage) -> RDBStorage:

@@ -56,7 +56,7 @@ class Study(ScanTrials):
                 f"--study must not end in '{SURVIVAL}', got '{name}': so are a scan's trials of "
                 "survival called. Choose another name."
             )
-        begun = cls.find(folder, storage_url, name)
+        begun = cls.find(folder, storage_url, name, begin=True)
         if begun is not None:
             specification = grown(specification, begun.specification, folder)
         if storage_url is not None and (folder / SPECIFICATION).is_file():
@@ -98,7 +98,7 @@ class Study(ScanTrials):
         if study is not None:
             return study
         if storage_url is not None:
-            storage = open_url(storage_url)
+            storage = open_url(storage_url, begin=False)
             raise NormscopeError(
                 f"{storage.shown} must hold the study '{name or folder.resolve().name}', got "
                 f"{', '.join(sorted(storage.names())) or 'none'}. Name it by --study."
@@ -115,7 +115,12 @@ class Study(ScanTrials):
 
     @classmethod
     def find(
-        cls, folder: Path, storage_url: str | None = None, name: str | None = None
+        cls,
+        folder: Path,
+        storage_url: str | None = None,
+        name: str | None = None,
+        *,
+        begin: bool = False,
     ) -> Study | None:
         """Open a study, if there is one.
 
@@ -123,6 +128,7 @@ class Study(ScanTrials):
             folder: Any folder.
             storage_url: The shared database to look in; the folder's own by default.
             name: What it is called there; the folder's name by default.
+            begin: Whether the shared database is made where there is none.
 
         Returns:
             The study in the database, else the one exported to the folder; None where there is
@@ -132,7 +138,9 @@ class Study(ScanTrials):
             NormscopeError: If there is one that this version cannot read.
         """
         if storage_url is not None:
-            return cls._held(folder, open_url(storage_url), name or folder.resolve().name)
+            return cls._held(
+                folder, open_url(storage_url, begin=begin), name or folder.resolve().name
+            )
         if (folder / DATABASE).is_file():
             # A folder that was renamed still holds its one study.
             study = cls._held(folder, open_file(folder / DATABASE))
