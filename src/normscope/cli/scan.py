@@ -85,7 +85,7 @@ def scan(
 
 
 def _study_beside(path: Path) -> Path | None:
-    """The folder of a ``study.toml`` that lies with its study, which the same scan goes on with."""
+    """The folder of a ``study.toml`` that lies with its study, which the same scan continues."""
     from normscope.studies.study import Study
     from normscope.studies.study_file import SPECIFICATION
 

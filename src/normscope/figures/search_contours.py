@@ -33,7 +33,7 @@ MARKS = {"data": "o", "half": "s", "default": "o"}
 
 
 @dataclass(frozen=True)
-class Panel:
+class ContourPanel:
     """One pair of parameters.
 
     Attributes:
@@ -63,7 +63,7 @@ class SearchContours:
         title: What was searched.
     """
 
-    panels: tuple[Panel, ...]
+    panels: tuple[ContourPanel, ...]
     columns: int
     scores: np.ndarray
     chosen_on: str
@@ -118,7 +118,7 @@ def search_contours(study: SearchStudy) -> SearchContours:
     for x, y in found:
         values = np.array([[t.values[x.name], t.values[y.name]] for t in trials])
         places = np.array([[x.share(a), y.share(b)] for a, b in values])
-        panels.append(Panel(x, y, values, places, _marked(study, x, y)))
+        panels.append(ContourPanel(x, y, values, places, _marked(study, x, y)))
     return SearchContours(
         panels=tuple(panels),
         columns=columns,
@@ -164,7 +164,7 @@ def draw_search_contours(numbers: SearchContours) -> Figure:
     return figure
 
 
-def _triangles(panel: Panel) -> Triangulation | None:
+def _triangles(panel: ContourPanel) -> Triangulation | None:
     if len(panel.places) < FEWEST_FOR_A_MAP:
         return None
     # Neighbours are found in shares of the ranges, as the eye sees them on these axes.
@@ -175,7 +175,7 @@ def _triangles(panel: Panel) -> Triangulation | None:
         return None  # all trials lie on one line
 
 
-def _mark(axes: Axes, panel: Panel, best: np.ndarray) -> None:
+def _mark(axes: Axes, panel: ContourPanel, best: np.ndarray) -> None:
     axes.plot(*best, "*", ms=16, mfc="none", mec="tab:red", mew=1.8, ls="", label="best trial")
     for name, point in panel.references.items():
         axes.plot(*point, MARKS[name], ms=9, mfc="none", mec="tab:cyan", mew=2, ls="", label=name)

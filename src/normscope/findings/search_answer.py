@@ -182,7 +182,7 @@ def _open(specification: SearchSpec, found: SearchSummary) -> list[str]:
     if settle["trials"] > specification.trials:
         asked = f"--trials {settle['trials']} {asked}"
     elif more <= 0:
-        return [f"{why} The same command goes on with the fresh seeds that are missing."]
+        return [f"{why} The same command runs the fresh seeds that are missing."]
     configurations = len(found.repeated) + len(found.references)
     costs = f" (some {counted(more * configurations, 'more training')})" if configurations else ""
     return [f"{why} To settle it, repeat the command with {asked}{costs}."]

@@ -78,7 +78,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class _Split:
+class _ClassFolders:
     """One split before its classes are numbered: images by class, and where it lies."""
 
     place: Path
@@ -130,7 +130,7 @@ def list_images(path: Path, train: bool) -> Listing:
     )
 
 
-def _splits_of_folder(path: Path) -> dict[str, _Split]:
+def _splits_of_folder(path: Path) -> dict[str, _ClassFolders]:
     found = {}
     for split in ("train", "test", "val"):
         for name in SPLIT_FOLDERS[split]:
@@ -144,7 +144,7 @@ def _splits_of_folder(path: Path) -> dict[str, _Split]:
     return found
 
 
-def _splits_of_archive(path: Path) -> dict[str, _Split]:
+def _splits_of_archive(path: Path) -> dict[str, _ClassFolders]:
     by_split: dict[str, list] = {}
     for member in _members(path):
         split = split_of_path(member[0])
@@ -154,7 +154,7 @@ def _splits_of_archive(path: Path) -> dict[str, _Split]:
     return {split: _of_archive(path, by_split[split], split) for split in order}
 
 
-def _of_folder(folder: Path) -> _Split:
+def _of_folder(folder: Path) -> _ClassFolders:
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     classes = {}
     for name in names:
@@ -169,21 +169,21 @@ def _of_folder(folder: Path) -> _Split:
                 "Add images or remove the folder."
             )
         classes[name] = images
-    return _Split(folder, classes)
+    return _ClassFolders(folder, classes)
 
 
 def _members(archive: Path) -> list[tuple[str, int, int]]:
     return [(member.name, member.offset, member.size) for member in tar_members(str(archive))]
 
 
-def _of_archive(archive: Path, members: list[tuple[str, int, int]], split: str) -> _Split:
+def _of_archive(archive: Path, members: list[tuple[str, int, int]], split: str) -> _ClassFolders:
     modified = archive.stat().st_mtime_ns
     classes: dict[str, list[tuple[str, str, int, int, int]]] = {}
     for name, offset, size in sorted(members):
         image = (f"{archive}/{name}", str(archive), offset, size, modified)
         classes.setdefault(_class_in_archive(name, split), []).append(image)
     classes.pop("", None)
-    return _Split(archive, classes)
+    return _ClassFolders(archive, classes)
 
 
 def _class_in_archive(name: str, split: str) -> str:
@@ -195,7 +195,9 @@ def _class_in_archive(name: str, split: str) -> str:
     return "".join(folders[:1])
 
 
-def _check_classes(path: Path, split: _Split, first: _Split, classes: tuple[str, ...]) -> None:
+def _check_classes(
+    path: Path, split: _ClassFolders, first: _ClassFolders, classes: tuple[str, ...]
+) -> None:
     if not split.classes:
         raise NormscopeError(
             f"{split.place} must hold one folder per class, got none. "

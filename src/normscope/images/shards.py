@@ -218,8 +218,8 @@ def shard_size(index: int) -> int:
     """How many files the shard of this index holds.
 
     Small shards first, so that few images still share out over many workers; large ones later, so
-    that many images make few shards. It depends on nothing else, so that a run that goes on with
-    other workers finds the same shards.
+    that many images make few shards. It depends on nothing else, so that a run that is resumed
+    with other workers finds the same shards.
 
     Args:
         index: From 0.

@@ -43,7 +43,7 @@ class PlannedScan:
     out: Path
 
     def joined(self, study: Study | None) -> PlannedScan:
-        """The scan with the floats of a study that it goes on with, or makes grow.
+        """The scan with the floats of a study that it continues, or makes grow.
 
         Args:
             study: The study so far, or None before it is begun.

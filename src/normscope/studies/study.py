@@ -162,7 +162,7 @@ class Study(ScanTrials):
         return None
 
     def export(self, folder: Path) -> None:
-        """Write the study to a folder that ``Study.open`` opens and ``scan`` goes on with.
+        """Write the study to a folder that ``Study.open`` opens and ``scan`` continues.
 
         Nothing is dropped. The same trials give the same bytes.
 

@@ -72,10 +72,10 @@ class StackLearner:
         self._first_layers = [network.conv1 for network in networks]
         self._masks = DropoutMasks(self._stack.features, seeds.dropout, self._device)
         self._optimizer = open_optimizer(first.recipe, self._stack.rows, plan.fused)
-        self._train = _Split(source.train, self._device)
-        self._others = {"test": _Split(source.test, self._device)}
+        self._train = _SplitBytes(source.train, self._device)
+        self._others = {"test": _SplitBytes(source.test, self._device)}
         if source.validation is not None:
-            self._others["validation"] = _Split(source.validation, self._device)
+            self._others["validation"] = _SplitBytes(source.validation, self._device)
         self._watch = Watch(self.models, self._device)
         self._trained_on = 0
         self._total = torch.zeros(self.models, dtype=torch.float64, device=self._device)
@@ -155,7 +155,7 @@ class StackLearner:
             self._go_on_dead()
         return watch.dead
 
-    def _silent(self, index: int, splits: Iterable[_Split]) -> bool:
+    def _silent(self, index: int, splits: Iterable[_SplitBytes]) -> bool:
         silence = self._stack.silence_of(index)
         return all(
             silence.holds(self._stack.low(split.batch(batch)[0]))
@@ -206,7 +206,7 @@ class StackLearner:
         return described
 
 
-class _Split:
+class _SplitBytes:
     """A split's bytes on the device, channels innermost."""
 
     def __init__(self, images: LabelledImages, device: torch.device) -> None:
