@@ -17,7 +17,7 @@ from normscope.images import cache, packing
 from normscope.images.folder import open_folder
 from normscope.images.splits import with_train_images, with_validation
 from normscope.images.transform import ImageTransform
-from normscope.trials.fast.stack import _Split
+from normscope.trials.fast.stack import _SplitBytes
 from normscope.trials.pixels import ResidentImages
 
 PRESET = ImageTransform(resize=20, crop=16)
@@ -98,9 +98,12 @@ def test_a_split_is_rows_of_the_mapped_file_also_in_a_worker(class_folders, spec
         assert (len(images.held), len(images)) == (16, 10)
     np.testing.assert_array_equal(received.pixels, trained.pixels)
     # Neither trainer takes a copy of what is mapped.
-    for resident in (ResidentImages(received, 255.0, spec), _Split(received, torch.device("cpu"))):
+    for resident in (
+        ResidentImages(received, 255.0, spec),
+        _SplitBytes(received, torch.device("cpu")),
+    ):
         assert resident._pixels.data_ptr() == received.held.ctypes.data
-    pixels, labels = _Split(received, torch.device("cpu")).batch(torch.tensor([7, 2]))
+    pixels, labels = _SplitBytes(received, torch.device("cpu")).batch(torch.tensor([7, 2]))
     np.testing.assert_array_equal(pixels, trained.pixels[[7, 2]])
     assert labels.tolist() == trained.labels[[7, 2]].tolist()
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from normscope.errors import NormscopeError, WorkFailed
-from normscope.images.shards import FileShard
+from normscope.images.encoded import EncodedImage
+from normscope.images.shards import EncodedShard
 from normscope.images.stream import open_stream
 from normscope.statistics.stats import stats
 
@@ -23,7 +24,9 @@ def _png(path, value=9):
 
 
 def _paths(source, split=None):
-    return [path for shard in open_stream(source, split).shards() for path in shard.paths]
+    return [
+        path for shard in open_stream(source, split).shards() for path in shard.names.split("\0")
+    ]
 
 
 @pytest.fixture
@@ -175,7 +178,7 @@ def test_links_inside_an_archive_are_skipped_with_a_reason(tmp_path):
     found = stats(tmp_path / "links.tar")
     assert found.images == 1
     assert [(s.path.name, s.reason) for s in found.skipped] == [
-        (f"{name}.png", "a link inside an archive, which is not followed") for name in "bc"
+        (f"{name}.png", "a link inside an archive") for name in "bc"
     ]
 
 
@@ -338,10 +341,18 @@ def test_items_that_cannot_be_read_keep_their_place():
 
 def test_identity_follows_the_files(tmp_path):
     _png(tmp_path / "a.png")
-    shard = FileShard(0, (str(tmp_path / "a.png"),))
+    shard = EncodedShard.of(0, [EncodedImage(str(tmp_path / "a.png"))], 1)
     before = shard.identity()
     assert before == shard.identity()
     os.utime(tmp_path / "a.png", (1, 1))
     assert shard.identity() != before
     (tmp_path / "a.png").unlink()
     assert shard.identity() not in {None, before}
+
+
+def test_archives_below_a_split_folder_belong_to_it_whole(tmp_path):
+    (tmp_path / "train").mkdir()
+    _png(tmp_path / "one" / "a.png")
+    with tarfile.open(tmp_path / "train" / "shard-0.tar", "w") as tar:
+        tar.add(tmp_path / "one" / "a.png", "a.png")
+    assert _paths(tmp_path, "train") == ["a.png"]

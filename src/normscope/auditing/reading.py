@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from normscope.auditing.variants import Preparation, Prepared
-    from normscope.images.listing import ListedImage
+    from normscope.images.encoded import EncodedImage
     from normscope.images.originals import Originals
 
 BATCH = 64
@@ -63,7 +63,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Read:
-    listed: ListedImage
+    listed: EncodedImage
     data: bytes
     prepared: Prepared
 
@@ -117,7 +117,7 @@ class Reader:
                 if good:
                     yield self._batch(good)
 
-    def _read(self, image: ListedImage) -> _Read | Skipped:
+    def _read(self, image: EncodedImage) -> _Read | Skipped:
         try:
             data = image.read()
             prepared = self.preparation.prepare(data, image.path, self.mistakes)

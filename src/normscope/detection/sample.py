@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.items import as_array
 from normscope.images.pixels import UnreadableImage
-from normscope.images.shards import ArrayShard, FileShard, TarShard
 from normscope.images.stream import open_stream
 
 if TYPE_CHECKING:
@@ -75,20 +73,7 @@ def _spread(shards: list[Shard], count: int) -> Iterator[Shard]:
         rows = picked[(picked >= start) & (picked < start + shard.count)] - start
         start += shard.count
         if len(rows):
-            yield _rows(shard, rows)
-
-
-def _rows(shard: Shard, rows: np.ndarray) -> Shard:
-    if isinstance(shard, FileShard):
-        return replace(shard, paths=tuple(shard.paths[row] for row in rows))
-    if isinstance(shard, TarShard):
-        names = shard.names.split("\0")
-        return replace(
-            shard, names="\0".join(names[row] for row in rows), extents=shard.extents[rows]
-        )
-    if isinstance(shard, ArrayShard):
-        return replace(shard, pixels=shard.pixels[rows], valid=None)
-    return shard
+            yield shard.only(rows)
 
 
 def _images(shards: Iterator[Shard], reading: Reading) -> Iterator[np.ndarray]:

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import tarfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.decode import SUFFIXES
+from normscope.images.encoded import LINK, EncodedImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-LINK = -1
-"""In place of a size: the member has no bytes of its own."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One image in an archive.
-
-    Attributes:
-        name: Its path in the archive.
-        offset: Where its bytes start in the archive's file.
-        size: How many bytes it has, or `LINK`.
-    """
-
-    name: str
-    offset: int
-    size: int
-
-
-def tar_members(archive: str) -> Iterator[Member]:
+def tar_members(archive: str) -> Iterator[EncodedImage]:
     """The images of an uncompressed tar archive, in its order, one header at a time.
 
     Nothing is unpacked to disk, so a member's name can lead nowhere. WebDataset shards are such
@@ -62,9 +43,9 @@ def tar_members(archive: str) -> Iterator[Member]:
                     if name[:1] == "." or not name.lower().endswith(SUFFIXES):
                         continue
                     if info.isreg():
-                        yield Member(info.name, info.offset_data, info.size)
+                        yield EncodedImage(info.name, archive, info.offset_data, info.size)
                     elif info.islnk() or info.issym():
-                        yield Member(info.name, 0, LINK)
+                        yield EncodedImage(info.name, archive, 0, LINK)
                 if size < tar.offset + tarfile.BLOCKSIZE:
                     raise WorkFailed(_cut(archive, "the end marker"))
     except OSError as error:

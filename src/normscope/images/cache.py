@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from normscope.errors import NormscopeError
+from normscope.images.encoded import stamp
 from normscope.images.packing import MAGIC, pack, read_footer
 from normscope.writing import replacing
 
@@ -149,10 +150,13 @@ def _key(listing: Listing, transform: ImageTransform, name: str) -> str:
     versions = {package: version(package) for package in DECODERS}
     identity = [MAGIC.decode(), str(Path(name).resolve()), transform.to_json(), versions]
     digest.update(json.dumps([*identity, listing.classes]).encode())
+    stamps: dict[str, tuple[int, int] | None] = {}
     for split, images in listing.splits.items():
         digest.update(split.encode())
         for image in images:
-            fields = (image.path, image.label, image.offset, image.size, image.modified)
+            if image.archive is None or image.archive not in stamps:
+                stamps[image.file] = stamp(image.file)
+            fields = (image.path, image.label, image.offset, image.size, stamps[image.file])
             digest.update(repr(fields).encode())
     return digest.hexdigest()[:32]
 

@@ -2,62 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.images.archive import LINK, tar_members
 from normscope.images.decode import SUFFIXES
-from normscope.images.pixels import UnreadableImage
-from normscope.images.tree import SPLIT_FOLDERS, split_of_path, walk_images
+from normscope.images.finding import find_images
+from normscope.images.tree import SPLIT_FOLDERS, split_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
+
+    from normscope.images.encoded import EncodedImage
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 """What a split is called in ``SPLIT_FOLDERS``, and in a decoded source."""
 
 NEEDED = "each with one folder per class"
-
-
-@dataclass(frozen=True)
-class ListedImage:
-    """One encoded image.
-
-    Attributes:
-        path: What it is called: its file, or its name behind its archive's.
-        label: Its class's index.
-        file: The file that its bytes lie in.
-        offset: Where they start.
-        size: How many there are, or ``LINK``.
-        modified: When the file was changed last, in nanoseconds.
-    """
-
-    path: str
-    label: int
-    file: str
-    offset: int
-    size: int
-    modified: int
-
-    def read(self) -> bytes:
-        """Its bytes.
-
-        Returns:
-            All of them.
-
-        Raises:
-            UnreadableImage: If they are not there.
-        """
-        if self.size == LINK:
-            raise UnreadableImage("a link inside an archive")
-        try:
-            with open(self.file, "rb") as file:  # noqa: PTH123
-                file.seek(self.offset)
-                return file.read(self.size)
-        except OSError as error:
-            raise UnreadableImage(error.strerror or str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -70,7 +32,7 @@ class Listing:
     """
 
     classes: tuple[str, ...]
-    splits: dict[str, list[ListedImage]]
+    splits: dict[str, list[EncodedImage]]
 
     def only(self, splits: Iterable[str]) -> Listing:
         """Some of the splits."""
@@ -82,7 +44,7 @@ class _ClassFolders:
     """One split before its classes are numbered: images by class, and where it lies."""
 
     place: Path
-    classes: dict[str, list[tuple[str, str, int, int, int]]]
+    classes: dict[str, list[EncodedImage]]
 
 
 def list_images(path: Path, train: bool) -> Listing:
@@ -121,7 +83,7 @@ def list_images(path: Path, train: bool) -> Listing:
         classes,
         {
             SPLITS[name]: [
-                ListedImage(image[0], label, *image[1:])
+                replace(image, label=label)
                 for label, class_name in enumerate(classes)
                 for image in split.classes[class_name]
             ]
@@ -138,18 +100,18 @@ def _splits_of_folder(path: Path) -> dict[str, _ClassFolders]:
                 found[split] = _of_folder(path / name)
             elif (path / f"{name}.tar").is_file():
                 archive = path / f"{name}.tar"
-                found[split] = _of_archive(archive, _members(archive), split)
+                found[split] = _of_archive(archive, list(find_images(archive)), split)
             if split in found:
                 break
     return found
 
 
 def _splits_of_archive(path: Path) -> dict[str, _ClassFolders]:
-    by_split: dict[str, list] = {}
-    for member in _members(path):
-        split = split_of_path(member[0])
+    by_split: dict[str, list[EncodedImage]] = {}
+    for image in find_images(path):
+        split = split_of_path(image.name)
         if split is not None:
-            by_split.setdefault(split, []).append(member)
+            by_split.setdefault(split, []).append(image)
     order = [split for split in ("train", "test", "val") if split in by_split]
     return {split: _of_archive(path, by_split[split], split) for split in order}
 
@@ -158,30 +120,19 @@ def _of_folder(folder: Path) -> _ClassFolders:
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     classes = {}
     for name in names:
-        images = []
-        for path in walk_images(folder / name):
-            if path.lower().endswith(SUFFIXES):
-                status = Path(path).stat()
-                images.append((path, path, 0, status.st_size, status.st_mtime_ns))
-        if not images:
+        classes[name] = list(find_images(folder / name))
+        if not classes[name]:
             raise NormscopeError(
                 f"{folder / name} must hold at least one image ({', '.join(SUFFIXES)}), got none. "
                 "Add images or remove the folder."
             )
-        classes[name] = images
     return _ClassFolders(folder, classes)
 
 
-def _members(archive: Path) -> list[tuple[str, int, int]]:
-    return [(member.name, member.offset, member.size) for member in tar_members(str(archive))]
-
-
-def _of_archive(archive: Path, members: list[tuple[str, int, int]], split: str) -> _ClassFolders:
-    modified = archive.stat().st_mtime_ns
-    classes: dict[str, list[tuple[str, str, int, int, int]]] = {}
-    for name, offset, size in sorted(members):
-        image = (f"{archive}/{name}", str(archive), offset, size, modified)
-        classes.setdefault(_class_in_archive(name, split), []).append(image)
+def _of_archive(archive: Path, images: list[EncodedImage], split: str) -> _ClassFolders:
+    classes: dict[str, list[EncodedImage]] = {}
+    for image in sorted(images, key=lambda image: image.name):
+        classes.setdefault(_class_in_archive(image.name, split), []).append(image)
     classes.pop("", None)
     return _ClassFolders(archive, classes)
 

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.archive import tar_members
 from normscope.images.decode import SUFFIXES, decode_8_bits
 from normscope.images.decoded import Skipped
-from normscope.images.listing import ListedImage, list_images
+from normscope.images.finding import find_images
+from normscope.images.listing import list_images
 from normscope.images.pixels import UnreadableImage
-from normscope.images.tree import ARCHIVES, SPLIT_FOLDERS, split_of_path, walk_images
+from normscope.images.tree import ARCHIVES, SPLIT_FOLDERS, split_of_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-NO_LABEL = -1
+    from normscope.images.encoded import EncodedImage
 
 TESTED = ("test", "val")
 """The splits that hold labelled images to report on."""
@@ -36,7 +34,7 @@ class Originals:
     """
 
     name: str
-    images: list[ListedImage]
+    images: list[EncodedImage]
     classes: tuple[str, ...] | None
 
 
@@ -65,7 +63,7 @@ def find_originals(path: str | Path) -> Originals:
     if _has_tested_split(folder):
         listing = list_images(folder, train=False)
         return Originals(str(folder), listing.splits["test"], listing.classes)
-    images = list(_all_below(folder))
+    images = list(find_images(folder))
     if not images:
         raise NormscopeError(
             f"{folder} must hold at least one image ({', '.join(SUFFIXES)}), got none. "
@@ -156,17 +154,4 @@ def _has_tested_split(folder: Path) -> bool:
     if folder.is_dir():
         names = [name for split in TESTED for name in SPLIT_FOLDERS[split]]
         return any((folder / n).is_dir() or (folder / f"{n}.tar").is_file() for n in names)
-    return any(split_of_path(member.name) in TESTED for member in tar_members(str(folder)))
-
-
-def _all_below(folder: Path) -> Iterator[ListedImage]:
-    paths = walk_images(folder) if folder.is_dir() else [str(folder)]
-    for path in paths:
-        status = Path(path).stat()
-        if not path.endswith(ARCHIVES):
-            yield ListedImage(path, NO_LABEL, path, 0, status.st_size, status.st_mtime_ns)
-            continue
-        for m in tar_members(path):
-            yield ListedImage(
-                f"{path}/{m.name}", NO_LABEL, path, m.offset, m.size, status.st_mtime_ns
-            )
+    return any(split_of_path(image.name) in TESTED for image in find_images(folder))

@@ -24,7 +24,8 @@ from normscope.machine.cores import available_cores, threads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from normscope.images.listing import ListedImage, Listing
+    from normscope.images.encoded import EncodedImage
+    from normscope.images.listing import Listing
     from normscope.images.transform import ImageTransform
 
 MAGIC = b"normscope images 1\n"
@@ -42,7 +43,7 @@ class _ColourMet(Exception):
 
 @dataclass(frozen=True)
 class _Decoded:
-    image: ListedImage
+    image: EncodedImage
     pixels: np.ndarray
     histogram: np.ndarray
 
@@ -151,9 +152,9 @@ def _pack(
 
 
 def _decoded(
-    images: list[ListedImage], transform: ImageTransform, skipped: list[Skipped]
+    images: list[EncodedImage], transform: ImageTransform, skipped: list[Skipped]
 ) -> Iterator[_Decoded]:
-    def decode(image: ListedImage) -> _Decoded | str:
+    def decode(image: EncodedImage) -> _Decoded | str:
         return _decode(image, transform)
 
     # Threads that each ask for every core take turns and gain nothing; only resizing needs torch.
@@ -171,7 +172,7 @@ def _decoded(
                     yield result
 
 
-def _decode(image: ListedImage, transform: ImageTransform) -> _Decoded | str:
+def _decode(image: EncodedImage, transform: ImageTransform) -> _Decoded | str:
     from normscope.images.resizing import resized
 
     try:
@@ -205,7 +206,7 @@ def _counts(channel: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
     return np.sum(counts, axis=0).astype(np.int64).reshape(-1)
 
 
-def _check_classes(images: list[ListedImage], labels: list[int], skipped: list[Skipped]) -> None:
+def _check_classes(images: list[EncodedImage], labels: list[int], skipped: list[Skipped]) -> None:
     read = set(labels)
     for image in images:
         if image.label not in read:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from normscope.images.archive import LINK
 from normscope.images.decode import decode
+from normscope.images.encoded import EncodedImage, stamp
 from normscope.images.pixels import Pixels, UnreadableImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-MAX_FILE_BYTES = 2**31
-"""A larger file is no single image that could be decoded within its bounds."""
-
+    from collections.abc import Iterator, Sequence
 
 Item = tuple[int, str, Pixels | UnreadableImage]
 """The position in file order, the name or nothing, and the pixels or why there are none."""
@@ -46,94 +41,86 @@ class Shard(Protocol):
         """Its images in order."""
         ...
 
+    def only(self, rows: np.ndarray) -> Shard:
+        """Some of its images, by their positions in it."""
+        ...
+
     def identity(self) -> str | None:
         """A digest of what would be read, or None where that cannot be told."""
         ...
 
 
 @dataclass(frozen=True)
-class FileShard:
-    """Image files.
+class EncodedShard:
+    """Image files, or images of one archive.
 
     Attributes:
         start: The position of the first in file order.
-        paths: Where they lie.
-        units: As many as there are files.
+        archive: The archive that they lie in, or None for files.
+        names: What `EncodedImage` calls them, joined by NUL: a third of the size of a tuple.
+        extents: int64, shape ``(N, 2)``: where each starts in the archive and how long it is.
+        units: How many files they are, or which share of the archive.
     """
 
     start: int
-    paths: tuple[str, ...]
-
-    @property
-    def count(self) -> int:
-        """How many files there are."""
-        return len(self.paths)
-
-    @property
-    def units(self) -> float:
-        """As many as there are files."""
-        return len(self.paths)
-
-    def images(self) -> Iterator[Item]:
-        """Read and decode each file.
-
-        Yields:
-            Its position, name, and pixels or why it has none.
-        """
-        for position, path in enumerate(self.paths, self.start):
-            yield position, path, _decoded(_file_bytes, path)
-
-    def identity(self) -> str | None:
-        """A digest of the paths with their sizes and times of change."""
-        return _digest("files", self.start, [(path, _stamp(path)) for path in self.paths])
-
-
-@dataclass(frozen=True)
-class TarShard:
-    """Images in a tar archive.
-
-    Attributes:
-        start: The position of the first in file order.
-        archive: The archive's path.
-        names: Their paths inside it, joined by NUL: a third of the size of a tuple.
-        extents: int64, shape ``(N, 2)``: where each starts and how long it is.
-        units: Their share of the archive's bytes.
-    """
-
-    start: int
-    archive: str
+    archive: str | None
     names: str
     extents: np.ndarray
     units: float
 
+    @classmethod
+    def of(cls, start: int, images: Sequence[EncodedImage], units: float) -> EncodedShard:
+        """The images, all of one archive or of none.
+
+        Args:
+            start: The position of the first in file order.
+            images: At least one.
+            units: Their share of the collection's total.
+
+        Returns:
+            The shard.
+        """
+        extents = np.array([(image.offset, image.size) for image in images], np.int64)
+        names = "\0".join(image.name for image in images)
+        return cls(start, images[0].archive, names, extents, units)
+
     @property
     def count(self) -> int:
-        """How many members there are."""
+        """How many images there are."""
         return len(self.extents)
 
+    @property
+    def encoded(self) -> list[EncodedImage]:
+        """The images, unread."""
+        return [
+            EncodedImage(name, self.archive, offset, size)
+            for name, (offset, size) in zip(
+                self.names.split("\0"), self.extents.tolist(), strict=True
+            )
+        ]
+
     def images(self) -> Iterator[Item]:
-        """Read and decode each member.
+        """Read and decode each image.
 
         Yields:
-            Its position, name, and pixels or why it has none.
+            Its position, its path, and its pixels or why it has none.
         """
-        with open(self.archive, "rb") as file:  # noqa: PTH123
-            for index, name in enumerate(self.names.split("\0")):
-                offset, size = self.extents[index].tolist()
+        for position, image in enumerate(self.encoded, self.start):
+            try:
+                yield position, image.path, decode(image.read())
+            except UnreadableImage as error:
+                yield position, image.path, error
 
-                def read(_: str, offset: int = offset, size: int = size) -> bytes:
-                    if size == LINK:
-                        raise UnreadableImage("a link inside an archive, which is not followed")
-                    _check_bytes(size)
-                    file.seek(offset)
-                    return file.read(size)
-
-                yield self.start + index, f"{self.archive}/{name}", _decoded(read, name)
+    def only(self, rows: np.ndarray) -> EncodedShard:
+        """Some of the images."""
+        images = self.encoded
+        return self.of(self.start, [images[row] for row in rows], self.units)
 
     def identity(self) -> str | None:
-        """A digest of the archive's path, size and time of change, and of the members."""
+        """A digest of the images' places, and of their files' sizes and times of change."""
+        stamps = [stamp(file) for file in dict.fromkeys(image.file for image in self.encoded)]
         extents = self.extents.tolist()
-        return _digest("tar", self.start, self.archive, _stamp(self.archive), self.names, extents)
+        return _digest("encoded", self.start, self.archive, self.names, extents, stamps)
 
 
 @dataclass(frozen=True)
@@ -170,6 +157,13 @@ class ArrayShard:
         """
         yield self.start, "", Pixels(self.pixels, self.valid)
 
+    def only(self, rows: np.ndarray) -> ArrayShard:
+        """Some of the rows."""
+        valid = self.valid
+        if valid is not None and len(valid) > 1:
+            valid = valid[rows]
+        return replace(self, pixels=self.pixels[rows], valid=valid, origin=None)
+
     def identity(self) -> str | None:
         """A digest of the origin, or of the pixels themselves."""
         if self.origin is not None:
@@ -205,6 +199,14 @@ class SkippedShard:
         """
         yield self.start, "", self.reason
 
+    def only(self, rows: np.ndarray) -> SkippedShard:  # noqa: ARG002
+        """The one item.
+
+        Returns:
+            Itself.
+        """
+        return self
+
     def identity(self) -> str | None:
         """Unknown: what an iterable will yield cannot be told.
 
@@ -232,35 +234,6 @@ def shard_size(index: int) -> int:
         [32, 64, 128, 1024]
     """
     return (32, 64, 128, 1024)[min(index // 64, 3)]
-
-
-def _decoded(read: Callable[[str], bytes], name: str) -> Pixels | UnreadableImage:
-    try:
-        return decode(read(name))
-    except UnreadableImage as error:
-        return error
-    except OSError as error:
-        return UnreadableImage(error.strerror or str(error))
-
-
-def _file_bytes(path: str) -> bytes:
-    # Unbuffered: the whole file is read at once.
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        _check_bytes(os.fstat(file.fileno()).st_size)
-        return file.read()
-
-
-def _check_bytes(size: int) -> None:
-    if size > MAX_FILE_BYTES:
-        raise UnreadableImage(f"a file of {size} bytes is too large")
-
-
-def _stamp(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def _digest(*parts: Any) -> str:

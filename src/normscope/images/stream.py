@@ -6,20 +6,24 @@ import glob
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName
-from normscope.images.archive import Member, tar_members
 from normscope.images.arrays import as_images, images_of_npz, open_npy
 from normscope.images.decode import SUFFIXES
+from normscope.images.finding import files_under, find_images
 from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
 from normscope.images.opening import NAMES, open_source
-from normscope.images.shards import ArrayShard, FileShard, Shard, TarShard, shard_size
-from normscope.images.tree import ARCHIVES, split_folder, split_of_path, walk_images
+from normscope.images.shards import ArrayShard, EncodedShard, Shard, shard_size
+from normscope.images.tree import ARCHIVES
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from normscope.images.encoded import EncodedImage
 
 ARRAY_SHARD_BYTES = 2**22
 SPLITS = ("train", "val", "test", "all")
@@ -93,12 +97,7 @@ def _open_path(source: str, split: str | None, root: Path | None) -> Stream:
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     path = Path(source)
     if path.is_dir():
-        folder = split_folder(path, split)
-        return Stream(
-            source,
-            lambda: _file_shards(walk_images(folder), split),
-            lambda: sum(1 for _ in walk_images(folder)),
-        )
+        return _files_stream([source], split)
     if not path.exists():
         expanded = expand_braces(source)
         if len(expanded) > 1:
@@ -152,70 +151,29 @@ def _files_stream(paths: list[str], split: str | None) -> Stream:
         if Path(path).is_file() and not path.lower().endswith(ARCHIVES):
             _check_split_is_whole(path, split)
 
-    def files() -> Iterator[str]:
-        for path in paths:
-            if Path(path).is_dir():
-                yield from walk_images(split_folder(Path(path), split))
-            else:
-                yield path
-
     name = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-    return Stream(name, lambda: _file_shards(files(), split), lambda: sum(1 for _ in files()))
+    return Stream(
+        name,
+        lambda: _encoded_shards(chain.from_iterable(find_images(path, split) for path in paths)),
+        lambda: sum(1 for path in paths for _ in files_under(path, split)),
+    )
 
 
-def _file_shards(paths: Iterable[str], split: str | None) -> Iterator[Shard]:
+def _encoded_shards(images: Iterator[EncodedImage]) -> Iterator[Shard]:
     start, index = 0, 0
-    waiting: list[str] = []
-    for path in paths:
-        archive = path.lower().endswith(ARCHIVES)
-        if waiting and (archive or len(waiting) >= shard_size(index)):
-            yield FileShard(start, tuple(waiting))
-            start, index, waiting = start + len(waiting), index + 1, []
-        if not archive:
-            waiting.append(path)
-            continue
-        for shard in _tar_shards(path, start, index, split):
-            yield shard
-            start, index = start + shard.count, index + 1
-    if waiting:
-        yield FileShard(start, tuple(waiting))
-
-
-def _tar_shards(archive: str, start: int, index: int, split: str | None) -> Iterator[Shard]:
-    size = Path(archive).stat().st_size
-    members = _members_of_split(archive, split)
-    waiting: list[Member] = []
-    done = 0
-    for member in members:
-        if len(waiting) >= shard_size(index):
-            yield _tar_shard(archive, start, waiting, (member.offset - done) / size)
-            start, index, waiting, done = start + len(waiting), index + 1, [], member.offset
-        waiting.append(member)
-    if waiting:
-        yield _tar_shard(archive, start, waiting, (size - done) / size)
-
-
-def _tar_shard(archive: str, start: int, members: list[Member], units: float) -> TarShard:
-    extents = np.array([(member.offset, member.size) for member in members], np.int64)
-    return TarShard(start, archive, "\0".join(m.name for m in members), extents, units)
-
-
-def _members_of_split(archive: str, split: str | None) -> Iterator[Member]:
-    if split is None and any(split_of_path(m.name) == "train" for m in tar_members(archive)):
-        split = "train"
-    if split in {None, "all"}:
-        yield from tar_members(archive)
-        return
-    met = False
-    for member in tar_members(archive):
-        if split_of_path(member.name) == split:
-            met = True
-            yield member
-    if not met:
-        raise NormscopeError(
-            f"{archive} must hold {split}/ for --split {split}, got no such folder in it. "
-            "Choose a split that is there, or all."
-        )
+    for archive, group in groupby(images, lambda image: image.archive):
+        size = 0 if archive is None else Path(archive).stat().st_size
+        done = 0
+        waiting: list[EncodedImage] = []
+        for image in group:
+            if len(waiting) >= shard_size(index):
+                units = (image.offset - done) / size if size else len(waiting)
+                yield EncodedShard.of(start, waiting, units)
+                start, index, waiting, done = start + len(waiting), index + 1, [], image.offset
+            waiting.append(image)
+        units = (size - done) / size if size else len(waiting)
+        yield EncodedShard.of(start, waiting, units)
+        start, index = start + len(waiting), index + 1
 
 
 def _array_shards(

@@ -1,0 +1,83 @@
+"""An encoded image, unread: a file, or a part of an archive."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from normscope.images.pixels import UnreadableImage
+
+MAX_FILE_BYTES = 2**31
+"""A larger file is no single image that could be decoded within its bounds."""
+
+LINK = -1
+"""In place of a size: a member of an archive that has no bytes of its own."""
+
+NO_LABEL = -1
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """One encoded image.
+
+    Attributes:
+        name: Its file's path, or its own inside its archive.
+        archive: The archive that it lies in, or None.
+        offset: Where its bytes start in the archive.
+        size: How many there are in the archive, or ``LINK``.
+        label: Its class's index, or ``NO_LABEL``.
+    """
+
+    name: str
+    archive: str | None = None
+    offset: int = 0
+    size: int = 0
+    label: int = NO_LABEL
+
+    @property
+    def path(self) -> str:
+        """What it is called: its file, or its name behind its archive's."""
+        return self.name if self.archive is None else f"{self.archive}/{self.name}"
+
+    @property
+    def file(self) -> str:
+        """The file that its bytes lie in."""
+        return self.archive or self.name
+
+    def read(self) -> bytes:
+        """Its bytes.
+
+        Returns:
+            All of them.
+
+        Raises:
+            UnreadableImage: If they are not there, or are too many for one image.
+        """
+        if self.size == LINK:
+            raise UnreadableImage("a link inside an archive")
+        try:
+            # Unbuffered: all of it is read at once.
+            with open(self.file, "rb", buffering=0) as file:  # noqa: PTH123
+                size = os.fstat(file.fileno()).st_size if self.archive is None else self.size
+                if size > MAX_FILE_BYTES:
+                    raise UnreadableImage(f"a file of {size} bytes is too large")
+                file.seek(self.offset)
+                return file.read(size)
+        except OSError as error:
+            raise UnreadableImage(error.strerror or str(error)) from None
+
+
+def stamp(file: str) -> tuple[int, int] | None:
+    """What tells that a file has changed.
+
+    Args:
+        file: Its path.
+
+    Returns:
+        Its size in bytes and the time of its last change in nanoseconds, or None without a file.
+    """
+    try:
+        status = os.stat(file)  # noqa: PTH116
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
