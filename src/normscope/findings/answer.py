@@ -8,9 +8,11 @@ import numpy as np
 
 from normscope.findings.comparison import FEWEST_SEEDS
 from normscope.findings.failures import TOLERATED
+from normscope.normalization import NONE
 from normscope.wording import gap
 
 if TYPE_CHECKING:
+    from normscope.findings.cell_findings import CellFinding
     from normscope.findings.scan_findings import Findings
     from normscope.findings.tolerance import Rectangle
     from normscope.findings.trial_table import TrialTable
@@ -91,12 +93,23 @@ def _yes(found: Findings) -> str:
             f"{_between(cell.low, cell.high)}; use it"
         )
     cell = found.cells[core.worst or 0]
-    loss = _between(-(cell.high or 0.0), -(cell.low or 0.0))
     if found.exact:
-        return (
-            f"with {cell.normalization:.3g} these weights lose {loss}; keep {reference_name(found)}"
-        )
-    return f"even the usual {cell.normalization:.3g} loses {loss}; use {reference_name(found)}"
+        # The mistake that is made most, where it was tried and costs more.
+        cell = min((cell, *(c for c in found.cells if c.normalization == NONE)), key=_surely)
+        name = "no normalization" if cell.normalization == NONE else f"{cell.normalization:.3g}"
+        return f"with {name} these weights lose {_loss(cell)}; keep {reference_name(found)}"
+    return (
+        f"even the usual {cell.normalization:.3g} loses {_loss(cell)}; use {reference_name(found)}"
+    )
+
+
+def _surely(cell: CellFinding) -> float:
+    """Minus the loss that a cell is proved to have at least."""
+    return np.inf if cell.high is None else cell.high
+
+
+def _loss(cell: CellFinding) -> str:
+    return _between(-(cell.high or 0.0), -(cell.low or 0.0))
 
 
 def _between(low: float | None, high: float | None) -> str:
