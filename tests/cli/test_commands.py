@@ -70,7 +70,7 @@ def test_scan_then_report(capsys, tmp_path):
     printed = capsys.readouterr().out
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert printed.startswith(summary["answer"])
-    assert "the data's own" in printed
+    assert "data's own" in printed
     assert {path.name for path in out.iterdir()} >= {
         "study.db", "study.toml", "summary.json", "figures",
     }  # fmt: skip

@@ -52,7 +52,7 @@ def test_trainings_fail_far_off(made_study):
     study = study_of(made_study, np.where(failed.all(axis=2), 0.1, even()), failed=failed)
     assert answer_of(study, margin=0.01) == (
         "edges",
-        "Only at the edges: far from the data's statistics runs fail; "
+        "Only at the edges: far from the data's statistics some runs fail; "
         "means 0.1 to 0.3 with stds 0.3 to 0.8 lose at most 0.0027.",
     )
     assert summarize(study).reasons[0] == (
@@ -166,7 +166,7 @@ def test_a_study_of_survival_alone(made_study):
     )
     summary = survival(failing(0, seeds=20))
     assert summary.answer == (
-        "Not settled: far from the data's statistics runs fail; "
+        "Not settled: far from the data's statistics some runs fail; "
         "final accuracy was not measured; add --seeds 5."
     )
     assert summary.best is None

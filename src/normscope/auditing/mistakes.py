@@ -123,10 +123,12 @@ def _of_values(normalization: Normalization) -> list[_Row]:
         preset = PRESETS[name]
         if preset.channels not in {1, channels}:
             reason = f"{name} has {preset.channels} channels, the network {channels}"
-            rows.append((name, f"normalized by {name}", ValueMap(np.eye(channels), zeros), reason))
+            rows.append(
+                (name, f"normalized with {name}", ValueMap(np.eye(channels), zeros), reason)
+            )
             continue
         preset = preset.for_channels(channels)
-        rows.append((name, f"normalized by {name}", correct_values(preset), None))
+        rows.append((name, f"normalized with {name}", correct_values(preset), None))
     return rows
 
 
@@ -140,8 +142,8 @@ def _of_channels(normalization: Normalization) -> list[_Row]:
         grey = ValueMap(np.tile(LUMA, (COLOURS, 1)), np.zeros(COLOURS))
     crossed = ValueMap.normalizing(normalization.mean[::-1], normalization.std)
     return [
-        ("bgr", "BGR for RGB, constants too", reverse.after(correct), reason),
-        ("bgr-pixels", "BGR for RGB, constants of RGB", correct.after(reverse), reason),
+        ("bgr", "BGR for RGB, images and constants", reverse.after(correct), reason),
+        ("bgr-pixels", "BGR for RGB, images alone", correct.after(reverse), reason),
         ("mean-order", "mean in reverse order, std not", crossed, reason),
         ("grey", "grey, three times", correct.after(grey), reason),
     ]

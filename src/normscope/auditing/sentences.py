@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Verdict = Literal["yes", "no", "unsettled"]
 
+EASY_TO_MISS = 0.5
+"""A mistake that costs a larger share of the accuracy is noticed at once."""
+
 MARGIN = 0.002
 """Less than this, or than one image, does not matter."""
 
@@ -91,10 +94,33 @@ def answer(audit: AuditNumbers) -> str:
             return f"No: the pipeline {name} {verb} nothing that matters {within}; keep it."
         return f"Not settled: the pipeline {name} {verb} {costs} {within}; test more images."
     if said == "yes":
-        return f"Yes: the worst mistake, {name}, {verb} {costs} {within}; test your own --pipeline."
+        return f"Yes: {_to_watch(audit)}; test your own --pipeline."
     if said == "no":
         return f"No: even the worst mistake, {name}, {verb} nothing that matters {within}."
     return f"Not settled: the worst mistake, {name}, {verb} {costs} {within}; test more images."
+
+
+def _to_watch(audit: AuditNumbers) -> str:
+    """The costliest mistake that is easy to miss, or where none is, the costliest."""
+    looks = len(audit.priced)
+    for priced in audit.priced:
+        cost = priced.cost
+        if cost is None or cost.lost is None or cost.interval is None:
+            continue
+        low, high = for_the_worst(cost.lost, cost.interval, audit.images, looks)
+        if cost.lost <= EASY_TO_MISS * (audit.reference.accuracy or 0.0) and low > 0:
+            within = f"(95 % interval {span((low, high))})"
+            return (
+                f"the worst mistake that is easy to miss, {priced.name}, costs {gap(cost.lost)} of "
+                f"accuracy {within}"
+            )
+    name, value, interval = _asked(audit) or ("", 0.0, (0.0, 0.0))
+    costs = (
+        f"costs {gap(value)} of accuracy"
+        if audit.labelled
+        else f"changes {_percent(value)} of the answers"
+    )
+    return f"the worst mistake, {name}, {costs} (95 % interval {_within(audit, interval)})"
 
 
 def _to_fix(audit: AuditNumbers) -> str:
@@ -149,7 +175,7 @@ def _measured(audit: AuditNumbers) -> str:
     if audit.tested is None and audit.priced:
         worst = audit.priced[0]
         said += f" The worst mistake is {worst.name} ({worst.description})"
-        corrected = f"; its interval is corrected for being the worst of {len(audit.priced)}"
+        corrected = f"; the interval above is corrected for being picked from {len(audit.priced)}"
         said += f"{corrected * (len(audit.priced) > 1)}."
     return said
 
@@ -163,8 +189,9 @@ def _better(audit: AuditNumbers) -> list[str]:
     interval = for_the_worst(-cost.lost, (-high, -low), audit.images, len(audit.priced))
     if interval[0] <= 0:
         return []
-    gain = f"{audit.priced[-1].name} gains {gap(-cost.lost)} ({span(interval)}, corrected for"
-    return [f"{gain} being the best of all): the network may have been trained that way."]
+    name = audit.priced[-1].name
+    gain = f"{name} scores {gap(-cost.lost)} higher ({span(interval)}, corrected for being the best"
+    return [f"{gain} of {len(audit.priced)}): check how the images were prepared in training."]
 
 
 def _notes(audit: AuditNumbers) -> list[str]:

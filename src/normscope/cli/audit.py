@@ -170,4 +170,4 @@ def _drift(drift: float | None) -> str:
 
 
 def _left_out(found: Audit) -> list[str]:
-    return [f"{m.name} cannot be priced: {m.reason}." for m in found.mistakes if m.cost is None]
+    return [f"{m.name} is not tested: {m.reason}." for m in found.mistakes if m.cost is None]

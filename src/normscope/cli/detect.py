@@ -114,12 +114,12 @@ def _candidates(found: Detection) -> Table:
 
 def _constants(found: Detection) -> Table:
     fitted = found.fitted
-    table = Table("channel", "mean", "90 %", "std", "90 %", box=box.SIMPLE_HEAD)
+    table = Table("channel", "mean", "90 % interval", "std", "90 % interval", box=box.SIMPLE_HEAD)
     for channel, (mean, std) in enumerate(
         zip(fitted.normalization.mean, fitted.normalization.std, strict=True)
     ):
         table.add_row(
-            str(channel),
+            found.order[channel].upper() if found.order else str(channel),
             f"{mean:.4f}",
             "{:.4f} to {:.4f}".format(*fitted.mean_interval[channel]),
             f"{std:.4g}",
@@ -134,11 +134,11 @@ def _sentences(found: Detection) -> list[str]:
     if found.order is not None:
         sure = confidence_text(found.order_confidence or 0.0)
         order = f" Order of channels: {found.order} (confidence {sure})."
-    known = "as given" if found.augmentation_given else "of those tried, what fits best"
+    known = "given" if found.augmentation_given else "which fits best of those tried"
     return [
         (
-            f"From the running averages of {read} and {found.images} images. Pixels: "
-            f"{found.pixels}.{order} Augmentation: {found.augmentation}, {known}."
+            f"From what {read} kept of its training, compared on {found.images} images. Pixels: "
+            f"{found.pixels}.{order} Augmentation: {found.augmentation} ({known})."
         ),
         *found.notes,
     ]

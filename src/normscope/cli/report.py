@@ -24,7 +24,7 @@ EXAMPLE = "Example: normscope report runs/digits-lenet"
 
 COMPARISON = Path("comparison.html")
 
-HIGHEST, OWN = "highest accuracy", "the data's own"
+HIGHEST, OWN, NOTHING = "grid's best", "data's own", "not normalized"
 
 Margin = Annotated[
     float | None,
@@ -126,7 +126,7 @@ def _show_comparison(
         best = rows.get(HIGHEST)
         accuracies = [
             "" if row is None or row.accuracy is None else f"{row.accuracy:.4f}"
-            for row in (best, rows.get(OWN), rows.get("no normalization"))
+            for row in (best, rows.get(OWN), rows.get(NOTHING))
         ]
         name = "" if best is None else f"{best.normalization:.4g}"
         word = summary.answer.partition(":")[0]
@@ -139,9 +139,12 @@ def _table(summary: Summary) -> Table:
     from rich import box
     from rich.table import Table
 
-    columns = ("", "mean", "std", "failed", "accuracy", "se", "may lose")
+    columns = ("", "mean", "std", "failed", "accuracy", "std. error", "loses at most")
     rows = []
+    names: dict[CellFinding, str] = {}
     for name, cell in _rows(summary).items():
+        names[cell] = f"{names[cell]}, {name}" if cell in names else name
+    for cell, name in names.items():
         accuracy = "" if cell.accuracy is None else f"{cell.accuracy:.4f}"
         se = f"{cell.se:.2g}" if accuracy and cell.se else ""
         lost = "" if cell.loss_bound is None else f"{cell.loss_bound:.2g}"
@@ -152,6 +155,7 @@ def _table(summary: Summary) -> Table:
         rows.append((name, mean, std, failed, accuracy, se, lost))
     told = [k for k in range(len(columns)) if any(row[k] for row in rows)]
     table = Table(*(columns[k] for k in told), box=box.SIMPLE_HEAD)
+    table.columns[0].min_width = max(len(word) for row in rows for word in row[0].split(" "))
     for row in rows:
         table.add_row(*(row[k] for k in told))
     return table
@@ -161,7 +165,8 @@ def _counts(summary: Summary) -> str:
     """How many runs are finished, of how many."""
     text = f"{summary.trials:,} of {summary.planned:,} trials"
     if summary.survival_planned:
-        text += f", {summary.survival_trials:,} of {summary.survival_planned:,} for failures alone"
+        short = f"{summary.survival_trials:,} of {summary.survival_planned:,}"
+        text += f", and {short} short ones that only count failures"
     return text
 
 
@@ -175,11 +180,11 @@ def _rows(summary: Summary) -> dict[str, CellFinding]:
     rows: dict[str, CellFinding] = {}
     if alive:
         rows[HIGHEST] = max(alive, key=lambda cell: cell.accuracy or 0.0)
-        rows["lowest accuracy"] = min(alive, key=lambda cell: cell.accuracy or 0.0)
+        rows["grid's worst"] = min(alive, key=lambda cell: cell.accuracy or 0.0)
     failing = [cell for cell in grid if cell.failures]
     if failing:
         rows["most failures"] = max(failing, key=lambda cell: cell.failures / cell.trainings)
-    names = {found.data: OWN, NONE: "no normalization"}
+    names = {found.data: OWN, NONE: NOTHING}
     names |= {found.reference: "reference"} if found.reference not in names else {}
     for normalization, name in names.items():
         for cell in found.cells:

@@ -36,7 +36,7 @@ def answer(found: Findings, table: TrialTable) -> str:
     if found.verdict == "yes":
         return f"Yes: {_yes(found)}."
     if found.verdict == "edges":
-        where = "runs fail" if found.edges.fails else f"losses exceed {_lost(found)}"
+        where = "some runs fail" if found.edges.fails else f"losses exceed {_lost(found)}"
         return f"Only at the edges: far from {OWN} {where}; {allowed(found)}."
     if found.verdict == "no":
         nothing = "" if found.exact else "fails or "
@@ -97,7 +97,8 @@ def _yes(found: Findings) -> str:
         # The mistake that is made most, where it was tried and costs more.
         cell = min((cell, *(c for c in found.cells if c.normalization == NONE)), key=_surely)
         name = "no normalization" if cell.normalization == NONE else f"{cell.normalization:.3g}"
-        return f"with {name} these weights lose {_loss(cell)}; keep {reference_name(found)}"
+        use = "prepare images as in their training"
+        return f"with {name} these weights lose {_loss(cell)}; {use}"
     return (
         f"even the usual {cell.normalization:.3g} loses {_loss(cell)}; use {reference_name(found)}"
     )
@@ -141,7 +142,7 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
         return "one cell has nothing to be compared with; give several values of --mean and --std"
     if table.all_failed:
         return "every run failed, so the fault lies elsewhere; check labels, or train longer"
-    failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} runs fail; ", "them")
+    failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} some runs fail; ", "them")
     if core.fails:
         return _failing(found, here)
     if not table.exact and table.seeds < FEWEST_SEEDS:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FAILURES = "Failures (stuck at chance, or diverged)"
 
+TRAINED_WITH = "normscope detect tells what a network with BatchNorm was trained with."
+
 SHARES = {
     "std": "std",
     "mean": "mean",
@@ -102,11 +104,12 @@ def _accuracy(found: Findings, table: TrialTable) -> str:
     whose = " of those that learned" if table.knows_outcomes and not found.exact else ""
     ends = _ends(
         worst.accuracy or 0.0,
-        f"{worst.normalization:.3g}",
+        f"mean/std {worst.normalization:.3g}",
         best.accuracy or 0.0,
         f"{best.normalization:.3g}",
     )
-    return f"Final accuracy{whose}: {ends}{_shares(found.shares)}{_leading(found.leading)}."
+    what = "Accuracy" if found.exact else "Final accuracy"
+    return f"{what}{whose}: {ends}{_shares(found.shares)}{_leading(found.leading)}."
 
 
 def _ends(low: float, at_low: str, high: float, at_high: str) -> str:
@@ -159,8 +162,11 @@ def _speed(found: Findings, speeds: Mapping[Normalization, Speed], reached: floa
             f"; fastest {fastest:.3g} ({_steps(others[fastest])}), "
             f"slowest {slowest:.3g} ({_steps(others[slowest])})"
         )
-    late = sum(1 for s in speeds.values() if s.steps is None)
-    return f"{text}{f', and {late} of {len(speeds)} do not get there' if late else ''}."
+    late = [n for n, s in speeds.items() if s.steps is None]
+    if late:
+        text += f"; {late[0]:.3g}" if len(late) == 1 else f"; {len(late)} of {len(speeds)}"
+        text += " did not get there"
+    return f"{text}."
 
 
 def _steps(speed: Speed) -> str:
@@ -171,16 +177,26 @@ def _own(found: Findings) -> str:
     own, none = (_find(found, n) for n in (found.data, NONE))
     parts = []
     if own is not None and own.accuracy is not None:
-        parts.append(f"the data's statistics ({found.data:.3g}) give {level(own.accuracy)}")
+        whose = "test images' own" if found.exact else "data's"
+        parts.append(f"the {whose} statistics ({found.data:.3g}) give {level(own.accuracy)}")
     if none is not None and none.accuracy is not None:
         text = f"no normalization (0/1) {'' if parts else 'gives '}{level(none.accuracy)}"
         if none.low is not None and none.high is not None and none.normalization != found.reference:
-            text += f", a difference of {span((none.low, none.high))}"
+            text += f", {_difference(none.low, none.high)}"
         parts.append(text)
     if not parts:
         return ""
     text = ", ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _difference(low: float, high: float) -> str:
+    """An interval of a difference from the reference, in words."""
+    if low > 0:
+        return f"{span((low, high))} more"
+    if high < 0:
+        return f"{span((-high, -low))} less"
+    return f"between {gap(-low)} less and {gap(high)} more"
 
 
 def _find(found: Findings, normalization: Normalization) -> CellFinding | None:
@@ -195,8 +211,7 @@ def _next(found: Findings, table: TrialTable) -> str:
             f"This study can exclude losses above {gap(found.resolution)}; "
             f"{found.margin:.2g} is taken not to matter."
         )
-    luck = "the luck of the test images" if found.exact else "luck"
-    text = f"Losses below {gap(found.resolution)} cannot be told from {luck} here"
+    text = f"A loss below {gap(found.resolution)} may go unnoticed here"
     if found.margin == found.resolution:
         text += ", so only larger ones count"
     # Runs that have not settled need epochs first, as the answer says.
@@ -210,7 +225,8 @@ def _next(found: Findings, table: TrialTable) -> str:
     if failures is not None and not failures.fails and failures.bound > TOLERATED:
         options.append(f"--survival {survival_needed(found)}")
     if seeds is None:
-        text += f"; {MARGIN:g} would take more test images than these {table.test_images:,}"
+        text += f"; to find {MARGIN:g} takes more test images than these {table.test_images:,}"
     if options:
         text += f"; to settle more, run the same command with {' '.join(options)}"
-    return f"{text}."
+    trained = f" {TRAINED_WITH}" if found.exact and found.verdict == "yes" else ""
+    return f"{text}.{trained}"

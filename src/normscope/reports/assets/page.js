@@ -102,11 +102,16 @@
     }
     return value === values[0] ? 0 : null;
   };
-  const spot = (svg, point, label, kind) => {
+  const spotAt = (point) => {
+    if (!point) return null;
     const i = inGrid(across.values, point[0], across.log);
     const j = inGrid(upward.values, point[1], upward.log);
-    if (i === null || j === null) return;
-    const at = { cx: box.left + (i + 0.5) * size.x, cy: box.top + box.height - (j + 0.5) * size.y, r: 10 };
+    if (i === null || j === null) return null;
+    return { cx: box.left + (i + 0.5) * size.x, cy: box.top + box.height - (j + 0.5) * size.y, r: 10 };
+  };
+  const spot = (svg, point, label, kind) => {
+    const at = spotAt(point);
+    if (!at) return;
     make("circle", { ...at, class: "spot back" }, svg);
     make("title", {}, make("circle", { ...at, class: `spot ${kind}` }, svg), label);
   };
@@ -162,13 +167,17 @@
       rect.addEventListener("keydown", (event) => move(event, k, svg));
     });
     if (svg === map) frameBest(svg);
-    if (data.none) spot(svg, data.none, "no normalization", "zero");
-    if (data.reference) spot(svg, data.reference, data.reference_name, "");
+    spot(svg, data.none, "no normalization", "zero");
+    spot(svg, data.reference, data.reference_name, "");
+    const spots = [spotAt(data.none), spotAt(data.reference)].filter((at) => at);
     cells.forEach((cell, k) => {
       const text = write(cell);
       if (cells.length > 64 || columns > 8 || !text) return;
       const { x, y } = place(k);
-      const written = make("text", { class: "number", x: x + size.x / 2, y: y + size.y / 2 + 5, "text-anchor": "middle" }, svg, text);
+      const [middle, base] = [x + size.x / 2, y + size.y / 2 + 5];
+      const covered = spots.some((at) => Math.abs(at.cx - middle) < 34 && Math.abs(at.cy - base + 5) < 20);
+      const down = covered ? Math.min(26, size.y / 2 - 8) : 0;
+      const written = make("text", { class: "number", x: middle, y: base + down, "text-anchor": "middle" }, svg, text);
       written.style.fill = ink(fills[k]);
       written.style.stroke = fills[k][0] === "#" ? fills[k] : "var(--back)";
     });
@@ -237,8 +246,8 @@
       item.append(` ${words[word]}`);
     }
     if (data.best) make("span", { class: "key best" }, legend, "highest accuracy");
-    if (data.reference) make("span", { class: "key spot" }, legend, data.reference_name);
-    if (data.none) make("span", { class: "key zero" }, legend, "no normalization");
+    if (spotAt(data.reference)) make("span", { class: "key spot" }, legend, data.reference_name);
+    if (spotAt(data.none)) make("span", { class: "key zero" }, legend, "no normalization");
     if (view !== "chance" && cells.some((cell) => cell.accuracy === null)) make("span", { class: "key none" }, legend, "none learned");
   };
   const drawRamp = (legend, { low, high, under, over }) => {
@@ -487,7 +496,7 @@
   if (mapped) {
     const views = data.measured ? [["accuracy", "accuracy"]] : [["chance", "chance of failing"]];
     view = views[0][0];
-    if (known && data.measured) views.push(["verdict", "verdict"], ["bound", "largest possible loss"], ["noise", "standard error"]);
+    if (known && data.measured) views.push(["verdict", "better or worse"], ["bound", "largest possible loss"], ["noise", "standard error"]);
     if (data.smooth && rows >= 7 && columns >= 7) views.push(["smooth", "smooth, with contours"], ["half", "uncertainty of the smooth map"]);
     if (views.length > 1) choices(element("views"), "view", views, (value) => { view = value; drawMap(); });
     if (convertible) {
