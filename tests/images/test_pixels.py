@@ -11,7 +11,7 @@ from PIL import Image
 
 from normscope.errors import NormscopeError
 from normscope.images.decode import decode
-from normscope.images.pixels import UnreadableImage
+from normscope.images.pixels import ALPHA_KEPT, UnreadableImage
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -162,13 +162,45 @@ def test_tiff_of_any_type_and_band_count(dtype, bands, planar):
 def test_tiff_with_alpha_and_with_white_as_zero_and_pages():
     rgba = np.concatenate([RGB, np.zeros((5, 7, 1), np.uint8)], 2)
     rgba[0, 0, 3] = 255
-    pixels = decode(_tiff(rgba, photometric="rgb", extrasamples=["unassalpha"]))
+    pixels = decode(_tiff(rgba, photometric="rgb", extrasamples=["assocalpha"]))
     assert pixels.values.shape[1] == 3
     assert pixels.valid.sum() == 1
     inverted = decode(_tiff(GREY, photometric="miniswhite"))
     np.testing.assert_array_equal(inverted.values[0, 0], 255 - GREY)
     stack = decode(_tiff(np.stack([GREY, GREY]), photometric="minisblack"))
     assert stack.values.shape == (1, 1, 10, 7)
+    assert stack.noticed == ("with several pages: all of them count",)
+
+
+def test_a_fourth_band_is_no_alpha_because_its_writer_says_so():
+    bands = np.concatenate([RGB, GREY[..., None]], 2)
+    pixels = decode(_tiff(bands, photometric="rgb", extrasamples=["unassalpha"]))
+    np.testing.assert_array_equal(pixels.values[0], bands.transpose(2, 0, 1))
+    assert pixels.valid is None
+    assert pixels.noticed == (ALPHA_KEPT,)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "text"),
+    [
+        (np.int16, -32768, "-32768"),
+        (np.float32, np.float32(-3.4028234663852886e38), "-3.4028234663852886e+38"),
+        (np.uint8, 0, "0"),
+    ],
+)
+def test_the_header_of_a_geotiff_says_what_does_not_count(dtype, value, text):
+    heights = np.arange(1, 36).reshape(5, 7).astype(dtype)
+    heights[1, 2:4] = value
+    pixels = decode(_tiff(heights, extratags=[(42113, 2, 0, text, False)]))
+    np.testing.assert_array_equal(pixels.valid[0, 0], heights != value)
+    assert f"names, {text}:" in pixels.noticed[0]
+
+
+@pytest.mark.parametrize("text", ["0.5", "", "none", "70000"])
+def test_a_nodata_value_that_no_pixel_can_have_changes_nothing(text):
+    pixels = decode(_tiff(GREY, extratags=[(42113, 2, 0, text, False)]))
+    assert pixels.valid is None
+    assert pixels.noticed == ()
 
 
 def test_tiff_without_its_reader(monkeypatch):

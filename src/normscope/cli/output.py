@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from normscope.images.decoded import Skipped
+    from normscope.images.decoded import DecodedSource, Skipped
 
 MOST_LISTED = 10
 
@@ -74,6 +74,17 @@ def write_json(data: dict[str, Any], target: str | None) -> None:
         sys.stdout.write(text)
     else:
         write_text(Path(target), text)
+
+
+def note_source(source: DecodedSource) -> None:
+    """Say what of a source is not used: images that could not be read, and other files.
+
+    Args:
+        source: As decoded.
+    """
+    if source.passed_over:
+        note(source.passed_over)
+    note_skipped(source.skipped)
 
 
 def note_skipped(skipped: Iterable[Skipped]) -> None:

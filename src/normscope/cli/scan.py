@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from normscope.cli import options
-from normscope.cli.output import note, note_skipped, show, write_json
+from normscope.cli.output import note, note_source, show, write_json
 from normscope.cli.progress import progress
 from normscope.options import declared
 from normscope.studies.options import Place, ScanOptions
@@ -67,7 +67,7 @@ def scan(
             chosen.root,
             model=chosen.model if _was_given(context, "model") else None,
         )
-    note_skipped(plan.source.skipped)
+    note_source(plan.source)
     if dry_run:
         _show_plan(plan, place.workers, json)
         return

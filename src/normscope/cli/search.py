@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from normscope.cli import options
-from normscope.cli.output import note, note_skipped, show, write_json
+from normscope.cli.output import note, note_source, show, write_json
 from normscope.cli.progress import progress
 from normscope.studies.options import Place, SearchOptions
 from normscope.wording import level, span
@@ -31,7 +31,7 @@ def search(chosen: SearchOptions, place: Place, *, json: options.Json = None) ->
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan = plan_search(chosen)
-    note_skipped(plan.source.skipped)
+    note_source(plan.source)
     try:
         with progress("trials") as update:
             found = run_search(plan, place, update)

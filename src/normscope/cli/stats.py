@@ -60,6 +60,21 @@ def stats(
     ] = None,
     channels: options.Channels = None,
     nodata: Annotated[float | None, typer.Option(help="Leave out pixels of this value.")] = None,
+    alpha: Annotated[
+        str | None,
+        typer.Option(
+            help="keep an alpha channel as a channel, mask the pixels where it is 0, or drop it; "
+            "by default what the file's format means: a TIFF's fourth band is kept.",
+            metavar="keep|mask|drop",
+        ),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            help="What the axes of an array are; by default guessed, and said.",
+            metavar="HW|NHW|HWC|CHW|NCHW|NHWC",
+        ),
+    ] = None,
     resize: options.Resize = None,
     crop: options.Crop = None,
     workers: Annotated[
@@ -97,6 +112,8 @@ def stats(
             scale=scale,
             resize=resize,
             crop=crop,
+            alpha=alpha,
+            layout=layout,
             workers=workers,
             ray=ray,
             out=out,
@@ -114,7 +131,6 @@ def stats(
         _show_paste_lines(found, json)
     except NormscopeError as error:
         note(f"normscope: {error}")
-        raise typer.Exit(1) from None
     if strict and found.skipped:
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from normscope.cli import options
-from normscope.cli.output import note, note_skipped, show, write_json
+from normscope.cli.output import note, note_source, show, write_json
 from normscope.cli.progress import progress
 from normscope.trials.options import TrainOptions
 
@@ -27,7 +27,7 @@ def train(chosen: TrainOptions, *, json: options.Json = None) -> None:
         def on_epoch(epoch: Epoch) -> None:
             update(epoch.epoch, total)
 
-        finished = train_one(**vars(chosen), on_skipped=note_skipped, on_epoch=on_epoch)
+        finished = train_one(**vars(chosen), on_source=note_source, on_epoch=on_epoch)
     show(_sentence(finished), json_target=json)
     if finished.result.diverged:
         note("The run diverged: a loss or an output is no longer finite.")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from normscope.errors import NormscopeError, WorkFailed
-from normscope.images.decode import SUFFIXES
 from normscope.images.encoded import LINK, EncodedImage
+from normscope.images.formats import ARRAYS, HEAD, SUFFIXES, is_image, kind_of_name
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
 
 
-def tar_members(archive: str) -> Iterator[EncodedImage]:
+def tar_members(archive: str, passed: Counter[str] | None = None) -> Iterator[EncodedImage]:
     """The images of an uncompressed tar archive, in its order, one header at a time.
 
     Nothing is unpacked to disk, so a member's name can lead nowhere. WebDataset shards are such
@@ -21,9 +22,11 @@ def tar_members(archive: str) -> Iterator[EncodedImage]:
 
     Args:
         archive: Path of the file.
+        passed: Counts the members that are no images, by suffix.
 
     Yields:
-        The regular members whose names end like an image's, and links among them.
+        The regular members whose names end like an image's, and links among them; else those that
+        start like an image.
 
     Raises:
         NormscopeError: If the file is no tar archive or cannot be read.
@@ -39,13 +42,13 @@ def tar_members(archive: str) -> Iterator[EncodedImage]:
                     tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
                     if info.offset_data + info.size > size:
                         raise WorkFailed(_cut(archive, info.name))
-                    name = info.name.rsplit("/", 1)[-1]
-                    if name[:1] == "." or not name.lower().endswith(SUFFIXES):
+                    if _is_hidden(info):
                         continue
-                    if info.isreg():
-                        yield EncodedImage(info.name, archive, info.offset_data, info.size)
-                    elif info.islnk() or info.issym():
-                        yield EncodedImage(info.name, archive, 0, LINK)
+                    if _is_image(info, raw):
+                        place = (info.offset_data, info.size) if info.isreg() else (0, LINK)
+                        yield EncodedImage(info.name, archive, *place)
+                    elif passed is not None:
+                        passed[kind_of_name(info.name)] += 1
                 if size < tar.offset + tarfile.BLOCKSIZE:
                     raise WorkFailed(_cut(archive, "the end marker"))
     except OSError as error:
@@ -59,6 +62,19 @@ def tar_members(archive: str) -> Iterator[EncodedImage]:
             f"{archive} must be an uncompressed tar archive, got: {error}. "
             "Unpack it, or make the archive again."
         ) from None
+
+
+def _is_hidden(info: tarfile.TarInfo) -> bool:
+    return info.isdir() or info.name.rsplit("/", 1)[-1][:1] == "."
+
+
+def _is_image(info: tarfile.TarInfo, raw: BinaryIO) -> bool:
+    if info.name.lower().endswith((*SUFFIXES, *ARRAYS)):
+        return info.isreg() or info.islnk() or info.issym()
+    if not info.isreg():
+        return False
+    raw.seek(info.offset_data)
+    return is_image(raw.read(min(HEAD, info.size)))
 
 
 def _cut(archive: str, where: str) -> str:

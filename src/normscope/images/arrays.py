@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import tokenize
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
@@ -10,24 +12,59 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.images.pixels import Pixels, UnreadableImage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 COLOUR = {1, 3, 4}
+LAYOUTS = ("HW", "NHW", "HWC", "CHW", "NCHW", "NHWC")
+"""What the axes of an array may be: images, channels, height and width."""
+
 MAX_BYTES = 2**31
 """A compressed array is unpacked into memory, so its claim is bounded."""
 
 
-def as_images(array: np.ndarray, name: str) -> np.ndarray:
-    """See an array as images of shape ``(N, C, H, W)``.
+def layout_of(shape: tuple[int, ...]) -> str:
+    """What the axes of an array of images most likely are.
 
-    Two axes are one grey image and three are grey images. Of four, the second is the channel,
-    unless only the last has 1, 3 or 4 entries, or neither has and the last is the shortest.
+    Three axes are grey images, or one image in colour where the last has 3 or 4 entries. Of four,
+    the second is the channel, unless only the last has 1, 3 or 4 entries, or neither has and the
+    last is the shortest.
+
+    Args:
+        shape: Of two to four axes.
+
+    Returns:
+        A layout.
+
+    Example:
+        >>> layout_of((64, 48, 3)), layout_of((1000, 28, 28)), layout_of((10, 32, 32, 3))
+        ('HWC', 'NHW', 'NHWC')
+    """
+    if len(shape) == 2:
+        return "HW"
+    if len(shape) == 3:
+        return "HWC" if shape[2] in {3, 4} and min(shape[:2]) > 4 else "NHW"
+    _, second, third, last = shape
+    # Bands of a satellite are many, and still fewer than an image has rows or columns.
+    if second not in COLOUR and (last in COLOUR or last < min(second, third)):
+        return "NHWC"
+    return "NCHW"
+
+
+def is_guess(shape: tuple[int, ...]) -> bool:
+    """Whether the axes could well be others than ``layout_of`` says."""
+    return len(shape) == 3 or (len(shape) == 4 and (shape[1] in COLOUR) == (shape[3] in COLOUR))
+
+
+def as_images(array: np.ndarray, name: str, layout: str | None = None) -> np.ndarray:
+    """See an array as images of shape ``(N, C, H, W)``.
 
     Args:
         array: Integers, floats or booleans with 2 to 4 axes.
         name: What the array is called in errors.
+        layout: What its axes are, such as ``HWC``; ``layout_of`` says if None.
 
     Returns:
         A view of the array, without a copy.
@@ -54,15 +91,15 @@ def as_images(array: np.ndarray, name: str) -> np.ndarray:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype == np.float16 or array.dtype.itemsize > 8:
         array = array.astype(np.float32 if array.dtype.itemsize == 2 else np.float64)
-    if array.ndim == 2:
-        return array[None, None]
-    if array.ndim == 3:
-        return array[:, None]
-    _, second, third, last = array.shape
-    # Bands of a satellite are many, and still fewer than an image has rows or columns.
-    if second not in COLOUR and (last in COLOUR or last < min(second, third)):
-        return array.transpose(0, 3, 1, 2)
-    return array
+    layout = layout or layout_of(array.shape)
+    if len(layout) != array.ndim:
+        raise NormscopeError(
+            f"{name} must have the {len(layout)} axes of --layout {layout}, got the shape "
+            f"{array.shape}. Give a layout with as many letters."
+        )
+    missing = [axis for axis in "NC" if axis not in layout]
+    array = array.transpose([layout.index(axis) for axis in "NCHW" if axis in layout])
+    return np.expand_dims(array, tuple("NCHW".index(axis) for axis in missing))
 
 
 def open_npy(path: Path) -> np.ndarray:
@@ -79,11 +116,32 @@ def open_npy(path: Path) -> np.ndarray:
     """
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise NormscopeError(
             f"{path} must be a whole NumPy file of numbers, got: {_first_line(error)}. "
             "Save the array again with numpy.save."
         ) from None
+
+
+def decode_npy(data: bytes) -> Pixels:
+    """The images in the bytes of a ``.npy`` file.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        All of its images.
+
+    Raises:
+        UnreadableImage: If it holds no images, or is truncated.
+    """
+    try:
+        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+        return Pixels(as_images(array, "it"))
+    except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
+        raise UnreadableImage(f"not a whole NumPy file of numbers: {_first_line(error)}") from None
+    except NormscopeError as error:
+        raise UnreadableImage(str(error)) from None
 
 
 def open_npz(path: Path) -> dict[str, np.ndarray]:
@@ -109,7 +167,10 @@ def open_npz(path: Path) -> dict[str, np.ndarray]:
                 else:
                     array = _unpacked_member(path, archive, info)
                 arrays[info.filename.removesuffix(".npy")] = array
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile,
+        zlib.error,
+    ) as error:  # fmt: skip
         raise NormscopeError(
             f"{path} must be a whole NumPy archive of numbers, got: {_first_line(error)}. "
             "Save the arrays again with numpy.savez."
@@ -117,7 +178,9 @@ def open_npz(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def images_of_npz(path: Path, split: str | None) -> dict[str, np.ndarray]:
+def images_of_npz(
+    path: Path, split: str | None, layout: str | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of an ``.npz`` file that hold images, of one split.
 
     Arrays of fewer than three axes are labels. Names that start with ``train``, ``val`` or
@@ -126,6 +189,7 @@ def images_of_npz(path: Path, split: str | None) -> dict[str, np.ndarray]:
     Args:
         path: The file.
         split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one.
+        layout: As of ``as_images``.
 
     Returns:
         Arrays of shape ``(N, C, H, W)`` by name.
@@ -134,7 +198,7 @@ def images_of_npz(path: Path, split: str | None) -> dict[str, np.ndarray]:
         NormscopeError: If no array holds images, or none of the split.
     """
     arrays = {
-        name: as_images(array, f"{path}[{name}]")
+        name: as_images(array, f"{path}[{name}]", layout)
         for name, array in open_npz(path).items()
         if array.ndim >= 3
     }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from normscope.images.arrays import decode_npy
+from normscope.images.formats import JPEG_MAGIC, NPY_MAGIC, PNG_MAGIC, TIFF_MAGIC
 from normscope.images.jpeg import decode_jpeg
 from normscope.images.pillow import decode_by_pillow
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 GREY_PNG = (b"\0", b"\4")
 """Colour types of grey, without and with alpha (PNG, W3C 2003, section 11.2.2)."""
 
@@ -26,7 +25,7 @@ def decode(data: bytes) -> Pixels:
         data: The file's bytes.
 
     Returns:
-        One image.
+        One image; of a NumPy file all that it holds.
 
     Raises:
         UnreadableImage: If the data is no image, is truncated or too large.
@@ -35,6 +34,8 @@ def decode(data: bytes) -> Pixels:
         from normscope.images.tiff import decode_tiff
 
         return _bounded(decode_tiff, data)
+    if data[: len(NPY_MAGIC)] == NPY_MAGIC:
+        return _bounded(decode_npy, data)
     return _bounded(_decode_first, data)
 
 
@@ -71,7 +72,7 @@ def _bounded(decoder, data: bytes) -> Pixels:
 
 
 def _decode_first(data: bytes) -> Pixels:
-    if data[:2] == b"\xff\xd8":
+    if data[:2] == JPEG_MAGIC:
         return decode_jpeg(data)
     if data[:8] == PNG_MAGIC and data[24:25] == b"\x10":
         return _decode_deep_png(data)

@@ -126,6 +126,7 @@ class DecodedSource:
         validation: Images to choose on, or None where the source has none of its own.
         test: Images to report on.
         skipped: Images that could not be read, with why.
+        passed_over: A sentence on the files that are no images, or nothing.
     """
 
     name: str
@@ -135,6 +136,7 @@ class DecodedSource:
     validation: LabelledImages | None
     test: LabelledImages
     skipped: tuple[Skipped, ...] = ()
+    passed_over: str = ""
 
     @property
     def channels(self) -> int:

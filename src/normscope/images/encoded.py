@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import stat
 from dataclasses import dataclass
 
 from normscope.images.pixels import UnreadableImage
@@ -56,8 +59,7 @@ class EncodedImage:
         if self.size == LINK:
             raise UnreadableImage("a link inside an archive")
         try:
-            # Unbuffered: all of it is read at once.
-            with open(self.file, "rb", buffering=0) as file:  # noqa: PTH123
+            with open_regular(self.file) as file:
                 size = os.fstat(file.fileno()).st_size if self.archive is None else self.size
                 if size > MAX_FILE_BYTES:
                     raise UnreadableImage(f"a file of {size} bytes is too large")
@@ -65,6 +67,26 @@ class EncodedImage:
                 return file.read(size)
         except OSError as error:
             raise UnreadableImage(error.strerror or str(error)) from None
+
+
+def open_regular(path: str) -> io.FileIO:
+    """Open a file to read, if it is a regular one: a pipe or a device could keep a reader waiting.
+
+    Args:
+        path: Its path.
+
+    Returns:
+        The open file, unbuffered.
+
+    Raises:
+        OSError: If it cannot be read, or is no regular file.
+    """
+    # Not to wait for a pipe's writer, where the system knows that.
+    file = io.FileIO(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file")
+    return file
 
 
 def stamp(file: str) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from normscope.images.cache import packed
 from normscope.images.decoded import DecodedSource, LabelledImages, Skipped, Stored
+from normscope.images.formats import passed_over
 from normscope.images.listing import list_images
 from normscope.images.packing import read_footer
 from normscope.images.transform import ImageTransform
@@ -53,6 +54,7 @@ def open_folder(
         train=splits.get("train", none),
         validation=splits.get("validation"),
         test=splits["test"],
+        passed_over=passed_over(listing.passed),
         skipped=tuple(Skipped(Path(where), reason) for where, reason in footer["skipped"]),
     )
 

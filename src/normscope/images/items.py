@@ -91,14 +91,14 @@ def shards_of_items(items: Iterable[Any]) -> Iterator[Shard]:
             yield SkippedShard(start, error)
             start += 1
             continue
-        single = len(pixels.values) == 1 and pixels.valid is None
+        single = len(pixels.values) == 1 and pixels.valid is None and not pixels.noticed
         if waiting and not (single and _fits(waiting, pixels.values)):
             yield _stacked(start, waiting)
             start, waiting = start + len(waiting), []
         if single:
             waiting.append(pixels.values)
         else:
-            yield ArrayShard(start, pixels.values, pixels.valid)
+            yield ArrayShard(start, pixels.values, pixels.valid, None, pixels.alpha, pixels.noticed)
             start += len(pixels.values)
     if waiting:
         yield _stacked(start, waiting)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import SUFFIXES
 from normscope.images.finding import find_images
 from normscope.images.tree import SPLIT_FOLDERS, split_of_path
 
@@ -29,10 +29,12 @@ class Listing:
     Attributes:
         classes: Their names, in the order of the labels.
         splits: ``train``, ``validation`` and ``test`` as far as they are there.
+        passed: The number of files that are no images, by suffix.
     """
 
     classes: tuple[str, ...]
     splits: dict[str, list[EncodedImage]]
+    passed: Counter[str] = field(default_factory=Counter)
 
     def only(self, splits: Iterable[str]) -> Listing:
         """Some of the splits."""
@@ -64,7 +66,8 @@ def list_images(path: Path, train: bool) -> Listing:
     Raises:
         NormscopeError: If a split or class is missing or empty.
     """
-    found = _splits_of_folder(path) if path.is_dir() else _splits_of_archive(path)
+    passed: Counter[str] = Counter()
+    found = _splits_of_folder(path, passed) if path.is_dir() else _splits_of_archive(path, passed)
     if "test" not in found and "val" in found:
         found["test"] = found.pop("val")
     if "test" not in found or (train and "train" not in found):
@@ -89,26 +92,29 @@ def list_images(path: Path, train: bool) -> Listing:
             ]
             for name, split in found.items()
         },
+        passed,
     )
 
 
-def _splits_of_folder(path: Path) -> dict[str, _ClassFolders]:
+def _splits_of_folder(path: Path, passed: Counter[str]) -> dict[str, _ClassFolders]:
     found = {}
     for split in ("train", "test", "val"):
         for name in SPLIT_FOLDERS[split]:
             if (path / name).is_dir():
-                found[split] = _of_folder(path / name)
+                found[split] = _of_folder(path / name, passed)
             elif (path / f"{name}.tar").is_file():
                 archive = path / f"{name}.tar"
-                found[split] = _of_archive(archive, list(find_images(archive)), split)
+                found[split] = _of_archive(
+                    archive, list(find_images(archive, passed=passed)), split
+                )
             if split in found:
                 break
     return found
 
 
-def _splits_of_archive(path: Path) -> dict[str, _ClassFolders]:
+def _splits_of_archive(path: Path, passed: Counter[str]) -> dict[str, _ClassFolders]:
     by_split: dict[str, list[EncodedImage]] = {}
-    for image in find_images(path):
+    for image in find_images(path, passed=passed):
         split = split_of_path(image.name)
         if split is not None:
             by_split.setdefault(split, []).append(image)
@@ -116,14 +122,14 @@ def _splits_of_archive(path: Path) -> dict[str, _ClassFolders]:
     return {split: _of_archive(path, by_split[split], split) for split in order}
 
 
-def _of_folder(folder: Path) -> _ClassFolders:
+def _of_folder(folder: Path, passed: Counter[str]) -> _ClassFolders:
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     classes = {}
     for name in names:
-        classes[name] = list(find_images(folder / name))
+        classes[name] = list(find_images(folder / name, passed=passed))
         if not classes[name]:
             raise NormscopeError(
-                f"{folder / name} must hold at least one image ({', '.join(SUFFIXES)}), got none. "
+                f"{folder / name} must hold at least one image (such as .jpg or .png), got none. "
                 "Add images or remove the folder."
             )
     return _ClassFolders(folder, classes)

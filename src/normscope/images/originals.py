@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import SUFFIXES, decode_8_bits
+from normscope.images.decode import decode_8_bits
 from normscope.images.decoded import Skipped
 from normscope.images.finding import find_images
+from normscope.images.formats import ARCHIVES
 from normscope.images.listing import list_images
 from normscope.images.pixels import UnreadableImage
-from normscope.images.tree import ARCHIVES, SPLIT_FOLDERS, split_of_path
+from normscope.images.tree import SPLIT_FOLDERS, split_of_path
 
 if TYPE_CHECKING:
     from normscope.images.encoded import EncodedImage
@@ -66,7 +67,7 @@ def find_originals(path: str | Path) -> Originals:
     images = list(find_images(folder))
     if not images:
         raise NormscopeError(
-            f"{folder} must hold at least one image ({', '.join(SUFFIXES)}), got none. "
+            f"{folder} must hold at least one image (such as .jpg, .png or .tif), got none. "
             "Choose another folder."
         )
     return Originals(str(folder), images, None)

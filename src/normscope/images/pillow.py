@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
 
+FIRST_FRAME = "with several frames: the first counts"
 WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 
 
@@ -29,7 +31,10 @@ def decode_by_pillow(data: bytes) -> Pixels:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
             # Of odd metadata, which changes no pixel.
             warnings.simplefilter("ignore")
-            return pixels_of_pillow(image)
+            found = pixels_of_pillow(image)
+            if getattr(image, "is_animated", False):
+                found = replace(found, noticed=(*found.noticed, FIRST_FRAME))
+            return found
     except Image.UnidentifiedImageError:
         raise UnreadableImage("not an image in a known format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

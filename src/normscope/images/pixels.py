@@ -16,6 +16,13 @@ class UnreadableImage(Exception):
     """An image that cannot be decoded; its text is the reason."""
 
 
+ALPHA_MASKED = "with an alpha channel: fully transparent pixels do not count (--alpha changes it)"
+ALPHA_KEPT = (
+    "with a last band that is tagged as alpha, as writers of satellite images tag any fourth band: "
+    "it counts as a channel (--alpha changes it)"
+)
+
+
 @dataclass(frozen=True)
 class Pixels:
     """Decoded images of one shape.
@@ -23,10 +30,14 @@ class Pixels:
     Attributes:
         values: Shape ``(N, C, H, W)``; one encoded image has N = 1.
         valid: bool, of a shape that broadcasts to ``values``: which pixels count. None for all.
+        alpha: The channel that was taken for alpha, shape ``(N, 1, H, W)``, or None.
+        noticed: What a reader should know of them, as the end of a sentence on images.
     """
 
     values: np.ndarray
     valid: np.ndarray | None = None
+    alpha: np.ndarray | None = None
+    noticed: tuple[str, ...] = ()
 
     def image(self, index: int) -> Pixels:
         """One of the images.
@@ -52,7 +63,8 @@ class Pixels:
         valid = self.valid
         if valid is not None and len(valid) > 1:
             valid = valid[start:stop]
-        return Pixels(self.values[start:stop], valid)
+        alpha = None if self.alpha is None else self.alpha[start:stop]
+        return Pixels(self.values[start:stop], valid, alpha, self.noticed)
 
 
 def check_size(height: int, width: int) -> None:
@@ -80,5 +92,7 @@ def split_alpha(pixels: np.ndarray) -> Pixels:
     Returns:
         One image of C channels.
     """
-    visible = pixels[-1] != 0
-    return Pixels(pixels[None, :-1], None if visible.all() else visible[None, None])
+    alpha = pixels[None, -1:]
+    visible = alpha != 0
+    valid = None if visible.all() else visible
+    return Pixels(pixels[None, :-1], valid, alpha, (ALPHA_MASKED,))

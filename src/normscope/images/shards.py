@@ -132,12 +132,16 @@ class ArrayShard:
         pixels: Shape ``(N, C, H, W)``.
         valid: Which of them count, of a shape that broadcasts to ``pixels``, or None for all.
         origin: What the array is a part of, where a file says so: its path, size and time.
+        alpha: The channel that was taken for alpha, as of ``Pixels``.
+        noticed: What a reader should know of them, as of ``Pixels``.
     """
 
     start: int
     pixels: np.ndarray
     valid: np.ndarray | None = None
     origin: tuple[Any, ...] | None = None
+    alpha: np.ndarray | None = None
+    noticed: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -155,14 +159,15 @@ class ArrayShard:
         Yields:
             The position of the first, no name, and the pixels.
         """
-        yield self.start, "", Pixels(self.pixels, self.valid)
+        yield self.start, "", Pixels(self.pixels, self.valid, self.alpha, self.noticed)
 
     def only(self, rows: np.ndarray) -> ArrayShard:
         """Some of the rows."""
         valid = self.valid
         if valid is not None and len(valid) > 1:
             valid = valid[rows]
-        return replace(self, pixels=self.pixels[rows], valid=valid, origin=None)
+        alpha = None if self.alpha is None else self.alpha[rows]
+        return replace(self, pixels=self.pixels[rows], valid=valid, alpha=alpha, origin=None)
 
     def identity(self) -> str | None:
         """A digest of the origin, or of the pixels themselves."""

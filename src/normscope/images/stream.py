@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain, groupby
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName
-from normscope.images.arrays import as_images, images_of_npz, open_npy
-from normscope.images.decode import SUFFIXES
+from normscope.images.arrays import (
+    LAYOUTS,
+    as_images,
+    images_of_npz,
+    is_guess,
+    layout_of,
+    open_npy,
+)
+from normscope.images.collection import Stream, joined, name_of
 from normscope.images.finding import files_under, find_images
+from normscope.images.formats import ARCHIVES, SUFFIXES, is_image
 from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
 from normscope.images.opening import NAMES, open_source
 from normscope.images.shards import ArrayShard, EncodedShard, Shard, shard_size
-from normscope.images.tree import ARCHIVES
+from normscope.images.tree import head_of, split_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,26 +38,9 @@ ARRAY_SHARD_BYTES = 2**22
 SPLITS = ("train", "val", "test", "all")
 
 
-@dataclass(frozen=True)
-class Stream:
-    """A collection as shards, which are made anew at every call.
-
-    Attributes:
-        name: The source as the user named it.
-        shards: Yields the shards in file order.
-        total: Counts the units of all shards, or None where that cannot be known beforehand.
-        scale: What brings pixels to [0, 1] where the source itself says so, else None.
-        complete: Whether it is all of a named split.
-    """
-
-    name: str
-    shards: Callable[[], Iterator[Shard]]
-    total: Callable[[], float | None]
-    scale: float | None = None
-    complete: bool = False
-
-
-def open_stream(source: Any, split: str | None = None, root: Path | None = None) -> Stream:
+def open_stream(
+    source: Any, split: str | None = None, root: Path | None = None, layout: str | None = None
+) -> Stream:
     """Open a source without reading its images.
 
     Args:
@@ -57,27 +49,31 @@ def open_stream(source: Any, split: str | None = None, root: Path | None = None)
         split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
             all.
         root: Where the named data sets are looked for first.
+        layout: What the axes of an array are, a name in ``LAYOUTS``; guessed if None.
 
     Returns:
         The collection.
 
     Raises:
-        NormscopeError: If the split is unknown, or the source cannot be opened.
+        UnknownName: If the layout is unknown.
+        NormscopeError: If the split is, or the source cannot be opened.
     """
+    if layout is not None and layout not in LAYOUTS:
+        raise UnknownName("--layout", layout, LAYOUTS)
     if split is not None and split not in SPLITS:
         raise NormscopeError(
             f"--split must be one of {', '.join(SPLITS)}, got '{split}'. Choose one of these."
         )
     if isinstance(source, str | Path):
-        return _open_path(str(source), split, root)
+        return _open_path(str(source), split, root, layout)
     array = as_array(source)
     if array is not None:
         _check_split_is_whole("the array", split)
-        return _array_stream("array", as_images(array, "the array"))
+        return _array_stream("array", array, layout)
     if isinstance(source, list | tuple) and source and all(
         isinstance(part, str | Path) for part in source
     ):  # fmt: skip
-        return _files_stream([str(part) for part in source], split)
+        return _open_paths([str(part) for part in source], split, root, layout)
     _check_split_is_whole(f"the {type(source).__name__}", split)
     return _items_stream(source)
 
@@ -90,29 +86,45 @@ def _check_split_is_whole(name: str, split: str | None) -> None:
         )
 
 
-def _open_path(source: str, split: str | None, root: Path | None) -> Stream:
+def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
     if source in NAMES:
         return _named_stream(source, split, root)
     if not source:
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     path = Path(source)
     if path.is_dir():
-        return _files_stream([source], split)
+        return _encoded_stream([source], split)
     if not path.exists():
         expanded = expand_braces(source)
         if len(expanded) > 1:
-            return _files_stream(expanded, split)
+            return _open_paths(expanded, split, root, layout)
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     suffix = path.suffix.lower()
     if suffix == ".npy":
         _check_split_is_whole(source, split)
-        return _array_stream(source, as_images(open_npy(path), source), path)
+        return _array_stream(source, open_npy(path), layout, path)
     if suffix == ".npz":
-        return _several_arrays(source, images_of_npz(path, split), path)
+        return _several_arrays(source, images_of_npz(path, split, layout), path)
     if suffix == ".idx" or "-ubyte" in path.name:
         _check_split_is_whole(source, split)
-        return _array_stream(source, as_images(read_idx(path), source), path)
-    return _files_stream([source], split)
+        return _array_stream(source, read_idx(path), layout, path)
+    return _encoded_stream([source], split)
+
+
+def _open_paths(
+    paths: list[str], split: str | None, root: Path | None, layout: str | None
+) -> Stream:
+    parts = []
+    for encoded, group in groupby(paths, _is_encoded):
+        if encoded:
+            parts.append(_encoded_stream(list(group), split))
+        else:
+            parts += [_open_path(path, split, root, layout) for path in group]
+    return parts[0] if len(parts) == 1 else joined(parts)
+
+
+def _is_encoded(path: str) -> bool:
+    return Path(path).is_dir() or path.lower().endswith((*SUFFIXES, *ARCHIVES))
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -137,26 +149,36 @@ def expand_braces(pattern: str) -> list[str]:
     return [p for n in numbers for p in expand_braces(f"{head}{n:0{len(first)}}{tail}")]
 
 
-def _files_stream(paths: list[str], split: str | None) -> Stream:
+def _encoded_stream(paths: list[str], split: str | None) -> Stream:
     for path in paths:
-        if not Path(path).exists():
-            raise NormscopeError(
-                f"{path} must be a file or folder that exists, got nothing there. Check the path."
-            )
-        if Path(path).is_file() and not path.lower().endswith((*SUFFIXES, *ARCHIVES)):
-            raise NormscopeError(
-                f"{path} must be an image ({', '.join(SUFFIXES)}), a .tar archive, .npy, .npz or "
-                "IDX, got a file of an unknown format. Convert it."
-            )
-        if Path(path).is_file() and not path.lower().endswith(ARCHIVES):
-            _check_split_is_whole(path, split)
+        _check_encoded(path, split)
+    passed: Counter[str] = Counter()
 
-    name = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-    return Stream(
-        name,
-        lambda: _encoded_shards(chain.from_iterable(find_images(path, split) for path in paths)),
-        lambda: sum(1 for path in paths for _ in files_under(path, split)),
-    )
+    def shards() -> Iterator[Shard]:
+        passed.clear()
+        images = (image for path in paths for image in find_images(path, split, passed))
+        yield from _encoded_shards(images)
+
+    def total() -> float:
+        return sum(1 for path in paths for _ in files_under(path, split))
+
+    return Stream(name_of(paths), shards, total, passed=passed)
+
+
+def _check_encoded(path: str, split: str | None) -> None:
+    if Path(path).is_dir():
+        split_folder(Path(path), split)
+    elif not Path(path).exists():
+        raise NormscopeError(
+            f"{path} must be a file or folder that exists, got nothing there. Check the path."
+        )
+    elif not path.lower().endswith(ARCHIVES):
+        if not path.lower().endswith(SUFFIXES) and not is_image(head_of(path)):
+            raise NormscopeError(
+                f"{path} must be an image, a .tar archive, .npy, .npz or IDX, got a file of an "
+                "unknown format. Convert it."
+            )
+        _check_split_is_whole(path, split)
 
 
 def _encoded_shards(images: Iterator[EncodedImage]) -> Iterator[Shard]:
@@ -184,8 +206,17 @@ def _array_shards(
         yield ArrayShard(start + row, images[row : row + rows], None, origin)
 
 
-def _array_stream(name: str, images: np.ndarray, path: Path | None = None) -> Stream:
-    return _several_arrays(name, {"": images}, path)
+def _array_stream(
+    name: str, array: np.ndarray, layout: str | None, path: Path | None = None
+) -> Stream:
+    stream = _several_arrays(
+        name, {"": as_images(array, "the array" if name == "array" else name, layout)}, path
+    )
+    if layout is not None or not is_guess(array.shape):
+        return stream
+    taken = layout_of(array.shape)
+    sizes = " x ".join(map(str, array.shape))
+    return replace(stream, notes=(f"{sizes} values are taken for {taken}; --layout changes it.",))
 
 
 def _several_arrays(name: str, arrays: dict[str, np.ndarray], path: Path | None) -> Stream:

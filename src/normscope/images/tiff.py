@@ -7,20 +7,25 @@ import logging
 import math
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.pillow import decode_by_pillow
-from normscope.images.pixels import Pixels, UnreadableImage, split_alpha
+from normscope.images.pixels import ALPHA_KEPT, Pixels, UnreadableImage, split_alpha
 
 MAX_BYTES = 2**30
 """Larger images are refused unread: a header of a few bytes can claim terabytes."""
 
 PALETTE, CMYK = 3, 5
 WHITE_IS_ZERO = 0
-ALPHA = {1, 2}
-"""ExtraSamples: associated and unassociated alpha (TIFF 6.0, 1992, section 18)."""
+ASSOCIATED, UNASSOCIATED = 1, 2
+"""ExtraSamples: two kinds of alpha (TIFF 6.0, 1992, section 18). GDAL tags the fourth of four bands
+of bytes as the second kind, whatever it holds, unless its user says otherwise."""
+
+GDAL_NODATA = 42113
+"""The tag with the value of pixels that hold nothing, as text (GDAL's GeoTIFF driver)."""
 
 # tifffile reports through logging what it finds odd; without a handler Python would print it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -60,7 +65,9 @@ def decode_tiff(data: bytes) -> Pixels:
                 raise UnreadableImage("a TIFF without pixels")
             if page.photometric in {PALETTE, CMYK}:
                 return decode_by_pillow(data)
-            return _oriented(series.asarray(), series.axes, page)
+            found = _oriented(series.asarray(), series.axes, page)
+            found = _without_nodata(found, page)
+            return replace(found, noticed=(*found.noticed, *_parts(file, series)))
     except (
         tifffile.TiffFileError, OSError, RuntimeError, ValueError, TypeError, LookupError,
         ArithmeticError, AttributeError, struct.error, zlib.error,
@@ -72,8 +79,9 @@ def decode_tiff(data: bytes) -> Pixels:
 def _oriented(pixels: np.ndarray, axes: str, page) -> Pixels:
     if pixels.dtype.kind not in "biuf":
         raise UnreadableImage(f"pixels of type {pixels.dtype} are neither integers nor floats")
-    if pixels.dtype.kind == "b" or page.bitspersample == 1:
-        pixels = pixels.astype(np.uint8) * 255
+    if pixels.dtype.kind == "b" or page.bitspersample in {1, 2, 4}:
+        # tifffile unpacks fewer bits than eight and does not widen them.
+        pixels = pixels.astype(np.uint8) * (255 // (2**page.bitspersample - 1))
     if page.photometric == WHITE_IS_ZERO and pixels.dtype.kind == "u":
         pixels = np.iinfo(pixels.dtype).max - pixels
     channel = next((axes.index(axis) for axis in "SC" if axis in axes), None)
@@ -81,6 +89,36 @@ def _oriented(pixels: np.ndarray, axes: str, page) -> Pixels:
         return Pixels(pixels.reshape(1, 1, -1, pixels.shape[-1]))
     bands = np.moveaxis(pixels, channel, 0)
     bands = bands.reshape(len(bands), -1, bands.shape[-1])
-    if len(page.extrasamples) == 1 and int(page.extrasamples[0]) in ALPHA and len(bands) > 1:
+    extra = [int(kind) for kind in page.extrasamples]
+    if extra == [ASSOCIATED] and len(bands) > 1:
         return split_alpha(bands)
-    return Pixels(bands[None])
+    return Pixels(bands[None], noticed=(ALPHA_KEPT,) if extra == [UNASSOCIATED] else ())
+
+
+def _without_nodata(pixels: Pixels, page) -> Pixels:
+    tag = page.tags.get(GDAL_NODATA)
+    text = "" if tag is None else str(tag.value).strip(" \0")
+    try:
+        # As a float, and as the pixels' type has it: float32 keeps fewer digits than the text.
+        value = np.float64(text).astype(pixels.values.dtype)
+    except ValueError:
+        return pixels
+    with np.errstate(invalid="ignore"):
+        if not text or (pixels.values.dtype.kind in "iu" and float(value) != float(text)):
+            return pixels
+    counted = pixels.values != value
+    if counted.all():
+        return pixels
+    valid = counted if pixels.valid is None else counted & pixels.valid
+    said = f"with pixels of the nodata value that the header names, {text}: these do not count"
+    return replace(pixels, valid=valid, noticed=(*pixels.noticed, said))
+
+
+def _parts(file, series) -> tuple[str, ...]:
+    """What a TIFF holds beside one image."""
+    noticed = []
+    if len(series.pages) > 1:
+        noticed.append("with several pages: all of them count")
+    if len(file.series) > 1:
+        noticed.append("with parts of other sizes or types, such as overviews: the first counts")
+    return tuple(noticed)

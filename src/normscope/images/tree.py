@@ -6,13 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import SUFFIXES
+from normscope.images.encoded import open_regular
+from normscope.images.formats import ARCHIVES, ARRAYS, HEAD, SUFFIXES, is_image, kind_of_name
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
     from pathlib import Path
 
-ARCHIVES = (".tar",)
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
     "val": ("val", "validation", "valid"),
@@ -20,8 +21,10 @@ SPLIT_FOLDERS = {
 }
 
 
-def walk_images(folder: Path) -> Iterator[str]:
-    """Image files and tar archives under a folder, in the order of their names.
+def walk_images(folder: Path, passed: Counter[str] | None = None) -> Iterator[str]:
+    """Image files, NumPy files and tar archives under a folder, in the order of their names.
+
+    A file whose name tells nothing is one if its first bytes are those of an image.
 
     Only one folder's names are held at a time, so any number of images fits in memory. Links are
     followed, and a link back to a folder that is being walked is not, so that a loop ends. Names
@@ -29,14 +32,17 @@ def walk_images(folder: Path) -> Iterator[str]:
 
     Args:
         folder: Where to start.
+        passed: Counts the files that are none of these, by suffix.
 
     Yields:
         Paths as text, which is a third of the size of path objects.
     """
-    yield from _walk(str(folder), ())
+    yield from _walk(str(folder), (), passed)
 
 
-def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+def _walk(
+    folder: str, above: tuple[tuple[int, int], ...], passed: Counter[str] | None
+) -> Iterator[str]:
     try:
         status = os.stat(folder)  # noqa: PTH116
         identity = (status.st_dev, status.st_ino)
@@ -51,9 +57,27 @@ def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
     for name, is_folder in names:
         path = f"{folder}/{name}"
         if is_folder:
-            yield from _walk(path, (*above, identity))
-        elif name.lower().endswith((*SUFFIXES, *ARCHIVES)):
+            yield from _walk(path, (*above, identity), passed)
+        elif name.lower().endswith((*SUFFIXES, *ARRAYS, *ARCHIVES)) or is_image(head_of(path)):
             yield path
+        elif passed is not None:
+            passed[kind_of_name(name)] += 1
+
+
+def head_of(path: str) -> bytes:
+    """The first bytes of a regular file.
+
+    Args:
+        path: Perhaps of something else.
+
+    Returns:
+        At most ``HEAD`` bytes; none where it is no regular file, or cannot be read.
+    """
+    try:
+        with open_regular(path) as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""
 
 
 def split_folder(folder: Path, split: str | None) -> Path:

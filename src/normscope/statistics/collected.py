@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -50,11 +51,13 @@ class Collected:
         kinds: The sums of each kind of image met.
         skipped: Position, path and reason of each image that could not be read.
         batches: The average over batches, if asked for.
+        noticed: What was noticed, as of ``Pixels``, with the number of images.
     """
 
     kinds: dict[Kind, KindSums] = field(default_factory=dict)
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
     batches: Batches | None = None
+    noticed: Counter[str] = field(default_factory=Counter)
 
     def add(
         self, kind: Kind, pixels: int, moments: Moments, sums: ImageSums, positions: np.ndarray
@@ -77,6 +80,7 @@ class Collected:
         for kind, sums in other.kinds.items():
             self._add_kind(kind, sums)
         self.skipped += other.skipped
+        self.noticed += other.noticed
         if self.batches is not None and other.batches is not None:
             self.batches.merge(other.batches)
 
@@ -97,6 +101,7 @@ class Collected:
                 for kind, sums in self.kinds.items()
             ],
             "skipped": [list(skip) for skip in self.skipped],
+            "noticed": dict(self.noticed),
             "batches": None if self.batches is None else _batches_to_json(self.batches),
         }
 
@@ -114,7 +119,7 @@ class Collected:
         }
         skipped = [(int(at), str(path), str(reason)) for at, path, reason in data["skipped"]]
         batches = None if data["batches"] is None else _batches_from_json(data["batches"])
-        return cls(kinds, skipped, batches)
+        return cls(kinds, skipped, batches, Counter(data["noticed"]))
 
 
 def _exact(values) -> list[int | str]:

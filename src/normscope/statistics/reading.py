@@ -9,7 +9,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.luma import luma
-from normscope.images.pixels import MAX_PIXELS, Pixels, UnreadableImage
+from normscope.images.pixels import ALPHA_KEPT, MAX_PIXELS, Pixels, UnreadableImage
 
 LARGEST_FLOAT = 1e70
 """Standard errors need squares of sums of squares, which of larger floats no float holds."""
@@ -17,6 +17,7 @@ LARGEST_FLOAT = 1e70
 RESIZED_BYTES = 2**24
 """So many bytes of resized images are made at a time, however small the images were before."""
 
+ALPHAS = ("keep", "mask", "drop")
 LONGEST_SIDE = math.isqrt(MAX_PIXELS)
 LARGEST_BATCH = 2**62
 
@@ -31,6 +32,8 @@ class Reading:
         resize: Length in pixels that the shorter side is brought to, or None.
         crop: Side in pixels of the square that is kept around the centre, or None.
         batch_size: Files per batch of the average over batches, or None.
+        alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out the pixels
+            where it is 0, ``drop`` to ignore it, or None for what the file's format means.
 
     Raises:
         NormscopeError: If a value is out of its range.
@@ -41,11 +44,16 @@ class Reading:
     resize: int | None = None
     crop: int | None = None
     batch_size: int | None = None
+    alpha: str | None = None
 
     def __post_init__(self) -> None:
         if self.channels not in {None, "rgb", "grey"}:
             raise NormscopeError(
                 f"--channels must be rgb or grey, got '{self.channels}'. Choose one of these."
+            )
+        if self.alpha not in {None, *ALPHAS}:
+            raise NormscopeError(
+                f"--alpha must be {', '.join(ALPHAS)}, got '{self.alpha}'. Choose one of these."
             )
         for name, size, most in (
             ("resize", self.resize, LONGEST_SIDE),
@@ -66,7 +74,7 @@ class Reading:
         Returns:
             Images in native byte order, without NaN.
         """
-        values, valid = pixels.values, pixels.valid
+        values, valid = self._with_alpha(pixels)
         if not values.dtype.isnative or values.dtype == np.float16 or values.dtype.itemsize > 8:
             values = values.astype(
                 np.float32
@@ -87,6 +95,21 @@ class Reading:
 
             values, valid = resized(values, valid, self.resize, self.crop)
         return Pixels(values, valid)
+
+    def _with_alpha(self, pixels: Pixels) -> tuple[np.ndarray, np.ndarray | None]:
+        values, valid, alpha = pixels.values, pixels.valid, pixels.alpha
+        if self.alpha is None:
+            return values, valid
+        if ALPHA_KEPT in pixels.noticed and self.alpha != "keep":
+            values, alpha = values[:, :-1], values[:, -1:]
+            valid = valid if valid is None or valid.shape[1] == 1 else valid[:, :-1]
+            if self.alpha == "mask":
+                valid = alpha != 0 if valid is None else valid & (alpha != 0)
+        elif alpha is not None and self.alpha != "mask":
+            valid = None
+            if self.alpha == "keep":
+                values = np.concatenate([values, alpha], axis=1)
+        return values, valid
 
     def images_at_once(self, values: np.ndarray) -> int:
         """How many images of an array may be prepared together without filling the memory.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -108,13 +109,16 @@ class _Work:
         self.reading = reading
         self.kept: dict[Kind, _Kept] = {}
         self.skipped: list[tuple[int, str, str]] = []
+        self.noticed: Counter[str] = Counter()
         self.stack: list[tuple[int, np.ndarray]] = []
 
     def take(self, position: int, name: str, item: Pixels | UnreadableImage) -> None:
         if isinstance(item, Pixels):
             most = self.reading.images_at_once(item.values)
             for start in range(0, len(item.values), most):
-                self._take(position + start, name, item.images(start, start + most))
+                # All that a file holds stands at the file's place.
+                at = position if name else position + start
+                self._take(at, name, item.images(start, start + most))
         else:
             self._take(position, name, item)
 
@@ -127,17 +131,19 @@ class _Work:
             if isinstance(item, Pixels) and len(item.values) > 1:
                 # One bad image of an array must not cost the others.
                 for index in range(len(item.values)):
-                    self._take(position + index, name, item.image(index))
+                    self._take(position if name else position + index, name, item.image(index))
             else:
                 self.skipped.append((position, name or f"image {position}", str(error)))
             return
         values, valid = pixels.values, pixels.valid
+        self.noticed.update(dict.fromkeys(item.noticed, len(values)))
         if is_counted_alone(values, valid):
             self._kept(values).count(position, values[0])
             return
         small = values.shape[2] * values.shape[3] <= STACK_PIXELS
         if len(values) > 1 or valid is not None or not small:
-            self._add(np.arange(position, position + len(values)), values, valid)
+            positions = np.full(len(values), position)
+            self._add(positions if name else positions + np.arange(len(values)), values, valid)
             return
         if self.stack and not self._fits(values):
             self._add_stack()
@@ -146,7 +152,8 @@ class _Work:
     def finish(self, start: int, count: int) -> Collected:
         self._add_stack()
         size = self.reading.batch_size
-        collected = Collected(skipped=self.skipped, batches=None if size is None else Batches(size))
+        batches = None if size is None else Batches(size)
+        collected = Collected(skipped=self.skipped, batches=batches, noticed=self.noticed)
         for kind, kept in self.kept.items():
             moments, sums, positions = kept.finish(kind.dtype)
             collected.add(kind, kept.pixels, moments, sums, positions)

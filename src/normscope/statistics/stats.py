@@ -21,8 +21,8 @@ from normscope.writing import write_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
+    from normscope.images.collection import Stream
     from normscope.images.shards import Shard
-    from normscope.images.stream import Stream
     from normscope.statistics.collection_statistics import CollectionStatistics
 
 SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
@@ -42,6 +42,8 @@ def stats(
     scale: float | None = None,
     resize: int | None = None,
     crop: int | None = None,
+    alpha: str | None = None,
+    layout: str | None = None,
     workers: int | None = None,
     ray: str | None = None,
     out: str | Path | None = None,
@@ -64,6 +66,9 @@ def stats(
         scale: What brings pixels to [0, 1]; the type's maximum, or 1 for floats.
         resize: Length in pixels that each image's shorter side is brought to.
         crop: Side in pixels of the square around the centre that is kept.
+        alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out pixels where
+            it is 0, ``drop`` to ignore it; by default what the file's format means.
+        layout: What the axes of an array are, such as ``HWC``; guessed, and said, if None.
         workers: Threads; one for each core if None.
         ray: The address of a Ray cluster to work on instead.
         out: A folder where finished shards are kept, from which an interrupted run goes on.
@@ -84,12 +89,12 @@ def stats(
         >>> stats(np.array([[[0, 0, 255, 255]]], np.uint8)).normalization
         Normalization.parse('0.5/0.5')
     """
-    reading = Reading(channels, nodata, resize, crop, batch_size)
+    reading = Reading(channels, nodata, resize, crop, batch_size, alpha)
     constants = [explain] if isinstance(explain, str) else list(explain)
     for text in constants:
         Normalization.parse(text)
     _check(scale, workers)
-    stream = open_stream(source, split, root)
+    stream = open_stream(source, split, root, layout)
     checkpoint = None if out is None else Checkpoint(Path(out) / "shards", reading)
     collected = Collected(batches=None if batch_size is None else Batches(batch_size))
     progress = _Progress(stream, on_progress)

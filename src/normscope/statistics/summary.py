@@ -10,6 +10,8 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.decoded import Skipped
+from normscope.images.formats import passed_over
+from normscope.images.pixels import ALPHA_KEPT, ALPHA_MASKED
 from normscope.statistics.collection_statistics import CollectionStatistics
 from normscope.statistics.estimators import (
     batch_average,
@@ -21,11 +23,12 @@ from normscope.statistics.estimators import (
 from normscope.statistics.histogram import bin_values
 from normscope.statistics.kinds import Kind, common_kind
 from normscope.statistics.provenance import explain
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from normscope.images.stream import Stream
+    from normscope.images.collection import Stream
     from normscope.statistics.collected import Collected, KindSums
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
@@ -97,7 +100,12 @@ def summarize_collection(
         histogram=moments.histogram,
         grey_images=grey,
         skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
-        notes=_notes(stream, sums.images, moments, given, grey),
+        notes=(
+            *stream.notes,
+            *filter(None, [passed_over(stream.passed)]),
+            *_noticed(collected, reading),
+            *_notes(stream, sums.images, moments, given, grey),
+        ),
         explanations=tuple(explain(text, means, stds) for text in constants),
     )
 
@@ -196,6 +204,14 @@ def _notes(
         notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
     notes.append(_sample_note(images, stream.complete))
     return tuple(notes)
+
+
+def _noticed(collected: Collected, reading: Reading) -> list[str]:
+    return [
+        f"{counted(count, 'image')} {what}."
+        for what, count in sorted(collected.noticed.items())
+        if reading.alpha is None or what not in {ALPHA_MASKED, ALPHA_KEPT}
+    ]
 
 
 def _sample_note(images: int, complete: bool) -> str:

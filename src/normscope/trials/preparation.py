@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from normscope.images.decoded import DecodedSource, LabelledImages, Skipped
+    from normscope.images.decoded import DecodedSource, LabelledImages
     from normscope.trials.options import TrialOptions
     from normscope.trials.recipe import Recipe
 
@@ -54,7 +54,7 @@ def resolve(
     usual_threads: int | None = None,
     cells: int = 0,
     on_image: Callable[[int, int], None] | None = None,
-    on_skipped: Callable[[tuple[Skipped, ...]], None] | None = None,
+    on_source: Callable[[DecodedSource], None] | None = None,
 ) -> PreparedTrial:
     """Make a trial of what a user chose: the one place where choices meet their defaults.
 
@@ -64,7 +64,7 @@ def resolve(
             trained.
         cells: How many trials test one frozen network; 0 for a single trial.
         on_image: Called with how many images are decoded and how many there are.
-        on_skipped: Called with the images that could not be read, before the network is built.
+        on_source: Called with the images, before the network is built.
 
     Returns:
         The trial with its images; its network has been built once.
@@ -83,8 +83,8 @@ def resolve(
         options.source, options.root, recipe, options.train_images, images, on_image
     )
     check_skipped(prepared.source, options.strict)
-    if on_skipped:
-        on_skipped(prepared.source.skipped)
+    if on_source:
+        on_source(prepared.source)
     check_network(options.model, model, recipe, prepared.source)
     if not recipe.trains:
         trainer = scanning_trainer(trainer, device, cells * len(prepared.source.test))

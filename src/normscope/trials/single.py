@@ -15,7 +15,7 @@ from normscope.trials.result import FinishedTrial
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from normscope.images.decoded import Skipped
+    from normscope.images.decoded import DecodedSource
     from normscope.normalization import Normalization
     from normscope.trials.result import Epoch
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Training(TrainOptions):
     """A single trial with what is to be told of it."""
 
-    on_skipped: Callable[[tuple[Skipped, ...]], None] | None = callback(
+    on_source: Callable[[DecodedSource], None] | None = callback(
         "Called with the images that could not be read, before training."
     )
     on_epoch: Callable[[Epoch], None] | None = callback("Called at the end of every epoch.")
@@ -43,7 +43,7 @@ def train(training: Training) -> FinishedTrial:
     prepared = resolve(
         replace(training, norm=norm),
         usual_threads=available_cores(),
-        on_skipped=training.on_skipped,
+        on_source=training.on_source,
     )
     result = run_trial(prepared.trial, prepared.source, training.on_epoch)
     return FinishedTrial(prepared.trial, result)

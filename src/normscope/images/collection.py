@@ -1,0 +1,90 @@
+"""A collection of images as shards, and several collections one after another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from normscope.errors import NormscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from normscope.images.shards import Shard
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A collection as shards, which are made anew at every call.
+
+    Attributes:
+        name: The source as the user named it.
+        shards: Yields the shards in file order.
+        total: Counts the units of all shards, or None where that cannot be known beforehand.
+        scale: What brings pixels to [0, 1] where the source itself says so, else None.
+        complete: Whether it is all of a named split.
+        notes: What was taken for what, in sentences.
+        passed: Counts the files that are no images, by suffix, as the shards are made.
+    """
+
+    name: str
+    shards: Callable[[], Iterator[Shard]]
+    total: Callable[[], float | None]
+    scale: float | None = None
+    complete: bool = False
+    notes: tuple[str, ...] = ()
+    passed: Counter[str] = field(default_factory=Counter)
+
+
+def joined(parts: list[Stream]) -> Stream:
+    """Several collections, one after another.
+
+    Args:
+        parts: At least two.
+
+    Returns:
+        All of them as one.
+
+    Raises:
+        NormscopeError: If their pixels have different ranges.
+    """
+    scales = {part.scale for part in parts}
+    if len(scales) > 1:
+        raise NormscopeError(
+            f"all sources must have pixels of one range, got {parts[0].name} beside others. "
+            "Ask about them one by one."
+        )
+    passed: Counter[str] = Counter()
+
+    def shards() -> Iterator[Shard]:
+        passed.clear()
+        start = 0
+        for part in parts:
+            end = start
+            for shard in part.shards():
+                end = start + shard.start + shard.count
+                yield replace(shard, start=start + shard.start)  # type: ignore[type-var]
+            start = end
+            passed.update(part.passed)
+
+    def total() -> float | None:
+        totals = [part.total() for part in parts]
+        known = [value for value in totals if value is not None]
+        return sum(known) if len(known) == len(totals) else None
+
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    names = [part.name for part in parts]
+    return Stream(name_of(names), shards, total, scales.pop(), notes=notes, passed=passed)
+
+
+def name_of(names: list[str]) -> str:
+    """What several sources are called together.
+
+    Args:
+        names: At least one.
+
+    Returns:
+        The first one's name, and how many there are beside it.
+    """
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -1,0 +1,97 @@
+"""Which files are images, archives and arrays: by their names, and else by their first bytes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from normscope.wording import counted
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+MOST_KINDS = 5
+
+SUFFIXES = (
+    ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2", ".jpc",
+    ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm",
+    ".psd", ".sgi", ".tga", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+"""Of image files."""
+
+ARRAYS = (".npy",)
+ARCHIVES = (".tar",)
+
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+NPY_MAGIC = b"\x93NUMPY"
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+JPEG_MAGIC = b"\xff\xd8"
+HEAD = 16
+"""Bytes that tell the format of a file whose name does not."""
+
+_FIRST_BYTES = (
+    JPEG_MAGIC + b"\xff", PNG_MAGIC, b"GIF87a", b"GIF89a", *TIFF_MAGIC,
+    b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"8BPS\0\1",
+)  # fmt: skip
+_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1")
+"""Of the ISO base media format (ISO/IEC 14496-12), the kinds that are still images."""
+
+
+def is_image(head: bytes) -> bool:
+    r"""Whether a file that starts so is an image that can be decoded.
+
+    Args:
+        head: Its first ``HEAD`` bytes.
+
+    Returns:
+        Whether they are those of a known format.
+
+    Example:
+        >>> is_image(b"P6\n640 480\n255\n"), is_image(b"Pears and plums")
+        (True, False)
+    """
+    if head.startswith(_FIRST_BYTES) or re.match(rb"P[1-6]\s+(\d|#)", head):
+        return True
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return True
+    if head[:2] == b"BM" and head[6:10] == bytes(4):
+        return True
+    return head[4:8] == b"ftyp" and head[8:12] in _BRANDS
+
+
+def kind_of_name(name: str) -> str:
+    """What files are grouped by that are no images: the suffix, or the name where it has none.
+
+    Args:
+        name: A file's name or path.
+
+    Returns:
+        Such as ``.txt``.
+    """
+    path = Path(name)
+    return path.suffix.lower() or path.name
+
+
+def passed_over(passed: Counter[str]) -> str:
+    """What is said of files that are no images.
+
+    Args:
+        passed: Their number by kind.
+
+    Returns:
+        A sentence, or nothing without such files.
+
+    Example:
+        >>> from collections import Counter
+        >>> passed_over(Counter({".txt": 40, "README": 1}))
+        'Passed over 41 files that are no images: .txt (40), README (1).'
+    """
+    if not passed:
+        return ""
+    kinds = ", ".join(f"{kind} ({number:,})" for kind, number in passed.most_common(MOST_KINDS))
+    others = len(passed) - MOST_KINDS
+    more = f" and {counted(others, 'other kind')}" if others > 0 else ""
+    total = passed.total()
+    what = "is no image" if total == 1 else "are no images"
+    return f"Passed over {counted(total, 'file')} that {what}: {kinds}{more}."
