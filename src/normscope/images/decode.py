@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from normscope.images.arrays import decode_npy
-from normscope.images.formats import JPEG_MAGIC, NPY_MAGIC, PNG_MAGIC, TIFF_MAGIC
+from normscope.images.formats import (
+    GZIP_MAGIC,
+    HEAD,
+    JPEG_MAGIC,
+    NPY_MAGIC,
+    PNG_MAGIC,
+    TIFF_MAGIC,
+    is_dicom,
+    is_nifti,
+)
 from normscope.images.jpeg import decode_jpeg
 from normscope.images.pillow import decode_by_pillow
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GREY_PNG = (b"\0", b"\4")
 """Colour types of grey, without and with alpha (PNG, W3C 2003, section 11.2.2)."""
@@ -30,13 +44,26 @@ def decode(data: bytes) -> Pixels:
     Raises:
         UnreadableImage: If the data is no image, is truncated or too large.
     """
+    return _bounded(_decoder(data), data)
+
+
+def _decoder(data: bytes) -> Callable[[bytes], Pixels]:
+    # Before TIFF: the preamble of a DICOM slide may be a TIFF's header.
+    if is_dicom(data[:HEAD]):
+        from normscope.images.dicom import decode_dicom
+
+        return decode_dicom
     if data[:4] in TIFF_MAGIC:
         from normscope.images.tiff import decode_tiff
 
-        return _bounded(decode_tiff, data)
+        return decode_tiff
     if data[: len(NPY_MAGIC)] == NPY_MAGIC:
-        return _bounded(decode_npy, data)
-    return _bounded(_decode_first, data)
+        return decode_npy
+    if data[:2] == GZIP_MAGIC or is_nifti(data[:HEAD]):
+        from normscope.images.nifti import decode_nifti
+
+        return decode_nifti
+    return _decode_first
 
 
 def decode_8_bits(data: bytes) -> Pixels:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 MOST_KINDS = 5
 
 SUFFIXES = (
-    ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2", ".jpc",
-    ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm",
-    ".psd", ".sgi", ".tga", ".tif", ".tiff", ".webp",
+    ".avif", ".bmp", ".dcm", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2",
+    ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".nii", ".nii.gz", ".pbm", ".pcx", ".pgm",
+    ".png", ".pnm", ".ppm", ".psd", ".sgi", ".tga", ".tif", ".tiff", ".webp",
 )  # fmt: skip
 """Of image files."""
 
@@ -26,8 +26,9 @@ ARCHIVES = (".tar",)
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NPY_MAGIC = b"\x93NUMPY"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+GZIP_MAGIC = b"\x1f\x8b"
 JPEG_MAGIC = b"\xff\xd8"
-HEAD = 16
+HEAD = 352
 """Bytes that tell the format of a file whose name does not."""
 
 _FIRST_BYTES = (
@@ -57,7 +58,33 @@ def is_image(head: bytes) -> bool:
         return True
     if head[:2] == b"BM" and head[6:10] == bytes(4):
         return True
-    return head[4:8] == b"ftyp" and head[8:12] in _BRANDS
+    if head[4:8] == b"ftyp":
+        return head[8:12] in _BRANDS
+    return is_dicom(head) or is_nifti(head)
+
+
+def is_dicom(head: bytes) -> bool:
+    """Whether a file that starts so is of DICOM (PS3.10, section 7.1).
+
+    Args:
+        head: Its first 132 bytes or more.
+
+    Returns:
+        Whether the magic word follows the preamble.
+    """
+    return head[128:132] == b"DICM"
+
+
+def is_nifti(head: bytes) -> bool:
+    """Whether a file that starts so is a NIfTI volume in one file.
+
+    Args:
+        head: Its first 348 bytes or more.
+
+    Returns:
+        Whether it has the magic word of version 1 or 2.
+    """
+    return head[344:348] == b"n+1\0" or head[4:8] == b"n+2\0"
 
 
 def kind_of_name(name: str) -> str:

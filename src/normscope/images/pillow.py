@@ -9,8 +9,10 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from normscope.errors import NormscopeError
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
 
+AVIF = {b"avif", b"avis"}
 FIRST_FRAME = "with several frames: the first counts"
 WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 
@@ -25,8 +27,11 @@ def decode_by_pillow(data: bytes) -> Pixels:
         One image.
 
     Raises:
+        NormscopeError: If the format needs a library that is not installed.
         UnreadableImage: If the data is no image, is truncated or too large.
     """
+    if data[4:8] == b"ftyp" and data[8:12] not in AVIF:
+        _open_heic()
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
             # Of odd metadata, which changes no pixel.
@@ -42,6 +47,22 @@ def decode_by_pillow(data: bytes) -> Pixels:
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, KeyError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise UnreadableImage(lines[0].rstrip(".")) from None
+
+
+def _open_heic() -> None:
+    """Teach Pillow to open HEIC.
+
+    Raises:
+        NormscopeError: If pillow-heif is not installed.
+    """
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise NormscopeError(
+            "HEIC images must be read by pillow-heif, got it not installed. "
+            "Install it by pip install 'normscope[heic]'."
+        ) from None
+    register_heif_opener()
 
 
 def _from_pillow(image) -> Pixels:

@@ -12,6 +12,10 @@ MAX_PIXELS = 200_000_000
 """Larger images are refused unread: a few bytes can promise more pixels than memory holds."""
 
 
+MAX_BYTES = 2**30
+"""Of what a file unpacks to: a header of a few bytes can claim terabytes."""
+
+
 class UnreadableImage(Exception):
     """An image that cannot be decoded; its text is the reason."""
 

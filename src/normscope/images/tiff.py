@@ -13,10 +13,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.pillow import decode_by_pillow
-from normscope.images.pixels import ALPHA_KEPT, Pixels, UnreadableImage, split_alpha
-
-MAX_BYTES = 2**30
-"""Larger images are refused unread: a header of a few bytes can claim terabytes."""
+from normscope.images.pixels import ALPHA_KEPT, MAX_BYTES, Pixels, UnreadableImage, split_alpha
 
 PALETTE, CMYK = 3, 5
 WHITE_IS_ZERO = 0

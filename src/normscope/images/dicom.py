@@ -1,0 +1,103 @@
+"""DICOM images: what the modality measured, frame by frame."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+
+from normscope.errors import NormscopeError
+from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage, check_size
+
+
+def decode_dicom(data: bytes) -> Pixels:
+    """Decode every frame of a DICOM file, with its rescale slope and intercept applied.
+
+    Pixels of the padding value (PS3.3, C.7.5.1.1.2) do not count. Values of MONOCHROME1, in which
+    high ones are dark, stay as they are stored.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        One image a frame.
+
+    Raises:
+        NormscopeError: If pydicom is not installed.
+        UnreadableImage: If the file holds no image, is truncated, or claims too many pixels.
+    """
+    try:
+        import pydicom
+    except ImportError:
+        raise NormscopeError(
+            "DICOM images must be read by pydicom, got it not installed. "
+            "Install it by pip install 'normscope[medical]'."
+        ) from None
+    try:
+        with warnings.catch_warnings():
+            # Of odd metadata, which changes no pixel.
+            warnings.simplefilter("ignore")
+            header = pydicom.dcmread(io.BytesIO(data))
+            return _decoded(header)
+    except UnreadableImage:
+        raise
+    except Exception as error:  # noqa: BLE001 - decoders of many kinds, each with errors of its own
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise UnreadableImage(f"not a readable DICOM image: {reason}") from None
+
+
+def _decoded(header: Any) -> Pixels:
+    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+    from pydicom.pixels.utils import pixel_array
+
+    if "Rows" not in header or "Columns" not in header:
+        raise UnreadableImage("a DICOM file without an image")
+    check_size(header.Rows, header.Columns)
+    frames, samples = int(header.get("NumberOfFrames") or 1), header.get("SamplesPerPixel", 1)
+    bytes_ = header.Rows * header.Columns * frames * samples * header.get("BitsAllocated", 8) // 8
+    if bytes_ > MAX_BYTES:
+        raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
+    stored = pixel_array(header)
+    noticed = []
+    kind = header.get("PhotometricInterpretation", "")
+    if kind == "PALETTE COLOR":
+        stored, samples = apply_color_lut(stored, header), 3
+    if kind == "MONOCHROME1":
+        noticed.append("of MONOCHROME1, in which high values are dark: they stay as stored")
+    if frames > 1:
+        noticed.append("that are frames of one file: each counts as an image")
+    values = _as_images(stored, samples)
+    valid = _without_padding(values, header, noticed) if samples == 1 else None
+    slope, intercept = header.get("RescaleSlope", 1), header.get("RescaleIntercept", 0)
+    if "ModalityLUTSequence" in header or (slope, intercept) != (1, 0):
+        values = _as_images(np.asarray(apply_modality_lut(stored, header), np.float64), samples)
+        unit = header.get("RescaleType") or ("HU" if header.get("Modality") == "CT" else "")
+        noticed.append(
+            f"with a slope and intercept, which are applied{f': values are in {unit}' * bool(unit)}"
+        )
+    elif header.get("BitsStored", 0) not in {header.get("BitsAllocated"), 1}:
+        most = 2**header.BitsStored - 1
+        noticed.append(f"of {header.BitsStored} bits: --scale {most} brings them to [0, 1]")
+    return Pixels(values, valid, noticed=tuple(noticed))
+
+
+def _as_images(stored: np.ndarray, samples: int) -> np.ndarray:
+    if samples == 1:
+        return stored.reshape(-1, 1, *stored.shape[-2:])
+    return np.moveaxis(stored.reshape(-1, *stored.shape[-3:]), -1, 1)
+
+
+def _without_padding(values: np.ndarray, header: Any, noticed: list[str]) -> np.ndarray | None:
+    padding = header.get("PixelPaddingValue")
+    if padding is None:
+        return None
+    ends = sorted([int(padding), int(header.get("PixelPaddingRangeLimit", padding))])
+    counted = (values < ends[0]) | (values > ends[1])
+    if counted.all():
+        return None
+    said = str(ends[0]) if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+    what = "with pixels of the padding value that the header names"
+    noticed.append(f"{what}, {said}: these do not count")
+    return counted

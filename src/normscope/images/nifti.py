@@ -1,0 +1,81 @@
+"""NIfTI volumes: slice by slice, in the units that their header scales to."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import zlib
+
+import numpy as np
+
+from normscope.errors import NormscopeError
+from normscope.images.formats import GZIP_MAGIC, HEAD, is_nifti
+from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage
+
+UNSCALED = {(None, None), (1.0, 0.0)}
+"""Slope and intercept that change nothing."""
+
+
+def decode_nifti(data: bytes) -> Pixels:
+    """Decode the slices of a volume along its third axis; further axes are more slices.
+
+    Args:
+        data: The file's bytes, compressed by gzip or not.
+
+    Returns:
+        One image a slice, its slope and intercept applied.
+
+    Raises:
+        NormscopeError: If nibabel is not installed.
+        UnreadableImage: If the file is no volume, is truncated, or claims too many values.
+    """
+    try:
+        import nibabel
+    except ImportError:
+        raise NormscopeError(
+            "NIfTI volumes must be read by nibabel, got it not installed. "
+            "Install it by pip install 'normscope[medical]'."
+        ) from None
+    if data[:2] == GZIP_MAGIC:
+        data = _unpacked(data)
+    if not is_nifti(data[:HEAD]):
+        raise UnreadableImage("not an image in a known format")
+    version = nibabel.Nifti1Image if data[344:348] == b"n+1\0" else nibabel.Nifti2Image
+    try:
+        volume = version.from_bytes(data)
+        bytes_ = math.prod(volume.shape) * max(8, np.dtype(volume.get_data_dtype()).itemsize)
+        if bytes_ > MAX_BYTES:
+            raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
+        values = np.asanyarray(volume.dataobj)
+        scaled = volume.header.get_slope_inter() not in UNSCALED
+    except UnreadableImage:
+        raise
+    except Exception as error:  # noqa: BLE001 - headers can be wrong in many ways
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise UnreadableImage(f"not a readable NIfTI volume: {reason}") from None
+    noticed = ["that are slices of volumes: each counts as an image"]
+    noticed += ["with a slope and intercept, which are applied"] if scaled else []
+    return Pixels(_slices(values), noticed=tuple(noticed))
+
+
+def _unpacked(data: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            unpacked = file.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableImage(f"not a whole gzip file: {error}") from None
+    if len(unpacked) > MAX_BYTES:
+        raise UnreadableImage(f"more than {MAX_BYTES} bytes once unpacked")
+    return unpacked
+
+
+def _slices(values: np.ndarray) -> np.ndarray:
+    if values.dtype.names:
+        values = np.stack([values[name] for name in values.dtype.names], axis=-1)
+        colours = values.reshape(*values.shape[:2], -1, values.shape[-1])
+        return np.ascontiguousarray(colours.transpose(2, 3, 1, 0))
+    if values.dtype.kind not in "iuf" or values.ndim < 2:
+        raise UnreadableImage(f"values of type {values.dtype} are neither integers nor floats")
+    # The first axis runs along a row.
+    return np.ascontiguousarray(values.reshape(*values.shape[:2], -1).transpose(2, 1, 0))[:, None]

@@ -1,0 +1,171 @@
+"""DICOM and NIfTI files that their own libraries ship, against what these libraries read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import warnings
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file, get_testdata_files
+
+from normscope import stats
+from normscope.errors import NormscopeError
+from normscope.images.decode import decode
+from normscope.images.pixels import UnreadableImage
+
+VOLUMES = Path(nibabel.__file__).parent / "tests" / "data"
+
+
+def _dicoms():
+    for name in get_testdata_files():
+        path = Path(name)
+        if path.is_file() and path.read_bytes()[128:132] == b"DICM":
+            yield path
+
+
+def test_every_dicom_is_what_pydicom_reads_or_is_refused():
+    compared = 0
+    for path in _dicoms():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header = pydicom.dcmread(path)
+            try:
+                pixels = decode(path.read_bytes())
+            except UnreadableImage as error:
+                assert "Rows" not in header or "not a readable DICOM" in str(error), path  # noqa: PT017
+                continue
+            if (
+                header.PhotometricInterpretation == "PALETTE COLOR"
+                or "ModalityLUTSequence" in header
+            ):
+                continue
+            stored = header.pixel_array.astype(float)
+        values = stored * float(header.get("RescaleSlope", 1)) + float(
+            header.get("RescaleIntercept", 0)
+        )
+        np.testing.assert_allclose(np.sort(pixels.values, None), np.sort(values, None), rtol=1e-12)
+        compared += 1
+    assert compared > 60
+
+
+def test_a_slice_of_ct_is_in_hounsfield_units():
+    path = get_testdata_file("CT_small.dcm")
+    header = pydicom.dcmread(path)
+    units = header.pixel_array * float(header.RescaleSlope) + float(header.RescaleIntercept)
+    counted = units[header.pixel_array != header.get("PixelPaddingValue", 2**31)]
+    found = stats(path, scale=1)
+    assert found.mean.value == (pytest.approx(counted.mean(), rel=1e-12),)
+    assert found.std.value == (pytest.approx(counted.std(), rel=1e-12),)
+    assert any("applied: values are in HU" in note for note in found.notes)
+
+
+def test_padding_does_not_count(tmp_path):
+    header = pydicom.dcmread(get_testdata_file("MR_small.dcm"))
+    array = header.pixel_array.copy()
+    array[:5] = -2000
+    header.PixelData = array.tobytes()
+    header.add_new(0x00280120, "SS", -2000)
+    header.save_as(tmp_path / "a.dcm")
+    found = stats(tmp_path, scale=1)
+    assert found.mean.value == (pytest.approx(array[5:].mean(), rel=1e-12),)
+    assert (
+        "1 image with pixels of the padding value that the header names, -2000: these do not count."
+    ) in found.notes
+
+
+def test_frames_are_images_and_dark_is_said():
+    header = pydicom.dcmread(get_testdata_file("MR_small.dcm"))
+    frame = header.pixel_array.copy()
+    header.PixelData = np.stack([frame, frame + 1, frame + 2]).tobytes()
+    header.NumberOfFrames = 3
+    header.PhotometricInterpretation = "MONOCHROME1"
+    file = io.BytesIO()
+    header.save_as(file)
+    pixels = decode(file.getvalue())
+    np.testing.assert_array_equal(pixels.values[:, 0], [frame, frame + 1, frame + 2])
+    assert "that are frames of one file: each counts as an image" in pixels.noticed
+    assert any("MONOCHROME1" in text for text in pixels.noticed)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "anatomical.nii", "functional.nii", "example4d.nii.gz", "example_nifti2.nii.gz",
+        "standard.nii.gz", "reoriented_anat_moved.nii",
+    ],
+)  # fmt: skip
+def test_a_volume_is_what_nibabel_reads(name):
+    volume = nibabel.load(VOLUMES / name).get_fdata()
+    found = stats(VOLUMES / name, scale=1)
+    assert found.images == np.prod(volume.shape[2:])
+    assert found.mean.value == (pytest.approx(volume.mean(), rel=1e-12),)
+    assert found.std.value == (pytest.approx(volume.std(), rel=1e-12),)
+
+
+def test_nan_in_a_volume_does_not_count():
+    volume = nibabel.load(VOLUMES / "resampled_anat_moved.nii").get_fdata()
+    assert np.isnan(volume).any()
+    found = stats(VOLUMES / "resampled_anat_moved.nii", scale=1)
+    assert found.mean.value == (pytest.approx(np.nanmean(volume), rel=1e-12),)
+
+
+def test_slices_lie_as_the_volume_has_them():
+    values = np.arange(24, dtype=np.int16).reshape(4, 3, 2)
+    pixels = decode(nibabel.Nifti1Image(values, np.eye(4)).to_bytes())
+    np.testing.assert_array_equal(pixels.values[:, 0], values.transpose(2, 1, 0))
+
+
+@pytest.mark.parametrize("cut", [200, 400, 1000, -1])
+@pytest.mark.parametrize("name", ["CT_small.dcm", "anatomical.nii", "example4d.nii.gz"])
+def test_a_damaged_file_is_skipped(tmp_path, name, cut):
+    path = Path(get_testdata_file(name)) if name.endswith(".dcm") else VOLUMES / name
+    data = path.read_bytes()
+    (tmp_path / name).write_bytes(data[:cut] if cut > 0 else data[: len(data) // 2])
+    np.save(tmp_path / "good.npy", np.eye(4, dtype=np.uint8))
+    found = stats(tmp_path)
+    assert (found.images, len(found.skipped)) == (1, 1)
+
+
+def test_a_bomb_is_refused_unread():
+    volume = nibabel.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4))
+    data = bytearray(volume.to_bytes())
+    data[42:48] = np.array([30_000, 30_000, 30_000], "<i2").tobytes()
+    with pytest.raises(UnreadableImage, match="too large"):
+        decode(bytes(data))
+    with pytest.raises(UnreadableImage, match="not a whole gzip file"):
+        decode(gzip.compress(bytes(data))[:-9])
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "sentence"),
+    [
+        ("pydicom", "CT_small.dcm", "DICOM images must be read by pydicom"),
+        ("nibabel", "anatomical.nii", "NIfTI volumes must be read by nibabel"),
+    ],
+)
+def test_a_missing_library_is_named(monkeypatch, module, name, sentence):
+    path = Path(get_testdata_file(name)) if name.endswith(".dcm") else VOLUMES / name
+    data = path.read_bytes()
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(NormscopeError, match=sentence):
+        decode(data)
+
+
+def test_heic_is_read_by_its_library(tmp_path, monkeypatch):
+    import pillow_heif
+    from PIL import Image
+
+    pillow_heif.register_heif_opener()
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.heic", quality=90)
+    expected = np.asarray(Image.open(tmp_path / "a.heic")).mean((0, 1)) / 255
+    np.testing.assert_allclose(stats(tmp_path).mean.value, expected, rtol=1e-12)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(NormscopeError, match="pip install 'normscope\\[heic\\]'"):
+        stats(tmp_path)
