@@ -49,3 +49,41 @@ def test_without_standard_errors():
 def test_channels_must_fit():
     with pytest.raises(ChannelMismatch):
         explain("imagenet", {"pixel mean": Estimate((0.5, 0.5), (0.01, 0.01))}, STDS)
+
+
+COLOUR_MEANS = {"pixel mean": Estimate((0.48, 0.45, 0.4), (0.004,) * 3)}
+COLOUR_STDS = {"pixel std": Estimate((0.27, 0.26, 0.28), (0.002,) * 3)}
+
+
+@pytest.mark.parametrize(
+    ("constants", "said"),
+    [
+        ("122.4,115,102/68.9,66.3,71.4", "for pixels of 0..255; divide both by 255"),
+        (
+            "0.00188,0.00176,0.00157/0.00106,0.00102,0.0011",
+            "divided by 255 once too often; multiply both by 255",
+        ),
+        ("0.4,0.45,0.48/0.28,0.26,0.27", "in reverse order (BGR for RGB); reverse them"),
+        ("102,115,122.4/71.4,66.3,68.9", "for pixels of 0..255 in reverse order (BGR)"),
+        ("0.52,0.55,0.6/0.27,0.26,0.28", "with 1 - mean for the mean"),
+        ("-0.48,-0.45,-0.4/0.27,0.26,0.28", "with a mean of the wrong sign"),
+        ("0.48,0.45,0.4/0.48,0.45,0.4", "the std is a copy of the mean"),
+        ("0.27,0.26,0.28/0.27,0.26,0.28", "the mean is a copy of the std"),
+        ("0.48,0.45,0.4/0.6,0.6,0.6", "no images in [0, 1] with this mean have so large a std"),
+    ],
+)
+def test_a_usual_mistake_is_named(constants, said):
+    assert said in explain(constants, COLOUR_MEANS, COLOUR_STDS).sentence
+
+
+@pytest.mark.parametrize("constants", ["imagenet", "half", "0.3,0.3,0.3/0.2,0.2,0.2", "none"])
+def test_no_mistake_is_made_up(constants):
+    sentence = explain(constants, COLOUR_MEANS, COLOUR_STDS).sentence
+    assert "no estimator here explains" in sentence
+
+
+def test_right_constants_are_no_mistake():
+    # Of grey images a reversed order changes nothing.
+    same = {"pixel mean": Estimate((0.5,) * 3, (0.01,) * 3)}
+    found = explain("0.5/0.27", same, {"pixel std": Estimate((0.27,) * 3, (0.002,) * 3)})
+    assert "best explained by the pixel mean" in found.sentence

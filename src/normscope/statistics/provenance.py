@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from normscope.normalization import Normalization
+from normscope.normalization import PRESETS, Normalization
+from normscope.statistics.estimators import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from normscope.statistics.estimators import Estimate
 
 FAR = 3.0
 """Beyond so many standard errors in any channel an estimator does not explain a constant."""
@@ -67,6 +68,9 @@ def explain(
     mean = {name: _distances(normalization.mean, e) for name, e in means.items()}
     std = {name: _distances(normalization.std, e) for name, e in stds.items()}
     sentence = f"{constants}: {_part('mean', mean)}; {_part('std', std)}."
+    if not (_explained(mean) and _explained(std)):
+        mistake = _mistake(normalization, means, stds)
+        sentence = sentence if mistake is None else f"{constants}: {mistake}."
     return Explanation(constants, mean, std, sentence)
 
 
@@ -87,6 +91,90 @@ def _distance(constant: float, value: float, se: float | None) -> float | None:
     return None if not se else math.copysign(beyond / se, difference)
 
 
+Known = Callable[[tuple[float, ...]], tuple[float, ...]]
+
+
+def _times(factor: float) -> Known:
+    return lambda values: tuple(factor * value for value in values)
+
+
+def _reversed(factor: float = 1.0) -> Known:
+    return lambda values: tuple(factor * value for value in values[::-1])
+
+
+MISTAKES: tuple[tuple[Known, Known, str], ...] = (
+    (_times(255), _times(255), "these images' statistics for pixels of 0..255; divide both by 255"),
+    (
+        _times(1 / 255),
+        _times(1 / 255),
+        "these images' statistics divided by 255 once too often; multiply both by 255",
+    ),
+    (
+        _reversed(),
+        _reversed(),
+        "these images' statistics with the channels in reverse order (BGR for RGB); reverse them",
+    ),
+    (
+        _reversed(255),
+        _reversed(255),
+        "these images' statistics for pixels of 0..255 in reverse order (BGR); divide and reverse",
+    ),
+    (
+        lambda values: tuple(1 - value for value in values),
+        lambda values: values,
+        "these images' statistics with 1 - mean for the mean; take the images as they are",
+    ),
+    (
+        lambda values: tuple(-value for value in values),
+        lambda values: values,
+        "these images' statistics with a mean of the wrong sign",
+    ),
+)
+"""What constants of these images become by a usual mistake: the mean's and the std's, and what is
+said of them."""
+
+
+def _mistake(
+    given: Normalization, means: Mapping[str, Estimate], stds: Mapping[str, Estimate]
+) -> str | None:
+    """The usual mistake that explains constants to within their digits, if one does."""
+    for of_mean, of_std, text in MISTAKES:
+        if _fits(given.mean, means, of_mean) and _fits(given.std, stds, of_std):
+            return f"they are {text}"
+    if given in {
+        preset.for_channels(given.channels)
+        for preset in PRESETS.values()
+        if preset.channels in {1, given.channels}
+    }:
+        return None
+    if given.mean == given.std and _fits(given.mean, means, lambda values: values):
+        return "the std is a copy of the mean, which is these images' own"
+    if given.mean == given.std and _fits(given.std, stds, lambda values: values):
+        return "the mean is a copy of the std, which is these images' own"
+    if any(0 < m < 1 and s * s > m * (1 - m) for m, s in zip(given.mean, given.std, strict=True)):
+        return "no images in [0, 1] with this mean have so large a std"
+    return None
+
+
+def _fits(constants: tuple[float, ...], estimates: Mapping[str, Estimate], change: Known) -> bool:
+    """Whether an estimator, changed by a mistake, gives the constants in every channel."""
+    for estimate in estimates.values():
+        value = change(estimate.value)
+        # A mistake moves an estimate as it moves its ends.
+        ends = change(tuple(v + (se or 0.0) for v, se in zip(*estimate, strict=True)))
+        se = tuple(abs(end - v) for end, v in zip(ends, value, strict=True))
+        distances = _distances(constants, Estimate(value, se))
+        if all(d is not None and abs(d) <= FAR for d in distances):
+            return True
+    return False
+
+
+def _explained(distances: Mapping[str, tuple[float | None, ...]]) -> bool:
+    """Whether an estimator is near in every channel, or nothing can be told."""
+    known = [values for values in distances.values() if None not in values]
+    return not known or any(max(abs(d or 0.0) for d in values) <= FAR for values in known)
+
+
 def _part(what: str, distances: Mapping[str, tuple[float | None, ...]]) -> str:
     known = {
         name: [abs(d) for d in values if d is not None]
@@ -104,7 +192,7 @@ def _part(what: str, distances: Mapping[str, tuple[float | None, ...]]) -> str:
         )
     return (
         f"no estimator here explains the {what}; "
-        f"the nearest is the {best}, {worst:.1f} standard errors away"
+        f"the nearest is the {best}, {worst:,.{1 if worst < 100 else 0}f} standard errors away"
     )
 
 
