@@ -208,6 +208,17 @@ def test_a_wrong_pipeline_is_recognized(photos, images):
     assert (run.tested.like, run.tested.agreement, run.tested.fails) == ("none", 1.0, True)
 
 
+def test_one_image_shows_another_normalization(photos, tmp_path):
+    # However few they are, and whatever they cost.
+    first = sorted((photos / "val").rglob("*.png"))[0]
+    (tmp_path / first.name).write_bytes(first.read_bytes())
+    tested = audited(tmp_path, pipeline=networks.unnormalized, fail_over=1.0).tested
+    assert (tested.differs, tested.fails) == (True, True)
+    assert audited(tmp_path, pipeline=networks.unnormalized).tested.fails is False
+    right = audited(tmp_path, pipeline=f"{HERE}:right", fail_over=0.0).tested
+    assert (right.differs, right.fails) == (False, False)
+
+
 def test_a_pipeline_must_give_finite_numbers(photos):
     with pytest.raises(NormscopeError) as error:
         audited(photos, pipeline=networks.not_a_number)

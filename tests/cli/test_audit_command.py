@@ -40,7 +40,10 @@ def test_a_failing_pipeline_exits_1_and_a_right_one_0(photos, tmp_path, capsys):
     out = tmp_path / "audit"
     assert run([*call, "--pipeline", f"{HERE}:unnormalized", "--out", str(out)]) == 1
     captured = capsys.readouterr()
-    assert "loses more than --fail-over 0.01" in captured.err
+    assert (
+        "unnormalized does not normalize with 0.485,0.456,0.406/0.229,0.224,0.225" in captured.err
+    )
+    assert "normalizes with 0/1, not 0.485,0.456,0.406/0.229,0.224,0.225; fix it" in captured.out
     assert "answers most like none, the same on 100.0 % of the images" in captured.out
     assert json.loads((out / "audit.json").read_text())["pipeline"]["fails"] is True
     assert (out / "report.html").is_file()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from normscope.auditing.drift import InputMoments
+from normscope.auditing.handed_over import HandedOver
 from normscope.auditing.variants import REFERENCE
 from normscope.errors import NormscopeError
 from normscope.images.tensors import shared
@@ -43,6 +44,7 @@ class Answers:
         self._moments: dict[str, InputMoments] = {}
         self.changed: dict[str, int] = {}
         self.coloured = 0
+        self.handed_over = HandedOver()
 
     @property
     def labels(self) -> np.ndarray:
@@ -88,6 +90,7 @@ class Answers:
         if batch.tested is not None:
             self.changed[TESTED] = self.changed.get(TESTED, 0) + len(batch)
             self._given.setdefault(TESTED, []).append(self._to_tensors(batch.tested))
+            self.handed_over.add(batch.variants[REFERENCE].pixels, batch.tested)
 
     def _given_to(
         self,

@@ -138,7 +138,9 @@ def audit(
         preparation=preparation.in_words(),
         reference=judge.reference(normalization),
         mistakes=judge.ranked(mistakes, preparation),
-        tested=None if tested is None else judge.tested(tested.name, made, fail_over),
+        tested=None
+        if tested is None
+        else judge.tested(tested.name, made, fail_over, normalization),
         skipped=tuple(skipped),
         options={
             "norm": str(normalization),
@@ -202,7 +204,11 @@ class _Judge:
         priced.sort(key=lambda pair: pair[1].ranked_by, reverse=True)
         return [row for row, _ in [*priced, *left_out]]
 
-    def tested(self, name: str, made: list[Mistake], fail_over: float | None) -> PipelineUnderTest:
+    def tested(
+        self, name: str, made: list[Mistake], fail_over: float | None, correct: Normalization
+    ) -> PipelineUnderTest:
+        applied = self._answers.handed_over.applied()
+        differs = applied is not None and applied.differs(correct)
         cost = self.cost(TESTED)
         given = self._answers.of(TESTED)
         agreement = {
@@ -212,8 +218,9 @@ class _Judge:
         }
         nearest = max(agreement, key=agreement.__getitem__, default=None)
         if nearest is None or agreement[nearest] <= 1 - cost.disagreement:
-            return PipelineUnderTest(name, cost, None, None, fail_over)
-        return PipelineUnderTest(name, cost, nearest, agreement[nearest], fail_over)
+            return PipelineUnderTest(name, cost, None, None, fail_over, applied, differs)
+        share_alike = agreement[nearest]
+        return PipelineUnderTest(name, cost, nearest, share_alike, fail_over, applied, differs)
 
 
 def _check_fail_over(fail_over: float | None, pipeline: object) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from normscope.auditing.handed_over import AppliedNormalization
     from normscope.auditing.pairing import Interval
     from normscope.images.decoded import Skipped
     from normscope.normalization import Normalization
@@ -105,6 +106,8 @@ class PipelineUnderTest:
             reference.
         agreement: On how many images in one they agree.
         fail_over: The most it may lose, if the user said so.
+        applied: The normalization that it really applies; None where that cannot be told.
+        differs: Whether that is another one than the reference's.
     """
 
     name: str
@@ -112,6 +115,8 @@ class PipelineUnderTest:
     like: str | None
     agreement: float | None
     fail_over: float | None
+    applied: AppliedNormalization | None = None
+    differs: bool = False
 
     @property
     def fails(self) -> bool:
@@ -119,8 +124,11 @@ class PipelineUnderTest:
 
         The estimate decides, not its interval: a test of software meets the same images every time,
         and few images, whose interval is wide, must not let a broken pipeline through. Without
-        labels disagreement decides, which accuracy lost cannot exceed.
+        labels disagreement decides, which accuracy lost cannot exceed. Another normalization than
+        the reference's fails whatever it costs: on few images that may be nothing.
         """
+        if self.fail_over is not None and self.differs:
+            return True
         measured = self.cost.disagreement if self.cost.lost is None else self.cost.lost
         return self.fail_over is not None and measured > self.fail_over
 
@@ -132,6 +140,8 @@ class PipelineUnderTest:
             "like": self.like,
             "agreement": self.agreement,
             "fail_over": self.fail_over,
+            "applied": None if self.applied is None else self.applied.to_json(),
+            "differs": self.differs,
             "fails": self.fails,
         }
 

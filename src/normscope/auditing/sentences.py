@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from normscope.auditing.handed_over import AppliedNormalization
 from normscope.auditing.pairing import for_the_greatest, for_the_worst
 from normscope.wording import counted, gap, level, span
 
 if TYPE_CHECKING:
-    from normscope.auditing.audit_numbers import AuditNumbers
-    from normscope.auditing.pairing import Interval
-
+    from normscope.auditing.audit_numbers import AuditNumbers, PipelineUnderTest
+from normscope.auditing.pairing import Interval
 
 Verdict = Literal["yes", "no", "unsettled"]
 
@@ -33,6 +33,8 @@ def verdict(audit: AuditNumbers) -> Verdict:
     found = _asked(audit)
     if _at_chance(audit):
         return "unsettled"
+    if audit.tested is not None and audit.tested.differs:
+        return "yes"
     if found is None:
         return "no"
     low, high = found[2]
@@ -43,7 +45,7 @@ def verdict(audit: AuditNumbers) -> Verdict:
 
 def sentences(audit: AuditNumbers) -> list[str]:
     """The answer, how it was measured, and what the pipeline under test does."""
-    found = [answer(audit), _measured(audit)]
+    found = [answer(audit), *_price(audit), _measured(audit)]
     if audit.tested is not None and audit.tested.like is not None:
         agreement = _percent(audit.tested.agreement or 0.0)
         found.append(
@@ -86,18 +88,42 @@ def answer(audit: AuditNumbers) -> str:
     if value < 0:
         verb, within = "gains", f"(95 % interval of the loss {_within(audit, interval)})"
     if audit.tested is not None:
-        if said == "yes":
-            return f"Yes: the pipeline {name} {verb} {costs} {within}; {_to_fix(audit)}."
-        if interval[1] < 0:
-            return f"No: the pipeline {name} is better by {gap(-value)} {within}; check --norm."
-        if said == "no":
-            return f"No: the pipeline {name} {verb} nothing that matters {within}; keep it."
-        return f"Not settled: the pipeline {name} {verb} {costs} {within}; test more images."
+        return _of_pipeline(audit, audit.tested, interval, (f"{verb} {costs}", within))
     if said == "yes":
         return f"Yes: {_to_watch(audit)}; test your own --pipeline."
     if said == "no":
         return f"No: even the worst mistake, {name}, {verb} nothing that matters {within}."
     return f"Not settled: the worst mistake, {name}, {verb} {costs} {within}; test more images."
+
+
+def _of_pipeline(
+    audit: AuditNumbers, tested: PipelineUnderTest, interval: Interval, price: tuple[str, str]
+) -> str:
+    """The verdict on the pipeline under test, whose price and its bounds are given in words."""
+    said, name, (costs, within) = verdict(audit), tested.name, price
+    if tested.differs:
+        right = AppliedNormalization.of(audit.reference.normalization)
+        other = f"the pipeline {name} normalizes with {tested.applied}, not {right}"
+        return f"Yes: {other}; {_to_fix(audit)}."
+    if said == "yes":
+        return f"Yes: the pipeline {name} {costs} {within}; {_to_fix(audit)}."
+    if interval[1] < 0:
+        gained = gap(-(tested.cost.lost or 0.0))
+        return f"No: the pipeline {name} is better by {gained} {within}; check --norm."
+    if said == "no":
+        verb = "costs" if audit.labelled else "changes"
+        return f"No: the pipeline {name} {verb} nothing that matters {within}; keep it."
+    return f"Not settled: the pipeline {name} {costs} {within}; test more images."
+
+
+def _price(audit: AuditNumbers) -> list[str]:
+    """What another normalization costs, where the answer is that it is another."""
+    asked = _asked(audit)
+    if asked is None or audit.tested is None or not audit.tested.differs:
+        return []
+    what = "of accuracy" if audit.labelled else "of the answers"
+    value = gap(asked[1]) if audit.labelled else _percent(asked[1])
+    return [f"On these images it costs {value} {what} (95 % interval {_within(audit, asked[2])})."]
 
 
 def _to_watch(audit: AuditNumbers) -> str:

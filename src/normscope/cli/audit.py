@@ -126,7 +126,10 @@ def audit(
 
 def _exit_if_it_fails(found: Audit, fail_over: float | None) -> None:
     if found.tested is not None and found.tested.fails:
-        note(f"--pipeline {found.tested.name} loses more than --fail-over {fail_over:g}.")
+        why = f"loses more than --fail-over {fail_over:g}"
+        if found.tested.differs:
+            why = f"does not normalize with {found.reference.normalization:.3g}"
+        note(f"--pipeline {found.tested.name} {why}.")
         raise typer.Exit(FAILED)
 
 
