@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+LOOKED_AT = 2**16
+"""Bytes at the start of a file that tell whether normscope wrote it."""
+
+OUR_KEYS = (
+    b'"accuracy"', b'"answer"', b'"entries"', b'"experiments"', b'"freed_bytes"', b'"mean_se"',
+    b'"output_std"', b'"schema"', b'"sentence"', b'"studies"', b'"trials"',
+)  # fmt: skip
+"""One of them stands near the start of everything that commands write as JSON."""
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file under a temporary name beside it, and rename it once it is whole.
@@ -61,15 +71,72 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def check_no_file(folder: Path) -> None:
+def write_result(path: Path, text: str) -> None:
+    """Write a page or numbers of ours in one step, over nothing but older ones.
+
+    Args:
+        path: An ``.html`` or ``.json`` file.
+        text: Its content.
+    """
+    check_ours(path)
+    write_text(path, text)
+
+
+def check_ours(path: Path) -> None:
+    """Refuse to replace a file that somebody else wrote.
+
+    Args:
+        path: Where a page or numbers are to be written.
+
+    Raises:
+        NormscopeError: If there is a file that is no page and no numbers of normscope's.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(LOOKED_AT)
+    except OSError:
+        return  # nothing is there, or nothing that could be read
+    if not head.strip() or not path.is_file():
+        return
+    page = head[:15].lower() == b"<!doctype html>" and b"normscope" in head
+    numbers = head.lstrip()[:1] in {b"{", b"["} and any(key in head for key in OUR_KEYS)
+    if not (page or numbers):
+        raise NormscopeError(
+            f"{path} must be a new file or an older result of normscope's, got another file. "
+            "Move it, or choose another place."
+        )
+
+
+def check_no_input(path: Path, *inputs: Path | None) -> None:
+    """Refuse to write over what is read.
+
+    Args:
+        path: What ``--out`` was given.
+        inputs: Files that are read; None is none.
+
+    Raises:
+        NormscopeError: If the path is one of them, by whatever name.
+    """
+    for given in inputs:
+        if given is not None and path.exists() and given.exists() and path.samefile(given):
+            raise NormscopeError(
+                f"--out must be another file than the one that is read, got {path} for both. "
+                "Choose another --out."
+            )
+
+
+def check_no_file(folder: Path, *names: str) -> None:
     """Refuse a place for a folder before any work is done for it.
 
     Args:
         folder: What ``--out`` was given.
+        names: Results that will be written into it.
 
     Raises:
-        NormscopeError: If a file is there.
+        NormscopeError: If a file is there, or somebody else's file by one of these names.
     """
+    for name in names:
+        check_ours(folder / name)
     if folder.exists() and not folder.is_dir():
         raise NormscopeError(
             f"--out must be a folder, got the file {folder}. Choose another --out."

@@ -8,7 +8,7 @@ from normscope.article.agreement import WORDS
 from normscope.article.published import SOURCE
 from normscope.machine.environment import describe_environment
 from normscope.reports.page import render
-from normscope.writing import write_text
+from normscope.writing import write_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,5 +34,5 @@ def write_page(outcomes: Sequence[Outcome], setting: Setting) -> Path:
         words=WORDS,
         facts=[(name.replace("_", " "), value) for name, value in here.items()],
     )
-    write_text(page, html)
+    write_result(page, html)
     return page

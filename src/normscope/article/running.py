@@ -17,7 +17,7 @@ from normscope.article.pixel_statistics import imagenet_statistics, mnist_statis
 from normscope.article.published import EXPERIMENTS, PublishedExperiment
 from normscope.article.resnet import resnet_grid, resnet_points, resnet_search
 from normscope.errors import NormscopeError, UnknownName
-from normscope.writing import write_text
+from normscope.writing import write_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,7 @@ def run_article(
             outcome = Outcome(EXPERIMENTS[wanted], [], [], str(error))
         setting.out.mkdir(parents=True, exist_ok=True)
         text = json.dumps(outcome.to_json(), indent=2, allow_nan=False) + "\n"
-        write_text(setting.out / f"{wanted}.json", text)
+        write_result(setting.out / f"{wanted}.json", text)
         outcomes.append(outcome)
     return outcomes
 

@@ -60,7 +60,7 @@ def article(
     from normscope.article.setting import QUICK, Setting
     from normscope.writing import check_no_file
 
-    check_no_file(out)
+    check_no_file(out, "article.html")
     setting = Setting(
         source=source, images=images, model=model, weights=weights, workers=workers, root=root,
         out=out,

@@ -93,10 +93,11 @@ def audit(
 ) -> None:
     """What would each common preprocessing mistake cost? Does this pipeline make one?"""
     from normscope.auditing.audit import audit as run_audit
+    from normscope.reports.audit_page import NUMBERS, PAGE
     from normscope.writing import check_no_file
 
     if out is not None:
-        check_no_file(out)
+        check_no_file(out, PAGE, NUMBERS)
     with progress("images") as update:
         found = run_audit(
             model,

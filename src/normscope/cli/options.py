@@ -16,6 +16,7 @@ from normscope.errors import NormscopeError
 from normscope.options import Option, declared
 from normscope.studies.options import Place
 from normscope.trials.options import TrialOptions
+from normscope.writing import check_ours
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -100,6 +101,7 @@ def _json_target(target: str | None) -> str | None:
         raise NormscopeError(
             f"--json must lie in an existing folder, got {path}. Make {path.parent} first."
         )
+    check_ours(path)
     return target
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from normscope.writing import write_text
+from normscope.writing import write_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +73,7 @@ def write_json(data: dict[str, Any], target: str | None) -> None:
     if target == "-":
         sys.stdout.write(text)
     else:
-        write_text(Path(target), text)
+        write_result(Path(target), text)
 
 
 def note_source(source: DecodedSource) -> None:

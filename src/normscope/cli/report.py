@@ -87,7 +87,8 @@ def show_report(
         margin: The largest difference of accuracy that does not matter.
         reference: What ``--reference`` was given.
     """
-    from normscope.reports.writing import FIGURES, PAGE, SUMMARY, write_report
+    from normscope.reports.writing import FIGURES, write_report
+    from normscope.studies.study_file import PAGE, SUMMARY
 
     folder = study.folder
     summary = write_report(study, margin, _reference(reference))

@@ -52,7 +52,8 @@ def show_search(study: SearchStudy, json: str | None) -> None:
     """
     from normscope.figures.search_contours import known_values
     from normscope.reports.search_writing import write_search_report
-    from normscope.reports.writing import FIGURES, PAGE, SUMMARY
+    from normscope.reports.writing import FIGURES
+    from normscope.studies.study_file import PAGE, SUMMARY
 
     summary = write_search_report(study)
     show(

@@ -15,6 +15,7 @@ from normscope.models.building import published
 from normscope.models.expected import expected_normalization
 from normscope.models.trained import build_trained
 from normscope.normalization import Normalization
+from normscope.writing import check_no_input
 
 if TYPE_CHECKING:
     from normscope.deploy.folding import Folded
@@ -89,6 +90,7 @@ def ship(
     """
     path = Path(out)
     check_suffix(path)
+    check_no_input(path, None if weights is None else Path(weights))
     normalization = _normalization(name, norm)
     if image_size is not None and image_size < 1:
         raise NormscopeError(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from normscope.figures.audit_prices import audit_prices, draw_audit_prices
 from normscope.reports.page import render
-from normscope.reports.writing import FIGURES, PAGE, save_figure
-from normscope.writing import write_text
+from normscope.reports.writing import FIGURES, save_figure
+from normscope.studies.study_file import PAGE
+from normscope.writing import write_result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,14 +34,14 @@ def write_audit(audit: Audit, folder: Path) -> list[Path]:
     """
     figure = folder / FIGURES / FIGURE
     figure.parent.mkdir(parents=True, exist_ok=True)
-    write_text(folder / NUMBERS, json.dumps(audit.to_json(), indent=2, allow_nan=False) + "\n")
+    write_result(folder / NUMBERS, json.dumps(audit.to_json(), indent=2, allow_nan=False) + "\n")
     written = [folder / NUMBERS]
     image = None
     if audit.priced or audit.tested is not None:
         save_figure(draw_audit_prices(audit_prices(audit)), figure)
         image = base64.b64encode(figure.read_bytes()).decode("ascii")
         written.append(figure)
-    write_text(folder / PAGE, audit_page(audit, image))
+    write_result(folder / PAGE, audit_page(audit, image))
     return [*written, folder / PAGE]
 
 

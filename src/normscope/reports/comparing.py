@@ -22,7 +22,7 @@ from normscope.studies.study import Study
 from normscope.studies.study_file import flat
 from normscope.trials.outcome import MARGIN
 from normscope.wording import counted, listed
-from normscope.writing import write_text
+from normscope.writing import check_ours, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,6 +181,7 @@ def compare(
         raise NormscopeError(
             f"a comparison must have at least two studies, got {len(folders)}. Name another folder."
         )
+    check_ours(out)
     read = [read_summary(Study.open(folder), margin, reference) for folder in folders]
     first = read[0][1].findings
     studies = []
@@ -189,7 +190,7 @@ def compare(
         differences = study_differences(first.cells, cells, margin or MARGIN) if k else []
         studies.append(ComparedStudy(str(folder), results.specification, summary, differences))
     comparison = Comparison(studies, margin or MARGIN)
-    write_text(out, _page(comparison))
+    write_result(out, _page(comparison))
     return comparison
 
 

@@ -13,9 +13,10 @@ from normscope.figures.search_history import draw_search_history, search_history
 from normscope.figures.search_importances import draw_search_importances
 from normscope.findings.search_summary import summarize_search
 from normscope.reports.search_page import search_page
-from normscope.reports.writing import FIGURES, PAGE, SUMMARY, save_figure
+from normscope.reports.writing import FIGURES, save_figure
 from normscope.studies.search_study import SearchStudy
-from normscope.writing import write_text
+from normscope.studies.study_file import PAGE, SUMMARY
+from normscope.writing import write_result
 
 if TYPE_CHECKING:
     from normscope.findings.search_findings import SearchSummary
@@ -63,7 +64,7 @@ def write_search_report(study: SearchStudy) -> SearchSummary:
             f"{folder} must hold a search with at least one finished trial, got none. "
             "Run the search again to go on."
         )
-    write_text(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
+    write_result(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     figures = folder / FIGURES
     figures.mkdir(exist_ok=True)
     history = search_history(study, summary.honest_best)
@@ -75,5 +76,5 @@ def write_search_report(study: SearchStudy) -> SearchSummary:
         save_figure(draw_search_coordinates(coordinates), figures / "parallel_coordinates.png")
     if summary.importance is not None:
         save_figure(draw_search_importances(summary.importance), figures / "importances.png")
-    write_text(folder / PAGE, search_page(study, summary, figures))
+    write_result(folder / PAGE, search_page(study, summary, figures))
     return summary

@@ -13,16 +13,15 @@ from normscope.findings.scan_results import ScanResults
 from normscope.findings.summary import Summary, summary_of
 from normscope.reports.page import scan_page
 from normscope.studies.study import Study
-from normscope.writing import replacing, write_text
+from normscope.studies.study_file import PAGE, SUMMARY
+from normscope.writing import replacing, write_result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from normscope.normalization import Normalization
 
-SUMMARY = "summary.json"
 FIGURES = "figures"
-PAGE = "report.html"
 DOTS_PER_INCH = 150
 
 
@@ -69,14 +68,14 @@ def write_report(
     """
     folder = study.folder
     results, summary = read_summary(study, margin, reference)
-    write_text(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
+    write_result(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     (folder / FIGURES).mkdir(exist_ok=True)
     drawn = accuracy_map(results)
     save_figure(draw_accuracy_map(drawn), folder / FIGURES / "accuracy_map.png")
     if summary.findings.seeds:
         best = draw_best_cells(best_cells_histogram(results))
         save_figure(best, folder / FIGURES / "best_95_percent.png")
-    write_text(folder / PAGE, scan_page(results, summary, drawn))
+    write_result(folder / PAGE, scan_page(results, summary, drawn))
     return summary
 
 

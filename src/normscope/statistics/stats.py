@@ -16,7 +16,7 @@ from normscope.statistics.collected import Collected
 from normscope.statistics.local import reduce_locally
 from normscope.statistics.reading import Reading
 from normscope.statistics.summary import summarize_collection
-from normscope.writing import write_text
+from normscope.writing import write_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -120,7 +120,7 @@ def stats(
     _check_images(collected, stream.name, strict)
     result = summarize_collection(collected, stream, reading, scale, constants)
     if out is not None:
-        write_text(Path(out) / "stats.json", json.dumps(result.to_json(), indent=2) + "\n")
+        write_result(Path(out) / "stats.json", json.dumps(result.to_json(), indent=2) + "\n")
     return result
 
 

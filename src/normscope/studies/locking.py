@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from normscope.errors import StudyBusy
+from normscope.studies.study_file import PAGE, SUMMARY
 from normscope.writing import check_no_file
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ def locked(folder: Path) -> Iterator[None]:
         Nothing, while no other process holds the folder.
 
     Raises:
-        NormscopeError: If the folder is a file.
+        NormscopeError: If the folder is a file, or holds somebody else's page or summary.
         StudyBusy: If another process holds it.
     """
-    check_no_file(folder)
+    check_no_file(folder, SUMMARY, PAGE)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK, timeout=0):

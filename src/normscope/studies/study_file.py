@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SPECIFICATION = "study.toml"
 """What the file is called in a study's folder."""
 
+SUMMARY, PAGE = "summary.json", "report.html"
+"""What a report's files are called there."""
+
 SCHEMA = 1
 """Version of what a study's folder holds; raised when an older normscope could not read it."""
 
