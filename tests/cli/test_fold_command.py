@@ -30,6 +30,14 @@ def test_fold_says_what_the_file_takes_and_how_it_compares(lenet, tmp_path, caps
     assert out.exists()
 
 
+@pytest.mark.parametrize("norm", ["0.5/1e-40", "1e39/1"])
+def test_constants_that_float32_cannot_hold(lenet, tmp_path, capsys, norm):
+    out = tmp_path / "raw.safetensors"
+    assert run(["fold", "lenet", "--weights", str(lenet), "--norm", norm, "-o", str(out)]) == 2
+    assert f"--norm {norm} must leave numbers that float32 holds" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_json_holds_the_differences(lenet, tmp_path, capsys):
     out = tmp_path / "raw.pt2"
     arguments = ["fold", "lenet", "--weights", str(lenet), "--norm", "mnist", "-o", str(out)]

@@ -111,3 +111,12 @@ def test_a_field_that_is_unknown_or_of_another_kind(small_plan, changes, fault):
         f"a scan's specification must name every field with its kind of value, got a fault at "
         f"{fault}. Use a study.toml as normscope wrote it."
     )
+
+
+def test_a_slip_of_the_keyboard_is_refused_at_once(small_plan):
+    with pytest.raises(NormscopeError) as error:
+        replace(small_plan.specification, seeds=1_000_000)
+    assert str(error.value) == (
+        "a scan must have at most 1,000,000 trials, got 6 cells with 1,000,000 seeds each. "
+        "Take fewer."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,11 @@ def ship(
         model, fold(copy.deepcopy(model).double(), normalization, **options), compared
     )
     folded = fold(model, normalization, **options)
+    if not math.isfinite(largest_difference(model, folded, folded.model, compared)[0]):
+        raise NormscopeError(
+            f"--norm {norm} must leave numbers that float32 holds, got some that are infinite "
+            "once folded. Check the mean and the std."
+        )
     built = Built(name, int(folded.model(compared[:1]).shape[-1]))
     run = save_folded(folded, path, built)
     difference, spread = largest_difference(model, folded, run, compared)

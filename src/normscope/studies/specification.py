@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -16,6 +17,10 @@ from normscope.trials.spec import TrialSpec
 
 SURVIVAL_SEEDS = 1_000_000
 """The first seed of survival trials, so that they never share one with a full training."""
+
+
+MOST_TRIALS = 1_000_000
+"""More are surely a slip of the keyboard, and would fill the memory before the first ends."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,12 @@ class ScanSpec(WrittenSpecification):
                 raise NormscopeError(
                     f"--{option} must be at least {least}, got {number}. Give a larger number."
                 )
+        cells = math.prod(len(axis.values) for axis in self.axes)
+        if cells * max(1, self.seeds + self.survival) > MOST_TRIALS:
+            raise NormscopeError(
+                f"a scan must have at most {MOST_TRIALS:,} trials, got {cells:,} cells with "
+                f"{self.seeds + self.survival:,} seeds each. Take fewer."
+            )
         if self.trial.seed + self.seeds > SURVIVAL_SEEDS:
             raise NormscopeError(
                 f"seeds must lie below {SURVIVAL_SEEDS}, where those of --survival begin, got "
