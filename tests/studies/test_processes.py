@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from normscope.errors import WorkFailed
+from normscope.images.digits import open_digits
+from normscope.studies.executors import processes
 from normscope.studies.executors.processes import LocalProcesses
 from normscope.trials.train import train
 from tests.trials.test_train import numbers
@@ -60,6 +65,49 @@ def test_the_last_worker_that_dies_ends_the_work(dying_models, few_digits, spec)
         executor.close()
     assert str(error.value) == (
         "a worker process must live until its trial is finished, got one that died (killed, or out "
-        "of memory). Use a smaller batch or model, or --workers 1; a script must call normscope "
-        'under if __name__ == "__main__".'
+        "of memory). Use a smaller batch or model, or --workers 1."
     )
+
+
+SCRIPT = """
+import normscope
+
+study = normscope.scan(
+    "digits", mean="0.3", std="0.3,0.5", seeds=1, epochs=1, train_images=64, workers=2, out="out"
+)
+print("trials:", len(study.trials()))
+"""
+
+
+@pytest.mark.parametrize("name", ["script.py", "-"])
+def test_a_script_needs_no_guard(tmp_path, name):
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, name],
+        cwd=tmp_path,
+        input=SCRIPT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "trials: 4\n"
+
+
+def _dies_at_once(*_):
+    os._exit(9)
+
+
+def test_workers_that_die_as_they_start_end_the_run(spec, monkeypatch):
+    # Their parent would wait for ever to hand over images that no pipe holds.
+    monkeypatch.setattr(processes, "_start_worker", _dies_at_once)
+    executor = LocalProcesses(open_digits(), workers=2)
+    try:
+        executor.submit(spec)
+        with (
+            pytest.warns(RuntimeWarning, match="a worker process died"),
+            pytest.raises(WorkFailed, match="must live until its trial is finished"),
+        ):
+            executor.next_finished()
+    finally:
+        executor.close()

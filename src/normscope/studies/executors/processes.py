@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+import sys
+import tempfile
 import threading
+import types
 import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import WorkFailed
@@ -37,7 +42,7 @@ class LocalProcesses:
 
     def __init__(self, source: DecodedSource, workers: int) -> None:
         self.slots = workers
-        self._source = source
+        self._images = _written(source)
         self._in_flight: dict[Future[TrialResult], TrialSpec] = {}
         self._start()
 
@@ -49,7 +54,7 @@ class LocalProcesses:
         """
         try:
             # Submitting may start a worker, which Ctrl-C must not reach before it ignores it.
-            with _without_interrupts():
+            with _without_interrupts(), _without_script(spec):
                 self._in_flight[self._pool.submit(_run, spec)] = spec
         except BrokenProcessPool:
             self._restart([spec])
@@ -75,6 +80,10 @@ class LocalProcesses:
 
     def close(self) -> None:
         """Stop every worker at once; one in the middle of a trial is cut off."""
+        self._end()
+        self._images.unlink(missing_ok=True)
+
+    def _end(self) -> None:
         if self._in_flight:
             self._lifeline.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -86,19 +95,19 @@ class LocalProcesses:
         context = multiprocessing.get_context("spawn")
         watched, self._lifeline = context.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(
-            self.slots, context, initializer=_start_worker, initargs=(self._source, watched)
+            self.slots, context, initializer=_start_worker, initargs=(str(self._images), watched)
         )
 
     def _restart(self, more: list[TrialSpec]) -> None:
         """Run what was in flight again on half the workers."""
         lost = [*self._in_flight.values(), *more]
-        self.close()
+        self._end()
         self._in_flight.clear()
         if self.slots == 1:
+            self._images.unlink(missing_ok=True)
             raise WorkFailed(
                 "a worker process must live until its trial is finished, got one that died "
-                "(killed, or out of memory). Use a smaller batch or model, or --workers 1; a "
-                'script must call normscope under if __name__ == "__main__".'
+                "(killed, or out of memory). Use a smaller batch or model, or --workers 1."
             )
         self.slots //= 2
         warnings.warn(
@@ -124,12 +133,44 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _without_script(spec: TrialSpec) -> Iterator[None]:
+    """Start processes that do not run the caller's script again, which they do not need.
+
+    They would, to import what it defines: a script without a main guard would so begin the study
+    once more in every worker, and one from standard input could not be found.
+    """
+    script = sys.modules["__main__"]
+    if not spec.model.startswith("__main__:"):
+        sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+
+
+def _written(source: DecodedSource) -> Path:
+    """Write the images into a file for the workers to read.
+
+    Handed over with the process's start they would be written into a pipe, which blocks for ever
+    where a worker dies before it has read them. Of images that lie in a file it holds the name.
+
+    Returns:
+        The file.
+    """
+    handle, name = tempfile.mkstemp(prefix="normscope-images-")
+    with os.fdopen(handle, "wb") as file:
+        pickle.dump(source, file, protocol=pickle.HIGHEST_PROTOCOL)
+    return Path(name)
+
+
 _source_of_this_worker: DecodedSource | None = None
 
 
-def _start_worker(source: DecodedSource, watched: Connection) -> None:
+def _start_worker(images: str, watched: Connection) -> None:
     global _source_of_this_worker  # noqa: PLW0603 - the pool offers a worker no other memory
-    _source_of_this_worker = source
+    with open(images, "rb") as file:  # noqa: PTH123
+        _source_of_this_worker = pickle.load(file)  # noqa: S301 - written by this process's parent
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, args=(watched,), daemon=True).start()
 
