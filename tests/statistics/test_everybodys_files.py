@@ -203,3 +203,21 @@ def test_the_cases_with_known_values(real_data):
         np.testing.assert_allclose([*found.mean.value, *found.std.value], [mean, std], atol=5e-9)
     hwc = stats(cases / "one-image-hwc.npy")
     np.testing.assert_allclose(hwc.mean.value, [0.4935266, 0.50015191, 0.49544654], atol=5e-9)
+
+
+def test_lines_to_paste(tmp_path, capsys):
+    image = np.array([[[0, 0, 0], [102, 204, 255]]], np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert run(["stats", str(tmp_path), "--format", "monai"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        'monai: NormalizeIntensityd(keys="image", subtrahend=[51.0, 102.0, 127.5], '
+        "divisor=[51.0, 102.0, 127.5], channel_wise=True)"
+    ) in said
+    assert "torchvision" not in said
+    assert run(["stats", str(tmp_path), "--format", "keras"]) == 0
+    assert "Normalization(mean=[0.2, 0.4, 0.5], variance=[0.04, 0.16, 0.25])" in (
+        capsys.readouterr().out
+    )
+    assert run(["stats", str(tmp_path), "--format", "kera"]) == 2
+    assert "Did you mean 'keras'?" in capsys.readouterr().err

@@ -77,6 +77,14 @@ def stats(
     ] = None,
     resize: options.Resize = None,
     crop: options.Crop = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Show the line to paste for this library alone.",
+            metavar="torchvision|timm|albumentations|huggingface|monai|torchgeo|keras|openvino",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -98,9 +106,12 @@ def stats(
     json: options.Json = None,
 ) -> None:
     """What are the mean and std of my images, exactly, and how many digits are real?"""
-    from normscope.errors import NormscopeError
+    from normscope.errors import NormscopeError, UnknownName
+    from normscope.statistics.paste import FORMATS
     from normscope.statistics.stats import stats as measure
 
+    if format_ is not None and format_ not in FORMATS:
+        raise UnknownName("--format", format_, FORMATS)
     with _progress() as update:
         found = measure(
             source[0] if len(source) == 1 else source,
@@ -128,7 +139,7 @@ def stats(
         _draw(found, out / "figures" / "channel_histograms.png")
     note_skipped(found.skipped)
     try:
-        _show_paste_lines(found, json)
+        _show_paste_lines(found, format_, json)
     except NormscopeError as error:
         note(f"normscope: {error}")
     if strict and found.skipped:
@@ -184,11 +195,12 @@ def _with_se(estimate: Estimate) -> list[str]:
     ]
 
 
-def _show_paste_lines(found: CollectionStatistics, json: str | None) -> None:
-    from normscope.statistics.paste import paste_lines
+def _show_paste_lines(found: CollectionStatistics, format_: str | None, json: str | None) -> None:
+    from normscope.statistics.paste import USUAL, paste_lines
 
     for library, line in paste_lines(found).items():
-        show(f"{library}: {line}", json_target=json)
+        if library in (USUAL if format_ is None else (format_,)):
+            show(f"{library}: {line}", json_target=json)
 
 
 def _draw(found: CollectionStatistics, path: Path) -> None:
