@@ -13,11 +13,11 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml
 ifdef UV
 	test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
-	uv pip install --quiet --python $(BIN)/python --editable . --group dev
+	uv pip install --quiet --python $(BIN)/python --editable '.[train]' --group dev
 else
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[train]' --group dev
 endif
 	touch $@
 

@@ -73,5 +73,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Names are imported when they are first used: reading a study must not import torch.
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        try:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            from normscope.errors import EXTRAS, MissingExtra
+
+            if error.name not in EXTRAS:
+                raise
+            raise MissingExtra(error.name) from None
     raise AttributeError(f"module 'normscope' has no attribute '{name}'")

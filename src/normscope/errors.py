@@ -19,6 +19,36 @@ class NormscopeError(Exception):
     exit_status = 2
 
 
+EXTRAS = {
+    "cmaes": "train",
+    "safetensors": "train",
+    "torch": "train",
+    "torchvision": "train",
+}
+"""Which extra brings a package that the light core does without."""
+
+
+class MissingExtra(NormscopeError):
+    """Something was asked for that the light core leaves to an extra.
+
+    Args:
+        module: The package that is not installed, a name in ``EXTRAS``.
+
+    Example:
+        >>> print(MissingExtra("torch"))
+        torch must be installed for that, got none. Run: pip install 'normscope[train]'
+    """
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"{module} must be installed for that, got none. "
+            f"Run: pip install 'normscope[{EXTRAS[module]}]'"
+        )
+
+    def __reduce__(self) -> tuple[type[NormscopeError], tuple[str]]:
+        return NormscopeError, (str(self),)
+
+
 class ChannelMismatch(NormscopeError):
     """A normalization and the images it is used on have different numbers of channels."""
 

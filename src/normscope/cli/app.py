@@ -10,7 +10,7 @@ import typer
 
 from normscope.cli import article, audit, cache, detect, fold, report, scan, search, stats, train
 from normscope.cli.output import printable
-from normscope.errors import NormscopeError
+from normscope.errors import EXTRAS, MissingExtra, NormscopeError
 
 app = typer.Typer(
     name="normscope",
@@ -58,6 +58,7 @@ def run(arguments: list[str]) -> int:
         Ctrl-C.
 
     Raises:
+        ModuleNotFoundError: If a package is missing that no extra brings.
         OSError: If the system failed in a way that is not about writing a file.
     """
     try:
@@ -67,6 +68,11 @@ def run(arguments: list[str]) -> int:
     except NormscopeError as error:
         print(f"normscope: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the one place that says so
         return error.exit_status
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        print(f"normscope: {MissingExtra(error.name)}", file=sys.stderr)  # noqa: T201 - likewise
+        return MissingExtra.exit_status
     except OSError as error:
         if error.errno not in NOT_WRITABLE:
             raise

@@ -1,0 +1,99 @@
+"""The wheel in an environment that really lacks torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from normscope.cli.app import run
+
+ROOT = Path(__file__).parents[1]
+BARE = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+
+
+def _done(*command, **options):
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True, text=True, timeout=280, env=BARE, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory):
+    """The folder of the commands of an environment with the wheel and what it requires."""
+    folder = tmp_path_factory.mktemp("light")
+    built = _done(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, ROOT)
+    if built.returncode:
+        pytest.skip("the wheel cannot be built without a package index")
+    venv.create(folder / "env", with_pip=True)
+    commands = folder / "env" / "bin"
+    wheel = next(folder.glob("*.whl"))
+    installed = _done(commands / "python", "-m", "pip", "install", "--quiet", wheel)
+    if installed.returncode:
+        pytest.skip("what the wheel requires cannot be installed without a package index")
+    return commands
+
+
+def test_it_has_no_torch(light):
+    listed = _done(light / "python", "-m", "pip", "list").stdout
+    assert "numpy" in listed
+    assert "torch" not in listed
+
+
+def test_statistics_need_none(light, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 9, 3), dtype=np.uint8)
+    for k, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / f"{k}.png")
+    done = _done(light / "normscope", "stats", tmp_path, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "3 images, 216 pixels, uint8" in done.stdout
+    assert (tmp_path / "out" / "figures" / "channel_histograms.png").is_file()
+    mean = _done(
+        light / "python", "-c",
+        f"import normscope; print(normscope.stats({str(tmp_path / '0.png')!r}).mean.value)",
+    )  # fmt: skip
+    np.testing.assert_allclose(eval(mean.stdout), pixels[0].mean((0, 1)) / 255, rtol=1e-12)
+
+
+def test_a_finished_study_needs_none(light, tmp_path):
+    study = tmp_path / "study"
+    call = ["scan", "digits", "--mean", "0,0.3", "--std", "0.3", "--seeds", "2", "--epochs", "2"]
+    assert run([*call, "--train-images", "200", "--workers", "1", "--out", str(study)]) == 0
+    (study / "report.html").unlink()
+    done = _done(light / "normscope", "report", study)
+    assert done.returncode == 0, done.stderr
+    assert (study / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["scan", "digits"],
+        ["train", "digits"],
+        ["search", "digits", "--over", "mean=0:1"],
+        ["stats", "digits", "--resize", "4"],
+        ["detect", "resnet20", "--images", "digits"],
+    ],
+)
+def test_what_needs_torch_says_the_line_to_type(light, tmp_path, arguments):
+    done = _done(light / "normscope", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "normscope: torch must be installed for that, got none. "
+        "Run: pip install 'normscope[train]'\n",
+    )
+
+
+def test_help_and_names_need_none(light):
+    assert "scan" in _done(light / "normscope", "--help").stdout
+    code = "import normscope; print(normscope.Normalization.parse('half')); normscope.fold"
+    done = _done(light / "python", "-c", code)
+    assert done.stdout == "0.5/0.5\n"
+    assert done.stderr.splitlines()[-1].endswith("pip install 'normscope[train]'")
