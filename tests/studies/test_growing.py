@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from normscope.studies.estimate import estimate
 from normscope.studies.executors import in_process
 from normscope.studies.growing import grown
 from normscope.studies.options import Place
-from normscope.studies.scan import run_scan
+from normscope.studies.scan import run_scan, scan
 from normscope.studies.scan_planning import plan_again, plan_scan
 from normscope.studies.specification import SURVIVAL_SEEDS, ScanSpec
 from normscope.studies.study import Study
@@ -235,3 +236,24 @@ def test_killed_while_it_grows(tmp_path):
     assert {trial.spec.seed for trial in study.survival_trials()} == {
         SURVIVAL_SEEDS, SURVIVAL_SEEDS + 1
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["export", "database"])
+def test_a_study_from_another_machine_knows_its_cells(tmp_path, monkeypatch, how):
+    """NumPy's vector instructions space a log axis otherwise there, in the last digit."""
+    axis = Axis.parse("std", "0.02:2:5:log")
+    other = tuple(math.nextafter(v, 9) if 0.02 < v < 2 else v for v in axis.values)
+    call = {"mean": "0.1", "epochs": 1, "train_images": 64, "seeds": 1, "workers": 1}
+    with monkeypatch.context() as there:
+        there.setattr(np, "geomspace", lambda *_: np.array(other))
+        study = scan("digits", std="0.02:2:5:log", out=tmp_path / "study", **call)
+        if how == "export":
+            study.export(tmp_path / "copy")
+    folder = tmp_path / ("copy" if how == "export" else "study")
+    here = Study.open(folder)
+    assert here.specification.std.values == other
+    assert {trial.spec.key() for trial in here.trials()} == {
+        spec.key() for spec in here.specification.trials()
+    }
+    again = scan("digits", std="0.02:2:5:log", out=folder, **call)
+    assert len(again.trials()) == len(study.trials()) == 7

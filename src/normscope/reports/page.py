@@ -101,7 +101,12 @@ def render(template: str, data: dict[str, Any], **values: Any) -> str:
         loader=jinja2.FunctionLoader(read), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"at": _at, "words": _words, "few_digits": _few_digits}
+    environment.filters |= {
+        "at": _at,
+        "words": _words,
+        "options_whole": _options_whole,
+        "few_digits": _few_digits,
+    }
     # In a script element only "<" could end it, and JSON can spell it otherwise.
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return environment.get_template(template).render(
@@ -110,6 +115,12 @@ def render(template: str, data: dict[str, Any], **values: Any) -> str:
         style=Markup(read("page.css")),  # noqa: S704 - our own file
         script=Markup(read("page.js")),  # noqa: S704 - our own file
     )
+
+
+def _options_whole(text: str) -> Markup:
+    """No line breaks within an option, or between a number and its percent sign."""
+    whole = re.sub(r"--[\w-]+", r"<span class='word'>\g<0></span>", str(Markup.escape(text)))
+    return Markup(whole.replace(" %", "\u00a0%"))  # noqa: S704 - escaped above
 
 
 def _words(text: str) -> Markup:

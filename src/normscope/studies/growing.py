@@ -10,6 +10,7 @@ from normscope.errors import SpecificationDiffers
 from normscope.studies.axis import Axis
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from normscope.studies.specification import ScanSpec
@@ -54,6 +55,35 @@ def grown(wanted: ScanSpec, begun: ScanSpec, folder: Path) -> ScanSpec:
         )
     more = replace(begun, **{name: getattr(wanted, name) for name in COUNTS})
     return _with_axes(more, {name: _joined(ours[name], theirs[name]) for name in ours})
+
+
+def as_trained(specification: ScanSpec, points: Iterable[Mapping[str, float]]) -> ScanSpec:
+    """A specification with the floats of its own trials.
+
+    NumPy spaces a logarithmic axis by vector instructions, whose last digits differ between
+    processors: read on another machine, a study would not know its own cells.
+
+    Args:
+        specification: As it is written.
+        points: Where its trials lie, by the axis's name.
+
+    Returns:
+        The same, where a trial has nearly the value of an axis with the trial's.
+    """
+    met_by: dict[str, set[float]] = {axis.name: set() for axis in specification.axes}
+    for point in points:
+        for name, met in met_by.items():
+            if name in point:
+                met.add(point[name])
+    axes = {}
+    for axis in specification.axes:
+        met = met_by[axis.name]
+        values = tuple(
+            own if own in met else next((v for v in met if _near(axis, own, v)), own)
+            for own in axis.values
+        )
+        axes[axis.name] = replace(axis, values=values)
+    return _with_axes(specification, axes)
 
 
 def lacking(wanted: ScanSpec, begun: ScanSpec) -> list[str]:
@@ -101,9 +131,10 @@ def _joined(wanted: Axis, begun: Axis) -> Axis:
 
 
 def _has(axis: Axis, value: float) -> bool:
+    return any(_near(axis, own, value) for own in axis.values)
+
+
+def _near(axis: Axis, own: float, value: float) -> bool:
     # A grid of means written another way may have 1e-17 in place of 0.
     largest = 0.0 if axis.name.startswith("std") else max(map(abs, axis.values))
-    return any(
-        math.isclose(own, value, rel_tol=RELATIVE, abs_tol=1e-3 * RELATIVE * largest)
-        for own in axis.values
-    )
+    return math.isclose(own, value, rel_tol=RELATIVE, abs_tol=1e-3 * RELATIVE * largest)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from optuna.trial import TrialState, create_trial
 
 from normscope.errors import NormscopeError
+from normscope.studies.growing import as_trained
 from normscope.studies.known_trials import KnownTrials, slot_of
 from normscope.studies.options import GRACE_SECONDS
 from normscope.studies.slot_claims import SLOT, Claims
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import optuna
+    from optuna.trial import FrozenTrial
 
     from normscope.studies.specification import ScanSpec
     from normscope.studies.storage import Storage
@@ -146,6 +148,18 @@ class ScanTrials:
         """
         return [*self.trials(), *self.survival_trials()]
 
+    def as_trained(self) -> Self:
+        """The same with the floats that its trials were trained with, perhaps on another machine.
+
+        Returns:
+            Itself.
+        """
+        points = [point_for_optuna(t.spec, self.specification)[0] for t in self._exported]
+        for survival in (False, True):
+            points += [trial.params for trial in self._kept(survival=survival)]
+        self.specification = as_trained(self.specification, points)
+        return self
+
     def database(self) -> Storage:
         """Where trials can be kept.
 
@@ -165,12 +179,17 @@ class ScanTrials:
     def _complete(self, *, survival: bool) -> list[FinishedTrial]:
         if self.storage is None:
             return [trial for trial in self._exported if trial.spec.survival == survival]
+        return [finished_trial(trial) for trial in self._kept(survival=survival)]
+
+    def _kept(self, *, survival: bool) -> list[FrozenTrial]:
+        """The finished trials in the database, as Optuna has them."""
+        if self.storage is None:
+            return []
         with self.storage.answering():
             if survival and self._name + SURVIVAL not in self.storage.names():
                 return []
             kept_in = self._optuna(self.storage, survival=survival)
-            complete = kept_in.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return [finished_trial(trial) for trial in complete]
+            return kept_in.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
     def _optuna(self, storage: Storage, *, survival: bool) -> optuna.Study:
         """Survival has an Optuna study of its own: its accuracies are no part of the other's."""

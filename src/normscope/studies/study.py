@@ -148,7 +148,8 @@ class Study(ScanTrials):
                 return study
         if (folder / TRIALS).is_file() and (folder / SPECIFICATION).is_file():
             specification = ScanSpec.read_toml(folder / SPECIFICATION)
-            return cls(folder, specification, None, exported=read_trials(folder / TRIALS))
+            study = cls(folder, specification, None, exported=read_trials(folder / TRIALS))
+            return study.as_trained()
         return None
 
     @classmethod
@@ -158,7 +159,7 @@ class Study(ScanTrials):
                 study_id = storage.optuna.get_study_id_from_name(found)
                 fields = storage.optuna.get_study_user_attrs(study_id).get("specification")
                 if fields is not None and name in {None, found}:
-                    return cls(folder, ScanSpec.from_json(fields), storage, found)
+                    return cls(folder, ScanSpec.from_json(fields), storage, found).as_trained()
         return None
 
     def export(self, folder: Path) -> None:
