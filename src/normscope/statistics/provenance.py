@@ -192,7 +192,7 @@ def _part(what: str, distances: Mapping[str, tuple[float | None, ...]]) -> str:
         )
     return (
         f"no estimator here explains the {what}; "
-        f"the nearest is the {best}, {worst:,.{1 if worst < 100 else 0}f} standard errors away"
+        f"the nearest is the {best}, {worst:.1f} standard errors away"
     )
 
 
