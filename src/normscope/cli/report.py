@@ -140,7 +140,7 @@ def _table(summary: Summary) -> Table:
     from rich import box
     from rich.table import Table
 
-    columns = ("", "mean", "std", "failed", "accuracy", "std. error", "loses at most")
+    columns = ("", "mean", "std", "failed", "accuracy", "std.\nerror", "loses\nat most")
     rows = []
     names: dict[CellFinding, str] = {}
     for name, cell in _rows(summary).items():
