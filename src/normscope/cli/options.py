@@ -59,9 +59,14 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _parameter(kind: Any, field: Field[Any], said: Option) -> inspect.Parameter:
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
     # Words alone stand for a normalization here, and its module imports NumPy.
-    hint = get_type_hints(kind, localns={"Normalization": str})[field.name]
+    return get_type_hints(kind, localns={"Normalization": str})
+
+
+def _parameter(kind: Any, field: Field[Any], said: Option) -> inspect.Parameter:
+    hint = _hints(kind)[field.name]
     only, *_ = [part for part in get_args(hint) if part is not NoneType] or [hint]
     sequence = get_origin(hint) is Sequence
     only = list[str] if sequence else only
