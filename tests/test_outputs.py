@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -81,3 +83,15 @@ def test_an_empty_file_is_nobodys(tmp_path):
     (tmp_path / "b.json").write_text('{"name": "package", "version": 1}')
     with pytest.raises(NormscopeError, match="must be a new file"):
         check_ours(tmp_path / "b.json")
+
+
+def test_a_pipe_is_written_to_and_not_read(tmp_path):
+    np.save(tmp_path / "mine.npy", np.eye(8, dtype=np.uint8))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    reader.start()
+    assert run(["stats", str(tmp_path / "mine.npy"), "--json", str(pipe)]) == 0
+    reader.join(timeout=20)
+    assert json.loads(got[0])["images"] == 1

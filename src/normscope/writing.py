@@ -91,12 +91,11 @@ def check_ours(path: Path) -> None:
     Raises:
         NormscopeError: If there is a file that is no page and no numbers of normscope's.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(LOOKED_AT)
-    except OSError:
-        return  # nothing is there, or nothing that could be read
-    if not head.strip() or not path.is_file():
+    if not path.is_file():
+        return  # nothing is there, or a pipe, which would keep a reader waiting
+    with path.open("rb") as file:
+        head = file.read(LOOKED_AT)
+    if not head.strip():
         return
     page = head[:15].lower() == b"<!doctype html>" and b"normscope" in head
     numbers = head.lstrip()[:1] in {b"{", b"["} and any(key in head for key in OUR_KEYS)

@@ -108,3 +108,14 @@ def test_one_channel():
         lambda image: (image.float() / 255 - 0.1307) / 0.3081, _photos()[:, :1].to(torch.uint8)
     )
     assert not found.differs(one)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nearly_grey_pictures_are_not_taken_for_reordered(seed):
+    grey = _photos().mean(1, keepdim=True).repeat(1, 3, 1, 1)
+    noise = torch.randn(grey.shape, generator=torch.Generator().manual_seed(seed))
+    pixels = (grey + noise).clamp(0, 255).to(torch.uint8)
+    resize = v2.Resize(40, antialias=False, interpolation=v2.InterpolationMode.NEAREST)
+    found = _applied(lambda image: _normalized(IMAGENET.mean, IMAGENET.std)(resize(image)), pixels)
+    assert found.order == (0, 1, 2)
+    assert not found.differs(IMAGENET)

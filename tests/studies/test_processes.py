@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -111,3 +112,25 @@ def test_workers_that_die_as_they_start_end_the_run(spec, monkeypatch):
             executor.next_finished()
     finally:
         executor.close()
+
+
+def test_a_killed_run_leaves_no_images_behind(tmp_path):
+    script = SCRIPT.replace("epochs=1", "epochs=500").replace("train_images=64, ", "")
+    run = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    try:
+        study = tmp_path / "out" / "study.db"
+        deadline = time.monotonic() + 120
+        while not (study.is_file() and list(tmp_path.glob("normscope-images-*"))):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(15)
+        assert run.poll() is None
+    finally:
+        run.kill()
+        run.wait()
+    deadline = time.monotonic() + 30
+    while list(tmp_path.glob("normscope-images-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

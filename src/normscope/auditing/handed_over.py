@@ -120,12 +120,18 @@ class HandedOver:
             return None
         channels = len(before)
         correlations = np.corrcoef(before, after)[channels:, :channels]
-        # Of grey images every order is as good: then it is the usual one.
-        usual = UNDECIDED * np.eye(channels)
-        order = tuple(linear_sum_assignment(correlations**2 + usual, maximize=True)[1].tolist())
-        alike = min(float(correlations[k, c] ** 2) for k, c in enumerate(order))
+        squared = correlations**2
+        order = linear_sum_assignment(squared, maximize=True)[1]
+        alike = float(squared[range(channels), order].min())
         if alike < ALIKE:
             return None
+        # Of nearly grey images the best order is chance: as far as a resize moves correlations,
+        # the usual one is as good.
+        gained = squared[range(channels), order].sum() - np.trace(squared)
+        if gained <= channels * (1 - alike) + UNDECIDED:
+            order = np.arange(channels)
+            alike = float(np.diag(squared).min())
+        order = tuple(order.tolist())
         at = list(order)
         # A ratio of stds, since a slope would shrink with the correlation.
         signs = np.sign([correlations[k, c] for k, c in enumerate(order)])

@@ -30,6 +30,10 @@ def decode_nifti(data: bytes) -> Pixels:
         NormscopeError: If nibabel is not installed.
         UnreadableImage: If the file is no volume, is truncated, or claims too many values.
     """
+    if data[:2] == GZIP_MAGIC:
+        data = _unpacked(data)
+    if not is_nifti(data[:HEAD]):
+        raise UnreadableImage("not an image in a known format")
     try:
         import nibabel
     except ImportError:
@@ -37,10 +41,6 @@ def decode_nifti(data: bytes) -> Pixels:
             "NIfTI volumes must be read by nibabel, got it not installed. "
             "Install it by pip install 'normscope[medical]'."
         ) from None
-    if data[:2] == GZIP_MAGIC:
-        data = _unpacked(data)
-    if not is_nifti(data[:HEAD]):
-        raise UnreadableImage("not an image in a known format")
     version = nibabel.Nifti1Image if data[344:348] == b"n+1\0" else nibabel.Nifti2Image
     try:
         volume = version.from_bytes(data)

@@ -166,19 +166,25 @@ def _written(source: DecodedSource) -> Path:
 
 _source_of_this_worker: DecodedSource | None = None
 
+PARENT = os.getppid()
+"""While it lives; whoever inherits its orphans after that has another number."""
+
 
 def _start_worker(images: str, watched: Connection) -> None:
     global _source_of_this_worker  # noqa: PLW0603 - the pool offers a worker no other memory
     with open(images, "rb") as file:  # noqa: PTH123
         _source_of_this_worker = pickle.load(file)  # noqa: S301 - written by this process's parent
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, args=(watched,), daemon=True).start()
+    threading.Thread(target=_die_with_parent, args=(watched, images), daemon=True).start()
 
 
-def _die_with_parent(watched: Connection) -> None:
+def _die_with_parent(watched: Connection, images: str) -> None:
     try:
         watched.recv()
     except (EOFError, OSError):
+        if os.getppid() != PARENT:
+            # It was killed and cannot remove them itself.
+            Path(images).unlink(missing_ok=True)
         os._exit(1)
 
 
