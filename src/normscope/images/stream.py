@@ -21,6 +21,12 @@ from normscope.images.arrays import (
     open_npy,
 )
 from normscope.images.collection import Stream, joined, name_of
+from normscope.images.containers.opening import (
+    Wanted,
+    is_container,
+    open_container,
+    split_part,
+)
 from normscope.images.finding import files_under, find_images
 from normscope.images.formats import ARCHIVES, SUFFIXES, is_image
 from normscope.images.idx import read_idx
@@ -91,6 +97,9 @@ def _open_path(source: str, split: str | None, root: Path | None, layout: str | 
         return _named_stream(source, split, root)
     if not source:
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
+    file, part = split_part(source)
+    if is_container(file) and Path(file).exists():
+        return open_container(Wanted(file, part, split, layout))
     path = Path(source)
     if path.is_dir():
         return _encoded_stream([source], split)
@@ -124,6 +133,8 @@ def _open_paths(
 
 
 def _is_encoded(path: str) -> bool:
+    if is_container(split_part(path)[0]):
+        return False
     return Path(path).is_dir() or path.lower().endswith((*SUFFIXES, *ARCHIVES))
 
 

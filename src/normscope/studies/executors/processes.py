@@ -42,7 +42,7 @@ class LocalProcesses:
 
     def __init__(self, source: DecodedSource, workers: int) -> None:
         self.slots = workers
-        self._images = _written(source)
+        self._source = source
         self._in_flight: dict[Future[TrialResult], TrialSpec] = {}
         self._start()
 
@@ -80,16 +80,14 @@ class LocalProcesses:
 
     def close(self) -> None:
         """Stop every worker at once; one in the middle of a trial is cut off."""
-        self._end()
-        self._images.unlink(missing_ok=True)
-
-    def _end(self) -> None:
         if self._in_flight:
             self._lifeline.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._lifeline.close()
+        self._images.unlink(missing_ok=True)
 
     def _start(self) -> None:
+        self._images = _written(self._source)
         # Spawned, not forked: a fork of a process that has used OpenMP threads can hang, and would
         # inherit the lock on the study's folder.
         context = multiprocessing.get_context("spawn")
@@ -101,10 +99,9 @@ class LocalProcesses:
     def _restart(self, more: list[TrialSpec]) -> None:
         """Run what was in flight again on half the workers."""
         lost = [*self._in_flight.values(), *more]
-        self._end()
+        self.close()
         self._in_flight.clear()
         if self.slots == 1:
-            self._images.unlink(missing_ok=True)
             raise WorkFailed(
                 "a worker process must live until its trial is finished, got one that died "
                 "(killed, or out of memory). Use a smaller batch or model, or --workers 1."
@@ -166,9 +163,6 @@ def _written(source: DecodedSource) -> Path:
 
 _source_of_this_worker: DecodedSource | None = None
 
-PARENT = os.getppid()
-"""While it lives; whoever inherits its orphans after that has another number."""
-
 
 def _start_worker(images: str, watched: Connection) -> None:
     global _source_of_this_worker  # noqa: PLW0603 - the pool offers a worker no other memory
@@ -182,9 +176,8 @@ def _die_with_parent(watched: Connection, images: str) -> None:
     try:
         watched.recv()
     except (EOFError, OSError):
-        if os.getppid() != PARENT:
-            # It was killed and cannot remove them itself.
-            Path(images).unlink(missing_ok=True)
+        # A parent that was killed cannot remove them itself.
+        Path(images).unlink(missing_ok=True)
         os._exit(1)
 
 

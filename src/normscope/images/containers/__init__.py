@@ -1,0 +1,1 @@
+"""Files that hold many images under names of their own: one reader a format."""

@@ -1,0 +1,89 @@
+"""Which reader opens a file that holds many images, and the part of it that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from normscope.errors import EXTRAS, MissingExtra
+
+if TYPE_CHECKING:
+    from normscope.images.collection import Stream
+
+PART = "::"
+"""Between a file's path and the name of the part that is wanted: ``FILE::DATASET``."""
+
+READERS: dict[str, str] = {}
+"""Which module of this package reads files (or folders) of a suffix."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for of a file.
+
+    Attributes:
+        path: The file, or the folder that such a format is.
+        part: The part of it, or None.
+        split: ``train``, ``val``, ``test``, ``all``, or None: train where there is one, else all.
+        layout: What the axes of an array are, or None to guess.
+    """
+
+    path: str
+    part: str | None = None
+    split: str | None = None
+    layout: str | None = None
+
+
+def split_part(source: str) -> tuple[str, str | None]:
+    """A path and the part behind it.
+
+    Args:
+        source: As the user typed it.
+
+    Returns:
+        The path, and the part or None.
+
+    Example:
+        >>> split_part("scans.h5::train/images"), split_part("photos")
+        (('scans.h5', 'train/images'), ('photos', None))
+    """
+    path, found, part = source.partition(PART)
+    return path, part if found else None
+
+
+def is_container(path: str) -> bool:
+    """Whether one of this package's readers opens a path.
+
+    Args:
+        path: Of a file or folder, without a part.
+
+    Returns:
+        Whether its suffix says so.
+    """
+    return Path(path).suffix.lower() in READERS
+
+
+def open_container(wanted: Wanted) -> Stream:
+    """Open a file that holds many images, without reading them.
+
+    Args:
+        wanted: A path that ``is_container`` says yes to.
+
+    Returns:
+        Its images.
+
+    Raises:
+        MissingExtra: If the format's library is not installed.
+        ModuleNotFoundError: If another module is missing, which is a fault of ours.
+        NormscopeError: If the file cannot be read, or lacks the part.
+    """
+    name = READERS[Path(wanted.path).suffix.lower()]
+    try:
+        reader = import_module(f"normscope.images.containers.{name}")
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        raise MissingExtra(error.name) from None
+    return reader.open_stream(wanted)
