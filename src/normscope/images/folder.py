@@ -12,12 +12,10 @@ from normscope.images.decoded import DecodedSource, LabelledImages, Skipped, Sto
 from normscope.images.formats import passed_over
 from normscope.images.listing import list_images
 from normscope.images.packing import read_footer
-from normscope.images.transform import ImageTransform
+from normscope.images.transform import UNCHANGED, ImageTransform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-UNCHANGED = ImageTransform()
 
 
 def open_folder(

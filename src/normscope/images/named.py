@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from normscope.errors import NormscopeError, WorkFailed
-from normscope.images.cache import cache_folder
 from normscope.images.decoded import DecodedSource, LabelledImages
 from normscope.images.idx import read_idx
 
@@ -39,15 +38,18 @@ def open_named(name: str, root: Path | None) -> DecodedSource:
         NormscopeError: If its files are corrupt.
         WorkFailed: If it is nowhere and cannot be downloaded.
     """
-    for folder in _roots(root):
+    roots = _roots(root)
+    for folder in roots:
         if _lies_under(folder, name):
             return _open(name, folder)
-    cache = cache_folder() / "data"
-    _download(name, cache)
-    return _open(name, cache)
+    _download(name, roots[-1])
+    return _open(name, roots[-1])
 
 
 def _roots(root: Path | None) -> list[Path]:
+    """Where a data set may lie, the user's cache last."""
+    from normscope.images.cache import cache_folder
+
     from_environment = os.environ.get("NORMSCOPE_DATA")
     candidates = [root, Path(from_environment) if from_environment else None]
     return [c for c in candidates if c is not None] + [cache_folder() / "data"]

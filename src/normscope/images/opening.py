@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
 from normscope.images import named
-from normscope.images.digits import open_digits
-from normscope.images.folder import UNCHANGED, open_folder
-from normscope.images.resizing import transformed
+from normscope.images.transform import UNCHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +44,11 @@ def open_source(
         NormscopeError: If its images cannot be used.
         WorkFailed: If a named data set is nowhere and cannot be downloaded.
     """
+    # What merely measures files reads none of these; their modules take as long as the files.
+    from normscope.images.digits import open_digits
+    from normscope.images.folder import open_folder
+    from normscope.images.resizing import transformed
+
     if source == "digits":
         return transformed(open_digits(), transform)
     if source in named.NAMES:

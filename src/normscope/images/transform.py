@@ -51,3 +51,6 @@ class ImageTransform:
         """
         fields = dataclasses.asdict(self)
         return {name: value for name, value in fields.items() if value is not None}
+
+
+UNCHANGED = ImageTransform()

@@ -6,6 +6,7 @@ import threading
 import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from normscope.machine.cores import available_cores, threads
@@ -39,9 +40,12 @@ def reduce_locally(
     Yields:
         Each shard with its sums, as they are done.
     """
-    count = workers or available_cores()
-    stop = threading.Event()
     waiting = iter(shards)
+    first = list(islice(waiting, 2))
+    # One shard needs one thread; to count the cores would take longer than to read it.
+    count = workers or (available_cores() if len(first) > 1 else 1)
+    waiting = chain(first, waiting)
+    stop = threading.Event()
     in_flight: dict[Future[Collected], Shard] = {}
     with _quiet_single_threads(reading), ThreadPoolExecutor(count, "normscope") as pool:
         try:

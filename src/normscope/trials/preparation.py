@@ -7,10 +7,9 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
-from normscope.images.folder import UNCHANGED
 from normscope.images.opening import open_source
 from normscope.images.splits import with_train_images, with_validation
-from normscope.images.transform import ImageTransform
+from normscope.images.transform import UNCHANGED, ImageTransform
 from normscope.init_scale import InitScale
 from normscope.machine.cores import available_cores
 from normscope.machine.device import resolve_device, resolve_precision
