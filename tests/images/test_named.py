@@ -40,7 +40,7 @@ def small_mnist(tmp_path):
 @pytest.fixture(autouse=True)
 def nothing_elsewhere(tmp_path, monkeypatch):
     monkeypatch.delenv("NORMSCOPE_DATA", raising=False)
-    monkeypatch.setattr(named, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("NORMSCOPE_CACHE", str(tmp_path / "cache"))
 
 
 def test_mnist_from_idx_files_plain_and_gzipped(small_mnist):

@@ -139,6 +139,11 @@ def test_fuzz_over_shapes_types_splits_and_masks(data):
         assert found.std.se[c] == approx(expected["std_se"], **loose)
 
 
+def test_of_one_value_the_std_is_0_without_an_error():
+    found = stats([np.full((1, 1, 5), 0.1), np.full((1, 1, 5), 0.1)])
+    assert (found.std.value, found.std.se) == ((0.0,), (None,))
+
+
 def test_large_and_small_small_images_agree():
     """An image of many pixels is counted by histogram, a small one by blocks in float32."""
     large = RNG.integers(0, 256, (2, 3, 300, 301), dtype=np.uint8)

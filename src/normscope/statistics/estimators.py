@@ -63,8 +63,13 @@ def pixel_std(moments: Moments, images: tuple[PerImage, ...], scale: float) -> E
     Returns:
         The standard deviation.
     """
-    errors = (_std_se(image, Fraction(scale)) for image in images)
-    return Estimate(moments.std(scale), tuple(errors))
+    values = moments.std(scale)
+    # The squares of the images' own float sums are rounded; those of the pixels are not.
+    errors = (
+        _std_se(image, Fraction(scale)) if std else None
+        for std, image in zip(values, images, strict=True)
+    )
+    return Estimate(values, tuple(errors))
 
 
 def mean_image_std(images: tuple[PerImage, ...], scale: float) -> Estimate:
