@@ -173,8 +173,9 @@ def test_interrupted_it_exits_130_and_keeps_what_was_finished(tmp_path):
             if scan.poll() is None:
                 os.killpg(scan.pid, signal.SIGKILL)
     assert scan.returncode == 130
-    assert (
-        f"Interrupted. Finished trials are kept in {out}; run the same command to resume." in errors
+    assert errors.endswith(
+        f"Finished trials are kept in {out}; run the same command to resume.\n"
+        "normscope: interrupted.\n"
     )
     assert "Traceback" not in errors
 

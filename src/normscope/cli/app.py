@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from normscope.cli import article, audit, cache, detect, fold, report, scan, search, stats, train
 from normscope.cli.output import printable
-from normscope.errors import EXTRAS, MissingExtra, NormscopeError
+from normscope.errors import EXTRAS, MissingExtra, NormscopeError, WorkFailed
 
 app = typer.Typer(
     name="normscope",
@@ -62,9 +63,7 @@ def run(arguments: list[str]) -> int:
         OSError: If the system failed in a way that is not about writing a file.
     """
     try:
-        app(arguments, prog_name="normscope")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
+        return _run(arguments)
     except NormscopeError as error:
         print(f"normscope: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the one place that says so
         return error.exit_status
@@ -73,6 +72,10 @@ def run(arguments: list[str]) -> int:
             raise
         print(f"normscope: {MissingExtra(error.name)}", file=sys.stderr)  # noqa: T201 - likewise
         return MissingExtra.exit_status
+    except BrokenPipeError:
+        # Whoever read it has read enough.
+        _drop_output()
+        return WorkFailed.exit_status
     except OSError as error:
         if error.errno not in NOT_WRITABLE:
             raise
@@ -82,7 +85,31 @@ def run(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return NormscopeError.exit_status
-    return 0
+
+
+def _run(arguments: list[str]) -> int:
+    if sys.stdout is None:
+        raise NormscopeError(
+            "standard output must be open, got it closed. Send it to a file or to /dev/null."
+        )
+    status = 0
+    try:
+        app(arguments, prog_name="normscope")
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0
+    try:
+        # Here, where it can be said that the disk is full.
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+        raise
+    return status
+
+
+def _drop_output() -> None:
+    """Let what standard output still holds go nowhere, or Python would fail again as it ends."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _show_version(wanted: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from normscope.writing import write_result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rich.table import Table
 
@@ -42,6 +43,26 @@ def note(text: str) -> None:
         text: A sentence.
     """
     Console(stderr=True, soft_wrap=True).print(printable(text), highlight=False, markup=False)
+
+
+@contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """Say after an interruption that nothing finished was lost.
+
+    Args:
+        folder: Where finished trials are kept.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        KeyboardInterrupt: The interruption itself.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(f"Finished trials are kept in {folder}; run the same command to resume.")
+        raise
 
 
 def printable(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from normscope.cli import options
-from normscope.cli.output import note, note_source, show, write_json
+from normscope.cli.output import note_source, resumable, show, write_json
 from normscope.cli.progress import progress
 from normscope.options import declared
 from normscope.studies.options import Place, ScanOptions
@@ -71,14 +71,8 @@ def scan(
     if dry_run:
         _show_plan(plan, place.workers, json)
         return
-    try:
-        with progress("trials") as update:
-            study = run_scan(plan, place, update)
-    except KeyboardInterrupt:
-        note(
-            f"Interrupted. Finished trials are kept in {plan.out}; run the same command to resume."
-        )
-        raise
+    with resumable(plan.out), progress("trials") as update:
+        study = run_scan(plan, place, update)
     from normscope.cli.report import show_report
 
     show_report(study, json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from normscope.cli import options
-from normscope.cli.output import note, note_source, show, write_json
+from normscope.cli.output import note_source, resumable, show, write_json
 from normscope.cli.progress import progress
 from normscope.studies.options import Place, SearchOptions
 from normscope.wording import level, span
@@ -32,14 +32,8 @@ def search(chosen: SearchOptions, place: Place, *, json: options.Json = None) ->
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan = plan_search(chosen)
     note_source(plan.source)
-    try:
-        with progress("trials") as update:
-            found = run_search(plan, place, update)
-    except KeyboardInterrupt:
-        note(
-            f"Interrupted. Finished trials are kept in {plan.out}; run the same command to resume."
-        )
-        raise
+    with resumable(plan.out), progress("trials") as update:
+        found = run_search(plan, place, update)
     show_search(found, json)
 
 

@@ -1,0 +1,83 @@
+"""How a command ends that is interrupted, or whose output nobody takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+NORMSCOPE = [sys.executable, "-m", "normscope"]
+
+
+@pytest.fixture
+def many_images(tmp_path):
+    """So many pixels that counting them takes seconds."""
+    path = tmp_path / "many.npy"
+    np.lib.format.open_memmap(path, "w+", np.float64, (4000, 256, 256)).flush()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "sentence"),
+    [
+        (signal.SIGINT, 130, "normscope: interrupted.\n"),
+        (signal.SIGTERM, 143, "normscope: terminated.\n"),
+    ],
+)
+def test_a_signal_ends_it_with_one_sentence(many_images, number, status, sentence):
+    with subprocess.Popen(
+        [*NORMSCOPE, "stats", str(many_images)], stderr=subprocess.PIPE, text=True
+    ) as run:
+        time.sleep(3)
+        run.send_signal(number)
+        _, errors = run.communicate(timeout=60)
+    assert (run.returncode, errors) == (status, sentence)
+
+
+def test_a_signal_while_it_starts_ends_it_likewise(tmp_path):
+    # The first module that takes time to import; here it takes for ever.
+    (tmp_path / "typer.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    with subprocess.Popen(
+        [*NORMSCOPE, "--help"], stderr=subprocess.PIPE, text=True, env=environment
+    ) as run:
+        time.sleep(2)
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=60)
+    assert (run.returncode, errors) == (130, "normscope: interrupted.\n")
+
+
+def _shell(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_closed_standard_output_is_said():
+    done = _shell(f"{sys.executable} -m normscope --help >&-")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "normscope: standard output must be open, got it closed. Send it to a file or to "
+        "/dev/null.\n",
+    )
+
+
+def test_a_reader_that_has_enough_is_no_fault():
+    done = _shell(f"{sys.executable} -m normscope --help | true")
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full stands for a full disk")
+def test_a_full_disk_under_standard_output_is_said():
+    done = _shell(f"{sys.executable} -m normscope --help > /dev/full")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "normscope: the output must be writable, got: No space left on device. Free up space, fix "
+        "the permissions or choose another place.\n"
+    )
