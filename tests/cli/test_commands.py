@@ -163,7 +163,7 @@ def test_interrupted_it_exits_130_and_keeps_what_was_finished(tmp_path):
         command, env=os.environ, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as scan:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 200
             while not (out / "study.db").exists() and time.monotonic() < deadline:
                 time.sleep(0.1)
             time.sleep(4)
