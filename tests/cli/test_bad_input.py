@@ -238,3 +238,16 @@ def test_other_faults_of_the_system_are_not_hidden(monkeypatch):
     monkeypatch.setattr("normscope.writing.tempfile.mkstemp", broken)
     with pytest.raises(OSError, match="Input/output error"):
         run(["train", *SMALL, "--json", "x.json"])
+
+
+def test_a_study_of_a_database_needs_the_database(capsys, tmp_path):
+    assert run(["report", str(tmp_path), "--study", "mine"]) == 2
+    assert capsys.readouterr().err == (
+        "normscope: --study must be given with --storage, the database that holds it, got mine "
+        "alone. Give both, or leave it out.\n"
+    )
+
+
+def test_a_factory_that_ends_the_program_is_a_wrong_one(capsys):
+    assert run(["fold", "builtins:exit", "--norm", "half", "-o", "raw.pt2"]) == 2
+    assert capsys.readouterr().err.startswith("normscope: model factory builtins:exit must ")

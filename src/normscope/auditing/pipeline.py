@@ -60,7 +60,7 @@ class Pipeline:
             image = opened.convert("L" if self._channels == 1 else "RGB")
         try:
             tensor = self._transform(image)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise NormscopeError(
                 f"--pipeline {self.name} must take a Pillow image, got {type(error).__name__}: "
                 f"{error}, for {path}. Mend the transform."

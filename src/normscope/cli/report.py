@@ -61,10 +61,16 @@ def report(
     """Show what a study says and rewrite its page, or compare several studies."""
     import optuna
 
+    from normscope.errors import NormscopeError
     from normscope.studies.study import Study
     from normscope.studies.study_file import is_search
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if study is not None and storage is None:
+        raise NormscopeError(
+            f"--study must be given with --storage, the database that holds it, got {study} alone. "
+            "Give both, or leave it out."
+        )
     if len(folders) == 1 and is_search(folders[0]):
         from normscope.cli.search import show_search
         from normscope.studies.search_study import SearchStudy

@@ -12,6 +12,7 @@ from normscope.cli.output import note_source, resumable, show, write_json
 from normscope.cli.progress import progress
 from normscope.options import declared
 from normscope.studies.options import Place, ScanOptions
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.studies.scan_planning import PlannedScan
@@ -110,10 +111,10 @@ def _show_plan(plan: PlannedScan, workers: int | None, json: str | None) -> None
     expected = estimate(plan, workers)
     specification = plan.specification
     show(
-        f"{expected.trials} trials would run in {plan.out} ({expected.finished} are finished): "
-        f"{_grid(specification)} and the references, {_each(specification)}.",
-        f"About {_duration(expected.seconds)} on {expected.workers} "
-        f"worker{'s' if expected.workers != 1 else ''}, "
+        f"{counted(expected.trials, 'trial')} would run in {plan.out} "
+        f"({expected.finished} are finished): {_grid(specification)} and the references, "
+        f"{_each(specification)}.",
+        f"About {_duration(expected.seconds)} on {counted(expected.workers, 'worker')}, "
         f"and {expected.bytes_ / 1e6:.1f} MB of disk.",
         json_target=json,
     )
@@ -121,18 +122,18 @@ def _show_plan(plan: PlannedScan, workers: int | None, json: str | None) -> None
 
 
 def _grid(specification: ScanSpec) -> str:
-    return " x ".join(f"{len(axis.values)} {axis.name}s" for axis in specification.axes)
+    return " x ".join(counted(len(axis.values), axis.name) for axis in specification.axes)
 
 
 def _each(specification: ScanSpec) -> str:
     if not specification.trial.recipe.trains:
         return "frozen"
-    epochs = specification.trial.recipe.epochs
-    parts = [
-        f"{specification.seeds} seeds, {epochs} epochs each" if specification.seeds else "",
-        f"{specification.survival} seeds for survival alone" if specification.survival else "",
-    ]
-    return " and ".join(part for part in parts if part)
+    epochs = counted(specification.trial.recipe.epochs, "epoch")
+    kinds = (
+        (specification.seeds, f", {epochs} each"),
+        (specification.survival, " for survival alone"),
+    )
+    return " and ".join(counted(seeds, "seed") + what for seeds, what in kinds if seeds)
 
 
 def _duration(seconds: float) -> str:

@@ -206,7 +206,7 @@ def show_one_image(model: nn.Module, name: str, channels: int, image_size: tuple
     try:
         with torch.inference_mode():
             return model(torch.zeros(shape))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if channels == 1 and _takes(model, (1, 3, *image_size)):
             raise NormscopeError(
                 f"model {name} must be given colour images, got grey ones. Use --channels rgb to "

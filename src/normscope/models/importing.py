@@ -78,7 +78,7 @@ def import_callable(name: str, kind: str, noun: str, purpose: str) -> Callable[.
         found: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise NormscopeError(
             f"{kind} {name} must import, got {type(error).__name__}: {error}. "
             f"Check the module's and the {noun}'s names."

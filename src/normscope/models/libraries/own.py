@@ -57,7 +57,7 @@ class Factory:
             model = self._factory(**_named_in_signature(self._factory, offered))
         except NormscopeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise NormscopeError(
                 f"model factory {self._name} must build a network, got {type(error).__name__}: "
                 f"{error}. Mend the factory."
