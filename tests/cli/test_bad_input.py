@@ -250,4 +250,7 @@ def test_a_study_of_a_database_needs_the_database(capsys, tmp_path):
 
 def test_a_factory_that_ends_the_program_is_a_wrong_one(capsys):
     assert run(["fold", "builtins:exit", "--norm", "half", "-o", "raw.pt2"]) == 2
-    assert capsys.readouterr().err.startswith("normscope: model factory builtins:exit must ")
+    assert capsys.readouterr().err == (
+        "normscope: model factory builtins:exit must build a network, got SystemExit: None. "
+        "Mend the factory.\n"
+    )
