@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,5 +105,26 @@ def test_images_of_no_pixels(lenet, tmp_path, capsys):
     assert run([*call, "-o", str(tmp_path / "raw.safetensors")]) == 2
     assert capsys.readouterr().err == (
         "normscope: --image-size must be at least 1 pixel, got 0. Give a larger number.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt2", ".onnx"])
+def test_no_space(lenet, tmp_path, suffix):
+    def little_space() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    out = tmp_path / f"raw{suffix}"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "normscope", "fold", "lenet", "--weights", str(lenet),
+            "--norm", "mnist", "-o", str(out),
+        ],
+        capture_output=True, text=True, check=False, preexec_fn=little_space,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"normscope: {out} must be writable, got: File too large. Free up space, fix the "
+        "permissions or choose another place.\n",
     )
     assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import warnings
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from normscope.errors import NormscopeError, UnknownName
 from normscope.models.building import build_model
 from normscope.models.importing import check_caller_named
 from normscope.models.options import ModelOptions
-from normscope.writing import replacing, write_text
+from normscope.writing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +160,7 @@ def load_folded(path: str | Path, *, model: str | None = None) -> RawPixels:
 
 
 def _write_weights(folded: Folded, path: Path, built: Built) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     plan = {
         "normscope": __version__,
@@ -170,9 +171,11 @@ def _write_weights(folded: Folded, path: Path, built: Built) -> None:
         "layers": folded.changes,
     }
     state = {name: t.contiguous().clone() for name, t in folded.model.model.state_dict().items()}
-    write_text(plan_path(path), json.dumps(plan, indent=2) + "\n")
-    with replacing(path) as temporary:
-        save_file(state, temporary)
+    weights = save(state)
+    # Neither without the other.
+    with replacing(plan_path(path)) as temporary_plan, replacing(path) as temporary:
+        temporary.write_bytes(weights)
+        temporary_plan.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
 
 
 def describe(folded: Folded) -> dict[str, Any]:
@@ -197,24 +200,29 @@ def _write_program(folded: Folded, path: Path, _: Built) -> None:
     program = torch.export.export(
         folded.model, (_example(folded),), dynamic_shapes={"pixels": {0: batch}}
     )
+    # Into memory first: torch's own writer ends the process where the disk is full.
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
     with replacing(path) as temporary:
-        torch.export.save(program, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def _write_onnx(folded: Folded, path: Path, _: Built) -> None:
-    with replacing(path) as temporary, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(
+        program = torch.onnx.export(
             folded.model,
             (_example(folded),),
-            temporary,
             dynamo=True,
-            external_data=False,
             input_names=["pixels"],
             output_names=["outputs"],
             dynamic_shapes={"pixels": {0: torch.export.Dim("batch")}},
             verbose=False,
         )
+    assert program is not None  # as it is of dynamo
+    model = program.model_proto.SerializeToString()
+    with replacing(path) as temporary:
+        temporary.write_bytes(model)
 
 
 def _read_program(path: Path) -> Callable[[Tensor], Tensor]:
