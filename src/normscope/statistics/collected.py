@@ -131,7 +131,6 @@ def _inexact(values: list[int | str]) -> list[int | Fraction]:
 
 
 def _moments_to_json(moments: Moments) -> dict[str, Any]:
-    present = [np.flatnonzero(counts) for counts in moments.histogram]
     return {
         "dtype": moments.dtype,
         "n": list(moments.n),
@@ -140,17 +139,25 @@ def _moments_to_json(moments: Moments) -> dict[str, Any]:
         "minimum": list(moments.minimum),
         "maximum": list(moments.maximum),
         "bins": moments.histogram.shape[1],
-        "counts": [
-            [at.tolist(), counts[at].tolist()]
-            for at, counts in zip(present, moments.histogram, strict=True)
-        ],
+        "counts": _present(moments.histogram),
+        "whole": None if moments.whole is None else _present(moments.whole),
     }
 
 
-def _moments_from_json(data: dict[str, Any]) -> Moments:
-    histogram = np.zeros((len(data["n"]), data["bins"]), np.int64)
-    for row, (at, counts) in zip(histogram, data["counts"], strict=True):
+def _present(histogram: np.ndarray) -> list[list[list[int]]]:
+    met = [np.flatnonzero(counts) for counts in histogram]
+    return [[at.tolist(), counts[at].tolist()] for at, counts in zip(met, histogram, strict=True)]
+
+
+def _filled(channels: list[list[list[int]]], bins: int) -> np.ndarray:
+    histogram = np.zeros((len(channels), bins), np.int64)
+    for row, (at, counts) in zip(histogram, channels, strict=True):
         row[at] = counts
+    return histogram
+
+
+def _moments_from_json(data: dict[str, Any]) -> Moments:
+    whole = data["whole"]
     return Moments(
         data["dtype"],
         tuple(data["n"]),
@@ -158,7 +165,8 @@ def _moments_from_json(data: dict[str, Any]) -> Moments:
         tuple(_inexact(data["squares"])),
         tuple(data["minimum"]),
         tuple(data["maximum"]),
-        histogram,
+        _filled(data["counts"], data["bins"]),
+        None if whole is None else _filled(whole, 65_536),
     )
 
 

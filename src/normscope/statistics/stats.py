@@ -12,6 +12,7 @@ from normscope.images.stream import open_stream
 from normscope.normalization import Normalization
 from normscope.statistics.batches import Batches
 from normscope.statistics.checkpoint import Checkpoint
+from normscope.statistics.clipping import Clip
 from normscope.statistics.collected import Collected
 from normscope.statistics.local import reduce_locally
 from normscope.statistics.reading import Reading
@@ -40,6 +41,7 @@ def stats(
     channels: str | None = None,
     nodata: float | None = None,
     scale: float | None = None,
+    clip: str | None = None,
     resize: int | None = None,
     crop: int | None = None,
     alpha: str | None = None,
@@ -64,6 +66,8 @@ def stats(
         channels: ``rgb`` or ``grey`` to convert every image.
         nodata: The value of pixels that do not count.
         scale: What brings pixels to [0, 1]; the type's maximum, or 1 for floats.
+        clip: ``LOW:HIGH``, each a value as stored or a percentile such as ``0.5%``: the mean and
+            std after such a clip are given too, as ``clip``.
         resize: Length in pixels that each image's shorter side is brought to.
         crop: Side in pixels of the square around the centre that is kept.
         alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out pixels where
@@ -94,6 +98,7 @@ def stats(
     for text in constants:
         Normalization.parse(text)
     _check(scale, workers)
+    clipped = None if clip is None else Clip.parse(clip)
     stream = open_stream(source, split, root, layout)
     checkpoint = None if out is None else Checkpoint(Path(out) / "shards", reading)
     collected = Collected(batches=None if batch_size is None else Batches(batch_size))
@@ -118,7 +123,7 @@ def stats(
             take(shard, part)
     collected.skipped.sort()
     _check_images(collected, stream.name, strict)
-    result = summarize_collection(collected, stream, reading, scale, constants)
+    result = summarize_collection(collected, stream, reading, scale, constants, clipped)
     if out is not None:
         write_result(Path(out) / "stats.json", json.dumps(result.to_json(), indent=2) + "\n")
     return result
