@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
-from normscope.cli.stats_table import tables
+from normscope.cli.stats_table import group_table, tables
 from normscope.statistics.paste import FORMATS, USUAL, paste_lines
 
 if TYPE_CHECKING:
@@ -80,8 +80,32 @@ def stats(
             metavar="HW|NHW|HWC|CHW|NCHW|NHWC",
         ),
     ] = None,
+    above: Annotated[
+        float | None,
+        typer.Option(help="Count only pixels above this value, as stored.", metavar="VALUE"),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="Count only pixels where the mask is not 0: a folder with a mask for each image, "
+            "of the same name below it.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     resize: options.Resize = None,
     crop: options.Crop = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare groups of images: the first folders below the source, or what a column "
+            "of a table says, whose first column has the images' paths below the source.",
+            metavar="folder|FILE.csv:COLUMN",
+        ),
+    ] = None,
+    outliers: Annotated[
+        int | None,
+        typer.Option(help="List at most so many images that are unlike the rest; by default 10."),
+    ] = None,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -130,6 +154,10 @@ def stats(
             crop=crop,
             alpha=alpha,
             layout=layout,
+            above=above,
+            mask=mask,
+            by=by,
+            outliers=outliers,
             workers=workers,
             ray=ray,
             out=out,
@@ -137,8 +165,11 @@ def stats(
             on_progress=update,
         )
     show(_headline(found), *tables(found), json_target=json)
+    if found.groups is not None:
+        show(found.groups.sentence, group_table(found), json_target=json)
     for sentence in (*found.notes, *(e.sentence for e in found.explanations)):
         show(sentence, json_target=json)
+    _show_outliers(found, json)
     write_json(found.to_json(), json)
     if out is not None:
         _draw(found, out / "figures" / "channel_histograms.png")
@@ -157,6 +188,18 @@ def _headline(found: CollectionStatistics) -> str:
         f"{found.name}: {images}, {found.pixels} pixels, {found.dtype}, "
         f"divided by {found.scale:.10g}."
     )
+
+
+def _show_outliers(found: CollectionStatistics, json: str | None) -> None:
+    if not found.outliers:
+        return
+    from normscope.statistics.outliers import RULE
+
+    show("Unlike the rest, the most first:", json_target=json)
+    for outlier in found.outliers:
+        frame = f", frame {outlier.frame}" if outlier.frame else ""
+        show(f"  {outlier.path}{frame}: {outlier.reason}", json_target=json)
+    show(RULE, json_target=json)
 
 
 def _show_paste_lines(found: CollectionStatistics, format_: str | None, json: str | None) -> None:

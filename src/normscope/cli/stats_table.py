@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
+from rich.text import Text
+
+from normscope.cli.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from normscope.statistics.collection_statistics import CollectionStatistics
     from normscope.statistics.estimators import Estimate
+    from normscope.statistics.group_differences import Difference, Group
 
     Section = dict[str, list[str]]
 
 TABLE_COLUMNS, NAME_COLUMNS = 80, 13
 """The width in characters of a table, and the least of its row names, broken at spaces."""
+
+MOST_GROUPS = 20
 
 SHOWN = {"0.5": "0.5 %", "50": "median", "99.5": "99.5 %"}
 """The percentiles that a window is chosen by; JSON has more."""
@@ -125,3 +131,54 @@ def _with_se(estimate: Estimate, form: str = "f") -> list[str]:
         f"{value:.6{form}}" if se is None else f"{value:.6{form}} ± {se:.2g}"
         for value, se in zip(estimate.value, estimate.se, strict=True)
     ]
+
+
+def group_table(found: CollectionStatistics) -> Table:
+    """The groups of a collection, each with how far it lies from the rest.
+
+    Args:
+        found: With groups.
+
+    Returns:
+        A row for each group and channel; of many groups those that lie farthest away.
+    """
+    assert found.groups is not None
+    groups = found.groups.groups
+    shown = sorted(groups, key=_distance, reverse=True)[:MOST_GROUPS]
+    left = len(groups) - len(shown)
+    table = Table(
+        title="Groups, and how far each lies from the rest (95 % for all at once)",
+        caption=f"{left} groups that lie nearer are in --json." if left else None,
+    )
+    table.add_column("group (images)", overflow="fold")
+    if found.channels > 1:
+        table.add_column("")
+    table.add_column("mean", no_wrap=True)
+    table.add_column("pixel std", no_wrap=True)
+    for group in (group for group in groups if group in shown):
+        for channel, name in enumerate(found.channel_names):
+            cells = [
+                f"{estimate.value[channel]:.4f}{_from_rest(differences, channel)}"
+                for estimate, differences in (
+                    (group.mean, group.mean_difference),
+                    (group.std, group.std_difference),
+                )
+            ]
+            label = "" if channel else f"{printable(group.name)} ({group.images})"
+            table.add_row(Text(label), *([name] if found.channels > 1 else []), *cells)
+        table.add_section()
+    return table
+
+
+def _distance(group: Group) -> float:
+    return max((abs(difference.value) for difference in group.mean_difference or ()), default=0.0)
+
+
+def _from_rest(differences: tuple[Difference, ...] | None, channel: int) -> str:
+    if differences is None:
+        return ""
+    difference = differences[channel]
+    sign = "-" if difference.value < 0 else "+"
+    value = sign + difference.written(abs(difference.value))
+    half = difference.half
+    return f" ({value})" if half is None else f" ({value} ± {difference.written(half)})"

@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from normscope.normalization import Normalization
     from normscope.statistics.clipping import Clipped
     from normscope.statistics.estimators import Estimate
+    from normscope.statistics.group_differences import GroupComparison
+    from normscope.statistics.outliers import Outlier
     from normscope.statistics.percentiles import Percentile
     from normscope.statistics.provenance import Explanation
 
 NAMES = {1: ("grey",), 3: ("red", "green", "blue")}
+
+
+def channel_names(channels: int) -> tuple[str, ...]:
+    """Red, green and blue, or grey, or numbers from 0."""
+    return NAMES.get(channels) or tuple(str(c) for c in range(channels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +59,10 @@ class CollectionStatistics:
         quantiles: Probability to one value per channel.
         percentiles: Of each channel, as ``numpy.percentile`` has them, by their numbers.
         clip: The statistics of the pixels once they are clipped, or None if not asked for.
+        groups: The groups of images and how they differ, or None if not asked for.
+        outliers: The images that stand out, the most unlike the rest first.
+        above: Only pixels of a greater value were counted, if not None.
+        mask: The folder of masks whose pixels alone were counted, or None.
         clipped_low: Share of each channel's pixels at 0 or the type's minimum.
         clipped_high: Share at the scale or above.
         histogram: int64, shape ``(C, bins)``.
@@ -83,6 +94,10 @@ class CollectionStatistics:
     quantiles: dict[float, tuple[float, ...]]
     percentiles: dict[str, Percentile]
     clip: Clipped | None
+    groups: GroupComparison | None
+    outliers: tuple[Outlier, ...]
+    above: float | None
+    mask: str | None
     clipped_low: tuple[float, ...]
     clipped_high: tuple[float, ...]
     histogram: np.ndarray = field(repr=False)
@@ -99,7 +114,7 @@ class CollectionStatistics:
     @property
     def channel_names(self) -> tuple[str, ...]:
         """Red, green and blue, or grey, or numbers from 0."""
-        return NAMES.get(self.channels) or tuple(str(c) for c in range(self.channels))
+        return channel_names(self.channels)
 
     @property
     def constant_channels(self) -> tuple[int, ...]:
@@ -161,6 +176,10 @@ class CollectionStatistics:
                 **percentiles_to_json(self.percentiles, 1),
             },
             "clip": None if self.clip is None else self.clip.to_json(),
+            "above": self.above,
+            "mask": self.mask,
+            "groups": None if self.groups is None else self.groups.to_json(),
+            "outliers": [outlier.to_json() for outlier in self.outliers],
             "grey_images": self.grey_images,
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
             "notes": list(self.notes),

@@ -91,6 +91,22 @@ def pixel_std(moments: Moments, images: tuple[PerImage, ...], scale: float) -> E
     return Estimate(moments.std(scale), tuple(errors))
 
 
+def pixel_mean_of(images: tuple[PerImage, ...], scale: float) -> Estimate:
+    """The pixel mean from sums over images alone, as of a group of images."""
+    values = (float(Fraction(i.s) / i.n / Fraction(scale)) for i in images)
+    return Estimate(tuple(values), tuple(_mean_se(i, Fraction(scale)) for i in images))
+
+
+def pixel_std_of(images: tuple[PerImage, ...], scale: float) -> Estimate:
+    """The pixel std from sums over images alone, as of a group of images."""
+    values = (
+        exact_sqrt(max(Fraction(0), Fraction(i.q) / i.n - (Fraction(i.s) / i.n) ** 2))
+        / float(scale)
+        for i in images
+    )
+    return Estimate(tuple(values), tuple(_std_se(i, Fraction(scale)) for i in images))
+
+
 def mean_of_image_means(images: tuple[PerImage, ...], scale: float) -> Estimate:
     """The mean over images of each image's own mean, in which a small image weighs as a large one.
 

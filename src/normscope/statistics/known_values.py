@@ -85,8 +85,8 @@ def known_values(moments: Moments) -> tuple[KnownValues, ...]:
         moments.histogram, moments.minimum, moments.maximum, strict=True
     ):
         met = np.flatnonzero(counts)
-        ends = (np.clip(of[met], float(least or 0), float(most or 0)) for of in (low, high))
-        found.append(KnownValues(*ends, counts[met]))
+        ends = float(least or 0), float(most or 0)
+        found.append(KnownValues(low[met].clip(*ends), high[met].clip(*ends), counts[met]))
     return tuple(found)
 
 

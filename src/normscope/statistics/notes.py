@@ -8,7 +8,7 @@ import numpy as np
 
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALPHA_KEPT, ALPHA_MASKED, UNIT
-from normscope.wording import counted
+from normscope.wording import counted, listed
 
 if TYPE_CHECKING:
     from normscope.images.collection import Stream
@@ -22,6 +22,7 @@ def notes_on(
     stream: Stream,
     reading: Reading,
     images: int,
+    pixels: int,
     moments: Moments,
     given: float | None,
     grey: int,
@@ -33,6 +34,7 @@ def notes_on(
         stream: Where it came from.
         reading: How it was read.
         images: How many images were read.
+        pixels: Their height times width, summed.
         moments: Sums over their pixels.
         given: The scale that was given, by the user or the source.
         grey: How many grey images count as colour ones.
@@ -44,6 +46,7 @@ def notes_on(
         *stream.notes,
         *filter(None, [passed_over(stream.passed)]),
         *_noticed(collected, reading),
+        *_foreground(reading, moments, pixels),
         *_notes(stream, images, moments, given, grey),
     )
 
@@ -62,6 +65,15 @@ def unit_of(collected: Collected, images: int) -> str | None:
         what.partition(UNIT)[2]: count for what, count in collected.noticed.items() if UNIT in what
     }
     return next(iter(units)) if list(units.values()) == [images] else None
+
+
+def _foreground(reading: Reading, moments: Moments, pixels: int) -> list[str]:
+    which = [] if reading.above is None else [f"above {reading.above:g}"]
+    which += [] if reading.masks is None else [f"inside the masks of {reading.masks.folder}"]
+    if not which:
+        return []
+    shares = [f"{100 * n / pixels:.3g} %" for n in dict.fromkeys(moments.n)]
+    return [f"Only pixels {listed(which)} count: {', '.join(shares)} of all."]
 
 
 def _notes(

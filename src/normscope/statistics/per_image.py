@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ from normscope.statistics.exact import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from normscope.statistics.image_sums import ImageSums
 
 PAIRS = ((0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3))
@@ -105,6 +108,18 @@ class PerImage(NamedTuple):
         powers = (0, 1, 2, 0, 1, 2, 2, 3, 4, 1, 2, 4, 1, 2)
         sums = (v * factor**p for v, p in zip(self[1:], powers, strict=True))
         return PerImage(self.images, *sums)
+
+
+def total_of(parts: Iterable[PerImage]) -> PerImage:
+    """The sums over several sets of images.
+
+    Args:
+        parts: At least one.
+
+    Returns:
+        Their total.
+    """
+    return reduce(PerImage.merge, parts)
 
 
 def _products(columns: list[np.ndarray]) -> list[Exact]:

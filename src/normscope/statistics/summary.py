@@ -11,7 +11,7 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.decoded import Skipped
 from normscope.statistics.clipping import clip_pixels
-from normscope.statistics.collection_statistics import CollectionStatistics
+from normscope.statistics.collection_statistics import CollectionStatistics, channel_names
 from normscope.statistics.estimators import (
     batch_average,
     mean_image_std,
@@ -20,11 +20,15 @@ from normscope.statistics.estimators import (
     pixel_std,
     root_mean_image_variance,
 )
+from normscope.statistics.group_differences import compare_groups
+from normscope.statistics.groups import FOLDER
 from normscope.statistics.kinds import Kind, common_kind
 from normscope.statistics.known_values import known_values
 from normscope.statistics.notes import notes_on, unit_of
+from normscope.statistics.outliers import find_outliers
 from normscope.statistics.percentiles import percentiles
 from normscope.statistics.provenance import explain
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from normscope.images.collection import Stream
     from normscope.statistics.clipping import Clip
     from normscope.statistics.collected import Collected, KindSums
+    from normscope.statistics.group_differences import GroupComparison
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
 
@@ -111,12 +116,18 @@ def summarize_collection(
         quantiles=_quantiles(moments, divisor),
         percentiles=percentiles(known),
         clip=None if clip is None else clip_pixels(known, clip, divisor),
+        groups=_groups(collected, reading, kind, divisor),
+        outliers=find_outliers(
+            collected.traits, kind, reading.outliers, _span(moments), channel_names(len(images))
+        ),
+        above=reading.above,
+        mask=None if reading.masks is None else reading.masks.folder,
         clipped_low=low,
         clipped_high=high,
         histogram=moments.histogram,
         grey_images=grey,
         skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
-        notes=notes_on(collected, stream, reading, sums.images, moments, given, grey),
+        notes=notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
         explanations=tuple(explain(text, means, stds) for text in constants),
     )
 
@@ -176,6 +187,31 @@ def _scale(given: float | None, dtype: np.dtype, moments: Moments, name: str) ->
             f"{high:.6g} in {name}. Pass --scale 1 to keep them as they are, or their maximum."
         )
     return 1.0
+
+
+def _groups(
+    collected: Collected, reading: Reading, kind: Kind, scale: float
+) -> GroupComparison | None:
+    sums, by = collected.groups, reading.groups
+    if sums is None or by is None:
+        return None
+    if not sums.groups:
+        raise NormscopeError(
+            f"--by must find the group of at least one image, got none by {by.by} for "
+            f"{counted(sums.outside, 'image')}. "
+            + (
+                "Give a source with folders in it."
+                if by.by == FOLDER
+                else "Write paths relative to the source into the table's first column."
+            )
+        )
+    names = channel_names(kind.channels)
+    return compare_groups(by.by, sums.of_kind(kind), sums.outside, scale, names)
+
+
+def _span(moments: Moments) -> float:
+    low, high = ([v for v in ends if v is not None] for ends in (moments.minimum, moments.maximum))
+    return float(max(high) - min(low))
 
 
 def _quantiles(moments: Moments, scale: float) -> dict[float, tuple[float, ...]]:
