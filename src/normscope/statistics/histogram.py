@@ -100,12 +100,13 @@ def count_whole(pixels: np.ndarray) -> np.ndarray | None:
     """
     flat = np.reshape(pixels, -1)
     # The first pixels of most floats tell that they are not whole.
-    for part in (flat[:PEEKED], flat):
-        if part.size and not (part.min() >= INT16.min and part.max() <= INT16.max):
-            return None
-        order = part.astype(np.int32)
-        if (order != part).any():
-            return None
+    if (np.rint(flat[:PEEKED]) != flat[:PEEKED]).any():
+        return None
+    if flat.size and not (flat.min() >= INT16.min and flat.max() <= INT16.max):
+        return None
+    order = flat.astype(np.int32)
+    if (order != flat).any():
+        return None
     return np.bincount(order - INT16.min, minlength=65_536).astype(np.int64, copy=False)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from normscope.statistics.image_sums import ImageSums
     from normscope.statistics.kinds import Kind
@@ -86,7 +86,12 @@ class ImageTraits:
 
     @classmethod
     def of(
-        cls, most: int, kind: Kind, positions: np.ndarray, names: Sequence[str], sums: ImageSums
+        cls,
+        most: int,
+        kind: Kind,
+        positions: np.ndarray,
+        name_of: Callable[[int], str],
+        sums: ImageSums,
     ) -> ImageTraits:
         """The traits of some images; those without a pixel that counts are left out.
 
@@ -94,7 +99,7 @@ class ImageTraits:
             most: How many are kept at either end of each trait.
             kind: Their kind.
             positions: Where they stand in file order, rising.
-            names: What they are called.
+            name_of: What the image at a position is called.
             sums: Their sums.
 
         Returns:
@@ -112,7 +117,7 @@ class ImageTraits:
         for at in chosen:
             row = int(rows[at])
             place = int(positions[row]), int(frames[row])
-            ends.append(Candidate(*place, names[row], tuple(values[at].tolist())))
+            ends.append(Candidate(*place, name_of(place[0]), tuple(values[at].tolist())))
         return cls(most, len(rows), int(flat.sum()), counts, ends)
 
     def merge(self, other: ImageTraits) -> None:
@@ -212,5 +217,8 @@ def _chosen(values: np.ndarray, flat: np.ndarray, most: int) -> set[int]:
     chosen = set(np.flatnonzero(flat)[:most].tolist())
     for column in values[rows].T:
         for signed in (column, -column):
-            chosen.update(rows[np.argsort(signed, kind="stable")[:most]].tolist())
+            near = np.arange(len(signed))
+            if len(signed) > most:
+                near = np.flatnonzero(signed <= np.partition(signed, most - 1)[most - 1])
+            chosen.update(rows[near[np.argsort(signed[near], kind="stable")[:most]]].tolist())
     return chosen

@@ -180,15 +180,15 @@ class _Work:
     def _compare(
         self, collected: Collected, kind: Kind, sums: ImageSums, positions: np.ndarray
     ) -> None:
-        paths = [self.names.get(position, "") for position in positions.tolist()]
-        if collected.groups is not None and self.reading.groups is not None:
-            group_of = self.reading.groups.group_of
-            collected.groups.add(kind, [group_of(path) for path in paths], sums)
+        groups, names = self.reading.groups, self.names
+        if collected.groups is not None and groups is not None:
+            labels = [groups.group_of(names.get(at, "")) for at in positions.tolist()]
+            collected.groups.add(kind, labels, sums)
         if self.reading.outliers:
-            names = [p or f"image {at}" for p, at in zip(paths, positions.tolist(), strict=True)]
             collected.traits[kind] = ImageTraits.of(
-                self.reading.outliers, kind, positions, names, sums
-            )
+                self.reading.outliers, kind, positions,
+                lambda at: names.get(at, f"image {at}"), sums,
+            )  # fmt: skip
 
     def _fits(self, values: np.ndarray) -> bool:
         first = self.stack[0][1]
