@@ -189,6 +189,24 @@ def test_values_that_are_no_shares_are_shown_once(capsys, tmp_path):
     assert out.count("│ mean  ") == 1
 
 
+def test_a_ct_has_its_unit_and_exact_percentiles(tmp_path, capsys):
+    pydicom = pytest.importorskip("pydicom")
+    header = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
+    header.save_as(tmp_path / "a.dcm")
+    units = header.pixel_array * header.RescaleSlope + header.RescaleIntercept
+    found = stats(tmp_path, scale=1, clip="-160:240")
+    assert (found.unit, found.dtype) == ("HU", "float64")
+    assert found.percentiles["99.5"].value[0] == np.percentile(units, 99.5)
+    assert found.clip.exact
+    assert found.clip.mean[0] == pytest.approx(np.clip(units, -160, 240).mean(), rel=1e-14)
+    assert run(["stats", str(tmp_path), "--scale", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "mean (HU)" in out
+    assert "clipped low" not in out
+    assert run(["stats", str(tmp_path), "--scale", "4095"]) == 0
+    assert "std (HU)" in capsys.readouterr().out
+
+
 def test_the_mean_of_image_means_weighs_images_alike(tmp_path, capsys):
     sizes = ((4, 4), (8, 16), (5, 7))
     images = [RNG.integers(0, 256, size, dtype=np.uint8) // (k + 1) for k, size in enumerate(sizes)]

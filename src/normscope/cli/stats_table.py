@@ -57,7 +57,9 @@ def tables(found: CollectionStatistics) -> list[Table]:
 
 
 def _sections(found: CollectionStatistics) -> list[Section]:
-    sections = [{"mean": _with_se(found.mean), "pixel std": _with_se(found.std)}, _stored(found)]
+    unit = f" ({found.unit})" if found.unit and found.scale == 1 else ""
+    used = {f"mean{unit}": _with_se(found.mean), f"pixel std{unit}": _with_se(found.std)}
+    sections = [used, _stored(found)]
     if found.clip is not None:
         sections.append(_clip(found))
     others = {
@@ -108,7 +110,7 @@ def _clip(found: CollectionStatistics) -> Section:
 
 def _within(values: Sequence[float], within: Sequence[float], scale: float) -> list[str]:
     return [
-        f"{value:.6f}" if not off else f"{value:.6f} (to {off / scale:.1g})"
+        f"{value:.6f}" if not off else f"{value:.6f} within {off / scale:.1g}"
         for value, off in zip(values, within, strict=True)
     ]
 
@@ -116,14 +118,19 @@ def _within(values: Sequence[float], within: Sequence[float], scale: float) -> l
 def _worth(found: CollectionStatistics) -> Section:
     from normscope.statistics.estimators import real_digits
 
-    rows = {
-        "clipped low": [f"{100 * share:.2f} %" for share in found.clipped_low],
-        "clipped high": [f"{100 * share:.2f} %" for share in found.clipped_high],
-    }
+    rows: Section = {}
+    # Floats beyond [0, 1], such as Hounsfield units, have no ends to be clipped at.
+    if not (found.dtype.startswith("float") and _beyond(found)):
+        rows["clipped low"] = [f"{100 * share:.2f} %" for share in found.clipped_low]
+        rows["clipped high"] = [f"{100 * share:.2f} %" for share in found.clipped_high]
     for what, estimate in (("mean", found.mean), ("std", found.std)):
         digits = [real_digits(se) for se in estimate.se]
         rows[f"real digits of {what}"] = ["unknown" if d is None else str(d) for d in digits]
     return rows
+
+
+def _beyond(found: CollectionStatistics) -> bool:
+    return min(found.minimum) < 0 or max(found.maximum) > found.scale
 
 
 def _with_se(estimate: Estimate, form: str = "f") -> list[str]:

@@ -18,8 +18,15 @@ if TYPE_CHECKING:
     from normscope.statistics.image_sums import ImageSums
     from normscope.statistics.kinds import Kind
 
-DROPPED_BITS = 12
-"""Of float32: 11 bits of the fraction stay, so that numbers are counted to within 0.05 %."""
+DROPPED_BITS = 15
+"""Of float32: 8 bits of the fraction stay."""
+
+STEP = 2.0**-8
+"""Numbers are counted to within this share of themselves, so that few bytes are kept of any
+number of images."""
+
+LARGEST = 2.0**127
+"""Larger numbers are counted as this one."""
 
 
 class Trait(NamedTuple):
@@ -198,7 +205,7 @@ def numbers_of(counts: Counter[int]) -> tuple[np.ndarray, np.ndarray]:
 
 def _keys(values: np.ndarray) -> np.ndarray:
     # The bits of a positive float rise as it does.
-    near = values.astype(np.float32)
+    near = values.clip(-LARGEST, LARGEST).astype(np.float32)
     bits = (np.abs(near).view(np.uint32) >> DROPPED_BITS).astype(np.int64)
     return np.where(near < 0, -bits, bits)
 

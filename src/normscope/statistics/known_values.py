@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,10 @@ class KnownValues:
         """The middle between the two bounds of each run."""
         return self.low if self.exact else (self.low + self.high) / 2
 
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        return np.cumsum(self.counts)
+
     def percentile(self, percent: Fraction) -> tuple[float, float]:
         """Between which numbers a percentile lies, which NumPy's default rule defines.
 
@@ -57,8 +62,7 @@ class KnownValues:
         last = int(self.counts.sum()) - 1
         place = last * percent / 100
         below = place.numerator // place.denominator
-        ends = np.cumsum(self.counts)
-        first, second = np.searchsorted(ends, [below, min(below + 1, last)], "right")
+        first, second = np.searchsorted(self._ends, [below, min(below + 1, last)], "right")
         share = place - below
         low, high = (
             float((1 - share) * Fraction(of[first].item()) + share * Fraction(of[second].item()))

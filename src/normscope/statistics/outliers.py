@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from normscope.statistics.image_traits import ImageTraits, numbers_of, traits_of
+from normscope.statistics.image_traits import LARGEST, STEP, ImageTraits, numbers_of, traits_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,8 @@ QUARTILE = 0.6745
 
 LEAST_STEP = 0.005
 """A standard deviation of means counts as at least this share of the pixels' range, so that in a
-collection of nearly equal images a difference that nobody would see is none."""
+collection of nearly equal images a difference that nobody would see is none; nor is one below the
+step that means are counted in."""
 
 LEAST_RATIO = 0.1
 """Likewise for the logarithm to base 2 of stds."""
@@ -136,9 +137,9 @@ def find_outliers(
 
 
 def _usual(trait: Trait, numbers: np.ndarray, images: np.ndarray, span: float) -> _Usual:
-    least = LEAST_STEP * span
+    least, top = LEAST_STEP * span, LARGEST
     if trait.what == "std":
-        some = numbers > 0
+        some, top = numbers > 0, math.log2(LARGEST)
         numbers, images, least = np.log2(numbers[some]), images[some], LEAST_RATIO
     ends = np.cumsum(images)
     if not len(ends):
@@ -146,6 +147,11 @@ def _usual(trait: Trait, numbers: np.ndarray, images: np.ndarray, span: float) -
     low, median, high = (
         float(numbers[np.searchsorted(ends, share * ends[-1])]) for share in (0.25, 0.5, 0.75)
     )
+    if trait.what != "std":
+        least = max(least, STEP * abs(median))
+    if float(numbers[-1]) >= top:
+        # Numbers beyond float32 are counted as one.
+        return _Usual(median, math.inf, math.inf)
     below, above = (max(gap / QUARTILE, least) for gap in (median - low, high - median))
     return _Usual(median, below, above)
 
