@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import tarfile
 
 import numpy as np
@@ -117,6 +118,7 @@ def test_the_table_s_groups_are_by_path_in_folders_and_archives(sites, tmp_path)
         found = stats(source, by=f"{tmp_path}/sites.csv:site").groups
         assert [(g.name, g.images) for g in found.groups] == [("left", 59), ("right", 60)]
         assert found.outside == 1
+        assert found.sentence.endswith(" 1 image is in no group and not compared.")
         own = np.concatenate(
             [image.ravel() for name, image in images.items() if "deep" not in name]
         )
@@ -159,6 +161,8 @@ def test_merging_in_any_order_and_json_change_nothing(sites):
     reading = Reading(groups=Groups.of("folder", root, None))
     parts = [reduce_shard(shard, reading) for shard in open_stream(root).shards()]
     assert len(parts) > 2
+    parts = [pickle.loads(pickle.dumps(part)) for part in parts]
+    assert pickle.loads(pickle.dumps(reading)) == reading
     parts = [Collected.from_json(json.loads(json.dumps(part.to_json()))) for part in parts]
     totals = []
     for order in (parts, parts[::-1], parts[1:] + parts[:1]):
@@ -240,6 +244,13 @@ def test_what_makes_no_groups_is_refused(sites, tmp_path):
     )
     with pytest.raises(UnknownName, match=r"the column of --by .* must be one of site, got 'sit'"):
         stats(root, by=f"{tmp_path}/t.csv:sit")
+    (tmp_path / "t.csv").write_text("path;site\n")
+    with pytest.raises(NormscopeError) as error:
+        stats(root, by=f"{tmp_path}/t.csv:site")
+    assert str(error.value) == (
+        f"--by must name a table with commas between its columns, got {tmp_path}/t.csv with 1 in "
+        "its first line. Write path,site there."
+    )
     with pytest.raises(NormscopeError) as error:
         stats(root, by="sites")
     assert str(error.value) == (

@@ -119,4 +119,8 @@ def test_lines_after_a_clip_say_what_they_take(capsys, tmp_path):
     assert mean == pytest.approx(clipped.mean((0, 2, 3)), rel=1e-5)
     assert std == pytest.approx(clipped.std((0, 2, 3)), rel=1e-5)
     assert run([*arguments, "--format", "nnunet"]) == 0
-    assert "These take pixels" not in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "These take pixels" not in captured.out
+    assert captured.err == (
+        "nnU-Net's fingerprint is that of the foreground: add --mask with the label maps.\n"
+    )

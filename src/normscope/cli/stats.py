@@ -208,6 +208,8 @@ def _show_paste_lines(found: CollectionStatistics, format_: str | None, json: st
         show(
             f"These take pixels clipped to {found.clip.ends} (values as stored):", json_target=json
         )
+    if format_ == "nnunet" and found.mask is None:
+        note("nnU-Net's fingerprint is that of the foreground: add --mask with the label maps.")
     for library, line in lines.items():
         show(f"{library}: {line}", json_target=json)
 

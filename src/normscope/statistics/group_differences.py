@@ -167,6 +167,9 @@ def compare_groups(
             ]
         groups.append(Group(name, max(c.images for c in own), mean, std, *differences))
     sentence = _sentence(groups, channel_names)
+    if outside:
+        verb = "is" if outside == 1 else "are"
+        sentence += f" {counted(outside, 'image')} {verb} in no group and not compared."
     return GroupComparison(by, tuple(groups), outside, scale, sentence)
 
 

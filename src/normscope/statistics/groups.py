@@ -98,6 +98,11 @@ def _read_table(
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file, strict=True)
             header = next(rows, [])
+            if len(header) < 2:
+                raise NormscopeError(
+                    f"--by must name a table with commas between its columns, got {path} with "
+                    f"{len(header)} in its first line. Write path,{column} there."
+                )
             if column not in header[1:]:
                 raise UnknownName(f"the column of --by {path}", column, header[1:])
             at = header.index(column, 1)
