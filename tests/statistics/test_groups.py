@@ -188,10 +188,10 @@ def test_grey_images_count_in_groups_of_colour(tmp_path):
     assert mean == pytest.approx(found.mean.value)
 
 
-@pytest.mark.parametrize("shifts", [(0, 0, 0), (0, 0, 30), (0, 40)])
+@pytest.mark.parametrize("shifts", [(0, 0, 30), (0, 40)])
 def test_simultaneous_intervals_hold_as_often_as_they_say(shifts):
     rng = np.random.default_rng(7)
-    images, scatter, noise, held, runs = 30, 10.0, 20.0, 0, 300
+    images, scatter, noise, held, runs = 30, 10.0, 20.0, 0, 200
     centres = 100 + np.array(shifts)
     for _ in range(runs):
         sums = GroupSums()
@@ -230,6 +230,15 @@ def test_one_group_and_groups_of_one_image(tmp_path):
     (tmp_path / "b" / "1.png").unlink()
     found = stats(tmp_path, by="folder").groups
     assert found.sentence == "There is one group, 'a': nothing to compare it with."
+
+
+def test_more_groups_than_sums_are_kept_of_are_refused(sites, monkeypatch):
+    monkeypatch.setattr("normscope.statistics.group_sums.MOST_GROUPS", 2)
+    with pytest.raises(NormscopeError) as error:
+        stats(sites[0], by="folder", workers=1)
+    assert str(error.value) == (
+        "--by must make at most 2 groups, got more, such as 'west'. Sort the images into fewer."
+    )
 
 
 def test_what_makes_no_groups_is_refused(sites, tmp_path):

@@ -105,7 +105,8 @@ def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
     unit = numbers.unit or ("stored" if scale != 1 else "")
     axes.set(xlabel=f"pixel value ({unit})" if unit else "pixel value", ylabel="share of pixels")
     if scale != 1:
-        above = axes.secondary_xaxis("top", functions=(lambda v: v / scale, lambda v: v * scale))
+        functions = (lambda v: np.divide(v, scale), lambda v: np.multiply(v, scale))
+        above = axes.secondary_xaxis("top", functions=functions)
         above.set_xlabel(f"pixel value / {scale:.10g}")
     # A name is no formula, and may hold bytes that no font can show.
     axes.set_title(numbers.title.encode(errors="replace").decode(), parse_math=False)
