@@ -109,7 +109,7 @@ def test_three_channels_fit_on_80_columns(capsys, tmp_path):
     lines = [line for line in capsys.readouterr().out.splitlines() if line[:1] in "┃│┏└"]
     assert {len(line) for line in lines} <= set(range(81))
     assert sum("pixel std" in line for line in lines) == 1
-    assert sum(line.count("±") == 3 for line in lines) == 4
+    assert sum(line.count("±") == 3 for line in lines) == 6
 
 
 def test_names_with_control_characters_are_quoted(capsys, tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,3 +40,23 @@ def test_many_channels_have_colours_of_their_own():
     found = stats(np.random.default_rng(0).random((2, 10, 5, 5)))
     figure = draw_channel_histograms(channel_histograms(found))
     assert len({patch.get_edgecolor() for patch in figure.axes[0].patches}) == 10
+
+
+def test_axes_have_the_values_as_stored_and_between_0_and_1():
+    found = stats(np.array([[[0, 51], [102, 255]]], np.uint8), clip="10:200")
+    axes = draw_channel_histograms(channel_histograms(found)).axes[0]
+    (above,) = axes.child_axes
+    assert (axes.get_xlabel(), above.get_xlabel()) == ("pixel value (stored)", "pixel value / 255")
+    low, high = axes.get_xlim()
+    assert low < 0
+    assert high > 255
+    assert [line.get_xdata()[0] for line in axes.lines] == pytest.approx([102, 10, 200])
+    assert axes.get_legend().get_texts()[0].get_text() == "grey: 102 ± 95.41"
+
+
+def test_one_axis_where_there_is_one_unit():
+    found = stats(np.array([[[-1000.0, 40.0]]]), scale=1)
+    axes = draw_channel_histograms(replace(channel_histograms(found), unit="HU")).axes[0]
+    assert axes.get_xlabel() == "pixel value (HU)"
+    assert axes.child_axes == []
+    assert draw_channel_histograms(channel_histograms(found)).axes[0].get_xlabel() == "pixel value"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 
 def everything(found) -> dict:
-    """All fields of a collection's statistics but its name and the sentences that hold it."""
-    fields = {k: v for k, v in found.to_json().items() if k not in {"source", "notes"}}
-    return {**fields, "histogram": found.histogram.tolist()}
+    """All fields of a collection's statistics but its name and those that name it or its images."""
+    named = {"source", "notes", "outliers"}
+    fields = {k: v for k, v in found.to_json().items() if k not in named}
+    outliers = [(outlier.score, outlier.reason) for outlier in found.outliers]
+    return {**fields, "outliers": outliers, "histogram": found.histogram.tolist()}

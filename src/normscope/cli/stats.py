@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
 
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
+from normscope.cli.stats_table import group_table, tables
+from normscope.statistics.paste import FORMATS, USUAL, paste_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from normscope.statistics.collection_statistics import CollectionStatistics
-    from normscope.statistics.estimators import Estimate
-
-TABLE_COLUMNS, NAME_COLUMNS = 80, 13
-"""The width in characters of a table, and the least of its row names, broken at spaces."""
 
 EXAMPLE = "Example: normscope stats photos/ --explain imagenet"
 
@@ -58,6 +55,14 @@ def stats(
         float | None,
         typer.Option(help="What to divide pixels by to get [0, 1]; by default the type's maximum."),
     ] = None,
+    clip: Annotated[
+        str | None,
+        typer.Option(
+            help="Also give the mean and std after this clip; each end is a value as stored or a "
+            "percentile: -1000:400 or 0.5%:99.5%.",
+            metavar="LOW:HIGH",
+        ),
+    ] = None,
     channels: options.Channels = None,
     nodata: Annotated[float | None, typer.Option(help="Leave out pixels of this value.")] = None,
     alpha: Annotated[
@@ -75,14 +80,38 @@ def stats(
             metavar="HW|NHW|HWC|CHW|NCHW|NHWC",
         ),
     ] = None,
+    above: Annotated[
+        float | None,
+        typer.Option(help="Count only pixels above this value, as stored.", metavar="VALUE"),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="Count only pixels where the mask is not 0: a folder with a mask for each image, "
+            "of the same name below it.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     resize: options.Resize = None,
     crop: options.Crop = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare groups of images: the first folders below the source, or what a column "
+            "of a table says, whose first column has the images' paths below the source.",
+            metavar="folder|FILE.csv:COLUMN",
+        ),
+    ] = None,
+    outliers: Annotated[
+        int | None,
+        typer.Option(help="List at most so many images that are unlike the rest; by default 10."),
+    ] = None,
     format_: Annotated[
         str | None,
         typer.Option(
             "--format",
             help="Show the line to paste for this library alone.",
-            metavar="torchvision|timm|albumentations|huggingface|monai|torchgeo|keras|openvino",
+            metavar="|".join(FORMATS),
         ),
     ] = None,
     workers: Annotated[
@@ -107,7 +136,6 @@ def stats(
 ) -> None:
     """What are the mean and std of my images, exactly, and how many digits are real?"""
     from normscope.errors import NormscopeError, UnknownName
-    from normscope.statistics.paste import FORMATS
     from normscope.statistics.stats import stats as measure
 
     if format_ is not None and format_ not in FORMATS:
@@ -121,19 +149,27 @@ def stats(
             channels=channels,
             nodata=nodata,
             scale=scale,
+            clip=clip,
             resize=resize,
             crop=crop,
             alpha=alpha,
             layout=layout,
+            above=above,
+            mask=mask,
+            by=by,
+            outliers=outliers,
             workers=workers,
             ray=ray,
             out=out,
             root=root,
             on_progress=update,
         )
-    show(_headline(found), *_tables(found), json_target=json)
+    show(_headline(found), *tables(found), json_target=json)
+    if found.groups is not None:
+        show(found.groups.sentence, group_table(found), json_target=json)
     for sentence in (*found.notes, *(e.sentence for e in found.explanations)):
         show(sentence, json_target=json)
+    _show_outliers(found, json)
     write_json(found.to_json(), json)
     if out is not None:
         _draw(found, out / "figures" / "channel_histograms.png")
@@ -154,53 +190,28 @@ def _headline(found: CollectionStatistics) -> str:
     )
 
 
-def _tables(found: CollectionStatistics) -> list[Table]:
-    from normscope.statistics.estimators import real_digits
+def _show_outliers(found: CollectionStatistics, json: str | None) -> None:
+    if not found.outliers:
+        return
+    from normscope.statistics.outliers import RULE
 
-    rows: dict[str, list[str]] = {
-        "mean": _with_se(found.mean),
-        "pixel std": _with_se(found.std),
-        "mean image std": _with_se(found.mean_image_std),
-        "root mean image variance": _with_se(found.root_mean_image_variance),
-    }
-    if found.batch_mean is not None and found.batch_std is not None:
-        rows["batch mean"] = [f"{value:.6f}" for value in found.batch_mean.value]
-        rows["batch std"] = [f"{value:.6f}" for value in found.batch_std.value]
-    rows["min"] = [f"{value:g}" for value in found.minimum]
-    rows["max"] = [f"{value:g}" for value in found.maximum]
-    rows["clipped low"] = [f"{100 * share:.2f} %" for share in found.clipped_low]
-    rows["clipped high"] = [f"{100 * share:.2f} %" for share in found.clipped_high]
-    for what, estimate in (("mean", found.mean), ("std", found.std)):
-        digits = [real_digits(se) for se in estimate.se]
-        rows[f"real digits of {what}"] = ["unknown" if d is None else str(d) for d in digits]
-    tables = []
-    widest = max(len(cell) for cells in (found.channel_names, *rows.values()) for cell in cells)
-    # Each column has a border and a space on both sides.
-    fitting = (TABLE_COLUMNS - NAME_COLUMNS - 4) // (widest + 3)
-    abreast = max(1, min(fitting, found.channels))
-    for first in range(0, found.channels, abreast):
-        table = Table(Column(max_width=TABLE_COLUMNS - 4 - abreast * (widest + 3)))
-        for name in found.channel_names[first : first + abreast]:
-            table.add_column(name, no_wrap=True)
-        for name, values in rows.items():
-            table.add_row(name, *values[first : first + abreast])
-        tables.append(table)
-    return tables
-
-
-def _with_se(estimate: Estimate) -> list[str]:
-    return [
-        f"{value:.6f}" if se is None else f"{value:.6f} ± {se:.2g}"
-        for value, se in zip(estimate.value, estimate.se, strict=True)
-    ]
+    show("Unlike the rest, the most first:", json_target=json)
+    for outlier in found.outliers:
+        frame = f", frame {outlier.frame}" if outlier.frame else ""
+        show(f"  {outlier.path}{frame}: {outlier.reason}", json_target=json)
+    show(RULE, json_target=json)
 
 
 def _show_paste_lines(found: CollectionStatistics, format_: str | None, json: str | None) -> None:
-    from normscope.statistics.paste import USUAL, paste_lines
-
-    for library, line in paste_lines(found).items():
-        if library in (USUAL if format_ is None else (format_,)):
-            show(f"{library}: {line}", json_target=json)
+    lines = paste_lines(found, USUAL if format_ is None else (format_,))
+    if found.clip is not None and format_ not in {"monai", "nnunet"}:
+        show(
+            f"These take pixels clipped to {found.clip.ends} (values as stored):", json_target=json
+        )
+    if format_ == "nnunet" and found.mask is None:
+        note("nnU-Net's fingerprint is that of the foreground: add --mask with the label maps.")
+    for library, line in lines.items():
+        show(f"{library}: {line}", json_target=json)
 
 
 def _draw(found: CollectionStatistics, path: Path) -> None:

@@ -31,6 +31,10 @@ class ChannelHistograms:
         mean: Of each channel.
         std: Of each channel.
         title: What was counted.
+        scale: What pixels in their own units are divided by.
+        unit: The name of that unit, or None.
+        clip: The lower and the upper end of each channel's clip in the pixels' own units, if one
+            was asked for.
     """
 
     edges: np.ndarray
@@ -39,11 +43,14 @@ class ChannelHistograms:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     title: str
+    scale: float
+    unit: str | None
+    clip: tuple[tuple[float, float], ...]
 
 
 def channel_histograms(statistics: CollectionStatistics) -> ChannelHistograms:
     """The numbers of the picture."""
-    dtype = np.dtype(statistics.dtype)
+    dtype, clip = np.dtype(statistics.dtype), statistics.clip
     values = bin_values(dtype)
     met = np.flatnonzero(statistics.histogram.sum(axis=0))
     first, last = int(met[0]), int(met[-1])
@@ -64,11 +71,17 @@ def channel_histograms(statistics: CollectionStatistics) -> ChannelHistograms:
         mean=statistics.mean.value,
         std=statistics.std.value,
         title=f"{statistics.images} image{'s' * (statistics.images != 1)} of {statistics.name}",
+        scale=statistics.scale,
+        unit=statistics.unit,
+        clip=() if clip is None else tuple(zip(clip.low, clip.high, strict=True)),
     )
 
 
 def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
-    """Draw one line per channel, with its mean and one std to either side.
+    """Draw one line per channel, with its mean.
+
+    The axis below has the pixels' own units, which is what an expert knows by heart; the one above
+    has [0, 1], where the two differ. Dotted lines are the ends of a clip.
 
     Args:
         numbers: What it shows.
@@ -78,15 +91,23 @@ def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
+    scale = numbers.scale
     channels = zip(numbers.names, numbers.share, numbers.mean, numbers.std, strict=True)
     for index, (name, share, mean, std) in enumerate(channels):
-        label = f"{name}: {mean:.4g} ± {std:.4g}"
-        line = axes.stairs(
-            share, numbers.edges, color=COLOURS.get(name, f"C{index}"), label=label, lw=1.2
-        )
-        axes.axvline(mean, color=line.get_edgecolor(), ls="--", lw=0.8)
+        label = f"{name}: {mean * scale:.4g} ± {std * scale:.4g}"
+        colour = COLOURS.get(name, f"C{index}")
+        line = axes.stairs(share, numbers.edges * scale, color=colour, label=label, lw=1.2)
+        axes.axvline(mean * scale, color=line.get_edgecolor(), ls="--", lw=0.8)
+        for end in numbers.clip[index : index + 1]:
+            for value in end:
+                axes.axvline(value, color=line.get_edgecolor(), ls=":", lw=0.8)
     axes.set_yscale("log")
-    axes.set(xlabel="pixel value / scale", ylabel="share of pixels")
+    unit = numbers.unit or ("stored" if scale != 1 else "")
+    axes.set(xlabel=f"pixel value ({unit})" if unit else "pixel value", ylabel="share of pixels")
+    if scale != 1:
+        functions = (lambda v: np.divide(v, scale), lambda v: np.multiply(v, scale))
+        above = axes.secondary_xaxis("top", functions=functions)
+        above.set_xlabel(f"pixel value / {scale:.10g}")
     # A name is no formula, and may hold bytes that no font can show.
     axes.set_title(numbers.title.encode(errors="replace").decode(), parse_math=False)
     if len(numbers.names) <= MOST_NAMED:

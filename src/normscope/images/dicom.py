@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage, check_size
+from normscope.images.pixels import MAX_BYTES, UNIT, Pixels, UnreadableImage, check_size
 
 
 def decode_dicom(data: bytes) -> Pixels:
@@ -75,7 +75,7 @@ def _decoded(header: Any) -> Pixels:
         values = _as_images(np.asarray(apply_modality_lut(stored, header), np.float64), samples)
         unit = header.get("RescaleType") or ("HU" if header.get("Modality") == "CT" else "")
         noticed.append(
-            f"with a slope and intercept, which are applied{f': values are in {unit}' * bool(unit)}"
+            "with a slope and intercept, which are applied" + f"{UNIT}{unit}" * bool(unit)
         )
     elif header.get("BitsStored", 0) not in {header.get("BitsAllocated"), 1}:
         most = 2**header.BitsStored - 1

@@ -25,6 +25,8 @@ ALPHA_KEPT = (
     "with a last band that is tagged as alpha, as writers of satellite images tag any fourth band: "
     "it counts as a channel (--alpha changes it)"
 )
+UNIT = ": values are in "
+"""What stands before the unit in a notice of the header's unit, at its end."""
 
 
 @dataclass(frozen=True)

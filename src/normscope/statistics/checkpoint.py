@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from normscope.images.shards import Shard
     from normscope.statistics.reading import Reading
 
-FORMAT = 2
+FORMAT = 3
 """Part of each file's name, so that files of an older layout are not read."""
 
 
@@ -60,7 +60,9 @@ class Checkpoint:
 
     def _path(self, shard: Shard) -> Path | None:
         identity = shard.identity()
-        if identity is None:
+        masks = self.reading.masks
+        masked = "" if masks is None else masks.identity(shard)
+        if identity is None or masked is None:
             return None
-        key = repr((FORMAT, identity, self.reading)).encode()
+        key = repr((FORMAT, identity, masked, self.reading)).encode()
         return self.folder / f"{hashlib.sha256(key).hexdigest()[:32]}.json"

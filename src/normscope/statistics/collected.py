@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from normscope.statistics.batches import Batches, Settled
+from normscope.statistics.group_sums import GroupSums
+from normscope.statistics.image_traits import ImageTraits
 from normscope.statistics.kinds import Kind
 from normscope.statistics.moments import Moments
 from normscope.statistics.per_image import PerImage
@@ -52,12 +54,16 @@ class Collected:
         skipped: Position, path and reason of each image that could not be read.
         batches: The average over batches, if asked for.
         noticed: What was noticed, as of ``Pixels``, with the number of images.
+        groups: The sums of each group of images, if asked for.
+        traits: What the images of each kind are like one by one.
     """
 
     kinds: dict[Kind, KindSums] = field(default_factory=dict)
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
     batches: Batches | None = None
     noticed: Counter[str] = field(default_factory=Counter)
+    groups: GroupSums | None = None
+    traits: dict[Kind, ImageTraits] = field(default_factory=dict)
 
     def add(
         self, kind: Kind, pixels: int, moments: Moments, sums: ImageSums, positions: np.ndarray
@@ -83,6 +89,10 @@ class Collected:
         self.noticed += other.noticed
         if self.batches is not None and other.batches is not None:
             self.batches.merge(other.batches)
+        if self.groups is not None and other.groups is not None:
+            self.groups.merge(other.groups)
+        for kind, traits in other.traits.items():
+            self.traits.setdefault(kind, ImageTraits(traits.most)).merge(traits)
 
     def _add_kind(self, kind: Kind, sums: KindSums) -> None:
         self.kinds[kind] = self.kinds[kind].merge(sums) if kind in self.kinds else sums
@@ -103,6 +113,8 @@ class Collected:
             "skipped": [list(skip) for skip in self.skipped],
             "noticed": dict(self.noticed),
             "batches": None if self.batches is None else _batches_to_json(self.batches),
+            "groups": None if self.groups is None else self.groups.to_json(_exact),
+            "traits": [[list(kind), traits.to_json()] for kind, traits in self.traits.items()],
         }
 
     @classmethod
@@ -119,7 +131,9 @@ class Collected:
         }
         skipped = [(int(at), str(path), str(reason)) for at, path, reason in data["skipped"]]
         batches = None if data["batches"] is None else _batches_from_json(data["batches"])
-        return cls(kinds, skipped, batches, Counter(data["noticed"]))
+        groups = None if data["groups"] is None else GroupSums.from_json(data["groups"], _inexact)
+        traits = {Kind(*kind): ImageTraits.from_json(entry) for kind, entry in data["traits"]}
+        return cls(kinds, skipped, batches, Counter(data["noticed"]), groups, traits)
 
 
 def _exact(values) -> list[int | str]:
@@ -131,7 +145,6 @@ def _inexact(values: list[int | str]) -> list[int | Fraction]:
 
 
 def _moments_to_json(moments: Moments) -> dict[str, Any]:
-    present = [np.flatnonzero(counts) for counts in moments.histogram]
     return {
         "dtype": moments.dtype,
         "n": list(moments.n),
@@ -140,17 +153,25 @@ def _moments_to_json(moments: Moments) -> dict[str, Any]:
         "minimum": list(moments.minimum),
         "maximum": list(moments.maximum),
         "bins": moments.histogram.shape[1],
-        "counts": [
-            [at.tolist(), counts[at].tolist()]
-            for at, counts in zip(present, moments.histogram, strict=True)
-        ],
+        "counts": _present(moments.histogram),
+        "whole": None if moments.whole is None else _present(moments.whole),
     }
 
 
-def _moments_from_json(data: dict[str, Any]) -> Moments:
-    histogram = np.zeros((len(data["n"]), data["bins"]), np.int64)
-    for row, (at, counts) in zip(histogram, data["counts"], strict=True):
+def _present(histogram: np.ndarray) -> list[list[list[int]]]:
+    met = [np.flatnonzero(counts) for counts in histogram]
+    return [[at.tolist(), counts[at].tolist()] for at, counts in zip(met, histogram, strict=True)]
+
+
+def _filled(channels: list[list[list[int]]], bins: int) -> np.ndarray:
+    histogram = np.zeros((len(channels), bins), np.int64)
+    for row, (at, counts) in zip(histogram, channels, strict=True):
         row[at] = counts
+    return histogram
+
+
+def _moments_from_json(data: dict[str, Any]) -> Moments:
+    whole = data["whole"]
     return Moments(
         data["dtype"],
         tuple(data["n"]),
@@ -158,7 +179,8 @@ def _moments_from_json(data: dict[str, Any]) -> Moments:
         tuple(_inexact(data["squares"])),
         tuple(data["minimum"]),
         tuple(data["maximum"]),
-        histogram,
+        _filled(data["counts"], data["bins"]),
+        None if whole is None else _filled(whole, 65_536),
     )
 
 

@@ -5,25 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from normscope.errors import NormscopeError
-from normscope.normalization import Normalization
+from normscope.statistics.estimators import as_normalization, real_digits
+from normscope.statistics.percentiles import percentiles_to_json
 
 if TYPE_CHECKING:
     import numpy as np
 
     from normscope.images.decoded import Skipped
+    from normscope.normalization import Normalization
+    from normscope.statistics.clipping import Clipped
     from normscope.statistics.estimators import Estimate
+    from normscope.statistics.group_differences import GroupComparison
+    from normscope.statistics.outliers import Outlier
+    from normscope.statistics.percentiles import Percentile
     from normscope.statistics.provenance import Explanation
 
 NAMES = {1: ("grey",), 3: ("red", "green", "blue")}
+
+
+def channel_names(channels: int) -> tuple[str, ...]:
+    """Red, green and blue, or grey, or numbers from 0."""
+    return NAMES.get(channels) or tuple(str(c) for c in range(channels))
 
 
 @dataclass(frozen=True, eq=False)
 class CollectionStatistics:
     """What the pixels of a collection are like.
 
-    Means, stds and quantiles are in units of pixel value over ``scale``; minimum and maximum are
-    the pixels' own values.
+    Means, stds and quantiles are in units of pixel value over ``scale``; minimum, maximum,
+    percentiles and what is called stored are in the pixels' own.
 
     Attributes:
         name: The source as the user named it.
@@ -34,6 +44,12 @@ class CollectionStatistics:
         scale: What pixels were divided by.
         mean: Over all pixels.
         std: Over all pixels, around that mean, divisor n.
+        stored_mean: The mean in the pixels' own units: Hounsfield units, counts, 0..255.
+        stored_std: The std in the pixels' own units.
+        unit: The name of that unit where the files say it, such as ``HU``, or None.
+        mean_of_image_means: The mean over images of each image's own mean: small images weigh as
+            much as large ones.
+        sizes_differ: Whether images differ in how many pixels count, so that this is another mean.
         mean_image_std: The mean over images of each image's own std.
         root_mean_image_variance: The root of the mean over images of each image's own variance.
         batch_mean: The average over batches of the batch mean, or None if not asked for.
@@ -41,6 +57,12 @@ class CollectionStatistics:
         minimum: Of each channel.
         maximum: Of each channel.
         quantiles: Probability to one value per channel.
+        percentiles: Of each channel, as ``numpy.percentile`` has them, by their numbers.
+        clip: The statistics of the pixels once they are clipped, or None if not asked for.
+        groups: The groups of images and how they differ, or None if not asked for.
+        outliers: The images that stand out, the most unlike the rest first.
+        above: Only pixels of a greater value were counted, if not None.
+        mask: The folder of masks whose pixels alone were counted, or None.
         clipped_low: Share of each channel's pixels at 0 or the type's minimum.
         clipped_high: Share at the scale or above.
         histogram: int64, shape ``(C, bins)``.
@@ -58,6 +80,11 @@ class CollectionStatistics:
     scale: float
     mean: Estimate
     std: Estimate
+    stored_mean: Estimate
+    stored_std: Estimate
+    unit: str | None
+    mean_of_image_means: Estimate
+    sizes_differ: bool
     mean_image_std: Estimate
     root_mean_image_variance: Estimate
     batch_mean: Estimate | None
@@ -65,6 +92,12 @@ class CollectionStatistics:
     minimum: tuple[float, ...]
     maximum: tuple[float, ...]
     quantiles: dict[float, tuple[float, ...]]
+    percentiles: dict[str, Percentile]
+    clip: Clipped | None
+    groups: GroupComparison | None
+    outliers: tuple[Outlier, ...]
+    above: float | None
+    mask: str | None
     clipped_low: tuple[float, ...]
     clipped_high: tuple[float, ...]
     histogram: np.ndarray = field(repr=False)
@@ -81,7 +114,7 @@ class CollectionStatistics:
     @property
     def channel_names(self) -> tuple[str, ...]:
         """Red, green and blue, or grey, or numbers from 0."""
-        return NAMES.get(self.channels) or tuple(str(c) for c in range(self.channels))
+        return channel_names(self.channels)
 
     @property
     def constant_channels(self) -> tuple[int, ...]:
@@ -95,14 +128,7 @@ class CollectionStatistics:
         Raises:
             NormscopeError: If a channel is constant, so that nothing can be divided by its std.
         """
-        if self.constant_channels:
-            channel = self.constant_channels[0]
-            stds = ", ".join(f"{std:.6g}" for std in self.std.value)
-            raise NormscopeError(
-                f"std must be > 0 in every channel, got ({stds}): channel {channel} is constant. "
-                "Drop the channel or give its std yourself."
-            )
-        return Normalization(self.mean.value, self.std.value)
+        return as_normalization(self.mean.value, self.std.value)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the histogram, as JSON has it.
@@ -110,8 +136,6 @@ class CollectionStatistics:
         Returns:
             Plain values; a list has one entry per channel, None where something is unknown.
         """
-        from normscope.statistics.estimators import real_digits
-
         batch_mean, batch_std = self.batch_mean, self.batch_std
         return {
             "source": self.name,
@@ -140,6 +164,22 @@ class CollectionStatistics:
                 "mean": [real_digits(se) for se in self.mean.se],
                 "std": [real_digits(se) for se in self.std.se],
             },
+            "mean_of_image_means": list(self.mean_of_image_means.value),
+            "mean_of_image_means_se": list(self.mean_of_image_means.se),
+            **percentiles_to_json(self.percentiles, self.scale),
+            "stored": {
+                "unit": self.unit,
+                "mean": list(self.stored_mean.value),
+                "std": list(self.stored_std.value),
+                "mean_se": list(self.stored_mean.se),
+                "std_se": list(self.stored_std.se),
+                **percentiles_to_json(self.percentiles, 1),
+            },
+            "clip": None if self.clip is None else self.clip.to_json(),
+            "above": self.above,
+            "mask": self.mask,
+            "groups": None if self.groups is None else self.groups.to_json(),
+            "outliers": [outlier.to_json() for outlier in self.outliers],
             "grey_images": self.grey_images,
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
             "notes": list(self.notes),

@@ -6,6 +6,8 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
+from normscope.errors import NormscopeError
+from normscope.normalization import Normalization
 from normscope.statistics.exact import Exact, exact_sqrt
 
 if TYPE_CHECKING:
@@ -28,6 +30,28 @@ class Estimate(NamedTuple):
 
     value: tuple[float, ...]
     se: tuple[float | None, ...]
+
+
+def as_normalization(mean: tuple[float, ...], std: tuple[float, ...]) -> Normalization:
+    """A mean and std as they are used.
+
+    Args:
+        mean: In units of pixel value scaled to [0, 1].
+        std: In the same units.
+
+    Returns:
+        The normalization.
+
+    Raises:
+        NormscopeError: If a channel is constant, so that nothing can be divided by its std.
+    """
+    if 0 in std:
+        stds = ", ".join(f"{value:.6g}" for value in std)
+        raise NormscopeError(
+            f"std must be > 0 in every channel, got ({stds}): channel {std.index(0)} is constant. "
+            "Drop the channel or give its std yourself."
+        )
+    return Normalization(mean, std)
 
 
 def pixel_mean(moments: Moments, images: tuple[PerImage, ...], scale: float) -> Estimate:
@@ -70,6 +94,37 @@ def pixel_std(moments: Moments, images: tuple[PerImage, ...], scale: float) -> E
         for std, image in zip(values, images, strict=True)
     )
     return Estimate(values, tuple(errors))
+
+
+def pixel_mean_of(images: tuple[PerImage, ...], scale: float) -> Estimate:
+    """The pixel mean from sums over images alone, as of a group of images."""
+    values = (float(Fraction(i.s) / i.n / Fraction(scale)) for i in images)
+    return Estimate(tuple(values), tuple(_mean_se(i, Fraction(scale)) for i in images))
+
+
+def pixel_std_of(images: tuple[PerImage, ...], scale: float) -> Estimate:
+    """The pixel std from sums over images alone, as of a group of images."""
+    values = (
+        exact_sqrt(max(Fraction(0), Fraction(i.q) / i.n - (Fraction(i.s) / i.n) ** 2))
+        / float(scale)
+        for i in images
+    )
+    return Estimate(tuple(values), tuple(_std_se(i, Fraction(scale)) for i in images))
+
+
+def mean_of_image_means(images: tuple[PerImage, ...], scale: float) -> Estimate:
+    """The mean over images of each image's own mean, in which a small image weighs as a large one.
+
+    It is the pixel mean where all images have as many pixels.
+
+    Args:
+        images: Sums over images, channel by channel.
+        scale: What brings pixels to [0, 1].
+
+    Returns:
+        The mean of means.
+    """
+    return _estimate(_mean_of_image_means(image, Fraction(scale)) for image in images)
 
 
 def mean_image_std(images: tuple[PerImage, ...], scale: float) -> Estimate:
@@ -173,6 +228,11 @@ def _std_se(i: PerImage, scale: Fraction) -> float | None:
     )  # fmt: skip
     of_variance = _ratio_variance(i, squares)
     return None if of_variance is None else _root(of_variance / (4 * variance), scale)
+
+
+def _mean_of_image_means(i: PerImage, scale: Fraction) -> tuple[float, float | None]:
+    spread = _variance_of_mean(i.images, i.mean, i.mean_squared)
+    return float(Fraction(i.mean) / i.images / scale), _root(spread, scale)
 
 
 def _mean_image_std(i: PerImage, scale: Fraction) -> tuple[float, float | None]:

@@ -13,6 +13,9 @@ STRIP_PIXELS = 2**24
 QUAD_BYTES = 2**24
 """Pillow is lent so many bytes at a time; a multiple of four, below its largest image."""
 
+PEEKED = 64
+INT16 = np.iinfo(np.int16)
+
 
 def bins_of(dtype: np.dtype) -> int:
     """How many bins a pixel type has: 256 for 8 bits, 65,536 for all others.
@@ -77,6 +80,34 @@ def count_bins(pixels: np.ndarray) -> np.ndarray:
         bits = flat.astype(np.float32).view(np.uint32) >> 16
         order = np.where(bits >= 0x8000, bits ^ 0xFFFF, bits ^ 0x8000)
     return np.bincount(order, minlength=bins_of(dtype)).astype(np.int64, copy=False)
+
+
+def count_whole(pixels: np.ndarray) -> np.ndarray | None:
+    """Count wide pixels that are whole numbers in the range of int16, each value by itself.
+
+    Hounsfield units are stored as integers and become floats by their slope and intercept; their
+    own bins are as wide as 8 units, too wide for the percentiles that a window is chosen by.
+
+    Args:
+        pixels: Integers or floats without NaN, of any shape.
+
+    Returns:
+        int64, shape ``(65536,)``, or None where a pixel is no such number.
+
+    Example:
+        >>> count_whole(np.array([-32768.0, 1.0, 1.0]))[[0, 32769]].tolist(), count_whole(0.5)
+        ([1, 2], None)
+    """
+    flat = np.reshape(pixels, -1)
+    # The first pixels of most floats tell that they are not whole.
+    if (np.rint(flat[:PEEKED]) != flat[:PEEKED]).any():
+        return None
+    if flat.size and not (flat.min() >= INT16.min and flat.max() <= INT16.max):
+        return None
+    order = flat.astype(np.int32)
+    if (order != flat).any():
+        return None
+    return np.bincount(order - INT16.min, minlength=65_536).astype(np.int64, copy=False)
 
 
 def count_colour_bins(image: np.ndarray) -> np.ndarray:

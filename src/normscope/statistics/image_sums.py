@@ -44,6 +44,11 @@ class ImageSums:
             return self.wide_variance
         return _variance(self.n, self.s, self.q)
 
+    @property
+    def mean(self) -> np.ndarray:
+        """float64, shape ``(N, C)``; 0 where nothing was counted."""
+        return self.s / np.maximum(self.n, 1)
+
     @classmethod
     def joined(cls, parts: list[ImageSums]) -> ImageSums:
         """The sums of several sets of images of one kind, one after another."""

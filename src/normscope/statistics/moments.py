@@ -10,7 +10,7 @@ import numpy as np
 
 from normscope.errors import ChannelMismatch, NormscopeError
 from normscope.statistics.exact import Exact, exact_dot, exact_sqrt, exact_sum, integer_dot
-from normscope.statistics.histogram import bin_values, count_bins
+from normscope.statistics.histogram import bin_values, count_bins, count_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +31,8 @@ class Moments:
         minimum: The least pixel of each channel; None where none was counted.
         maximum: The greatest.
         histogram: int64, shape ``(C, bins)``; `normscope.statistics.histogram` has the bins.
+        whole: int64, shape ``(C, 65536)``, a bin for each value of int16: of wide pixels that are
+            all whole numbers in its range, as Hounsfield units are. None for all others.
     """
 
     dtype: str
@@ -40,6 +42,7 @@ class Moments:
     minimum: tuple[float | None, ...]
     maximum: tuple[float | None, ...]
     histogram: np.ndarray
+    whole: np.ndarray | None = None
 
     @classmethod
     def of(cls, pixels: np.ndarray, valid: np.ndarray | None = None) -> Moments:
@@ -102,6 +105,7 @@ class Moments:
                 for none, channel in zip(empty, channels, strict=True)
             ),
             histogram=histogram,
+            whole=_stacked([count_whole(channel) for channel in channels]),
         )
 
     @classmethod
@@ -153,12 +157,20 @@ class Moments:
             tuple(v for moments in channels for v in moments.minimum),
             tuple(v for moments in channels for v in moments.maximum),
             np.concatenate([moments.histogram for moments in channels]),
+            _stacked([moments.whole for moments in channels]),
         )
 
     @property
     def channels(self) -> int:
         """How many channels were summed."""
         return len(self.n)
+
+    @property
+    def finest(self) -> tuple[np.ndarray, np.ndarray]:
+        """The values of the finest bins there are, and how many pixels each channel has in them."""
+        if self.whole is not None:
+            return bin_values(np.dtype(np.int16)), self.whole
+        return bin_values(np.dtype(self.dtype)), self.histogram
 
     def merge(self, other: Moments) -> Moments:
         """Moments of both sets of pixels together.
@@ -193,6 +205,7 @@ class Moments:
             _either(min, self.minimum, other.minimum),
             _either(max, self.maximum, other.maximum),
             self.histogram + other.histogram,
+            None if self.whole is None or other.whole is None else self.whole + other.whole,
         )
 
     def mean(self, scale: float) -> tuple[float, ...]:
@@ -248,6 +261,11 @@ class Moments:
                 "every channel must have at least one pixel that counts, "
                 f"got {self.n} pixels. Check --nodata and the alpha channel."
             )
+
+
+def _stacked(channels: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [counts for counts in channels if counts is not None]
+    return np.vstack(known) if len(known) == len(channels) else None
 
 
 def _sum(values: np.ndarray) -> int:

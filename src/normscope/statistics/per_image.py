@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ from normscope.statistics.exact import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from normscope.statistics.image_sums import ImageSums
 
 PAIRS = ((0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3))
@@ -42,6 +45,8 @@ class PerImage(NamedTuple):
         std: Sum of the images' own standard deviations.
         variance: Sum of the images' own variances.
         variance_squared: Sum of their squares.
+        mean: Sum of the images' own means, each rounded once.
+        mean_squared: Sum of their squares.
     """
 
     images: int
@@ -57,25 +62,34 @@ class PerImage(NamedTuple):
     std: Exact
     variance: Exact
     variance_squared: Exact
+    mean: Exact
+    mean_squared: Exact
 
     @classmethod
     def of(cls, sums: ImageSums) -> tuple[PerImage, ...]:
         """Sum over images."""
-        variance = np.ascontiguousarray(sums.variance.T)
-        squares, errors = product_and_error(variance, variance)
-        # An image without a pixel that counts has zero sums.
-        exact = exact_sums(np.concatenate([np.sqrt(variance), variance, squares, errors]))
+        variance, mean = np.ascontiguousarray(sums.variance.T), np.ascontiguousarray(sums.mean.T)
         channels = len(variance)
-        std, var, square, error = (exact[i * channels : (i + 1) * channels] for i in range(4))
-        return tuple(
-            cls._of_channel(sums, c, std[c], var[c], square[c] + error[c]) for c in range(channels)
+        both = np.concatenate([variance, mean])
+        # An image without a pixel that counts has zero sums.
+        exact = exact_sums(
+            np.concatenate([np.sqrt(variance), both, *product_and_error(both, both)])
         )
+        std, *rest = (exact[i : i + channels] for i in range(0, len(exact), channels))
+        var, mean, var_product, mean_product, var_error, mean_error = rest
+        return tuple(
+            cls._of_channel(
+                sums, c, std[c], var[c], var_product[c] + var_error[c],
+                mean[c], mean_product[c] + mean_error[c],
+            )
+            for c in range(channels)
+        )  # fmt: skip
 
     @classmethod
-    def _of_channel(cls, sums: ImageSums, c: int, *variances: Exact) -> PerImage:
+    def _of_channel(cls, sums: ImageSums, c: int, *own: Exact) -> PerImage:
         n, s, q = sums.n[:, c], sums.s[:, c], sums.q[:, c]
         counted = n > 0
-        return cls(int(counted.sum()), *_products([counted, n, s, q]), *variances)
+        return cls(int(counted.sum()), *_products([counted, n, s, q]), *own)
 
     def merge(self, other: PerImage) -> PerImage:
         """The sums over both sets of images."""
@@ -91,9 +105,21 @@ class PerImage(NamedTuple):
         Returns:
             New sums.
         """
-        powers = (0, 1, 2, 0, 1, 2, 2, 3, 4, 1, 2, 4)
+        powers = (0, 1, 2, 0, 1, 2, 2, 3, 4, 1, 2, 4, 1, 2)
         sums = (v * factor**p for v, p in zip(self[1:], powers, strict=True))
         return PerImage(self.images, *sums)
+
+
+def total_of(parts: Iterable[PerImage]) -> PerImage:
+    """The sums over several sets of images.
+
+    Args:
+        parts: At least one.
+
+    Returns:
+        Their total.
+    """
+    return reduce(PerImage.merge, parts)
 
 
 def _products(columns: list[np.ndarray]) -> list[Exact]:

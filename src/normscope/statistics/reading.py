@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +12,17 @@ from normscope.errors import NormscopeError
 from normscope.images.luma import luma
 from normscope.images.pixels import ALPHA_KEPT, MAX_PIXELS, Pixels, UnreadableImage
 
+if TYPE_CHECKING:
+    from normscope.statistics.groups import Groups
+    from normscope.statistics.masks import Masks
+
 LARGEST_FLOAT = 1e70
 """Standard errors need squares of sums of squares, which of larger floats no float holds."""
 
 RESIZED_BYTES = 2**24
 """So many bytes of resized images are made at a time, however small the images were before."""
 
+OUTLIERS, MOST_OUTLIERS = 10, 1000
 ALPHAS = ("keep", "mask", "drop")
 LONGEST_SIDE = math.isqrt(MAX_PIXELS)
 LARGEST_BATCH = 2**62
@@ -34,6 +40,10 @@ class Reading:
         batch_size: Files per batch of the average over batches, or None.
         alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out the pixels
             where it is 0, ``drop`` to ignore it, or None for what the file's format means.
+        above: Only pixels of a greater value count, or None for all.
+        masks: Where the masks are whose pixels count alone, or None.
+        groups: How images are sorted into groups, or None.
+        outliers: How many images that are unlike the rest are looked for.
 
     Raises:
         NormscopeError: If a value is out of its range.
@@ -45,6 +55,10 @@ class Reading:
     crop: int | None = None
     batch_size: int | None = None
     alpha: str | None = None
+    above: float | None = None
+    masks: Masks | None = None
+    groups: Groups | None = None
+    outliers: int = OUTLIERS
 
     def __post_init__(self) -> None:
         if self.channels not in {None, "rgb", "grey"}:
@@ -64,6 +78,14 @@ class Reading:
                 raise NormscopeError(
                     f"--{name} must be from 1 to {most}, got {size}. Give a whole number."
                 )
+
+        if not 0 <= self.outliers <= MOST_OUTLIERS:
+            raise NormscopeError(
+                f"--outliers must be from 0 to {MOST_OUTLIERS}, got {self.outliers}. "
+                "Give a whole number."
+            )
+        if self.above is not None and not math.isfinite(self.above):
+            raise NormscopeError(f"--above must be a number, got {self.above}. Give a pixel value.")
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """The values to sum, and which of them count.
@@ -86,6 +108,10 @@ class Reading:
             valid = counted if valid is None else np.asarray(valid & counted)
             if not math.isfinite(self.nodata):
                 values = np.where(counted, values, values.dtype.type(0))
+        if self.above is not None:
+            # NaN is above nothing.
+            above = np.asarray(values > self.above)
+            valid = above if valid is None else np.asarray(valid & above)
         if self.channels is not None:
             values, valid = self._with_channels(values, valid)
         if values.dtype.kind == "f":

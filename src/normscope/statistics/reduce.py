@@ -12,8 +12,10 @@ import numpy as np
 from normscope.images.pixels import Pixels, UnreadableImage
 from normscope.statistics.batches import Batches
 from normscope.statistics.collected import Collected
+from normscope.statistics.group_sums import GroupSums
 from normscope.statistics.histogram import count_colour_bins
 from normscope.statistics.image_sums import ImageSums, is_counted_alone, sum_counts, sum_images
+from normscope.statistics.image_traits import ImageTraits
 from normscope.statistics.kinds import Kind
 from normscope.statistics.moments import Moments
 
@@ -111,8 +113,16 @@ class _Work:
         self.skipped: list[tuple[int, str, str]] = []
         self.noticed: Counter[str] = Counter()
         self.stack: list[tuple[int, np.ndarray]] = []
+        self.names: dict[int, str] = {}
 
     def take(self, position: int, name: str, item: Pixels | UnreadableImage) -> None:
+        if name:
+            self.names[position] = name
+        if isinstance(item, Pixels) and self.reading.masks is not None:
+            try:
+                item = self.reading.masks.applied(item, name)
+            except UnreadableImage as error:
+                item = error
         if isinstance(item, Pixels):
             most = self.reading.images_at_once(item.values)
             for start in range(0, len(item.values), most):
@@ -153,13 +163,32 @@ class _Work:
         self._add_stack()
         size = self.reading.batch_size
         batches = None if size is None else Batches(size)
-        collected = Collected(skipped=self.skipped, batches=batches, noticed=self.noticed)
+        collected = Collected(
+            skipped=self.skipped,
+            batches=batches,
+            noticed=self.noticed,
+            groups=None if self.reading.groups is None else GroupSums(),
+        )
         for kind, kept in self.kept.items():
             moments, sums, positions = kept.finish(kind.dtype)
             collected.add(kind, kept.pixels, moments, sums, positions)
+            self._compare(collected, kind, sums, positions)
         if collected.batches is not None:
             collected.batches.see(start, count)
         return collected
+
+    def _compare(
+        self, collected: Collected, kind: Kind, sums: ImageSums, positions: np.ndarray
+    ) -> None:
+        groups, names = self.reading.groups, self.names
+        if collected.groups is not None and groups is not None:
+            labels = [groups.group_of(names.get(at, "")) for at in positions.tolist()]
+            collected.groups.add(kind, labels, sums)
+        if self.reading.outliers:
+            collected.traits[kind] = ImageTraits.of(
+                self.reading.outliers, kind, positions,
+                lambda at: names.get(at, f"image {at}"), sums,
+            )  # fmt: skip
 
     def _fits(self, values: np.ndarray) -> bool:
         first = self.stack[0][1]

@@ -12,9 +12,14 @@ from normscope.images.stream import open_stream
 from normscope.normalization import Normalization
 from normscope.statistics.batches import Batches
 from normscope.statistics.checkpoint import Checkpoint
+from normscope.statistics.clipping import Clip
 from normscope.statistics.collected import Collected
+from normscope.statistics.group_sums import GroupSums
+from normscope.statistics.groups import Groups
 from normscope.statistics.local import reduce_locally
-from normscope.statistics.reading import Reading
+from normscope.statistics.masks import Masks
+from normscope.statistics.names import Roots
+from normscope.statistics.reading import OUTLIERS, Reading
 from normscope.statistics.summary import summarize_collection
 from normscope.writing import write_result
 
@@ -40,10 +45,15 @@ def stats(
     channels: str | None = None,
     nodata: float | None = None,
     scale: float | None = None,
+    clip: str | None = None,
     resize: int | None = None,
     crop: int | None = None,
     alpha: str | None = None,
     layout: str | None = None,
+    above: float | None = None,
+    mask: str | Path | None = None,
+    by: str | None = None,
+    outliers: int | None = None,
     workers: int | None = None,
     ray: str | None = None,
     out: str | Path | None = None,
@@ -64,11 +74,19 @@ def stats(
         channels: ``rgb`` or ``grey`` to convert every image.
         nodata: The value of pixels that do not count.
         scale: What brings pixels to [0, 1]; the type's maximum, or 1 for floats.
+        clip: ``LOW:HIGH``, each a value as stored or a percentile such as ``0.5%``: the mean and
+            std after such a clip are given too, as ``clip``.
         resize: Length in pixels that each image's shorter side is brought to.
         crop: Side in pixels of the square around the centre that is kept.
         alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out pixels where
             it is 0, ``drop`` to ignore it; by default what the file's format means.
         layout: What the axes of an array are, such as ``HWC``; guessed, and said, if None.
+        above: Only pixels of a greater value count, in the pixels' own units, channel by channel.
+        mask: A folder with a mask for each image, of the same name relative to the source (or with
+            another suffix) and the same size; pixels where it is 0 do not count.
+        by: ``folder`` to compare the first folders below the source, or ``FILE.csv:COLUMN``, a
+            table whose first column has paths relative to the source.
+        outliers: At most so many images that are unlike the rest are listed; 10 if None.
         workers: Threads; one for each core if None.
         ray: The address of a Ray cluster to work on instead.
         out: A folder where finished shards are kept, from which an interrupted run goes on.
@@ -89,14 +107,23 @@ def stats(
         >>> stats(np.array([[[0, 0, 255, 255]]], np.uint8)).normalization
         Normalization.parse('0.5/0.5')
     """
-    reading = Reading(channels, nodata, resize, crop, batch_size, alpha)
+    reading = Reading(
+        channels, nodata, resize, crop, batch_size, alpha, above,
+        masks=None if mask is None else Masks(str(mask), Roots.of(source, "--mask")),
+        groups=None if by is None else Groups.of(by, source, split),
+        outliers=OUTLIERS if outliers is None else outliers,
+    )  # fmt: skip
     constants = [explain] if isinstance(explain, str) else list(explain)
     for text in constants:
         Normalization.parse(text)
     _check(scale, workers)
+    clipped = None if clip is None else Clip.parse(clip)
     stream = open_stream(source, split, root, layout)
     checkpoint = None if out is None else Checkpoint(Path(out) / "shards", reading)
-    collected = Collected(batches=None if batch_size is None else Batches(batch_size))
+    collected = Collected(
+        batches=None if batch_size is None else Batches(batch_size),
+        groups=None if by is None else GroupSums(),
+    )
     progress = _Progress(stream, on_progress)
 
     def take(shard: Shard, part: Collected) -> None:
@@ -118,7 +145,7 @@ def stats(
             take(shard, part)
     collected.skipped.sort()
     _check_images(collected, stream.name, strict)
-    result = summarize_collection(collected, stream, reading, scale, constants)
+    result = summarize_collection(collected, stream, reading, scale, constants, clipped)
     if out is not None:
         write_result(Path(out) / "stats.json", json.dumps(result.to_json(), indent=2) + "\n")
     return result

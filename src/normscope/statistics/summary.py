@@ -10,18 +10,23 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.decoded import Skipped
-from normscope.images.formats import passed_over
-from normscope.images.pixels import ALPHA_KEPT, ALPHA_MASKED
-from normscope.statistics.collection_statistics import CollectionStatistics
+from normscope.statistics.clipping import clip_pixels
+from normscope.statistics.collection_statistics import CollectionStatistics, channel_names
 from normscope.statistics.estimators import (
     batch_average,
     mean_image_std,
+    mean_of_image_means,
     pixel_mean,
     pixel_std,
     root_mean_image_variance,
 )
-from normscope.statistics.histogram import bin_values
+from normscope.statistics.group_differences import compare_groups
+from normscope.statistics.groups import FOLDER
 from normscope.statistics.kinds import Kind, common_kind
+from normscope.statistics.known_values import known_values
+from normscope.statistics.notes import notes_on, unit_of
+from normscope.statistics.outliers import find_outliers
+from normscope.statistics.percentiles import percentiles
 from normscope.statistics.provenance import explain
 from normscope.wording import counted
 
@@ -29,7 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from normscope.images.collection import Stream
+    from normscope.statistics.clipping import Clip
     from normscope.statistics.collected import Collected, KindSums
+    from normscope.statistics.group_differences import GroupComparison
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
 
@@ -43,6 +50,7 @@ def summarize_collection(
     reading: Reading,
     scale: float | None,
     constants: Sequence[str],
+    clip: Clip | None = None,
 ) -> CollectionStatistics:
     """The statistics that the sums of a collection determine.
 
@@ -52,6 +60,7 @@ def summarize_collection(
         reading: How it was read.
         scale: What brings pixels to [0, 1], or None for the source's own or the type's.
         constants: Normalizations whose origin is asked for.
+        clip: What to clip away, or None.
 
     Returns:
         The statistics.
@@ -69,6 +78,10 @@ def summarize_collection(
         "root mean image variance": root_mean_image_variance(images, divisor),
         "mean image std": mean_image_std(images, divisor),
     }
+    image_means = mean_of_image_means(images, divisor)
+    sizes_differ = any(image.images * image.nn != image.n**2 for image in images)
+    if sizes_differ:
+        means["mean of image means"] = image_means
     settled = None if collected.batches is None else collected.batches.finish(kind)
     batch_mean = batch_std = None
     if settled is not None:
@@ -79,6 +92,7 @@ def summarize_collection(
         stds[f"average over batches of {reading.batch_size}"] = batch_std
     grey = collected.kinds[GREY].images if GREY in collected.kinds and kind == COLOUR else 0
     low, high = _clipped(moments, divisor)
+    known = known_values(moments)
     return CollectionStatistics(
         name=stream.name,
         images=sums.images,
@@ -88,6 +102,11 @@ def summarize_collection(
         scale=divisor,
         mean=means["pixel mean"],
         std=stds["pixel std"],
+        stored_mean=pixel_mean(moments, images, 1),
+        stored_std=pixel_std(moments, images, 1),
+        unit=unit_of(collected, sums.images),
+        mean_of_image_means=image_means,
+        sizes_differ=sizes_differ,
         mean_image_std=stds["mean image std"],
         root_mean_image_variance=stds["root mean image variance"],
         batch_mean=batch_mean,
@@ -95,17 +114,20 @@ def summarize_collection(
         minimum=tuple(v for v in moments.minimum if v is not None),
         maximum=tuple(v for v in moments.maximum if v is not None),
         quantiles=_quantiles(moments, divisor),
+        percentiles=percentiles(known),
+        clip=None if clip is None else clip_pixels(known, clip, divisor),
+        groups=_groups(collected, reading, kind, divisor),
+        outliers=find_outliers(
+            collected.traits, kind, reading.outliers, _span(moments), channel_names(len(images))
+        ),
+        above=reading.above,
+        mask=None if reading.masks is None else reading.masks.folder,
         clipped_low=low,
         clipped_high=high,
         histogram=moments.histogram,
         grey_images=grey,
         skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
-        notes=(
-            *stream.notes,
-            *filter(None, [passed_over(stream.passed)]),
-            *_noticed(collected, reading),
-            *_notes(stream, sums.images, moments, given, grey),
-        ),
+        notes=notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
         explanations=tuple(explain(text, means, stds) for text in constants),
     )
 
@@ -167,9 +189,34 @@ def _scale(given: float | None, dtype: np.dtype, moments: Moments, name: str) ->
     return 1.0
 
 
+def _groups(
+    collected: Collected, reading: Reading, kind: Kind, scale: float
+) -> GroupComparison | None:
+    sums, by = collected.groups, reading.groups
+    if sums is None or by is None:
+        return None
+    if not sums.groups:
+        raise NormscopeError(
+            f"--by must find the group of at least one image, got none by {by.by} for "
+            f"{counted(sums.outside, 'image')}. "
+            + (
+                "Give a source with folders in it."
+                if by.by == FOLDER
+                else "Write paths relative to the source into the table's first column."
+            )
+        )
+    names = channel_names(kind.channels)
+    return compare_groups(by.by, sums.of_kind(kind), sums.outside, scale, names)
+
+
+def _span(moments: Moments) -> float:
+    low, high = ([v for v in ends if v is not None] for ends in (moments.minimum, moments.maximum))
+    return float(max(high) - min(low))
+
+
 def _quantiles(moments: Moments, scale: float) -> dict[float, tuple[float, ...]]:
-    values = bin_values(np.dtype(moments.dtype))
-    below = moments.histogram.cumsum(axis=1)
+    values, histogram = moments.finest
+    below = histogram.cumsum(axis=1)
     return {
         p: tuple(
             float(values[np.searchsorted(counts, p * n)] / scale)
@@ -181,62 +228,11 @@ def _quantiles(moments: Moments, scale: float) -> dict[float, tuple[float, ...]]
 
 def _clipped(moments: Moments, scale: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
     dtype = np.dtype(moments.dtype)
-    values = bin_values(dtype)
+    values, histogram = moments.finest
     floor = np.iinfo(dtype).min if dtype.kind == "i" else 0
     # NaN names no pixel: bins beyond infinity stay empty.
     low, high = values <= floor, values >= scale
     return tuple(
-        tuple(float(k[ends].sum() / n) for k, n in zip(moments.histogram, moments.n, strict=True))
+        tuple(float(k[ends].sum() / n) for k, n in zip(histogram, moments.n, strict=True))
         for ends in (low, high)
     )  # type: ignore[return-value]
-
-
-def _notes(
-    stream: Stream, images: int, moments: Moments, given: float | None, grey: int
-) -> tuple[str, ...]:
-    notes = []
-    dtype = np.dtype(moments.dtype)
-    if dtype.kind in "iu" and dtype.itemsize > 1:
-        notes.append(_range_note(dtype, moments, given))
-    if grey:
-        notes.append(f"{grey} grey images count as colour with three equal channels.")
-    if dtype.kind == "f" or dtype.itemsize > 2:
-        notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
-    notes.append(_sample_note(images, stream.complete))
-    return tuple(notes)
-
-
-def _noticed(collected: Collected, reading: Reading) -> list[str]:
-    return [
-        f"{counted(count, 'image')} {what}."
-        for what, count in sorted(collected.noticed.items())
-        if reading.alpha is None or what not in {ALPHA_MASKED, ALPHA_KEPT}
-    ]
-
-
-def _sample_note(images: int, complete: bool) -> str:
-    if images < 2:
-        return "One image says nothing of how images differ, so there are no standard errors."
-    if complete:
-        return (
-            f"These {images} images are the whole split, whose mean and std are exact; the "
-            "standard errors hold where they stand for more images like them."
-        )
-    return (
-        f"The standard errors take these {images} images for a sample of more; if they are the "
-        "whole collection, its mean and std are exact."
-    )
-
-
-def _range_note(dtype: np.dtype, moments: Moments, given: float | None) -> str:
-    limit = int(np.iinfo(dtype).max)
-    top = max(v for v in moments.maximum if v is not None)
-    bits = 8 * dtype.itemsize
-    if 2 * top > limit:
-        return f"The {bits}-bit pixels fill their range: they reach {top} of {limit}."
-    if given is not None:
-        return f"The {bits}-bit pixels reach {top} of {limit}; --scale {given:g} divides them."
-    return (
-        f"The {bits}-bit pixels reach only {top} of {limit}: divided by {limit} the images are "
-        f"almost black. Pass --scale with what your model divides by, such as {max(top, 1)}."
-    )

@@ -1,0 +1,127 @@
+"""What a reader of a collection's statistics should beware of, in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from normscope.images.formats import passed_over
+from normscope.images.pixels import ALPHA_KEPT, ALPHA_MASKED, UNIT
+from normscope.wording import counted, listed
+
+if TYPE_CHECKING:
+    from normscope.images.collection import Stream
+    from normscope.statistics.collected import Collected
+    from normscope.statistics.moments import Moments
+    from normscope.statistics.reading import Reading
+
+
+def notes_on(
+    collected: Collected,
+    stream: Stream,
+    reading: Reading,
+    images: int,
+    pixels: int,
+    moments: Moments,
+    given: float | None,
+    grey: int,
+) -> tuple[str, ...]:
+    """Sentences on what to beware of.
+
+    Args:
+        collected: The sums over all of the collection.
+        stream: Where it came from.
+        reading: How it was read.
+        images: How many images were read.
+        pixels: Their height times width, summed.
+        moments: Sums over their pixels.
+        given: The scale that was given, by the user or the source.
+        grey: How many grey images count as colour ones.
+
+    Returns:
+        Sentences.
+    """
+    return (
+        *stream.notes,
+        *filter(None, [passed_over(stream.passed)]),
+        *_noticed(collected, reading),
+        *_foreground(reading, moments, pixels),
+        *_notes(stream, images, moments, given, grey),
+    )
+
+
+def unit_of(collected: Collected, images: int) -> str | None:
+    """The unit of the pixels' values, where the files themselves say so.
+
+    Args:
+        collected: The sums over all of the collection.
+        images: How many images were read.
+
+    Returns:
+        Such as ``HU``, or None where an image does not say, or says another.
+    """
+    units = {
+        what.partition(UNIT)[2]: count for what, count in collected.noticed.items() if UNIT in what
+    }
+    return next(iter(units)) if list(units.values()) == [images] else None
+
+
+def _foreground(reading: Reading, moments: Moments, pixels: int) -> list[str]:
+    which = [] if reading.above is None else [f"above {reading.above:g}"]
+    which += [] if reading.masks is None else [f"inside the masks of {reading.masks.folder}"]
+    if not which:
+        return []
+    shares = [f"{100 * n / pixels:.3g} %" for n in dict.fromkeys(moments.n)]
+    return [f"Only pixels {listed(which)} count: {', '.join(shares)} of all."]
+
+
+def _notes(
+    stream: Stream, images: int, moments: Moments, given: float | None, grey: int
+) -> tuple[str, ...]:
+    notes = []
+    dtype = np.dtype(moments.dtype)
+    if dtype.kind in "iu" and dtype.itemsize > 1:
+        notes.append(_range_note(dtype, moments, given))
+    if grey:
+        notes.append(f"{grey} grey images count as colour with three equal channels.")
+    if moments.whole is None and (dtype.kind == "f" or dtype.itemsize > 2):
+        notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
+    notes.append(_sample_note(images, stream.complete))
+    return tuple(notes)
+
+
+def _noticed(collected: Collected, reading: Reading) -> list[str]:
+    return [
+        f"{counted(count, 'image')} {what}."
+        for what, count in sorted(collected.noticed.items())
+        if reading.alpha is None or what not in {ALPHA_MASKED, ALPHA_KEPT}
+    ]
+
+
+def _sample_note(images: int, complete: bool) -> str:
+    if images < 2:
+        return "One image says nothing of how images differ, so there are no standard errors."
+    if complete:
+        return (
+            f"These {images} images are the whole split, whose mean and std are exact; the "
+            "standard errors hold where they stand for more images like them."
+        )
+    return (
+        f"The standard errors take these {images} images for a sample of more; if they are the "
+        "whole collection, its mean and std are exact."
+    )
+
+
+def _range_note(dtype: np.dtype, moments: Moments, given: float | None) -> str:
+    limit = int(np.iinfo(dtype).max)
+    top = max(v for v in moments.maximum if v is not None)
+    bits = 8 * dtype.itemsize
+    if 2 * top > limit:
+        return f"The {bits}-bit pixels fill their range: they reach {top} of {limit}."
+    if given is not None:
+        return f"The {bits}-bit pixels reach {top} of {limit}; --scale {given:g} divides them."
+    return (
+        f"The {bits}-bit pixels reach only {top} of {limit}: divided by {limit} the images are "
+        f"almost black. Pass --scale with what your model divides by, such as {max(top, 1)}."
+    )
