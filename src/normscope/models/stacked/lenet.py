@@ -193,11 +193,7 @@ class StackedLeNet:
         g["conv1.weight"].copy_(self._fold.gradient(found.weight1.to(bias1), bias1))
 
     def first_gradients(self) -> Tensor:
-        """The last gradients of the first layers' weights.
-
-        Returns:
-            Shape ``(models, numbers)``.
-        """
+        """The last gradients of the first layers' weights, shape ``(models, numbers)``."""
         return self._gradients["conv1.weight"].flatten(1)
 
     def first_layer(self, index: int) -> tuple[Tensor, Tensor]:
