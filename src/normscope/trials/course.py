@@ -99,6 +99,20 @@ class Evaluation:
     correct: np.ndarray
 
 
+def epoch_of(
+    number: int, loss: float, seconds: float, validation: Evaluation | None, test: Evaluation | None
+) -> Epoch:
+    """An epoch from how a model did on the splits that were looked at when it ended."""
+    return Epoch(
+        epoch=number,
+        train_loss=loss,
+        validation_accuracy=validation.accuracy if validation else None,
+        seconds=seconds,
+        test_loss=test.loss if test else None,
+        test_accuracy=test.accuracy if test else None,
+    )
+
+
 @dataclass
 class Course:
     """One training's way.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 from normscope.models.batchnorm import has_batchnorm
@@ -21,20 +21,10 @@ if TYPE_CHECKING:
 def build_network(spec: TrialSpec, source: DecodedSource) -> tuple[nn.Module, nn.Module]:
     """Build a trial's network with its first layer scaled.
 
-    Args:
-        spec: The trial.
-        source: Its images.
-
     Returns:
         The network on the CPU, and its first layer.
     """
-    model = build_model(
-        spec.model,
-        channels=source.channels,
-        classes=source.classes,
-        image_size=source.image_size,
-        options=spec.options,
-    )
+    model = build_model(spec.model, options=spec.options, **_shape(source))
     first_layer = find_first_layer(model, source.channels, source.image_size)
     scale_first_layer(first_layer, spec.init_scale)
     return model, first_layer
@@ -58,18 +48,17 @@ def check_network(model: str, options: ModelOptions, recipe: Recipe, source: Dec
             "--recipe frozen must be used with trained weights, got a network that starts "
             "afresh. Give --weights, and no --new-head."
         )
-    network = check_model(
-        model,
-        channels=source.channels,
-        classes=source.classes,
-        image_size=source.image_size,
-        options=options,
-    )
+    network = check_model(model, options=options, **_shape(source))
     if recipe.trains and has_batchnorm(network) and len(source.train) < recipe.batch_size:
         raise NormscopeError(
             f"a network with BatchNorm must have at least a whole batch of {recipe.batch_size} "
             f"training images, got {len(source.train)}. Add images, or use --no-batchnorm."
         )
+
+
+def _shape(source: DecodedSource) -> dict[str, Any]:
+    names = ("channels", "classes", "image_size")
+    return {name: getattr(source, name) for name in names}
 
 
 def training_batches(indices: Tensor, size: int, model: nn.Module) -> list[Tensor]:
