@@ -160,10 +160,6 @@ def evaluate_frozen(spec: TrialSpec, source: DecodedSource) -> TrialResult:
 
     The network is kept for the next call, since a study asks for many normalizations of one.
 
-    Args:
-        spec: The trial.
-        source: Its images.
-
     Returns:
         What it gave.
     """
