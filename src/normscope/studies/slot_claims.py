@@ -99,9 +99,6 @@ class Claims:
     def free(self, slots: Iterable[str]) -> list[str]:
         """The slots that are neither done nor worked on; trials of dead processes are closed.
 
-        Args:
-            slots: Their names.
-
         Returns:
             The free ones, in the same order.
         """

@@ -68,11 +68,7 @@ class Storage:
             yield
 
     def names(self) -> list[str]:
-        """What the studies in it are called.
-
-        Returns:
-            Every study's name.
-        """
+        """What the studies in it are called."""
         # Not by the studies' summaries: to make those, Optuna reads all trials.
         return get_all_study_names(self.optuna)
 
@@ -190,9 +186,6 @@ def written_ahead(rdb: RDBStorage) -> RDBStorage:
     Each commit would otherwise wait for the disk, and a trial has up to a dozen. A process that is
     killed still loses nothing that was committed; a machine that loses its power may lose the last
     moments, and never the file.
-
-    Args:
-        rdb: Over an SQLite file.
 
     Returns:
         The same, for all connections from now on.
