@@ -13,14 +13,12 @@ from scipy.special import softmax
 from normscope.detection.augmented_views import AssumedAugmentation, likely
 from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
 from normscope.detection.detection_result import CANNOT_TELL, CLAIMED, LEVEL, Detection, Fitted
-from normscope.detection.evidence import weigh
+from normscope.detection.evidence import bootstrap, weigh
 from normscope.detection.hint import HintOnly, hint_by_confidence
-from normscope.detection.inputs import build_network, check_images, check_numbers
-from normscope.detection.intervals import bootstrap
+from normscope.detection.inputs import build_network, check_images, sample_images
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.patches import response_moments
 from normscope.detection.ranking import Hypothesis, log_prior, rank, share
-from normscope.detection.sample import sample_images
 from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem, typical_size
 from normscope.detection.target import find_target
@@ -28,6 +26,7 @@ from normscope.errors import NormscopeError
 from normscope.machine.device import resolve_device, wide_dtype
 from normscope.normalization import Normalization
 from normscope.statistics.reading import Reading
+from normscope.wording import check_at_least
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,7 +115,8 @@ def detect(
     asked = Asked(
         None if augmentation is None else AssumedAugmentation.parse(augmentation), batch_size, seed
     )
-    check_numbers(batch_size, count)
+    check_at_least(2, batch_size, "--batch-size")
+    check_at_least(1, count, "--count")
     place = resolve_device(device)
     if wide_dtype(place) != torch.float64:
         place = "cpu"  # where the equations have their digits

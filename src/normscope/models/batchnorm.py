@@ -11,9 +11,6 @@ from normscope.errors import NormscopeError
 def has_batchnorm(model: nn.Module) -> bool:
     """Whether a network normalizes by the statistics of its batches.
 
-    Args:
-        model: Any network.
-
     Returns:
         True if it has a BatchNorm anywhere.
     """
