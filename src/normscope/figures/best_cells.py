@@ -48,9 +48,6 @@ def best_cells_histogram(results: ScanResults) -> BestCells:
 def draw_best_cells(numbers: BestCells) -> Figure:
     """Draw the histogram on a logit axis, where errors near 1 keep their width.
 
-    Args:
-        numbers: What it shows.
-
     Returns:
         A figure of 8 x 4.5 inches.
     """

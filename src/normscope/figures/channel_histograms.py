@@ -70,9 +70,6 @@ def channel_histograms(statistics: CollectionStatistics) -> ChannelHistograms:
 def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
     """Draw one line per channel, with its mean and one std to either side.
 
-    Args:
-        numbers: What it shows.
-
     Returns:
         A figure of 8 x 5 inches.
     """

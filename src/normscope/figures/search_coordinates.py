@@ -53,14 +53,7 @@ def search_coordinates(study: SearchStudy) -> SearchCoordinates:
 
 
 def draw_search_coordinates(numbers: SearchCoordinates) -> Figure:
-    """Draw the lines, the best on top, each axis with its own range.
-
-    Args:
-        numbers: What it shows.
-
-    Returns:
-        A figure, 5 inches high.
-    """
+    """Draw the lines, the best on top, each axis with its own range, 5 inches high."""
     count = len(numbers.over)
     figure = Figure(figsize=(2.5 + 1.3 * count, 5), layout="constrained")
     axes = figure.add_subplot()

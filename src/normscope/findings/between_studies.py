@@ -34,11 +34,7 @@ class StudyDifference:
     verdict: Verdict
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name."""
         fields = {**vars(self), **self.normalization.to_json()}
         del fields["normalization"]
         return fields

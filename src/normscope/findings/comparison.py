@@ -97,11 +97,7 @@ class Differences:
     freedom: np.ndarray
 
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """95 % intervals, each by itself.
-
-        Returns:
-            Lower and upper ends, shape ``(rows,)``.
-        """
+        """95 % intervals, each by itself: lower and upper ends, shape ``(rows,)``."""
         half = self.se * stats.t.ppf(0.975, self.freedom)
         return np.clip(self.value - half, -1, 1), np.clip(self.value + half, -1, 1)
 

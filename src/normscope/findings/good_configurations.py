@@ -62,11 +62,7 @@ class GoodConfigurations:
     parameters: dict[str, GoodParameter]
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name."""
         parameters = {name: dict(vars(found)) for name, found in self.parameters.items()}
         return {**vars(self), "parameters": parameters}
 

@@ -60,10 +60,6 @@ def losses(rows: Means, reference: int) -> Losses:
     The correction is Sidak's, which holds because differences from one row are positively
     correlated (Sidak, J. Am. Stat. Assoc. 62, 1967, doi:10.1080/01621459.1967.10482935).
 
-    Args:
-        rows: The means.
-        reference: The row of the reference.
-
     Returns:
         The bounds.
     """

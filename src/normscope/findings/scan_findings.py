@@ -60,11 +60,7 @@ class Findings:
         return next(cell for cell in self.cells if cell.normalization == self.reference)
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name."""
         shares = self.shares
         fields = {
             **vars(self),

@@ -75,11 +75,7 @@ class Tolerance:
     std_digits: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name."""
         together = None if self.together is None else vars(self.together)
         return {**vars(self), "mean": vars(self.mean), "std": vars(self.std), "together": together}
 

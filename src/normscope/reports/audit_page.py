@@ -81,14 +81,7 @@ def audit_page(audit: Audit, image: str | None) -> str:
 
 
 def audit_command(audit: Audit) -> str:
-    """The command that repeats an audit.
-
-    Args:
-        audit: What was found.
-
-    Returns:
-        A line for a shell, every word quoted where it has to be.
-    """
+    """The line for a shell that repeats an audit, every word quoted where it has to be."""
     given = [
         f"--{name.replace('_', '-')}{'' if value is True else f'={value}'}"
         for name, value in audit.options.items()
