@@ -37,11 +37,7 @@ def show(*parts: str | Table, json_target: str | None) -> None:
 
 
 def note(text: str) -> None:
-    """Tell the user something on standard error.
-
-    Args:
-        text: A sentence.
-    """
+    """Tell the user something on standard error."""
     Console(stderr=True, soft_wrap=True).print(printable(text), highlight=False, markup=False)
 
 
