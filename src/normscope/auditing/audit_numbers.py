@@ -48,11 +48,7 @@ class Cost:
         return (self.disagreement if self.lost is None else self.lost, self.disagreement)
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            Plain values; a drift that is not finite becomes None.
-        """
+        """Every field by name, as plain values; a drift that is not finite becomes None."""
         return {
             "accuracy": self.accuracy,
             "lost": self.lost,
