@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from normscope.detection.evidence import bootstrap, weigh
 from normscope.detection.hint import HintOnly, hint_by_confidence
 from normscope.detection.inputs import build_network, check_images, sample_images
 from normscope.detection.measured import MeasuredSystem
+from normscope.detection.options import DetectOptions
 from normscope.detection.patches import response_moments
 from normscope.detection.ranking import Hypothesis, log_prior, rank, share
 from normscope.detection.solving import solve
@@ -25,19 +26,17 @@ from normscope.detection.target import find_target
 from normscope.errors import NormscopeError
 from normscope.machine.device import resolve_device, wide_dtype
 from normscope.normalization import Normalization
+from normscope.options import by_keywords, callback, chosen
 from normscope.statistics.reading import Reading
 from normscope.wording import check_at_least
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from torch import nn
 
     from normscope.detection.system import System
     from normscope.detection.target import Target
-
-IMAGES, BATCH_SIZE = 512, 128
 
 MEASURED_IMAGES = 128
 MEASURED_STARTS = 1
@@ -55,53 +54,30 @@ class Asked:
 
     Attributes:
         augmentation: What the training showed of images, or None to try the usual.
-        batch_size: Images in each of its batches.
         seed: Of crops and of the bootstrap.
     """
 
-    augmentation: AssumedAugmentation | None = None
-    batch_size: int = BATCH_SIZE
-    seed: int = 0
+    augmentation: AssumedAugmentation | None
+    seed: int
 
 
-def detect(
-    model: str | nn.Module,
-    images: Any,
-    *,
-    weights: str | Path | None = None,
-    augmentation: str | None = None,
-    batch_size: int = BATCH_SIZE,
-    count: int = IMAGES,
-    channels: str | None = None,
-    resize: int | None = None,
-    crop: int | None = None,
-    device: str = "auto",
-    hint: bool = False,
-    seed: int = 0,
-    root: Path | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Detection | HintOnly:
+@dataclass(frozen=True, kw_only=True)
+class Detecting(DetectOptions):
+    """A detection with its seed and what is to be told of it."""
+
+    seed: int = field(default=0, metadata={"help": "Of crops and of the bootstrap."})
+    on_progress: Callable[[int, int], None] | None = callback(
+        "Called with how many hypotheses are weighed and how many there are."
+    )
+
+
+@by_keywords(Detecting)
+def detect(detecting: Detecting) -> Detection | HintOnly:
     """Which normalization was a network trained with?
 
     The first convolution's outputs are linear in the pixels, so that BatchNorm's running means and
     variances behind it tell the mean and std by which the pixels were normalized. No labels are
     needed. See ``docs/method.md``.
-
-    Args:
-        model: A name as ``build_model`` takes it, or a network with its weights.
-        images: Of the kind it was trained on: a folder, or whatever ``normscope.stats`` takes.
-        weights: A file of weights or ``default``, for a name.
-        augmentation: Such as ``crop4,flip``; None tries what is usual for the images' size.
-        batch_size: Images in each batch of its training, as far as is known.
-        count: How many images to use.
-        channels: ``rgb`` or ``grey`` to convert the images.
-        resize: Length of the shorter side in pixels.
-        crop: Side of the central square in pixels.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        hint: For a network without BatchNorm, rank by the network's confidence.
-        seed: Of crops and of the bootstrap.
-        root: Where named data sets are looked for first.
-        on_progress: Called with how many hypotheses are weighed and how many there are.
 
     Returns:
         The ranked candidates, the fitted constants and a sentence; only a hint for a network
@@ -111,26 +87,30 @@ def detect(
         NormscopeError: If an option is wrong, the images are too few, constant or do not fit, or
             the network has no BatchNorm and no hint is asked for.
     """
-    reading = Reading(channels=channels, resize=resize, crop=crop)
+    reading = Reading(**chosen(detecting, "images"))
+    augmentation, batch_size = detecting.augmentation, detecting.batch_size
     asked = Asked(
-        None if augmentation is None else AssumedAugmentation.parse(augmentation), batch_size, seed
+        None if augmentation is None else AssumedAugmentation.parse(augmentation), detecting.seed
     )
     check_at_least(2, batch_size, "--batch-size")
-    check_at_least(1, count, "--count")
-    place = resolve_device(device)
+    check_at_least(1, detecting.count, "--count")
+    place = resolve_device(detecting.device)
     if wide_dtype(place) != torch.float64:
         place = "cpu"  # where the equations have their digits
-    sample = sample_images(images, count, reading, root)
+    sample = sample_images(detecting.images, detecting.count, reading, detecting.root)
     check_images(sample)
+    model = detecting.model
     name = model if isinstance(model, str) else type(model).__name__
     network = (
-        build_network(model, weights, sample) if isinstance(model, str) else copy.deepcopy(model)
+        build_network(model, detecting.weights, sample)
+        if isinstance(model, str)
+        else copy.deepcopy(model)
     ).eval()
     network.to(place)
     pixels = torch.from_numpy(sample)
     target = find_target(network, pixels.shape[1], _size(pixels), batch_size)
     if target is None:
-        if not hint:
+        if not detecting.hint:
             raise NormscopeError(
                 f"{name} must have a BatchNorm with running averages to tell its normalization, "
                 "got none. With labelled images, compare normalizations by normscope scan "
@@ -141,8 +121,8 @@ def detect(
     tried = (asked.augmentation,) if asked.augmentation else likely(_size(pixels))
     for hypothesis in _hypotheses(network, target, pixels, asked, tried):
         hypotheses.append(hypothesis)
-        if on_progress is not None:
-            on_progress(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
+        if detecting.on_progress is not None:
+            detecting.on_progress(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
     return _detection(name, target, pixels, hypotheses, asked)
 
 
