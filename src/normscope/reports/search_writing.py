@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
@@ -21,12 +20,14 @@ from normscope.reports.commands import search_command
 from normscope.reports.page import render
 from normscope.reports.page_data import colours, run_facts
 from normscope.reports.writing import FIGURES, save_figure
-from normscope.studies.search_study import SearchStudy
 from normscope.studies.study_file import PAGE, SUMMARY
 from normscope.writing import write_result
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from normscope.findings.search_findings import SearchSummary
+    from normscope.studies.search_study import SearchStudy
 
 PANELS = {
     "history": ("History", "wide"),
@@ -35,22 +36,6 @@ PANELS = {
     "importances": ("Which parameter matters", ""),
 }
 """By file: the heading, and how its section looks; colours keep their meaning on a dark page."""
-
-
-def report_search(
-    folder: str | Path, storage: str | None = None, name: str | None = None
-) -> SearchSummary:
-    """Read a search and write ``summary.json`` and ``figures/*.png`` into its folder.
-
-    Args:
-        folder: The search's folder.
-        storage: The shared database it was made with.
-        name: What it is called there.
-
-    Returns:
-        The summary.
-    """
-    return write_search_report(SearchStudy.open(Path(folder), storage, name))
 
 
 def write_search_report(study: SearchStudy) -> SearchSummary:
