@@ -48,19 +48,6 @@ DRAWS = 2000
 SURE_OF_ORDER = 0.8
 
 
-@dataclass(frozen=True)
-class Asked:
-    """How to look.
-
-    Attributes:
-        augmentation: What the training showed of images, or None to try the usual.
-        seed: Of crops and of the bootstrap.
-    """
-
-    augmentation: AssumedAugmentation | None
-    seed: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class Detecting(DetectOptions):
     """A detection with its seed and what is to be told of it."""
@@ -88,11 +75,9 @@ def detect(detecting: Detecting) -> Detection | HintOnly:
             the network has no BatchNorm and no hint is asked for.
     """
     reading = Reading(**chosen(detecting, "images"))
-    augmentation, batch_size = detecting.augmentation, detecting.batch_size
-    asked = Asked(
-        None if augmentation is None else AssumedAugmentation.parse(augmentation), detecting.seed
-    )
-    check_at_least(2, batch_size, "--batch-size")
+    said = detecting.augmentation
+    given = None if said is None else AssumedAugmentation.parse(said)
+    check_at_least(2, detecting.batch_size, "--batch-size")
     check_at_least(1, detecting.count, "--count")
     place = resolve_device(detecting.device)
     if wide_dtype(place) != torch.float64:
@@ -108,7 +93,7 @@ def detect(detecting: Detecting) -> Detection | HintOnly:
     ).eval()
     network.to(place)
     pixels = torch.from_numpy(sample)
-    target = find_target(network, pixels.shape[1], _size(pixels), batch_size)
+    target = find_target(network, pixels.shape[1], _size(pixels), detecting.batch_size)
     if target is None:
         if not detecting.hint:
             raise NormscopeError(
@@ -118,25 +103,25 @@ def detect(detecting: Detecting) -> Detection | HintOnly:
             )
         return hint_by_confidence(network, name, pixels)
     hypotheses = []
-    tried = (asked.augmentation,) if asked.augmentation else likely(_size(pixels))
-    for hypothesis in _hypotheses(network, target, pixels, asked, tried):
+    tried = (given,) if given else likely(_size(pixels))
+    for hypothesis in _hypotheses(network, target, pixels, detecting.seed, tried):
         hypotheses.append(hypothesis)
         if detecting.on_progress is not None:
             detecting.on_progress(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
-    return _detection(name, target, pixels, hypotheses, asked)
+    return _detection(name, target, pixels, hypotheses, detecting)
 
 
 def _hypotheses(
     model: nn.Module,
     target: Target,
     images: torch.Tensor,
-    asked: Asked,
+    seed: int,
     tried: tuple[AssumedAugmentation, ...],
 ) -> Iterator[Hypothesis]:
     channels = images.shape[1]
     known = candidates(channels)
     for augmentation in tried:
-        for order, system in _systems(model, target, images, augmentation, asked.seed):
+        for order, system in _systems(model, target, images, augmentation, seed):
             fitting = tuple(c for c in known if c.order == order)
             centre = solve(system, _starts(system, fitting))
             evidence = weigh(system, centre, [c.unknowns for c in fitting])
@@ -188,13 +173,13 @@ def _detection(
     target: Target,
     images: torch.Tensor,
     hypotheses: list[Hypothesis],
-    asked: Asked,
+    detecting: Detecting,
 ) -> Detection:
     ranked = rank(hypotheses)
     claimed = ranked[0].candidate if ranked and ranked[0].confidence > CLAIMED else None
     fitting = [h for h in hypotheses if claimed is None or h.order == claimed.order]
     best = max(fitting, key=lambda hypothesis: hypothesis.total)
-    fitted = _fitted(best, fitting, asked.seed)
+    fitted = _fitted(best, fitting, detecting.seed)
     of_std = best.evidence.system.residual(best.evidence.centre)[len(target.averages.mean) :]
     misfit = typical_size(of_std)
     colour = images.shape[1] == 3
@@ -213,7 +198,7 @@ def _detection(
         order_confidence=order_confidence if colour else None,
         pixels=_pixels(fitted),
         augmentation=str(best.augmentation),
-        augmentation_given=asked.augmentation is not None,
+        augmentation_given=detecting.augmentation is not None,
         misfit=misfit,
         notes=_notes(target, misfit),
     )

@@ -9,12 +9,11 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from normscope.figures.search_contours import DARKEST_PERCENTILE
+
 if TYPE_CHECKING:
     from normscope.studies.ranges import Range
     from normscope.studies.search_study import SearchStudy
-
-DARKEST_PERCENTILE = 10
-"""Below it all is drawn alike, as in the contours."""
 
 
 @dataclass(frozen=True)
