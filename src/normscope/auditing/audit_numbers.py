@@ -223,9 +223,6 @@ class AuditNumbers:
 def mean_drift(drift: dict[str, float]) -> float | None:
     """The mean over BatchNorms.
 
-    Args:
-        drift: A distance for each.
-
     Returns:
         None where there is no BatchNorm, or a distance is not finite.
     """

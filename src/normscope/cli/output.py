@@ -105,11 +105,7 @@ def note_source(source: DecodedSource) -> None:
 
 
 def note_skipped(skipped: Iterable[Skipped]) -> None:
-    """List the images that could not be read.
-
-    Args:
-        skipped: Each with its reason.
-    """
+    """List the images that could not be read."""
     listed = list(skipped)
     if not listed:
         return

@@ -59,9 +59,6 @@ class Shipped:
 def ship(chosen: FoldOptions) -> Shipped:
     """Fold a named model's normalization and write it as a file.
 
-    Args:
-        chosen: What the user chose.
-
     Returns:
         The folded model and how it compares.
 

@@ -68,11 +68,7 @@ def channel_histograms(statistics: CollectionStatistics) -> ChannelHistograms:
 
 
 def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
-    """Draw one line per channel, with its mean and one std to either side.
-
-    Returns:
-        A figure of 8 x 5 inches.
-    """
+    """Draw one line per channel, with its mean and one std to either side."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     channels = zip(numbers.names, numbers.share, numbers.mean, numbers.std, strict=True)

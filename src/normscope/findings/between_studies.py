@@ -49,11 +49,6 @@ def study_differences(
     means add up, with Satterthwaite's degrees of freedom. A frozen network has no seeds; its test
     images are then the noise, and those of two studies are not taken for pairs either.
 
-    Args:
-        first: The cells and references of one study.
-        second: Those of the other.
-        margin: The largest difference that does not matter.
-
     Returns:
         One difference for each shared normalization, in the first study's order.
     """

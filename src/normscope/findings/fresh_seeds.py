@@ -33,11 +33,6 @@ def fresh_seeds(
 ) -> np.ndarray:
     """The repeated trials of seeds that have finished everywhere.
 
-    Args:
-        specs: What was repeated.
-        repeated: Every finished repeated trial.
-        replicates: How many fresh seeds are wanted.
-
     Returns:
         Trials, dtype object, shape ``(specs, seeds)``.
     """

@@ -40,9 +40,6 @@ class Losses:
     def verdicts(self, margin: float) -> list[Verdict]:
         """What the bounds say of every row.
 
-        Args:
-            margin: The largest difference that does not matter.
-
         Returns:
             ``"equivalent"`` where both a larger loss and a larger gain can be excluded, else
             ``"better"`` or ``"worse"`` where the difference is surely not 0, else ``"open"``.

@@ -25,10 +25,6 @@ FIGURE = "audit.png"
 def write_audit(audit: Audit, folder: Path) -> list[Path]:
     """Write an audit's numbers, figure and page into a folder.
 
-    Args:
-        audit: What was found.
-        folder: Made where it is not there.
-
     Returns:
         The files: ``audit.json``, ``figures/audit.png`` and ``report.html``.
     """

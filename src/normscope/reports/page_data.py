@@ -68,9 +68,6 @@ def page_data(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> dic
 def facts(results: ScanResults) -> list[tuple[str, str]]:
     """How much of a scan has run, and on what.
 
-    Args:
-        results: A scan's, with at least one finished trial.
-
     Returns:
         Names and values, in the order in which they are shown.
     """
@@ -81,9 +78,6 @@ def facts(results: ScanResults) -> list[tuple[str, str]]:
 
 def run_facts(trials: list[FinishedTrial]) -> list[tuple[str, str]]:
     """Versions, hardware, seeds and duration.
-
-    Args:
-        trials: At least one.
 
     Returns:
         Names and values, in the order in which they are shown.

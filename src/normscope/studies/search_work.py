@@ -131,11 +131,7 @@ def references(specification: SearchSpec) -> dict[str, TrialSpec]:
 
 
 def repeated(specification: SearchSpec, trials: Sequence[SearchTrial]) -> list[TrialSpec]:
-    """Every trial of the second half: the best and the references with fresh seeds.
-
-    Returns:
-        The trials, one seed before the next.
-    """
+    """Every trial of the second half: the best and the references with fresh seeds."""
     # Built anew from the values: what else a shared database says of a trial, such as its model,
     # must not choose what runs here.
     bases = [specification.trial_at(trial.values) for trial in best_configurations(trials)]

@@ -127,20 +127,12 @@ class ScanSpec(WrittenSpecification):
         return [*self.full_trials(), *self.survival_trials()]
 
     def full_trials(self) -> list[TrialSpec]:
-        """The trials that are trained by the whole recipe.
-
-        Returns:
-            The trials in the order in which they run.
-        """
+        """The trials that are trained by the whole recipe."""
         every = self.normalizations()
         return [self.trial_at(n, seed) for seed in self.seed_numbers() for n in every]
 
     def survival_trials(self) -> list[TrialSpec]:
-        """The trials that are trained only until it is known whether they live.
-
-        Returns:
-            The trials in the order in which they run.
-        """
+        """The trials that are trained only until it is known whether they live."""
         every = self.normalizations()
         seeds = range(SURVIVAL_SEEDS, SURVIVAL_SEEDS + self.survival)
         return [self.trial_at(n, seed, survival=True) for seed in seeds for n in every]

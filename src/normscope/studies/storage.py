@@ -73,14 +73,7 @@ class Storage:
         return get_all_study_names(self.optuna)
 
     def begun(self, name: str) -> Study:
-        """A study, made where there is none of that name.
-
-        Args:
-            name: What it is called.
-
-        Returns:
-            The study; it prefers larger values.
-        """
+        """A study, made where there is none of that name."""
         if name in self.names():  # else Optuna tells that it uses the one there
             return load_study(storage=self.optuna, study_name=name)
         return create_study(

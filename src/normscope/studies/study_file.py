@@ -128,11 +128,7 @@ def flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def is_search(folder: Path) -> bool:
-    """Whether a study's folder holds a search, and not a scan.
-
-    Returns:
-        True where its specification says so.
-    """
+    """Whether a study's folder holds a search, and not a scan."""
     path = folder / SPECIFICATION
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")).get("kind") == "search"

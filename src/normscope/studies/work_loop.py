@@ -55,10 +55,6 @@ def at_work(folder: Path, place: Place) -> Iterator[None]:
 
     A database or a cluster that cannot be reached is found before a folder is made for the study.
 
-    Args:
-        folder: The study's, which no other process may use meanwhile.
-        place: Where the study runs and is kept.
-
     Yields:
         Nothing.
 

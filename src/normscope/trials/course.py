@@ -58,28 +58,13 @@ class Looks:
         self._to_leave = max(self.chance, share_of_most_frequent(_taken(images, self.indices)))
 
     def due(self, step: int, epoch: int) -> bool:
-        """Whether to look now.
-
-        Args:
-            step: Steps taken.
-            epoch: The one under way, counted from 1.
-
-        Returns:
-            True if so.
-        """
+        """Whether to look now."""
         if self._survival:
             return step % SURVIVAL_INTERVAL == 0
         return epoch == 1 and step >= FIRST_PROBE and not step & (step - 1)
 
     def above_chance(self, accuracy: float) -> bool:
-        """Whether an accuracy on the images looked at is surely above chance.
-
-        Args:
-            accuracy: In [0, 1].
-
-        Returns:
-            True if the 99.9 % interval lies above chance.
-        """
+        """Whether an accuracy on the images looked at is surely above chance."""
         images = len(self.indices)
         return interval(round(accuracy * images), images)[0] > self._to_leave
 

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 def build_network(spec: TrialSpec, source: DecodedSource) -> tuple[nn.Module, nn.Module]:
-    """Build a trial's network with its first layer scaled.
-
-    Returns:
-        The network on the CPU, and its first layer.
-    """
+    """Build a trial's network with its first layer scaled."""
     model = build_model(spec.model, options=spec.options, **_shape(source))
     first_layer = find_first_layer(model, source.channels, source.image_size)
     scale_first_layer(first_layer, spec.init_scale)
@@ -32,12 +28,6 @@ def build_network(spec: TrialSpec, source: DecodedSource) -> tuple[nn.Module, nn
 
 def check_network(model: str, options: ModelOptions, recipe: Recipe, source: DecodedSource) -> None:
     """Refuse a network that cannot do what is asked of it, before any trial depends on it.
-
-    Args:
-        model: A model's name.
-        options: Its weights, and what is changed in it.
-        recipe: How it is trained, or not.
-        source: Its images.
 
     Raises:
         NormscopeError: If it cannot be built or does not fit the images, if a frozen one has no
@@ -66,11 +56,6 @@ def training_batches(indices: Tensor, size: int, model: nn.Module) -> list[Tenso
 
     A BatchNorm cannot normalize a single value, so that with one the last image alone joins the
     batch before it.
-
-    Args:
-        indices: In their order.
-        size: Images in a batch.
-        model: What is trained on them.
 
     Returns:
         The batches.

@@ -227,10 +227,6 @@ def check_weights(options: ModelOptions) -> None:
 def check_skipped(source: DecodedSource, strict: bool) -> None:
     """Refuse a source with images that could not be read, where the user asked for that.
 
-    Args:
-        source: Any source.
-        strict: Whether a skipped image is an error.
-
     Raises:
         WorkFailed: If images were skipped and ``strict`` holds.
     """

@@ -186,10 +186,6 @@ def pack_bits(bits: np.ndarray) -> str:
 def unpack_bits(text: str, count: int) -> np.ndarray:
     """What ``pack_bits`` packed.
 
-    Args:
-        text: Base64 of the packed bits.
-        count: How many bits there are.
-
     Returns:
         bool, shape ``(count,)``.
     """

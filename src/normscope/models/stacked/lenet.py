@@ -94,9 +94,6 @@ class StackedLeNet:
     def silence_of(self, index: int) -> Silence:
         """What tells whether one model's features are silent on given images.
 
-        Args:
-            index: Which model.
-
         Returns:
             It, for the weights as they are now; to be asked about ``low`` pixels.
         """

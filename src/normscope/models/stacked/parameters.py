@@ -84,10 +84,6 @@ def stack_rows(models: Sequence[LeNet], layout: Layout) -> Tensor:
     The first linear layer takes its features in the order height, width, channel, which is how
     pooled images lie in memory with their channels innermost.
 
-    Args:
-        models: LeNets of the same shapes.
-        layout: Theirs.
-
     Returns:
         Shape ``(models, length)``, in the models' own type, on the CPU; padding is 0.
     """
