@@ -46,14 +46,7 @@ def fresh_seeds(
 
 
 def accuracies(trials: np.ndarray) -> np.ndarray:
-    """Test accuracies.
-
-    Args:
-        trials: Of any shape.
-
-    Returns:
-        In [0, 1], the same shape.
-    """
+    """Test accuracies of trials, in their shape, in [0, 1]."""
     return np.array([trial.result.accuracy for trial in trials.flat]).reshape(trials.shape)
 
 

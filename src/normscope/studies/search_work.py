@@ -144,13 +144,5 @@ def repeated(specification: SearchSpec, trials: Sequence[SearchTrial]) -> list[T
 
 
 def fresh(spec: TrialSpec, replicate: int) -> TrialSpec:
-    """A trial with a seed that the search has not used.
-
-    Args:
-        spec: The trial.
-        replicate: Counted from 0.
-
-    Returns:
-        The trial with the seed that follows the search's own by that much and one.
-    """
+    """The trial with a seed that the search has not used: its own, 1 and the replicate added."""
     return dataclasses.replace(spec, seed=spec.seed + 1 + replicate)

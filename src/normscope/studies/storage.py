@@ -96,14 +96,7 @@ def open_storage(folder_file: Path, url: str | None, *, begin: bool = True) -> S
 
 
 def open_file(path: Path) -> Storage:
-    """The storage in a study's folder.
-
-    Args:
-        path: The SQLite file, made where it does not exist.
-
-    Returns:
-        The storage.
-    """
+    """The storage in a study's folder: an SQLite file, made where it does not exist."""
     url = URL.create("sqlite", database=str(path.resolve()))
     advice = "Check the file, its permissions and the free space."
     _check_ours(path, begin=True)

@@ -123,21 +123,13 @@ class Course:
     above: int = 0
 
     def probed(self, seen: Evaluation) -> None:
-        """Take note of a look between the epochs' ends.
-
-        Args:
-            seen: On the images that ``looks`` names.
-        """
+        """Take note of a look, on the images that ``looks`` names, between the epochs' ends."""
         self._add_point(seen.accuracy)
         self.above = self.above + 1 if self.looks.above_chance(seen.accuracy) else 0
         self.diverged |= self.survival and not np.isfinite(seen.loss)
 
     def ended_epoch(self, epoch: Epoch) -> None:
-        """Take note of an epoch, whole or cut short.
-
-        Args:
-            epoch: What was seen at its end.
-        """
+        """Take note of an epoch, whole or cut short."""
         self.history.append(epoch)
         self.diverged |= not np.isfinite(epoch.train_loss)
         if epoch.accuracy is not None:

@@ -179,15 +179,7 @@ def _train_epoch(
 
 
 def evaluate(model: nn.Module, images: ResidentImages) -> Evaluation:
-    """Test a model on a split, without training it.
-
-    Args:
-        model: On the images' device; left in evaluation mode.
-        images: The split.
-
-    Returns:
-        How it did.
-    """
+    """Test a model on a split, without training it; it is left in evaluation mode."""
     model.eval()
     loss = torch.zeros((), dtype=wide_dtype(images.device), device=images.device)
     correct = []

@@ -198,14 +198,7 @@ class StackedLeNet:
         return self._weights["conv1.weight"][index], self._weights["conv1.bias"][index]
 
     def low(self, tensor: Tensor) -> Tensor:
-        """Numbers as they are computed with.
-
-        Args:
-            tensor: Any; bytes are whole numbers up to 255, which bf16 holds exactly.
-
-        Returns:
-            The same in the type of the convolutions.
-        """
+        """Numbers as they are computed with; bf16 holds bytes, up to 255, exactly."""
         return tensor.to(self._compute)
 
     def _convolve(self, pixels: Tensor) -> Tensor:

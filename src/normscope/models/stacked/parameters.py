@@ -45,14 +45,7 @@ class Layout:
 
     @classmethod
     def of(cls, model: LeNet) -> Layout:
-        """The layout that suits a LeNet.
-
-        Args:
-            model: Any of the stack; all have the same shapes.
-
-        Returns:
-            Its layout.
-        """
+        """The layout that suits a LeNet; all of a stack have the same shapes."""
         starts, shapes, end = {}, {}, 0
         for name in NAMES:
             parameter = model.get_parameter(name)
@@ -61,14 +54,7 @@ class Layout:
         return cls(starts, shapes, end)
 
     def views(self, rows: Tensor) -> dict[str, Tensor]:
-        """Each tensor of every model, sharing the rows' memory.
-
-        Args:
-            rows: Shape ``(models, length)``.
-
-        Returns:
-            Tensors of shape ``(models, *shape)``, by name.
-        """
+        """Each tensor of every model by name, ``(models, *shape)``, in the rows' memory."""
         views = {}
         for name, shape in self.shapes.items():
             numbers = torch.Size(shape).numel()

@@ -98,24 +98,10 @@ def _summed_patches(patches: Tensor, like: Tensor) -> Tensor:
 
 
 def as_matrix(weight: Tensor) -> Tensor:
-    """Kernels as the right-hand side of a product with patches.
-
-    Args:
-        weight: Shape ``(models, out, in, 3, 3)``.
-
-    Returns:
-        Shape ``(models, 9 in, out)``.
-    """
+    """Kernels ``(models, out, in, 3, 3)`` as factors ``(models, 9 in, out)`` of patches."""
     return weight.permute(0, 3, 4, 2, 1).flatten(1, 3)
 
 
 def as_kernels(matrix: Tensor) -> Tensor:
-    """A gradient by patches as one by kernels.
-
-    Args:
-        matrix: Shape ``(models, out, 9 in)``.
-
-    Returns:
-        Shape ``(models, out, in, 3, 3)``.
-    """
+    """A gradient by patches ``(models, out, 9 in)`` as ``(models, out, in, 3, 3)``."""
     return matrix.unflatten(2, (KERNEL, KERNEL, -1)).permute(0, 1, 4, 2, 3)
