@@ -20,11 +20,11 @@ import optuna
 from normscope.errors import NormscopeError, SpecificationDiffers
 from normscope.studies.axis import Axis
 from normscope.studies.growing import lacking
-from normscope.studies.locking import locked
 from normscope.studies.options import Place, ScanOptions
 from normscope.studies.scan import run_scan
 from normscope.studies.scan_planning import PlannedScan, plan_scan
 from normscope.studies.study import Study
+from normscope.studies.work_loop import locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

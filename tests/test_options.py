@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import MISSING
 
 import pytest
 
 import normscope
+from normscope.auditing.options import AuditOptions
 from normscope.cli.app import run
+from normscope.detection.options import DetectOptions
 from normscope.options import declared
 from normscope.studies.options import Place, ScanOptions, SearchOptions
 from normscope.trials.options import TrainOptions, TrialOptions
@@ -17,6 +20,8 @@ COMMANDS = {
     "train": (TrainOptions,),
     "scan": (ScanOptions,),
     "search": (SearchOptions, Place),
+    "audit": (AuditOptions,),
+    "detect": (DetectOptions,),
 }
 
 
@@ -34,7 +39,8 @@ def test_every_option_is_on_the_command_line_and_in_python(command, capsys, monk
             name = option.flag or f"--{field.name.replace('_', '-')}"
             assert option.argument or f" {name} " in shown
             assert option.help in shown
-            assert parameters[field.name].default == field.default
+            default = inspect.Parameter.empty if field.default is MISSING else field.default
+            assert parameters[field.name].default == default
             assert f"{field.name}: " in text
             assert re.sub(r"\s+", " ", option.help) in text
 

@@ -38,18 +38,55 @@ class Option:
     argument: bool = False
 
 
-def option(default: Any, help: str, **more: Any) -> Any:  # noqa: A002 - as everywhere
+TRIAL, IMAGES, MACHINE = "Trial", "Images", "Machine"
+"""Parts of a command's help."""
+
+MODEL = Option(
+    "lenet, lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME or "
+    "package.module:factory.",
+    metavar="MODEL",
+    argument=True,
+)
+EXPECTED = Option(
+    "What the model expects: MEAN/STD, imagenet, none, half, clip, mnist, or model for what its "
+    "library states."
+)
+WEIGHTS = Option(
+    "Start from this file (safetensors or a state dict) or from the library's default.",
+    panel=TRIAL,
+    metavar="FILE|default",
+    kept="options.weights",
+)
+RESIZE = Option(
+    "Resize the shorter side to this many pixels, as torchvision does.",
+    panel=IMAGES,
+    kept="images.resize",
+)
+CROP = Option("Then keep the central square of this many pixels.", panel=IMAGES, kept="images.crop")
+CHANNELS = Option("Treat all images as rgb or grey.", panel=IMAGES, kept="images.channels")
+DEVICE = Option("auto, cpu, cuda or mps.", panel=MACHINE, kept="device")
+ROOT = Option(
+    "Folder of the named data sets; otherwise $NORMSCOPE_DATA, otherwise they are downloaded to "
+    "the user cache.",
+    panel=MACHINE,
+)
+STRICT = Option("Exit 1 if an image cannot be read, instead of skipping it.")
+
+
+def option(default: Any, said: str | Option, **more: Any) -> Any:
     """Declare an option as a field of a dataclass.
 
     Args:
-        default: Its value where nothing is said.
-        help: What it does, in a sentence or two.
+        default: Its value where nothing is said; ``MISSING`` where something must be.
+        said: What it does, in a sentence or two; or all that is said of an option that several
+            commands have.
         more: The other attributes of ``Option``.
 
     Returns:
         The field.
     """
-    return dataclasses.field(default=default, metadata={"option": Option(help, **more)})
+    whole = said if isinstance(said, Option) else Option(said, **more)
+    return dataclasses.field(default=default, metadata={"option": whole})
 
 
 def callback(help: str) -> Any:  # noqa: A002 - likewise

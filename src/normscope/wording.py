@@ -5,11 +5,30 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from normscope.errors import NormscopeError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_DECIMALS = 4
 """Accuracies are counts of some hundred or thousand images: further digits say nothing."""
+
+
+def check_at_least(least: int, number: int, name: str) -> None:
+    """Refuse a whole number that is too small.
+
+    Args:
+        least: The smallest that is possible.
+        number: What was met.
+        name: What errors call it, such as ``"--trials"``.
+
+    Raises:
+        NormscopeError: If it is smaller.
+    """
+    if number < least:
+        raise NormscopeError(
+            f"{name} must be at least {least}, got {number}. Give a larger number."
+        )
 
 
 def counted(number: int, noun: str) -> str:
@@ -68,9 +87,6 @@ def level(value: float, *others: float) -> str:
 
 def span(interval: Sequence[float]) -> str:
     """An interval, with the decimals that its width deserves.
-
-    Args:
-        interval: Its ends.
 
     Returns:
         ``LOW to HIGH``.

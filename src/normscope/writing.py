@@ -63,12 +63,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step.
-
-    Args:
-        path: What the file is to be called.
-        text: Its content, written as UTF-8.
-    """
+    """Write a text file in one step."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -86,9 +81,6 @@ def write_result(path: Path, text: str) -> None:
 
 def check_ours(path: Path) -> None:
     """Refuse to replace a file that somebody else wrote.
-
-    Args:
-        path: Where a page or numbers are to be written.
 
     Raises:
         NormscopeError: If there is a file that is no page and no numbers of normscope's.

@@ -8,11 +8,10 @@ from scipy import stats
 
 from normscope.errors import NormscopeError
 from normscope.findings.between_studies import holm
-from normscope.findings.comparison import means
+from normscope.findings.comparison import means, row_noise
 from normscope.findings.image_noise import deviations, independent_images, shared_images
 from normscope.findings.losses import losses, resolution, seeds_to_resolve
 from normscope.findings.search_verdict import seeds_to_tell
-from normscope.findings.seed_noise import row_noise
 from normscope.findings.smooth_map import smooth_map
 from normscope.findings.summary import summarize
 from normscope.findings.tolerance import CellStates, tolerance

@@ -12,7 +12,7 @@ import pytest
 from normscope.findings.fresh_seeds import honestly_chosen
 from normscope.findings.good_configurations import good_configurations
 from normscope.findings.search_summary import summarize_search
-from normscope.reports.search_writing import report_search
+from normscope.reports.search_writing import write_search_report
 from normscope.studies.executors import in_process
 from normscope.studies.options import Place, SearchOptions
 from normscope.studies.ranges import Range
@@ -106,7 +106,7 @@ def test_unfinished_searches(searched, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(in_process, "run_trial", evaluate)
         run_search(plan_search(options), Place(workers=1))
-    summary = report_search(tmp_path / "few")
+    summary = write_search_report(SearchStudy.open(tmp_path / "few"))
     assert (summary.honest_best, summary.references, summary.importance) == (None, {}, None)
     assert (summary.verdict, summary.answer) == (
         "unsettled",
@@ -121,7 +121,7 @@ def test_unfinished_searches(searched, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(in_process, "run_trial", evaluate)
         run_search(plan_search(one), Place(workers=1))
-    report_search(tmp_path / "one")
+    write_search_report(SearchStudy.open(tmp_path / "one"))
     assert [path.name for path in (tmp_path / "one" / "figures").iterdir()] == ["history.png"]
 
 

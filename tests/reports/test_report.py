@@ -13,7 +13,7 @@ import pytest
 import normscope
 from normscope.errors import NormscopeError
 from normscope.reports.page_data import _curves
-from normscope.reports.search_writing import report_search
+from normscope.reports.search_writing import write_search_report
 from normscope.studies.options import Place, ScanOptions, SearchOptions
 from normscope.studies.scan import run_scan
 from normscope.studies.scan_planning import plan_scan
@@ -123,7 +123,7 @@ def test_a_searchs_report_reads_every_trial_once(tmp_path, parsed):
     )  # fmt: skip
     run_search(plan_search(options))
     parsed.clear()
-    report_search(options.out)
+    write_search_report(SearchStudy.open(options.out))
     # Of the search, once; the specification that all share is read with the study.
     trials = SearchStudy.open(options.out)
     keys = {t.spec.key() for t in (*trials.results(), *trials.replicates())}

@@ -14,7 +14,7 @@ from normscope.errors import ChannelMismatch, NormscopeError, SpecificationDiffe
 from normscope.findings.search_summary import summarize_search
 from normscope.init_scale import InitScale
 from normscope.normalization import HALF, Normalization
-from normscope.reports.search_writing import report_search
+from normscope.reports.search_writing import write_search_report
 from normscope.studies.executors import in_process
 from normscope.studies.options import Place, SearchOptions
 from normscope.studies.ranges import parse_ranges
@@ -179,7 +179,7 @@ def test_a_cluster_that_is_not_there_leaves_no_folder(plan, tmp_path):
 def test_a_range_of_many_magnitudes(plan, tmp_path):
     over = parse_ranges(["std=1e-300:1e300:log"])
     study = run_search(planned(plan, tmp_path / "a", trials=3, over=over, replicates=0), HERE)
-    found = report_search(study.folder).good.parameters["std"]
+    found = write_search_report(study).good.parameters["std"]
     assert 0 < found.spread < 2
 
 

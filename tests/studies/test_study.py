@@ -12,8 +12,8 @@ import pytest
 from normscope.errors import NormscopeError, SpecificationDiffers, StudyBusy
 from normscope.normalization import IMAGENET, NONE
 from normscope.studies.axis import Axis
-from normscope.studies.locking import locked
 from normscope.studies.study import Study
+from normscope.studies.work_loop import locked
 from normscope.trials.result import TrialResult
 from tests.studies.made_results import with_trial
 
@@ -148,7 +148,7 @@ def test_a_file_in_place_of_the_folder(small_plan):
 
 def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path):
     hold = (
-        "import sys; from pathlib import Path; from normscope.studies.locking import locked\n"
+        "import sys; from pathlib import Path; from normscope.studies.work_loop import locked\n"
         "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

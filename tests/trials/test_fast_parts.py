@@ -14,10 +14,10 @@ from normscope.trials.fast.device_optimizers import (
     open_device_optimizer,
     open_optimizer,
 )
-from normscope.trials.fast.dropout import DropoutMasks
 from normscope.trials.fast.memory import keep_freed_memory, models_that_fit
 from normscope.trials.fast.optimizers import PIECE
 from normscope.trials.fast.schedules import open_schedule
+from normscope.trials.fast.stack import DropoutMasks
 from normscope.trials.recipe import LENET, LENET_STEPLR
 
 SGD = replace(LENET, optimizer="sgd", lr=0.01)

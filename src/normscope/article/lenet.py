@@ -81,18 +81,27 @@ def lenet_grid(figures: Figures, setting: Setting) -> Measured:
 
 def first_layer(figures: Figures, setting: Setting) -> Measured:
     """Draw the first layer's initial weights and biases many times."""
-    from normscope.article.first_layers import first_layers
+    import torch
 
-    draws = first_layers(max(setting.seeds, 200))
-    rows = [
-        Row(label, figures[label], float(values.mean()), float(values.std(ddof=1)), len(values))
-        for label, values in draws.items()
-    ]
+    from normscope.models.first_layer import describe_first_layer, find_first_layer
+    from normscope.models.lenet import LeNet
+
+    draws = max(setting.seeds, 200)
+    drawn = []
+    for seed in range(draws):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = LeNet()
+        drawn.append(describe_first_layer(find_first_layer(network, 1, (28, 28))))
+    rows = []
+    for label in ("weight mean", "weight std", "bias mean", "bias std"):
+        values = np.array([layer[label.replace(" ", "_")] for layer in drawn], float)
+        rows.append(
+            Row(label, figures[label], float(values.mean()), float(values.std(ddof=1)), draws)
+        )
     root = float((1 / 9) ** 0.5)
     rows += [Row("k", figures["k"], 1 / 9, 0.0), Row("sqrt(k)", figures["sqrt(k)"], root, 0.0)]
-    return rows, [
-        f"Of {max(setting.seeds, 200)} draws; the uniform law's std is {root / 3**0.5:.4f}."
-    ]
+    return rows, [f"Of {draws} draws; the uniform law's std is {root / 3**0.5:.4f}."]
 
 
 def lenet_search(preset: str, names: dict[str, str]) -> Runner:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from normscope.article.agreement import WORDS
 from normscope.article.lenet import (
     first_layer,
     lenet_grid,
@@ -14,13 +15,16 @@ from normscope.article.lenet import (
     lenet_training,
 )
 from normscope.article.pixel_statistics import imagenet_statistics, mnist_statistics
-from normscope.article.published import EXPERIMENTS, PublishedExperiment
+from normscope.article.published import EXPERIMENTS, SOURCE, PublishedExperiment
 from normscope.article.resnet import resnet_grid, resnet_points, resnet_search
 from normscope.errors import NormscopeError, UnknownName
+from normscope.machine.environment import describe_environment
+from normscope.reports.page import render
 from normscope.writing import write_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from normscope.article.agreement import Row
     from normscope.article.setting import Runner, Setting
@@ -93,10 +97,6 @@ def run_article(
 def run_experiment(published: PublishedExperiment, setting: Setting) -> Outcome:
     """Run one experiment.
 
-    Args:
-        published: What the study has.
-        setting: How.
-
     Returns:
         Its outcome.
 
@@ -105,6 +105,24 @@ def run_experiment(published: PublishedExperiment, setting: Setting) -> Outcome:
     """
     rows, notes = RUNNERS[published.name](published.figures, setting)
     return Outcome(published, rows, notes)
+
+
+def write_page(outcomes: Sequence[Outcome], setting: Setting) -> Path:
+    """Write published and measured figures side by side."""
+    here = {**describe_environment("cpu"), "source": setting.source, "images": setting.images}
+    page = setting.out / "article.html"
+    html = render(
+        "article.html",
+        title="The published study, side by side",
+        data={},
+        source=SOURCE,
+        quick=setting.quick,
+        outcomes=outcomes,
+        words=WORDS,
+        facts=[(name.replace("_", " "), value) for name, value in here.items()],
+    )
+    write_result(page, html)
+    return page
 
 
 RUNNERS: dict[str, Runner] = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from normscope.auditing.mistakes import (
     correct_values,
     usual_mistakes,
 )
+from normscope.auditing.options import AuditOptions
 from normscope.auditing.pairing import accuracy_lost, share
 from normscope.auditing.pipeline import Pipeline
 from normscope.auditing.reading import Reader
@@ -32,60 +34,35 @@ from normscope.models.building import show_one_image
 from normscope.models.expected import resolve_normalization
 from normscope.models.trained import OUTPUTS, build_trained, channel_count
 from normscope.normalization import NONE, Normalization
+from normscope.options import by_keywords, callback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from normscope.images.decoded import Skipped
     from normscope.images.originals import Originals
 
 
-def audit(
-    model: str,
-    *,
-    norm: str | Normalization,
-    images: str | Path,
-    weights: str | Path | None = None,
-    pipeline: str | Callable[[Any], Tensor] | None = None,
-    fail_over: float | None = None,
-    resize: int | None = None,
-    crop: int | None = None,
-    channels: str | None = None,
-    upright: bool = False,
-    device: str = "auto",
-    precision: str = "fp32",
-    strict: bool = False,
-    on_image: Callable[[int, int], None] | None = None,
-) -> Audit:
+@dataclass(frozen=True, kw_only=True)
+class Auditing(AuditOptions):
+    """An audit with what is to be told of it."""
+
+    on_image: Callable[[int, int], None] | None = callback(
+        "Called with how many images are done and how many there are."
+    )
+
+
+@by_keywords(Auditing)
+def audit(auditing: Auditing) -> Audit:
     """Price the usual preprocessing mistakes on real images, against the correct pipeline.
 
     The correct pipeline decodes an image, resizes and crops it as torchvision's evaluation presets
     do, and normalizes it. Each image is decoded once. Where the folder holds ``val/`` or ``test/``
     with one folder per class, a price is accuracy lost; where it has no labels, it is disagreement
     with the correct pipeline, and the drift of BatchNorm's statistics.
-
-    Args:
-        model: ``"lenet"``, ``"lenet-bn"``, ``"resnet20"``, a torchvision name, ``"timm/NAME"``,
-            ``"hf/NAME"`` or ``"package.module:factory"``.
-        norm: What the model expects: a normalization, its ``MEAN/STD`` form, a preset's name, or
-            ``"model"`` for what its library says.
-        images: A folder or ``.tar``.
-        weights: A file of weights, ``"default"``, or None for a factory that loads its own.
-        pipeline: A pipeline to test: a callable that takes a Pillow image and gives a float tensor
-            of shape ``(C, H, W)``, or its name ``"package.module:transform"``.
-        fail_over: The most accuracy that the pipeline may lose, to set ``tested.fails``.
-        resize: Bring the shorter side of every image to so many pixels.
-        crop: Then keep the central square of so many.
-        channels: ``"rgb"`` or ``"grey"``: what the model takes; by default its weights say.
-        upright: Whether the correct pipeline turns images as their Exif orientation says;
-            torchvision's loader does not.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        precision: ``"fp32"``, ``"bf16"`` or ``"auto"``. bf16 changes some answers by itself.
-        strict: Whether an image that cannot be read is an error.
-        on_image: Called with how many images are done and how many there are.
 
     Returns:
         The prices, worst first.
@@ -95,24 +72,24 @@ def audit(
         WorkFailed: If an image was skipped and ``strict`` holds.
     """
     start = time.perf_counter()
-    _check_fail_over(fail_over, pipeline)
-    transform = ImageTransform(resize, crop)
-    device = resolve_device(device)
-    precision = resolve_precision(precision, device)
-    normalization = _normalization(norm, model)
-    originals = find_originals(images)
+    _check_fail_over(auditing.fail_over, auditing.pipeline)
+    transform = ImageTransform(auditing.resize, auditing.crop)
+    device = resolve_device(auditing.device)
+    precision = resolve_precision(auditing.precision, device)
+    normalization = _normalization(auditing.norm, auditing.model)
+    originals = find_originals(auditing.images)
     network, count = _network(
-        model,
-        weights,
-        (normalization.channels, channel_count(channels)),
+        auditing.model,
+        auditing.weights,
+        (normalization.channels, channel_count(auditing.channels)),
         originals,
-        Preparation(transform, COLOURS, upright).size(originals),
+        Preparation(transform, COLOURS, auditing.upright).size(originals),
     )
     normalization = normalization.for_channels(count)
-    preparation = Preparation(transform, count, upright)
+    preparation = Preparation(transform, count, auditing.upright)
     mistakes = usual_mistakes(normalization, preparation)
     made = [mistake for mistake in mistakes if mistake.reason is None]
-    tested = None if pipeline is None else Pipeline(pipeline, count)
+    tested = None if auditing.pipeline is None else Pipeline(auditing.pipeline, count)
     reader = Reader(
         originals, preparation, frozenset(m.name for m in made) & set(PIXEL_MISTAKES), tested
     )
@@ -121,16 +98,16 @@ def audit(
     )
     skipped: list[Skipped] = []
     for batch in reader.batches(skipped):
-        _check_strict(originals, skipped, strict)
+        _check_strict(originals, skipped, auditing.strict)
         answers.add(batch)
-        if on_image:
-            on_image(len(answers.labels) + len(skipped), len(originals.images))
-    _check_strict(originals, skipped, strict)
+        if auditing.on_image:
+            auditing.on_image(len(answers.labels) + len(skipped), len(originals.images))
+    _check_strict(originals, skipped, auditing.strict)
     if len(skipped) == len(originals.images):
         raise NormscopeError(none_readable(originals.name, skipped))
     judge = _Judge(answers, labelled=originals.classes is not None)
     return Audit(
-        model=model,
+        model=auditing.model,
         source=originals.name,
         images=len(answers.labels),
         classes=None if originals.classes is None else len(originals.classes),
@@ -140,17 +117,17 @@ def audit(
         mistakes=judge.ranked(mistakes, preparation),
         tested=None
         if tested is None
-        else judge.tested(tested.name, made, fail_over, normalization),
+        else judge.tested(tested.name, made, auditing.fail_over, normalization),
         skipped=tuple(skipped),
         options={
             "norm": str(normalization),
-            "weights": None if weights is None else str(weights),
+            "weights": None if auditing.weights is None else str(auditing.weights),
             "pipeline": None if tested is None else tested.name,
-            "fail_over": fail_over,
-            "resize": resize,
-            "crop": crop,
-            "channels": channels,
-            "upright": upright,
+            "fail_over": auditing.fail_over,
+            "resize": auditing.resize,
+            "crop": auditing.crop,
+            "channels": auditing.channels,
+            "upright": auditing.upright,
             "device": device,
             "precision": precision,
         },

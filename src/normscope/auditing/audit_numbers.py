@@ -48,11 +48,7 @@ class Cost:
         return (self.disagreement if self.lost is None else self.lost, self.disagreement)
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            Plain values; a drift that is not finite becomes None.
-        """
+        """Every field by name, as plain values; a drift that is not finite becomes None."""
         return {
             "accuracy": self.accuracy,
             "lost": self.lost,
@@ -226,9 +222,6 @@ class AuditNumbers:
 
 def mean_drift(drift: dict[str, float]) -> float | None:
     """The mean over BatchNorms.
-
-    Args:
-        drift: A distance for each.
 
     Returns:
         None where there is no BatchNorm, or a distance is not finite.

@@ -137,9 +137,6 @@ class BatchNormWatch:
     def drift(self, moments: InputMoments) -> dict[str, float]:
         """How far what was counted lies from what the BatchNorms remember.
 
-        Args:
-            moments: Counted by this watch.
-
         Returns:
             A distance for each BatchNorm that was met, in their order.
         """

@@ -83,11 +83,7 @@ class AppliedNormalization:
         return f"{numbers} and channels {''.join(LETTERS[k] for k in self.order)}"
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            Plain values.
-        """
+        """Every field by name."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items()}
 
 

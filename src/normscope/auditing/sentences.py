@@ -24,9 +24,6 @@ MARGIN = 0.002
 def verdict(audit: AuditNumbers) -> Verdict:
     """Does the pipeline under test cost anything, or without one, would a usual mistake?
 
-    Args:
-        audit: What was found.
-
     Returns:
         ``yes`` or ``no`` where an interval proves it, else ``unsettled``.
     """
@@ -62,14 +59,7 @@ def sentences(audit: AuditNumbers) -> list[str]:
 
 
 def answer(audit: AuditNumbers) -> str:
-    """The verdict, and what to do.
-
-    Args:
-        audit: What was found.
-
-    Returns:
-        A sentence of at most 25 words.
-    """
+    """The verdict, and what to do, in a sentence of at most 25 words."""
     found = _asked(audit)
     if _at_chance(audit):
         return (

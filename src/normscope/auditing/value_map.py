@@ -54,14 +54,7 @@ class ValueMap:
         return ValueMap(self.matrix @ first.matrix, self.matrix @ first.shift + self.shift)
 
     def equals(self, other: ValueMap) -> bool:
-        """Whether another map gives the same up to rounding.
-
-        Args:
-            other: Of the same channels.
-
-        Returns:
-            True if it does.
-        """
+        """Whether another map gives the same up to rounding."""
         scale = np.abs(self.matrix).max()
         return np.allclose(self.matrix, other.matrix, rtol=1e-9, atol=1e-9 * scale) and np.allclose(
             self.shift, other.shift, rtol=1e-9, atol=1e-9 * scale

@@ -84,14 +84,7 @@ class Preparation:
         return ", ".join(done) or "images as they are"
 
     def size(self, originals: Originals) -> tuple[int, int]:
-        """Height and width of what the network is given.
-
-        Args:
-            originals: Opened as far as needed to tell.
-
-        Returns:
-            In pixels.
-        """
+        """Height and width of what the network is given."""
         if self.transform.crop:
             return self.transform.crop, self.transform.crop
         height, width = self._sized(first_pixels(originals)).shape[1:]

@@ -22,16 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command("stats", epilog=stats.EXAMPLE)(stats.stats)
-app.command("train", epilog=train.EXAMPLE)(train.train)
-app.command("scan", epilog=scan.EXAMPLE)(scan.scan)
-app.command("search", epilog=search.EXAMPLE)(search.search)
-app.command("fold", epilog=fold.EXAMPLE)(fold.fold)
-app.command("audit", epilog=audit.EXAMPLE)(audit.audit)
-app.command("detect", epilog=detect.EXAMPLE)(detect.detect)
-app.command("article", epilog=article.EXAMPLE)(article.article)
-app.command("report", epilog=report.EXAMPLE)(report.report)
-app.command("cache", epilog=cache.EXAMPLE)(cache.cache)
+for module in (stats, train, scan, search, fold, audit, detect, article, report, cache):
+    name = module.__name__.rpartition(".")[2]
+    app.command(name, epilog=module.EXAMPLE)(getattr(module, name))
 
 NOT_WRITABLE = {
     errno.EACCES,

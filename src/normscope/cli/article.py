@@ -55,8 +55,7 @@ def article(
         listed = [{"name": e.name, "what": e.what, "needs": e.needs} for e in EXPERIMENTS.values()]
         write_json({"experiments": listed}, json)
         return
-    from normscope.article.page import write_page
-    from normscope.article.running import run_article
+    from normscope.article.running import run_article, write_page
     from normscope.article.setting import QUICK, Setting
     from normscope.writing import check_no_file
 

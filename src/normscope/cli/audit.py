@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from normscope.auditing.options import AuditOptions
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, printable, show, write_json
 from normscope.cli.progress import progress
@@ -29,62 +30,10 @@ ROOM_FOR_DESCRIPTIONS = 100
 """Columns of a terminal, below which the table has the mistakes' names alone."""
 
 
+@options.expanded
 def audit(
-    model: options.ModelArgument,
-    norm: Annotated[
-        str,
-        typer.Option(
-            help="What the model expects: MEAN/STD, imagenet, none, half, clip, mnist, or model "
-            "for what its library states."
-        ),
-    ],
-    images: Annotated[
-        Path,
-        typer.Option(
-            help="A folder or .tar. If it holds val/ or test/ with one folder per class, mistakes "
-            "are priced in accuracy; otherwise by how many answers change.",
-            metavar="FOLDER",
-        ),
-    ],
-    weights: options.Weights = None,
-    pipeline: Annotated[
-        str | None,
-        typer.Option(
-            help="Also test this transform, which turns a Pillow image into a float tensor (C, H, "
-            "W).",
-            metavar="package.module:transform",
-        ),
-    ] = None,
-    fail_over: Annotated[
-        float | None,
-        typer.Option(help="Exit 1 if --pipeline loses more accuracy than this, such as 0.01."),
-    ] = None,
-    resize: options.Resize = None,
-    crop: options.Crop = None,
-    channels: Annotated[
-        str | None,
-        typer.Option(
-            help="rgb or grey; by default what the weights expect.", rich_help_panel="Images"
-        ),
-    ] = None,
-    upright: Annotated[
-        bool,
-        typer.Option(
-            "--upright",
-            help="Rotate images as Exif says in the correct pipeline; torchvision's loader does "
-            "not.",
-            rich_help_panel="Images",
-        ),
-    ] = False,
-    device: options.Device = "auto",
-    precision: Annotated[
-        str,
-        typer.Option(
-            help="fp32, bf16 or auto; bf16 alone changes some answers.",
-            rich_help_panel="Machine",
-        ),
-    ] = "fp32",
-    strict: options.Strict = False,
+    chosen: AuditOptions,
+    *,
     out: Annotated[
         Path | None,
         typer.Option(help="Write report.html, audit.json and a figure to this folder."),
@@ -99,22 +48,7 @@ def audit(
     if out is not None:
         check_no_file(out, PAGE, NUMBERS)
     with progress("images") as update:
-        found = run_audit(
-            model,
-            norm=norm,
-            images=images,
-            weights=weights,
-            pipeline=pipeline,
-            fail_over=fail_over,
-            resize=resize,
-            crop=crop,
-            channels=channels,
-            upright=upright,
-            device=device,
-            precision=precision,
-            strict=strict,
-            on_image=update,
-        )
+        found = run_audit(**vars(chosen), on_image=update)
     note_skipped(found.skipped)
     show(*found.sentences, _table(found), *_left_out(found), json_target=json)
     write_json(found.to_json(), json)
@@ -122,7 +56,7 @@ def audit(
         from normscope.reports.audit_page import write_audit
 
         show(f"Written: {', '.join(map(str, write_audit(found, out)))}", json_target=json)
-    _exit_if_it_fails(found, fail_over)
+    _exit_if_it_fails(found, chosen.fail_over)
 
 
 def _exit_if_it_fails(found: Audit, fail_over: float | None) -> None:

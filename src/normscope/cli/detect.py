@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich import box
 from rich.table import Table
 
@@ -12,6 +11,7 @@ from normscope.cli import options
 from normscope.cli.output import show, write_json
 from normscope.cli.progress import progress
 from normscope.detection.detection_result import confidence_text
+from normscope.detection.options import DetectOptions
 from normscope.wording import channels_text
 
 if TYPE_CHECKING:
@@ -22,74 +22,14 @@ EXAMPLE = "Example: normscope detect resnet20 --weights FILE --images photos/"
 MOST_SHOWN = 8
 
 
-def detect(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME or "
-            "package.module:factory.",
-            metavar="MODEL",
-        ),
-    ],
-    images: Annotated[
-        str,
-        typer.Option(
-            help="Images like the ones it was trained on, without labels: a folder, a .tar, or "
-            "anything that normscope stats accepts.",
-            metavar="FOLDER",
-        ),
-    ],
-    weights: options.Weights = None,
-    augmentation: Annotated[
-        str | None,
-        typer.Option(
-            help="The augmentation it was trained with: none, cropN (a random crop after padding "
-            "with N black pixels, then normalized), cropN-after (padded with zeros after "
-            "normalizing), flip, or crop4,flip. By default the usual ones are tried."
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            help="Batch size it was trained with: small batches make BatchNorm's averages noisier."
-        ),
-    ] = 128,
-    count: Annotated[int, typer.Option(help="How many images to use.")] = 512,
-    hint: Annotated[
-        bool,
-        typer.Option(
-            "--hint",
-            help="Without BatchNorm, write the network's confidences to --json. They are no "
-            "evidence.",
-        ),
-    ] = False,
-    resize: options.Resize = None,
-    crop: options.Crop = None,
-    channels: options.Channels = None,
-    device: options.Device = "auto",
-    root: options.Root = None,
-    json: options.Json = None,
-) -> None:
+@options.expanded
+def detect(chosen: DetectOptions, *, json: options.Json = None) -> None:
     """Which normalization was this checkpoint trained with?"""
     from normscope.detection.detecting import detect as find
     from normscope.detection.detection_result import Detection
 
     with progress("hypotheses") as update:
-        found = find(
-            model,
-            images,
-            weights=weights,
-            augmentation=augmentation,
-            batch_size=batch_size,
-            count=count,
-            channels=channels,
-            resize=resize,
-            crop=crop,
-            device=device,
-            hint=hint,
-            root=root,
-            on_progress=update,
-        )
+        found = find(**vars(chosen), on_progress=update)
     show(found.sentence, json_target=json)
     if isinstance(found, Detection):
         show(_candidates(found), _constants(found), *_sentences(found), json_target=json)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from normscope.cli import options
 from normscope.cli.output import show, write_json
+from normscope.deploy.options import FoldOptions
 
 if TYPE_CHECKING:
     from normscope.deploy.shipping import Shipped
@@ -16,68 +14,12 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: normscope fold squeezenet1_1 --weights FILE --norm imagenet -o raw.onnx"
 
 
-def fold(
-    model: options.ModelArgument,
-    norm: Annotated[
-        str,
-        typer.Option(
-            help="What the model expects: MEAN/STD, imagenet, none, half, clip, mnist, or model "
-            "for what its library states."
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            help="The file to write: .safetensors (plus a plan next to it), .pt2 or .onnx.",
-            metavar="FILE",
-        ),
-    ],
-    weights: options.Weights = None,
-    to: Annotated[
-        str,
-        typer.Option(
-            help="What the new model takes: uint8 (0..255), none ([0, 1]), or another "
-            "normalization."
-        ),
-    ] = "uint8",
-    residual: Annotated[
-        bool,
-        typer.Option(
-            "--residual", help="Leave one scale for all channels to the runtime and fold the rest."
-        ),
-    ] = False,
-    channels: Annotated[
-        str | None, typer.Option(help="rgb or grey; by default what the weights expect.")
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(help="Side, in pixels, of the image used to trace the model.")
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            help="Compare on the images in this folder or .tar instead of on two photographs.",
-            metavar="FOLDER",
-        ),
-    ] = None,
-    json: options.Json = None,
-) -> None:
+@options.expanded
+def fold(chosen: FoldOptions, *, json: options.Json = None) -> None:
     """Ship a model that takes raw pixels: fold its normalization into its first layer."""
     from normscope.deploy.shipping import ship
-    from normscope.models.trained import channel_count
 
-    shipped = ship(
-        model,
-        out,
-        norm=norm,
-        weights=weights,
-        to=to,
-        residual=residual,
-        channels=channel_count(channels),
-        image_size=image_size,
-        images=images,
-    )
+    shipped = ship(chosen)
     show(*_sentences(shipped), json_target=json)
     write_json(shipped.to_json(), json)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import is_dataclass
+from dataclasses import MISSING, is_dataclass
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
@@ -74,7 +74,7 @@ def _parameter(kind: Any, field: Field[Any], said: Option) -> inspect.Parameter:
     return inspect.Parameter(
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=default,
+        default=inspect.Parameter.empty if default is MISSING else default,
         annotation=Annotated[only | None if default is None else only, _typer(field, said)],
     )
 
@@ -84,8 +84,8 @@ def _typer(field: Field[Any], said: Option) -> Any:
         return typer.Argument(help=said.help, metavar=said.metavar)
     name = said.flag or f"--{field.name.replace('_', '-')}"
     # A flag that is on by default can only be turned off.
-    name = f" /{name}" if field.default is True else name
-    return typer.Option(name, help=said.help, metavar=said.metavar, rich_help_panel=said.panel)
+    names = [f" /{name}"] if field.default is True else name.split()
+    return typer.Option(*names, help=said.help, metavar=said.metavar, rich_help_panel=said.panel)
 
 
 def _as(name: str, kind: type = TrialOptions) -> Any:
@@ -110,19 +110,9 @@ def _json_target(target: str | None) -> str | None:
     return target
 
 
-ModelArgument = Annotated[
-    str,
-    typer.Argument(
-        help="lenet, lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME or "
-        "package.module:factory.",
-        metavar="MODEL",
-    ),
-]
-Weights = Annotated[str | None, _as("weights")]
 Resize = Annotated[int | None, _as("resize")]
 Crop = Annotated[int | None, _as("crop")]
 Channels = Annotated[str | None, _as("channels")]
-Device = Annotated[str, _as("device")]
 Root = Annotated[Path | None, _as("root")]
 Strict = Annotated[bool, _as("strict")]
 Ray = Annotated[str | None, _as("ray", Place)]

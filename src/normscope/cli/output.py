@@ -37,11 +37,7 @@ def show(*parts: str | Table, json_target: str | None) -> None:
 
 
 def note(text: str) -> None:
-    """Tell the user something on standard error.
-
-    Args:
-        text: A sentence.
-    """
+    """Tell the user something on standard error."""
     Console(stderr=True, soft_wrap=True).print(printable(text), highlight=False, markup=False)
 
 
@@ -109,11 +105,7 @@ def note_source(source: DecodedSource) -> None:
 
 
 def note_skipped(skipped: Iterable[Skipped]) -> None:
-    """List the images that could not be read.
-
-    Args:
-        skipped: Each with its reason.
-    """
+    """List the images that could not be read."""
     listed = list(skipped)
     if not listed:
         return

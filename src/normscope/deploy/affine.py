@@ -64,14 +64,7 @@ class Affine:
         return Affine(later.factor * self.factor, later.factor * self.offset + later.offset)
 
     def take(self, channels: Sequence[int]) -> Affine:
-        """The map of some channels, in their order.
-
-        Args:
-            channels: Indices, repeated where several features come from one channel.
-
-        Returns:
-            A map with an entry for each index.
-        """
+        """The map of some channels by their indices, in their order; an index may be repeated."""
         chosen = list(channels)
         return Affine(self.factor[chosen], self.offset[chosen])
 

@@ -29,14 +29,7 @@ class RawPixels(nn.Module):
         self.dtype = dtype
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """The outputs of the model.
-
-        Args:
-            pixels: Raw, shape ``(N, C, H, W)``.
-
-        Returns:
-            What the unfolded model gives for the normalized pixels.
-        """
+        """What the unfolded model gives for the normalized pixels, of raw ones ``(N, C, H, W)``."""
         return self.model(pixels.to(self.dtype))
 
 
@@ -57,14 +50,7 @@ class ChannelPad(nn.Module):
         self.register_buffer("value", torch.zeros(channels, *[1] * (len(self.sides) // 2)))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """The padded pixels.
-
-        Args:
-            pixels: Shape ``(N, C, ...)``.
-
-        Returns:
-            The same with wider sides.
-        """
+        """The pixels ``(N, C, ...)`` with wider sides."""
         inside = functional.pad(torch.ones_like(pixels[:1, :1]), self.sides)
         return functional.pad(pixels, self.sides) + (1 - inside) * self.value
 

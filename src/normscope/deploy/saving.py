@@ -98,14 +98,7 @@ def save_folded(folded: Folded, path: Path, built: Built) -> Callable[[Tensor], 
 
 
 def plan_path(path: str | Path) -> Path:
-    """Where the plan of folded weights lies.
-
-    Args:
-        path: The file of weights.
-
-    Returns:
-        The same name with ``.json``.
-    """
+    """Where the plan of folded weights lies: under the same name with ``.json``."""
     return Path(path).with_suffix(".json")
 
 

@@ -14,12 +14,13 @@ from normscope.deploy.saving import Built, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import published
 from normscope.models.expected import expected_normalization
-from normscope.models.trained import build_trained
+from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
 from normscope.writing import check_no_input
 
 if TYPE_CHECKING:
     from normscope.deploy.folding import Folded
+    from normscope.deploy.options import FoldOptions
 
 SIDE = 224
 SIDES = {"lenet": 28, "lenet-bn": 28, "resnet20": 32}
@@ -55,32 +56,8 @@ class Shipped:
         }
 
 
-def ship(
-    name: str,
-    out: str | Path,
-    *,
-    norm: str,
-    weights: str | None = None,
-    to: str = "uint8",
-    residual: bool = False,
-    channels: int | None = None,
-    image_size: int | None = None,
-    images: str | Path | None = None,
-) -> Shipped:
+def ship(chosen: FoldOptions) -> Shipped:
     """Fold a named model's normalization and write it as a file.
-
-    Args:
-        name: The model, as ``build_model`` takes it.
-        out: Ends in ``.safetensors``, ``.pt2`` or ``.onnx``.
-        norm: What the model expects: ``MEAN/STD``, a preset's name, or ``model`` for what its
-            library says.
-        weights: A file of weights, ``default``, or None for a factory that loads its own.
-        to: What the new model takes: ``uint8``, ``none`` or ``MEAN/STD``.
-        residual: Leave one scale for all channels to the runtime.
-        channels: Channels of the images; what the normalization or the weights say if None.
-        image_size: Side in pixels of the images to trace with.
-        images: A folder of real images to compare on; photographs that scikit-learn brings along
-            if None.
 
     Returns:
         The folded model and how it compares.
@@ -89,7 +66,9 @@ def ship(
         NormscopeError: If an option is wrong, or no exact fold exists.
         WorkFailed: If the outputs differ.
     """
-    path = Path(out)
+    asked_channels = channel_count(chosen.channels)
+    name, path, norm, weights = chosen.model, chosen.out, chosen.norm, chosen.weights
+    image_size = chosen.image_size
     check_suffix(path)
     check_no_input(path, None if weights is None else Path(weights))
     normalization = _normalization(name, norm)
@@ -102,11 +81,16 @@ def ship(
         name,
         weights,
         normalized_channels=normalization.channels,
-        channels=channels,
+        channels=asked_channels,
         image_size=(side, side),
     )
-    compared = some_images(count, (side, side), folder=images)
-    options = {"to": to, "residual": residual, "channels": count, "image_size": side}
+    compared = some_images(count, (side, side), folder=chosen.images)
+    options = {
+        "to": chosen.to,
+        "residual": chosen.residual,
+        "channels": count,
+        "image_size": side,
+    }
     exact = check_exact(
         model, fold(copy.deepcopy(model).double(), normalization, **options), compared
     )

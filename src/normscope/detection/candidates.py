@@ -75,9 +75,6 @@ class Candidate:
 def candidates(channels: int) -> list[Candidate]:
     """What fits images of so many channels.
 
-    Args:
-        channels: Of the images.
-
     Returns:
         Both orders of each for three channels; for others those with one value for all.
     """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,32 +13,30 @@ from scipy.special import softmax
 from normscope.detection.augmented_views import AssumedAugmentation, likely
 from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
 from normscope.detection.detection_result import CANNOT_TELL, CLAIMED, LEVEL, Detection, Fitted
-from normscope.detection.evidence import weigh
+from normscope.detection.evidence import bootstrap, weigh
 from normscope.detection.hint import HintOnly, hint_by_confidence
-from normscope.detection.inputs import build_network, check_images, check_numbers
-from normscope.detection.intervals import bootstrap
+from normscope.detection.inputs import build_network, check_images, sample_images
 from normscope.detection.measured import MeasuredSystem
+from normscope.detection.options import DetectOptions
 from normscope.detection.patches import response_moments
 from normscope.detection.ranking import Hypothesis, log_prior, rank, share
-from normscope.detection.sample import sample_images
 from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem, typical_size
 from normscope.detection.target import find_target
 from normscope.errors import NormscopeError
 from normscope.machine.device import resolve_device, wide_dtype
 from normscope.normalization import Normalization
+from normscope.options import by_keywords, callback, chosen
 from normscope.statistics.reading import Reading
+from normscope.wording import check_at_least
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from torch import nn
 
     from normscope.detection.system import System
     from normscope.detection.target import Target
-
-IMAGES, BATCH_SIZE = 512, 128
 
 MEASURED_IMAGES = 128
 MEASURED_STARTS = 1
@@ -50,59 +48,23 @@ DRAWS = 2000
 SURE_OF_ORDER = 0.8
 
 
-@dataclass(frozen=True)
-class Asked:
-    """How to look.
+@dataclass(frozen=True, kw_only=True)
+class Detecting(DetectOptions):
+    """A detection with its seed and what is to be told of it."""
 
-    Attributes:
-        augmentation: What the training showed of images, or None to try the usual.
-        batch_size: Images in each of its batches.
-        seed: Of crops and of the bootstrap.
-    """
-
-    augmentation: AssumedAugmentation | None = None
-    batch_size: int = BATCH_SIZE
-    seed: int = 0
+    seed: int = field(default=0, metadata={"help": "Of crops and of the bootstrap."})
+    on_progress: Callable[[int, int], None] | None = callback(
+        "Called with how many hypotheses are weighed and how many there are."
+    )
 
 
-def detect(
-    model: str | nn.Module,
-    images: Any,
-    *,
-    weights: str | Path | None = None,
-    augmentation: str | None = None,
-    batch_size: int = BATCH_SIZE,
-    count: int = IMAGES,
-    channels: str | None = None,
-    resize: int | None = None,
-    crop: int | None = None,
-    device: str = "auto",
-    hint: bool = False,
-    seed: int = 0,
-    root: Path | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Detection | HintOnly:
+@by_keywords(Detecting)
+def detect(detecting: Detecting) -> Detection | HintOnly:
     """Which normalization was a network trained with?
 
     The first convolution's outputs are linear in the pixels, so that BatchNorm's running means and
     variances behind it tell the mean and std by which the pixels were normalized. No labels are
     needed. See ``docs/method.md``.
-
-    Args:
-        model: A name as ``build_model`` takes it, or a network with its weights.
-        images: Of the kind it was trained on: a folder, or whatever ``normscope.stats`` takes.
-        weights: A file of weights or ``default``, for a name.
-        augmentation: Such as ``crop4,flip``; None tries what is usual for the images' size.
-        batch_size: Images in each batch of its training, as far as is known.
-        count: How many images to use.
-        channels: ``rgb`` or ``grey`` to convert the images.
-        resize: Length of the shorter side in pixels.
-        crop: Side of the central square in pixels.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        hint: For a network without BatchNorm, rank by the network's confidence.
-        seed: Of crops and of the bootstrap.
-        root: Where named data sets are looked for first.
-        on_progress: Called with how many hypotheses are weighed and how many there are.
 
     Returns:
         The ranked candidates, the fitted constants and a sentence; only a hint for a network
@@ -112,25 +74,28 @@ def detect(
         NormscopeError: If an option is wrong, the images are too few, constant or do not fit, or
             the network has no BatchNorm and no hint is asked for.
     """
-    reading = Reading(channels=channels, resize=resize, crop=crop)
-    asked = Asked(
-        None if augmentation is None else AssumedAugmentation.parse(augmentation), batch_size, seed
-    )
-    check_numbers(batch_size, count)
-    place = resolve_device(device)
+    reading = Reading(**chosen(detecting, "images"))
+    said = detecting.augmentation
+    given = None if said is None else AssumedAugmentation.parse(said)
+    check_at_least(2, detecting.batch_size, "--batch-size")
+    check_at_least(1, detecting.count, "--count")
+    place = resolve_device(detecting.device)
     if wide_dtype(place) != torch.float64:
         place = "cpu"  # where the equations have their digits
-    sample = sample_images(images, count, reading, root)
+    sample = sample_images(detecting.images, detecting.count, reading, detecting.root)
     check_images(sample)
+    model = detecting.model
     name = model if isinstance(model, str) else type(model).__name__
     network = (
-        build_network(model, weights, sample) if isinstance(model, str) else copy.deepcopy(model)
+        build_network(model, detecting.weights, sample)
+        if isinstance(model, str)
+        else copy.deepcopy(model)
     ).eval()
     network.to(place)
     pixels = torch.from_numpy(sample)
-    target = find_target(network, pixels.shape[1], _size(pixels), batch_size)
+    target = find_target(network, pixels.shape[1], _size(pixels), detecting.batch_size)
     if target is None:
-        if not hint:
+        if not detecting.hint:
             raise NormscopeError(
                 f"{name} must have a BatchNorm with running averages to tell its normalization, "
                 "got none. With labelled images, compare normalizations by normscope scan "
@@ -138,25 +103,25 @@ def detect(
             )
         return hint_by_confidence(network, name, pixels)
     hypotheses = []
-    tried = (asked.augmentation,) if asked.augmentation else likely(_size(pixels))
-    for hypothesis in _hypotheses(network, target, pixels, asked, tried):
+    tried = (given,) if given else likely(_size(pixels))
+    for hypothesis in _hypotheses(network, target, pixels, detecting.seed, tried):
         hypotheses.append(hypothesis)
-        if on_progress is not None:
-            on_progress(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
-    return _detection(name, target, pixels, hypotheses, asked)
+        if detecting.on_progress is not None:
+            detecting.on_progress(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
+    return _detection(name, target, pixels, hypotheses, detecting)
 
 
 def _hypotheses(
     model: nn.Module,
     target: Target,
     images: torch.Tensor,
-    asked: Asked,
+    seed: int,
     tried: tuple[AssumedAugmentation, ...],
 ) -> Iterator[Hypothesis]:
     channels = images.shape[1]
     known = candidates(channels)
     for augmentation in tried:
-        for order, system in _systems(model, target, images, augmentation, asked.seed):
+        for order, system in _systems(model, target, images, augmentation, seed):
             fitting = tuple(c for c in known if c.order == order)
             centre = solve(system, _starts(system, fitting))
             evidence = weigh(system, centre, [c.unknowns for c in fitting])
@@ -208,13 +173,13 @@ def _detection(
     target: Target,
     images: torch.Tensor,
     hypotheses: list[Hypothesis],
-    asked: Asked,
+    detecting: Detecting,
 ) -> Detection:
     ranked = rank(hypotheses)
     claimed = ranked[0].candidate if ranked and ranked[0].confidence > CLAIMED else None
     fitting = [h for h in hypotheses if claimed is None or h.order == claimed.order]
     best = max(fitting, key=lambda hypothesis: hypothesis.total)
-    fitted = _fitted(best, fitting, asked.seed)
+    fitted = _fitted(best, fitting, detecting.seed)
     of_std = best.evidence.system.residual(best.evidence.centre)[len(target.averages.mean) :]
     misfit = typical_size(of_std)
     colour = images.shape[1] == 3
@@ -233,7 +198,7 @@ def _detection(
         order_confidence=order_confidence if colour else None,
         pixels=_pixels(fitted),
         augmentation=str(best.augmentation),
-        augmentation_given=asked.augmentation is not None,
+        augmentation_given=detecting.augmentation is not None,
         misfit=misfit,
         notes=_notes(target, misfit),
     )

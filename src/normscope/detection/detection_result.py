@@ -152,14 +152,7 @@ class Detection:
 
 
 def confidence_text(probability: float) -> str:
-    """A confidence that is never rounded to certainty.
-
-    Args:
-        probability: In [0, 1].
-
-    Returns:
-        Three decimals, or a bound.
-    """
+    """A confidence that is never rounded to certainty."""
     return "> 0.999" if probability > 0.999 else "< 0.001" if probability < 0.001 else (
         f"{probability:.3f}"
     )  # fmt: skip

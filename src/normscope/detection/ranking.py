@@ -111,14 +111,7 @@ def log_prior(augmentation: AssumedAugmentation, tried: int) -> float:
 
 
 def rank(hypotheses: list[Hypothesis]) -> list[Ranked]:
-    """The candidates by their probability.
-
-    Args:
-        hypotheses: Every order under every augmentation.
-
-    Returns:
-        The most likely first.
-    """
+    """The candidates by their probability."""
     total = np.logaddexp.reduce([hypothesis.total for hypothesis in hypotheses])
     logs: dict[Candidate, list[float]] = {}
     scores: dict[Candidate, list[float]] = {}

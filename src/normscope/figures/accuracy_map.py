@@ -120,9 +120,6 @@ def _points(normalization: Normalization, x: str, y: str) -> tuple[tuple[float, 
 def draw_accuracy_map(numbers: AccuracyMap) -> Figure:
     """Draw survival above the accuracy of the survivors; one alone where that says everything.
 
-    Args:
-        numbers: What it shows.
-
     Returns:
         A figure 6.4 inches wide, each panel about 5 inches high.
     """

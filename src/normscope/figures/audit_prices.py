@@ -58,14 +58,7 @@ def audit_prices(audit: Audit) -> AuditPrices:
 
 
 def draw_audit_prices(numbers: AuditPrices) -> Figure:
-    """Draw a price with its interval in each row, the worst on top.
-
-    Args:
-        numbers: What it shows.
-
-    Returns:
-        A figure, 8 inches wide.
-    """
+    """Draw a price with its interval in each row, the worst on top, 8 inches wide."""
     rows = len(numbers.names)
     figure = Figure(figsize=(8, 1.9 + 0.3 * rows), layout="constrained")
     axes = figure.add_subplot()

@@ -46,14 +46,7 @@ def best_cells_histogram(results: ScanResults) -> BestCells:
 
 
 def draw_best_cells(numbers: BestCells) -> Figure:
-    """Draw the histogram on a logit axis, where errors near 1 keep their width.
-
-    Args:
-        numbers: What it shows.
-
-    Returns:
-        A figure of 8 x 4.5 inches.
-    """
+    """Draw the histogram on a logit axis, where errors near 1 keep their width."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     # An accuracy of 0 or 1 has no logit: half an image is the least that the test can tell.

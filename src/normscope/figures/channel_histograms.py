@@ -83,9 +83,6 @@ def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
     The axis below has the pixels' own units, which is what an expert knows by heart; the one above
     has [0, 1], where the two differ. Dotted lines are the ends of a clip.
 
-    Args:
-        numbers: What it shows.
-
     Returns:
         A figure of 8 x 5 inches.
     """

@@ -73,9 +73,6 @@ class SearchContours:
 def pairs(over: Sequence[Range]) -> tuple[list[tuple[Range, Range]], int]:
     """The pairs that a search's figure shows.
 
-    Args:
-        over: What the search varied.
-
     Returns:
         Each mean of a channel by each std of one where channels are searched one by one, three a
         row; else all pairs, where they are few enough. And how many stand side by side.

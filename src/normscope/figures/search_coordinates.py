@@ -9,12 +9,11 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from normscope.figures.search_contours import DARKEST_PERCENTILE
+
 if TYPE_CHECKING:
     from normscope.studies.ranges import Range
     from normscope.studies.search_study import SearchStudy
-
-DARKEST_PERCENTILE = 10
-"""Below it all is drawn alike, as in the contours."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,7 @@ def search_coordinates(study: SearchStudy) -> SearchCoordinates:
 
 
 def draw_search_coordinates(numbers: SearchCoordinates) -> Figure:
-    """Draw the lines, the best on top, each axis with its own range.
-
-    Args:
-        numbers: What it shows.
-
-    Returns:
-        A figure, 5 inches high.
-    """
+    """Draw the lines, the best on top, each axis with its own range, 5 inches high."""
     count = len(numbers.over)
     figure = Figure(figsize=(2.5 + 1.3 * count, 5), layout="constrained")
     axes = figure.add_subplot()

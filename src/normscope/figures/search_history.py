@@ -57,9 +57,6 @@ def search_history(study: SearchStudy, honest: dict | None) -> SearchHistory:
 def draw_search_history(numbers: SearchHistory) -> Figure:
     """Draw each trial, the best so far, and what the best is worth with fresh seeds.
 
-    Args:
-        numbers: What it shows.
-
     Returns:
         A figure of 6.4 x 4.4 inches, which can be read 390 pixels wide.
     """

@@ -26,10 +26,6 @@ ENOUGH_SEEDS = 5
 def answer(found: Findings, table: TrialTable) -> str:
     """Say whether the normalization matters, and what to do.
 
-    Args:
-        found: What the study proves.
-        table: Its trainings.
-
     Returns:
         A sentence that begins with Yes, No, Only at the edges or Not settled.
     """
@@ -48,9 +44,6 @@ def answer(found: Findings, table: TrialTable) -> str:
 def allowed(found: Findings) -> str:
     """What may be used instead of the reference, and what it may cost.
 
-    Args:
-        found: What the study proves.
-
     Returns:
         The largest proved rectangle with its bound, or the advice to stay at the reference.
     """
@@ -66,9 +59,6 @@ def allowed(found: Findings) -> str:
 
 def reference_name(found: Findings) -> str:
     """What the study calls its reference.
-
-    Args:
-        found: What the study proves.
 
     Returns:
         In words where it is the data's own, as ``MEAN/STD`` elsewhere.

@@ -34,11 +34,7 @@ class StudyDifference:
     verdict: Verdict
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name."""
         fields = {**vars(self), **self.normalization.to_json()}
         del fields["normalization"]
         return fields
@@ -52,11 +48,6 @@ def study_differences(
     Studies may differ in anything, so their seeds are not taken for pairs: the variances of both
     means add up, with Satterthwaite's degrees of freedom. A frozen network has no seeds; its test
     images are then the noise, and those of two studies are not taken for pairs either.
-
-    Args:
-        first: The cells and references of one study.
-        second: Those of the other.
-        margin: The largest difference that does not matter.
 
     Returns:
         One difference for each shared normalization, in the first study's order.

@@ -40,10 +40,6 @@ class Leading:
 def slices(table: TrialTable, axes: Sequence[Axis]) -> dict[str, np.ndarray]:
     """The cells of each value of each axis.
 
-    Args:
-        table: The trainings.
-        axes: The grid's.
-
     Returns:
         For each axis masks of rows, bool, shape ``(values, rows)``.
     """
@@ -61,11 +57,6 @@ def leading(
     table: TrialTable, axes: Sequence[Axis], shares: Mapping[str, Share] | None
 ) -> Leading | None:
     """The axis that most of the variation goes with, from its worst value to its best.
-
-    Args:
-        table: The trainings.
-        axes: The grid's.
-        shares: Of the variance.
 
     Returns:
         The axis, or None where none surely has ``LEADING`` of the variation, where several axes

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.findings.failure_map import failure_map
-from normscope.findings.failures import Interval, binomial_interval
+from normscope.findings.failures import binomial_interval, failure_map
 
 if TYPE_CHECKING:
     from normscope.findings.comparison import Means, Verdict
     from normscope.findings.data_units import DataUnits
+    from normscope.findings.failures import Interval
     from normscope.findings.image_noise import ImageNoise
     from normscope.findings.losses import Losses
     from normscope.findings.trial_table import TrialTable
@@ -61,11 +61,7 @@ class CellFinding:
     loss_bound: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name, intervals by their ends.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name, intervals by their ends."""
         fields = {**vars(self), **self.normalization.to_json(), **vars(self.units)}
         for name in ("normalization", "units", "failed", "smooth"):
             del fields[name]
@@ -144,8 +140,4 @@ def _smooth(table: TrialTable, units: list[DataUnits]) -> list[Interval] | None:
     places = np.array([[u.distance, np.log(u.factor)] for u in units])
     spread = np.ptp(places, axis=0)
     places = (places - places.min(axis=0)) / np.where(spread > 0, spread, 1)
-    fitted = failure_map(places, table.failures, table.trainings)
-    if fitted is None:
-        return None
-    ends = zip(fitted.share, fitted.low, fitted.high, strict=True)
-    return [Interval(float(share), float(low), float(high)) for share, low, high in ends]
+    return failure_map(places, table.failures, table.trainings)

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import stats
-
-from normscope.findings.seed_noise import row_noise
+from scipy import optimize, special, stats
 
 if TYPE_CHECKING:
     from normscope.findings.image_noise import ImageNoise
@@ -57,14 +55,7 @@ class Means:
         return np.sqrt(self.seed_variance + self.common / np.maximum(self.trials, 1))
 
     def differences(self, other: int) -> Differences:
-        """Every row less one of them.
-
-        Args:
-            other: The row that is subtracted.
-
-        Returns:
-            The differences and their standard errors.
-        """
+        """Every row less one of them."""
         seed = self.seed_variance + self.seed_variance[other]
         diagonal = np.diag(self.shared)
         images = np.maximum(diagonal + diagonal[other] - 2 * self.shared[other], 0)
@@ -97,11 +88,7 @@ class Differences:
     freedom: np.ndarray
 
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """95 % intervals, each by itself.
-
-        Returns:
-            Lower and upper ends, shape ``(rows,)``.
-        """
+        """95 % intervals, each by itself: lower and upper ends, shape ``(rows,)``."""
         half = self.se * stats.t.ppf(0.975, self.freedom)
         return np.clip(self.value - half, -1, 1), np.clip(self.value + half, -1, 1)
 
@@ -148,3 +135,90 @@ def verdict(equal: bool, apart: bool, value: float) -> Verdict:
     if apart:
         return "better" if value > 0 else "worse"
     return "open"
+
+
+@dataclass(frozen=True)
+class RowNoise:
+    """The variance of one trial around its row's mean and its seed's effect.
+
+    Attributes:
+        mean: Of each row, as if it had been trained with every seed, shape ``(rows,)``; NaN where
+            no training counts.
+        variance: Of one trial, by row, shape ``(rows,)``.
+        freedom: Degrees of freedom of each, shape ``(rows,)``.
+        common: Variance of what a seed does to all rows alike.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    freedom: np.ndarray
+    common: float
+
+
+def row_noise(accuracies: np.ndarray, learned: np.ndarray | None = None) -> RowNoise:
+    """Estimate every row's variance between seeds, beyond what a seed does to all rows alike.
+
+    Rows differ in noise, and three seeds say little about one row, so each row's variance is shrunk
+    towards what all rows have in common, as far as they have it in common: empirical Bayes with a
+    scaled inverse chi-square (Smyth, Stat. Appl. Genet. Mol. Biol. 3, 2004,
+    doi:10.2202/1544-6115.1027, as in limma).
+
+    Args:
+        accuracies: Shape ``(rows, seeds)``, at least two of each.
+        learned: bool, of that shape: the trials that count; all by default.
+
+    Returns:
+        Means and moderated variances with their degrees of freedom.
+    """
+    counted = np.ones(accuracies.shape, bool) if learned is None else learned
+    trials = counted.sum(axis=1)
+    effect = _seed_effects(accuracies, counted)
+    adjusted = np.where(counted, accuracies - effect, np.nan)
+    mean = np.full(len(trials), np.nan)
+    mean[trials > 0] = np.nanmean(adjusted[trials > 0], axis=1)
+    own = np.maximum(trials - 1, 0)
+    whole = int((trials == accuracies.shape[1]).sum())
+    squares = np.nansum((adjusted - mean[:, None]) ** 2, axis=1)
+    # The seeds' effects were taken from the rows themselves, which takes some of their noise off.
+    variance = np.divide(squares, own, out=np.zeros(len(own)), where=own > 0)
+    variance *= whole / (whole - 1) if whole > 1 else 1.0
+    common = float(effect.var(ddof=1)) if len(effect) > 1 else 0.0
+    pooled_freedom = float(max(own.sum() - (accuracies.shape[1] - 1), 1))
+    pooled = float((variance * own).sum() / max(own.sum(), 1))
+    measured = own > 0
+    prior_freedom, prior = _prior(variance[measured], own[measured], pooled)
+    if np.isinf(prior_freedom):
+        every = np.full(len(own), pooled)
+        return RowNoise(mean, every, np.full(len(own), pooled_freedom), common)
+    moderated = (prior_freedom * prior + own * variance) / (prior_freedom + own)
+    freedom = np.minimum(prior_freedom + own, pooled_freedom)
+    return RowNoise(mean, moderated, freedom, common)
+
+
+def _seed_effects(accuracies: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """What each seed does to all rows alike, around 0, from the rows that have every seed."""
+    rows = accuracies[counted.all(axis=1)]
+    if len(rows) < 2:
+        return np.zeros(accuracies.shape[1])
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    # The median: a row that is far off with one seed says nothing of what that seed does elsewhere.
+    effect = np.median(centred, axis=0) if len(rows) > 2 else centred.mean(axis=0)
+    return effect - effect.mean()
+
+
+def _prior(variance: np.ndarray, freedom: np.ndarray, pooled: float) -> tuple[float, float]:
+    """Degrees of freedom and scale of the prior, by the moments of the log variances."""
+    positive = variance > 0
+    if positive.sum() < 2:
+        return np.inf, pooled
+    half = freedom[positive] / 2
+    logs = np.log(variance[positive]) - special.digamma(half) + np.log(half)
+    excess = float(logs.var(ddof=1) - special.polygamma(1, half).mean())
+    if excess <= 0:
+        return np.inf, pooled
+    found = optimize.root_scalar(
+        lambda log: float(special.polygamma(1, np.exp(log))) - excess, bracket=(-10, 25)
+    )
+    prior_half = float(np.exp(found.root))
+    scale = float(np.exp(logs.mean() + special.digamma(prior_half) - np.log(prior_half)))
+    return 2 * prior_half, scale

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import linalg, stats
+from scipy.special import expit, gammaln, ndtr
 
 from normscope.findings.comparison import ERROR_RATE
 
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
 
 TOLERATED = 0.05
 """The share of failing trainings that nobody minds: one in twenty."""
+
+SCALES = (1.0, 2.5, 6.0)
+"""Standard deviations of the log odds over the grid that are averaged over."""
+
+LENGTHS = (0.1, 0.3, 0.9, 2.5)
+"""Correlation lengths likewise, in units of the grid's whole range."""
+
+RARE = -4.0
+"""Log odds that the model falls back to where nothing is near: about 2 failures in 100."""
+
+NEWTON_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -97,3 +110,93 @@ def region(table: TrialTable, rows: np.ndarray, slices: list[np.ndarray], looks:
     bound = stats.beta.ppf(1 - ERROR_RATE, failed + 1, total - failed) if total > failed else 1.0
     worst = (int(failures[first]), int(trainings[first]))
     return Region(total, failed, bool((p <= rate).any()), worst, float(bound))
+
+
+def failure_map(
+    places: np.ndarray, failures: np.ndarray, trainings: np.ndarray
+) -> list[Interval] | None:
+    """Fit a logistic Gaussian process to counts of failures.
+
+    Failures have a boundary in the plane of offset and contrast, not a value of their own in each
+    cell, so a cell's share is known better together with its neighbours'. The log odds are a
+    Gaussian process with a Matern 5/2 kernel, one length for each axis, and its counts are
+    binomial. The posterior is Laplace's approximation, averaged over lengths and heights by their
+    evidence (Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, sections 3.4
+    and 5.2). It takes seeds for independent: where the same seeds fail in all cells its intervals
+    are too short, so what is claimed rests on the exact ones.
+
+    Args:
+        places: Where each row lies, shape ``(rows, 2)``, each axis scaled to [0, 1].
+        failures: How many trainings failed there, shape ``(rows,)``.
+        trainings: Of how many, of that shape.
+
+    Returns:
+        The share at each place, or None where no training failed or each did: there is then no
+        boundary to find.
+    """
+    if not 0 < failures.sum() < trainings.sum():
+        return None
+    apart = np.abs(places[:, None, :] - places[None, :, :])
+    counts = (failures.astype(float), trainings.astype(float))
+    # Along an axis of one value no length can be told from another.
+    lengths = [LENGTHS if np.ptp(axis) > 0 else LENGTHS[:1] for axis in places.T]
+    fits = [
+        _laplace(_kernel(apart, scale, one), *counts)
+        for scale, *one in itertools.product(SCALES, *lengths)
+    ]
+    evidence = np.array([fit[0] for fit in fits])
+    weight = np.exp(evidence - evidence.max())
+    weight = weight[:, None] / weight.sum()
+    centre, spread = np.array([f[1] for f in fits]), np.sqrt(np.array([f[2] for f in fits]))
+
+    def quantile(level: float) -> np.ndarray:
+        low, high = np.full(len(places), -40.0), np.full(len(places), 40.0)
+        for _ in range(50):
+            middle = (low + high) / 2
+            below = (weight * ndtr((middle - centre) / spread)).sum(axis=0) < level
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return expit(low)
+
+    ends = zip(*(quantile(level).tolist() for level in (0.5, 0.025, 0.975)), strict=True)
+    return [Interval(*each) for each in ends]
+
+
+def _kernel(apart: np.ndarray, scale: float, lengths: list[float]) -> np.ndarray:
+    distance = np.sqrt(5 * ((apart / np.array(lengths)) ** 2).sum(axis=2))
+    kernel = (1 + distance + distance**2 / 3) * np.exp(-distance)
+    return scale**2 * kernel + 1e-6 * np.eye(len(apart))
+
+
+def _laplace(
+    kernel: np.ndarray, failures: np.ndarray, trainings: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Log evidence, and mean and variance of the log odds."""
+    latent = np.full(len(kernel), RARE)
+
+    def curvature() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, bool]]:
+        share = expit(latent)
+        weight = trainings * share * (1 - share) + 1e-9
+        root = np.sqrt(weight)
+        inner = np.eye(len(kernel)) + root[:, None] * kernel * root
+        return share, weight, root, linalg.cho_factor(inner, lower=True)
+
+    share, weight, root, factor = curvature()
+    for _ in range(NEWTON_STEPS):
+        b = weight * (latent - RARE) + failures - trainings * share
+        a = b - root * linalg.cho_solve(factor, root * (kernel @ b))
+        moved = RARE + kernel @ a
+        step = float(np.abs(moved - latent).max())
+        # Full Newton steps can overshoot where shares are near 0 or 1.
+        latent = latent + (moved - latent) * min(1.0, 4.0 / max(step, 1e-12))
+        share, weight, root, factor = curvature()
+        if step < 1e-6:
+            break
+    choose = gammaln(trainings + 1) - gammaln(failures + 1) - gammaln(trainings - failures + 1)
+    likelihood = float((choose + failures * latent - trainings * np.logaddexp(0, latent)).sum())
+    a = linalg.solve(kernel, latent - RARE, assume_a="pos")
+    evidence = (
+        likelihood - 0.5 * float(a @ (latent - RARE)) - float(np.log(np.diag(factor[0])).sum())
+    )
+    solved = linalg.cho_solve(factor, root[:, None] * kernel)
+    variance = np.maximum(np.diag(kernel) - (root[:, None] * kernel * solved).sum(axis=0), 1e-12)
+    return evidence, latent, variance

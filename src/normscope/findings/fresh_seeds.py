@@ -33,11 +33,6 @@ def fresh_seeds(
 ) -> np.ndarray:
     """The repeated trials of seeds that have finished everywhere.
 
-    Args:
-        specs: What was repeated.
-        repeated: Every finished repeated trial.
-        replicates: How many fresh seeds are wanted.
-
     Returns:
         Trials, dtype object, shape ``(specs, seeds)``.
     """
@@ -51,14 +46,7 @@ def fresh_seeds(
 
 
 def accuracies(trials: np.ndarray) -> np.ndarray:
-    """Test accuracies.
-
-    Args:
-        trials: Of any shape.
-
-    Returns:
-        In [0, 1], the same shape.
-    """
+    """Test accuracies of trials, in their shape, in [0, 1]."""
     return np.array([trial.result.accuracy for trial in trials.flat]).reshape(trials.shape)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -60,15 +60,6 @@ class GoodConfigurations:
     trials: int
     score_from: float
     parameters: dict[str, GoodParameter]
-
-    def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
-        parameters = {name: dict(vars(found)) for name, found in self.parameters.items()}
-        return {**vars(self), "parameters": parameters}
 
 
 def good_configurations(

@@ -91,14 +91,7 @@ def shared_images(correct: np.ndarray, learned: np.ndarray | None = None) -> Ima
 
 
 def deviations(covariance: np.ndarray) -> float:
-    """Mean square of rows around their common mean that a covariance of theirs causes.
-
-    Args:
-        covariance: Shape ``(rows, rows)``.
-
-    Returns:
-        0 for one row.
-    """
+    """Mean square around their common mean that a covariance of rows causes; 0 for one row."""
     rows = len(covariance)
     return float((np.trace(covariance) - covariance.sum() / rows) / max(rows - 1, 1))
 

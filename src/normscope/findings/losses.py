@@ -40,9 +40,6 @@ class Losses:
     def verdicts(self, margin: float) -> list[Verdict]:
         """What the bounds say of every row.
 
-        Args:
-            margin: The largest difference that does not matter.
-
         Returns:
             ``"equivalent"`` where both a larger loss and a larger gain can be excluded, else
             ``"better"`` or ``"worse"`` where the difference is surely not 0, else ``"open"``.
@@ -59,10 +56,6 @@ def losses(rows: Means, reference: int) -> Losses:
 
     The correction is Sidak's, which holds because differences from one row are positively
     correlated (Sidak, J. Am. Stat. Assoc. 62, 1967, doi:10.1080/01621459.1967.10482935).
-
-    Args:
-        rows: The means.
-        reference: The row of the reference.
 
     Returns:
         The bounds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,11 +60,7 @@ class Findings:
         return next(cell for cell in self.cells if cell.normalization == self.reference)
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name."""
         shares = self.shares
         fields = {
             **vars(self),
@@ -73,6 +69,6 @@ class Findings:
             "shares": shares and {name: vars(share) for name, share in shares.items()},
             "leading": self.leading and vars(self.leading),
             "cells": [cell.to_json() for cell in self.cells],
-            "tolerance": self.tolerance and self.tolerance.to_json(),
+            "tolerance": self.tolerance and asdict(self.tolerance),
         }
         return {name: value for name, value in fields.items() if name not in {"usual", "edges"}}

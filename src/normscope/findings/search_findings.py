@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from normscope.studies.study_file import SCHEMA
@@ -96,7 +96,7 @@ class SearchSummary:
             "schema": SCHEMA,
             "kind": "search",
             **vars(self),
-            "good": self.good.to_json(),
+            "good": asdict(self.good),
             "reasons": list(self.reasons),
             "sentence": self.sentence,
         }

@@ -78,11 +78,6 @@ def what_settles(
 ) -> dict[str, int] | None:
     """What the same search would need to tell.
 
-    Args:
-        found: What it says so far.
-        differences: The choice less each reference, seed by seed.
-        replicates: Fresh seeds that were asked for.
-
     Returns:
         ``trials`` and ``replicates`` to ask for; None where all is told, or where 1,000 seeds would
         not do. Of a frozen network, that its trials are unfinished.

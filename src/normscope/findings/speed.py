@@ -37,11 +37,7 @@ class Speed:
     learned: int
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name, the steps rounded.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name, the steps rounded."""
         return {name: None if value is None else round(value) for name, value in vars(self).items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -73,15 +73,6 @@ class Tolerance:
     together: Rectangle | None
     mean_digits: int | None
     std_digits: int | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
-        together = None if self.together is None else vars(self.together)
-        return {**vars(self), "mean": vars(self.mean), "std": vars(self.std), "together": together}
 
 
 @dataclass(frozen=True)

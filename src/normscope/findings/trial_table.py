@@ -82,14 +82,7 @@ class TrialTable:
         return bool(0 < self.trainings.sum() == self.failures.sum())
 
     def row(self, normalization: Normalization) -> int | None:
-        """Where a normalization stands.
-
-        Args:
-            normalization: On the grid, or a reference.
-
-        Returns:
-            Its row, or None where it was not tried with every seed.
-        """
+        """Where a normalization stands; None where it was not tried with every seed."""
         found = [k for k, n in enumerate(self.normalizations) if n == normalization]
         return found[0] if found else None
 

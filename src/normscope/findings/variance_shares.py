@@ -263,12 +263,8 @@ def _freedom(residuals: np.ndarray, freedom: float) -> float:
     The variance of such a square grows with the kurtosis (Box, Ann. Math. Stat. 25, 1954,
     doi:10.1214/aoms/1177728786), and seeds that end late now and then have a large one.
 
-    Args:
-        residuals: What the square is the mean of.
-        freedom: Their degrees of freedom were they normal.
-
     Returns:
-        At least 1, at most ``freedom``.
+        At least 1, at most ``freedom``, which they would have were they normal.
     """
     squares = residuals.ravel() ** 2
     kurtosis = float((squares**2).mean() / max(squares.mean() ** 2, 1e-300))

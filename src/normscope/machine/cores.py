@@ -10,11 +10,7 @@ if TYPE_CHECKING:
 
 
 def available_cores() -> int:
-    """How many cores this process may use, by its affinity and its container's quota.
-
-    Returns:
-        At least 1.
-    """
+    """How many cores this process may use, by its affinity and its container's quota."""
     from joblib import cpu_count
 
     return cpu_count()

@@ -44,9 +44,6 @@ def _fixed_environment(device: str, working_folder: str) -> dict[str, Any]:
 def git_commit(folder: Path) -> str | None:
     """The commit that a folder's checkout is at.
 
-    Args:
-        folder: Any folder.
-
     Returns:
         The full hash, with ``-dirty`` behind it where tracked files are changed; None outside a
         checkout or without git.

@@ -9,14 +9,7 @@ from normscope.errors import NormscopeError
 
 
 def has_batchnorm(model: nn.Module) -> bool:
-    """Whether a network normalizes by the statistics of its batches.
-
-    Args:
-        model: Any network.
-
-    Returns:
-        True if it has a BatchNorm anywhere.
-    """
+    """Whether a network normalizes by the statistics of its batches."""
     return any(isinstance(module, AnyBatchNorm) for module in model.modules())
 
 

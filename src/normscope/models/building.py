@@ -133,12 +133,7 @@ def check_model(
 ) -> nn.Module:
     """Build a model once and show it one black image, before any trial depends on it.
 
-    Args:
-        name: As for ``build_model``.
-        channels: Channels of the images.
-        classes: How many classes the images have, or their names.
-        image_size: Height and width in pixels.
-        options: Its weights, and what is changed in it.
+    The arguments are those of ``build_model``.
 
     Returns:
         The network.

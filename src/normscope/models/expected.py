@@ -10,9 +10,6 @@ from normscope.normalization import PRESETS, Normalization
 def expected_normalization(model: str) -> Normalization | None:
     """What a model's library says that its weights expect.
 
-    Args:
-        model: A model's name.
-
     Returns:
         The normalization, or None where the library publishes none.
     """

@@ -44,9 +44,6 @@ def scale_first_layer(layer: nn.Module, scale: InitScale) -> None:
 def describe_first_layer(layer: nn.Module) -> dict[str, float | None]:
     """Mean and population standard deviation of a layer's weights and of its biases.
 
-    Args:
-        layer: The first layer.
-
     Returns:
         ``weight_mean``, ``weight_std``, ``bias_mean`` and ``bias_std``; None for a bias that the
         layer does not have.

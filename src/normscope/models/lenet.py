@@ -58,14 +58,7 @@ class LeNet(nn.Module):
         self.fc2 = nn.Linear(128, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-probabilities of each class.
-
-        Args:
-            images: Normalized, shape ``(N, C, H, W)``.
-
-        Returns:
-            Shape ``(N, classes)``.
-        """
+        """Log-probabilities ``(N, classes)`` of normalized images ``(N, C, H, W)``."""
         x = F.relu(self.bn1(self.conv1(images)))
         x = F.relu(self.bn2(self.conv2(x)))
         x = self.dropout1(F.max_pool2d(x, 2)).flatten(1)

@@ -26,26 +26,12 @@ class Logits(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        """The logits.
-
-        Args:
-            images: Normalized, shape ``(N, C, H, W)``.
-
-        Returns:
-            Shape ``(N, outputs)``.
-        """
+        """The logits ``(N, outputs)`` of normalized images ``(N, C, H, W)``."""
         return self.model(images).logits
 
 
 def without_wrapping(model: nn.Module) -> nn.Module:
-    """The network whose names its weights go by.
-
-    Args:
-        model: Perhaps a ``Logits``.
-
-    Returns:
-        What it holds, or the network itself.
-    """
+    """The network whose names its weights go by: what a ``Logits`` holds, or the network itself."""
     return model.model if isinstance(model, Logits) else model
 
 
@@ -64,14 +50,7 @@ class SelectedOutputs(nn.Module):
         self.register_buffer("indices", torch.tensor(indices), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The outputs of the source's classes.
-
-        Args:
-            images: Normalized, shape ``(N, C, H, W)``.
-
-        Returns:
-            Shape ``(N, classes)``.
-        """
+        """The outputs ``(N, classes)`` of the source's classes, of images ``(N, C, H, W)``."""
         return self.model(images)[:, self.indices]
 
 

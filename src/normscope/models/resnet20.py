@@ -40,14 +40,7 @@ class ResNet20(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of each class.
-
-        Args:
-            images: Normalized, shape ``(N, C, H, W)``.
-
-        Returns:
-            Shape ``(N, classes)``.
-        """
+        """Logits ``(N, classes)`` of normalized images ``(N, C, H, W)``."""
         x = F.relu(self.bn1(self.conv1(images)))
         x = self.layer3(self.layer2(self.layer1(x)))
         return self.linear(F.adaptive_avg_pool2d(x, 1).flatten(1))

@@ -46,11 +46,7 @@ def build_trained(
         NormscopeError: If it has no weights, cannot be built or does not take the images, or if the
             weights do not fit.
     """
-    if weights is None and not names_code(name):
-        raise NormscopeError(
-            f"{name} must be given its weights, got none. Pass --weights FILE, or --weights "
-            "default."
-        )
+    check_weights_given(name, weights)
 
     def built(count: int) -> tuple[nn.Module, int]:
         options = ModelOptions(weights=weights)
@@ -67,6 +63,15 @@ def build_trained(
         return built(3)
     except NormscopeError:
         return built(1)
+
+
+def check_weights_given(name: str, weights: object) -> None:
+    """Refuse a model without weights, unless it is a factory, which may load its own."""
+    if weights is None and not names_code(name):
+        raise NormscopeError(
+            f"{name} must be given its weights, got none. Pass --weights FILE, or --weights "
+            "default."
+        )
 
 
 def channel_count(channels: str | None) -> int | None:

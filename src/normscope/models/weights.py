@@ -31,9 +31,6 @@ STATISTICS = ("running_mean", "running_var")
 def weights_digest(path: str | Path) -> str:
     """A digest of a file's bytes.
 
-    Args:
-        path: The file.
-
     Returns:
         Sixteen hexadecimal digits.
 
@@ -56,9 +53,6 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     A file of torch's is opened with ``weights_only=True``, so that nothing in it can run. The
     usual wrappings (``state_dict`` and the like around it, ``module.`` before every name) are
     undone.
-
-    Args:
-        path: The file.
 
     Returns:
         Tensors by name, on the CPU.
@@ -124,10 +118,6 @@ def _check_finite(model: nn.Module, path: str) -> None:
 
 def mismatches(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     """What keeps weights from fitting a network.
-
-    Args:
-        model: The network.
-        weights: Tensors by name.
 
     Returns:
         A phrase for each tensor, in the network's order, then those left over.

@@ -25,10 +25,6 @@ FIGURE = "audit.png"
 def write_audit(audit: Audit, folder: Path) -> list[Path]:
     """Write an audit's numbers, figure and page into a folder.
 
-    Args:
-        audit: What was found.
-        folder: Made where it is not there.
-
     Returns:
         The files: ``audit.json``, ``figures/audit.png`` and ``report.html``.
     """
@@ -81,14 +77,7 @@ def audit_page(audit: Audit, image: str | None) -> str:
 
 
 def audit_command(audit: Audit) -> str:
-    """The command that repeats an audit.
-
-    Args:
-        audit: What was found.
-
-    Returns:
-        A line for a shell, every word quoted where it has to be.
-    """
+    """The line for a shell that repeats an audit, every word quoted where it has to be."""
     given = [
         f"--{name.replace('_', '-')}{'' if value is True else f'={value}'}"
         for name, value in audit.options.items()

@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 
 
 def scan_command(specification: ScanSpec) -> str:
-    """The command that repeats a scan.
-
-    Args:
-        specification: The scan.
-
-    Returns:
-        A line for a shell, every word quoted where it has to be.
-    """
+    """The line for a shell that repeats a scan, every word quoted where it has to be."""
     trial = specification.trial
     said = {
         **{axis.name: axis.text for axis in specification.axes},
@@ -38,14 +31,7 @@ def scan_command(specification: ScanSpec) -> str:
 
 
 def search_command(specification: SearchSpec) -> str:
-    """The command that repeats a search.
-
-    Args:
-        specification: The search.
-
-    Returns:
-        A line for a shell, every word quoted where it has to be.
-    """
+    """The line for a shell that repeats a search, every word quoted where it has to be."""
     trial = specification.trial
     said = {
         "over": [

@@ -136,11 +136,7 @@ class Comparison:
         return {name: row for name, row in rows.items() if any(v != row[0] for v in row)}
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping of plain values.
-        """
+        """Every field by name."""
         return {
             "margin": self.margin,
             "sentences": self.sentences,

@@ -66,28 +66,14 @@ def page_data(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> dic
 
 
 def facts(results: ScanResults) -> list[tuple[str, str]]:
-    """How much of a scan has run, and on what.
-
-    Args:
-        results: A scan's, with at least one finished trial.
-
-    Returns:
-        Names and values, in the order in which they are shown.
-    """
+    """How much of a scan has run, and on what: names and values in their order."""
     trials = results.every_trial
     finished = f"{len(trials)} of {len(results.specification.trials())}"
     return [("trials finished", finished), *run_facts(trials)]
 
 
 def run_facts(trials: list[FinishedTrial]) -> list[tuple[str, str]]:
-    """Versions, hardware, seeds and duration.
-
-    Args:
-        trials: At least one.
-
-    Returns:
-        Names and values, in the order in which they are shown.
-    """
+    """Versions, hardware, seeds and duration: names and values in their order."""
     environments = [trial.result.environment for trial in trials]
     rows = [
         ("seeds", ", ".join(str(k) for k in sorted({t.spec.seed for t in trials}))),

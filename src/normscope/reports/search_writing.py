@@ -1,48 +1,45 @@
-"""Writes a search's summary and figures into its folder."""
+"""Writes a search's summary, figures and page into its folder."""
 
 from __future__ import annotations
 
+import base64
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
-from normscope.figures.search_contours import draw_search_contours, search_contours
+from normscope.figures.search_contours import (
+    draw_search_contours,
+    known_values,
+    search_contours,
+)
 from normscope.figures.search_coordinates import draw_search_coordinates, search_coordinates
 from normscope.figures.search_history import draw_search_history, search_history
 from normscope.figures.search_importances import draw_search_importances
 from normscope.findings.search_summary import summarize_search
-from normscope.reports.search_page import search_page
+from normscope.reports.commands import search_command
+from normscope.reports.page import render
+from normscope.reports.page_data import colours, run_facts
 from normscope.reports.writing import FIGURES, save_figure
-from normscope.studies.search_study import SearchStudy
 from normscope.studies.study_file import PAGE, SUMMARY
 from normscope.writing import write_result
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from normscope.findings.search_findings import SearchSummary
+    from normscope.studies.search_study import SearchStudy
 
-
-def report_search(
-    folder: str | Path, storage: str | None = None, name: str | None = None
-) -> SearchSummary:
-    """Read a search and write ``summary.json`` and ``figures/*.png`` into its folder.
-
-    Args:
-        folder: The search's folder.
-        storage: The shared database it was made with.
-        name: What it is called there.
-
-    Returns:
-        The summary.
-    """
-    return write_search_report(SearchStudy.open(Path(folder), storage, name))
+PANELS = {
+    "history": ("History", "wide"),
+    "contours": ("Where accuracy is high", "wide coloured"),
+    "parallel_coordinates": ("The best configurations", "coloured"),
+    "importances": ("Which parameter matters", ""),
+}
+"""By file: the heading, and how its section looks; colours keep their meaning on a dark page."""
 
 
 def write_search_report(study: SearchStudy) -> SearchSummary:
     """Write the summary and the figures of an open search.
-
-    Args:
-        study: The search.
 
     Returns:
         The summary.
@@ -78,3 +75,66 @@ def write_search_report(study: SearchStudy) -> SearchSummary:
         save_figure(draw_search_importances(summary.importance), figures / "importances.png")
     write_result(folder / PAGE, search_page(study, summary, figures))
     return summary
+
+
+def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> str:
+    """Write a search's page.
+
+    Args:
+        study: A search with at least one finished trial.
+        summary: What it says.
+        figures: The folder with its panels, already drawn; those that are absent are left out.
+
+    Returns:
+        HTML, with its style, script, data and panels inside.
+    """
+    trial = study.specification.trial
+    trials = study.trials()
+    data = {
+        "parameters": list(summary.best["values"]),
+        "ranges": [
+            {
+                "name": r.name,
+                "key": r.name,
+                "low": r.low,
+                "high": r.high,
+                "log": r.log,
+                "whole": r.whole,
+            }
+            for r in study.specification.over
+        ],
+        "references": known_values(study),
+        "colours": colours(),
+        "chosen_on": summary.chosen_on,
+        "trials": [
+            {"number": t.number, "score": t.score, "accuracy": t.accuracy, **t.values}
+            for t in trials
+        ],
+    }
+    # Several maps side by side are too small for a narrow window, which scrolls them.
+    broad = {"contours": " broad"} if len(study.specification.over) > 2 else {}
+    panels = [
+        (heading, looks + broad.get(name, ""), base64.b64encode(path.read_bytes()).decode("ascii"))
+        for name, (heading, looks) in PANELS.items()
+        if (path := figures / f"{name}.png").is_file()
+    ]
+    return render(
+        "search.html",
+        title=f"{trial.model} on {trial.source}",
+        data=data,
+        summary=summary,
+        panels=panels,
+        facts=[
+            ("trials", _how_many(summary)),
+            *([("stopped early", str(summary.stopped_early))] if summary.stopped_early else []),
+            ("sampler", summary.sampler),
+            *run_facts(study.results()),
+        ],
+        specification=study.specification.to_toml(),
+        command=search_command(study.specification),
+    )
+
+
+def _how_many(summary: SearchSummary) -> str:
+    done, wanted = summary.trials + summary.stopped_early, summary.wanted
+    return f"{done} of {wanted}" if done <= wanted else f"{done} ({wanted} wanted)"

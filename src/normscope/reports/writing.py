@@ -110,11 +110,6 @@ def read_summary(
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure in one step.
-
-    Args:
-        figure: Drawn.
-        path: The PNG file, in a folder that exists.
-    """
+    """Write a figure in one step."""
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=DOTS_PER_INCH)

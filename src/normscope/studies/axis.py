@@ -41,10 +41,6 @@ class Axis:
 
         A comma list may end in ``:log`` as well, which spaces nothing and says how to draw it.
 
-        Args:
-            name: What the axis is called, for its errors.
-            text: What the user wrote.
-
         Returns:
             The axis; its first and last value are START and STOP to the last bit.
 

@@ -54,14 +54,7 @@ class CostEstimate:
     bytes_: int
 
     def to_json(self, specification: ScanSpec) -> dict[str, Any]:
-        """Every field by name, with the specification.
-
-        Args:
-            specification: The scan.
-
-        Returns:
-            What ``--dry-run --json`` gives.
-        """
+        """Every field by name, with the specification: what ``--dry-run --json`` gives."""
         numbers = asdict(self)
         numbers["bytes"] = numbers.pop("bytes_")
         return {**numbers, "specification": specification.to_json()}

@@ -49,15 +49,7 @@ def rungs(epochs: int) -> list[int]:
 
 
 def at_rung(spec: TrialSpec, epochs: int) -> TrialSpec:
-    """A trial's shorter training.
-
-    Args:
-        spec: The trial.
-        epochs: Where it is looked at.
-
-    Returns:
-        The same trial with that many epochs; a schedule that spans the training spans this one.
-    """
+    """A trial's shorter training; a schedule that spans the training spans this one."""
     return dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, epochs=epochs))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from normscope.errors import NormscopeError
 from normscope.options import option
 from normscope.trials.options import MACHINE, TRIAL, TrialOptions
+from normscope.wording import check_at_least
 
 DEFAULT_SEEDS = 3
 AXIS = "START:STOP:COUNT, START:STOP:COUNT:log or a comma list."
@@ -117,11 +118,14 @@ class Place:
         flag="--grace",
     )
 
+    def name_beside(self, folder: Path) -> str | None:
+        """What a shared database calls the study: as was said, else as its usual folder."""
+        # Processes of one study have each their own folder, whose names may differ.
+        return self.study or (folder.name if self.storage else None)
+
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise NormscopeError(
-                f"--workers must be at least 1, got {self.workers}. Give a larger number."
-            )
+        if self.workers is not None:
+            check_at_least(1, self.workers, "--workers")
         if not self.grace_seconds > 0:
             raise NormscopeError(
                 f"--grace must be > 0 seconds, got {self.grace_seconds}. Give a larger number."

@@ -100,14 +100,7 @@ class Point:
 
 
 def point_of(trial: TrialSpec) -> Point:
-    """What a trial chooses of all that a study may vary.
-
-    Args:
-        trial: Any trial.
-
-    Returns:
-        Its point.
-    """
+    """What a trial chooses of all that a study may vary."""
     return Point(trial.normalization, trial.init_scale)
 
 

@@ -38,9 +38,6 @@ class Range:
     def parse(cls, text: str) -> Range:
         """Read ``NAME=LOW:HIGH`` or ``NAME=LOW:HIGH:log``.
 
-        Args:
-            text: What the user wrote.
-
         Returns:
             The range.
 
@@ -94,14 +91,7 @@ class Range:
         return FloatDistribution(self.low, self.high, log=self.log)
 
     def suggest(self, trial: Trial) -> float:
-        """Let a trial's sampler choose.
-
-        Args:
-            trial: Asked of Optuna.
-
-        Returns:
-            A number within the bounds.
-        """
+        """Let a trial's sampler choose."""
         if self.whole:
             return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
         return trial.suggest_float(self.name, self.low, self.high, log=self.log)

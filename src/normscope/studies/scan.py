@@ -61,9 +61,9 @@ def run_scan(
     """
     place = place or Place()
     with at_work(plan.out, place):
-        study = Study.create(
-            plan.out, plan.specification, place.storage, place.study or _usual_name(place, plan)
-        )
+        trial = plan.specification.trial
+        usual = default_folder(trial.source, trial.model)
+        study = Study.create(plan.out, plan.specification, place.storage, place.name_beside(usual))
         plan = plan.joined(study)
         remaining = plan.remaining(study)
         total = len(plan.specification.trials())
@@ -83,9 +83,3 @@ def run_scan(
                     drive(work, executor, lambda new, _, before=done: report(before + new, total))
                 done += work.total
     return study
-
-
-def _usual_name(place: Place, plan: PlannedScan) -> str | None:
-    # Processes of one study have each their own folder, whose names may differ.
-    trial = plan.specification.trial
-    return default_folder(trial.source, trial.model).name if place.storage else None

@@ -181,10 +181,6 @@ def _planned(specification: ScanSpec, source: DecodedSource, out: str | Path | N
 def default_folder(source: str, model: str) -> Path:
     """Where a scan is kept when the user does not say.
 
-    Args:
-        source: The images, as the user named them.
-        model: The model's name.
-
     Returns:
         ``runs/SOURCE-MODEL``, in characters that every file system takes.
 

@@ -12,7 +12,7 @@ from normscope.studies.growing import as_trained
 from normscope.studies.known_trials import KnownTrials, slot_of
 from normscope.studies.options import GRACE_SECONDS
 from normscope.studies.slot_claims import SLOT, Claims
-from normscope.studies.stored_trial import attributes_of, finished_trial, point_for_optuna
+from normscope.studies.stored_trial import attributes_of, point_for_optuna, trial_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,27 +125,15 @@ class ScanTrials:
         return parts
 
     def trials(self) -> list[FinishedTrial]:
-        """Every finished full training, in the order in which they began.
-
-        Returns:
-            The trials with their results.
-        """
+        """Every finished full training, in the order in which they began."""
         return self._complete(survival=False)
 
     def survival_trials(self) -> list[FinishedTrial]:
-        """Every finished trial of survival alone, in the order in which they began.
-
-        Returns:
-            The trials with their results.
-        """
+        """Every finished trial of survival alone, in the order in which they began."""
         return self._complete(survival=True)
 
     def every_trial(self) -> list[FinishedTrial]:
-        """The full trainings, then those of survival.
-
-        Returns:
-            The trials with their results.
-        """
+        """The full trainings, then those of survival."""
         return [*self.trials(), *self.survival_trials()]
 
     def as_trained(self) -> Self:
@@ -179,7 +167,7 @@ class ScanTrials:
     def _complete(self, *, survival: bool) -> list[FinishedTrial]:
         if self.storage is None:
             return [trial for trial in self._exported if trial.spec.survival == survival]
-        return [finished_trial(trial) for trial in self._kept(survival=survival)]
+        return [trial_of(trial.user_attrs) for trial in self._kept(survival=survival)]
 
     def _kept(self, *, survival: bool) -> list[FrozenTrial]:
         """The finished trials in the database, as Optuna has them."""

@@ -27,10 +27,11 @@ from normscope.trials.preparation import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from normscope.images.decoded import DecodedSource
-    from normscope.studies.executors.executor import Executor
+
+STACKED_AT_ONCE = 32
+"""Trials that a GPU trains as one stack: more are quicker, fewer let the sampler learn sooner."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,7 @@ def search(searching: Searching) -> SearchStudy:
 
 
 def plan_search(options: SearchOptions) -> PlannedSearch:
-    """Check a search and specify it fully, without running anything.
-
-    Args:
-        options: What the user chose.
-
-    Returns:
-        The planned search.
-    """
+    """Check a search and specify it fully, without running anything."""
     over, at = _over_and_at(options)
     prepared = resolve(options, usual_threads=1, cells=1)
     # A frozen network gives the same with every seed.
@@ -120,9 +114,8 @@ def run_search(
     place = place or Place()
     specification = plan.specification
     with at_work(plan.out, place):
-        study = SearchStudy.create(
-            plan.out, specification, place.storage, place.study or _usual_name(place, plan)
-        )
+        usual = _usual_folder(specification)
+        study = SearchStudy.create(plan.out, specification, place.storage, place.name_beside(usual))
         alone = place.storage is None
         with study.storage.answering():
             choosing, repeating = study.claims(alone=alone, grace_seconds=place.grace_seconds)
@@ -134,7 +127,10 @@ def run_search(
             missing = max(1, expected - first.finished())
             report = on_progress or (lambda _done, _total: None)
             report(first.finished(), expected)
-            with _executor(plan, place, missing) as executor:
+            with open_executor(
+                plan.source, specification.trial, missing, place.workers,
+                stack=STACKED_AT_ONCE, ray=place.ray,
+            ) as executor:  # fmt: skip
                 with choosing.beating():
                     drive(first, executor, lambda done, _: report(done, expected))
                 second = KnownTrials(repeated(specification, study.trials()), repeating)
@@ -143,26 +139,6 @@ def run_search(
                 with repeating.beating():
                     drive(second, executor, lambda done, _: report(first.total + done, all_))
     return study
-
-
-STACKED_AT_ONCE = 32
-"""Trials that a GPU trains as one stack: more are quicker, fewer let the sampler learn sooner."""
-
-
-def _executor(plan: PlannedSearch, place: Place, missing: int) -> AbstractContextManager[Executor]:
-    return open_executor(
-        plan.source,
-        plan.specification.trial,
-        missing,
-        place.workers,
-        stack=STACKED_AT_ONCE,
-        ray=place.ray,
-    )
-
-
-def _usual_name(place: Place, plan: PlannedSearch) -> str | None:
-    # Processes of one study have each their own folder, whose names may differ.
-    return None if place.storage is None else _usual_folder(plan.specification).name
 
 
 def _usual_folder(specification: SearchSpec) -> Path:

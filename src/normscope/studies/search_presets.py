@@ -12,12 +12,10 @@ class SearchPreset:
     Attributes:
         over: What it varies, as ``--over`` has it.
         at: What it holds fixed, as ``--at`` has it.
-        what: One line about it.
     """
 
     over: tuple[str, ...]
-    at: tuple[str, ...]
-    what: str
+    at: tuple[str, ...] = ()
 
 
 def _channels(mean: str, std: str) -> tuple[str, ...]:
@@ -25,21 +23,13 @@ def _channels(mean: str, std: str) -> tuple[str, ...]:
 
 
 SEARCH_PRESETS = {
-    "lenet": SearchPreset(("mean=-1:2", "std=0.05:1:log"), (), "LeNet's mean and std, 200 trials"),
+    "lenet": SearchPreset(("mean=-1:2", "std=0.05:1:log")),
     "lenet-init": SearchPreset(
-        ("weight-init=0.05:20:log", "bias-init=0.05:20:log"),
-        ("mean=-1", "std=0.1"),
-        "LeNet's initial scales at a bad normalization",
+        ("weight-init=0.05:20:log", "bias-init=0.05:20:log"), at=("mean=-1", "std=0.1")
     ),
-    "resnet": SearchPreset(
-        ("mean=-0.5:1.5", "std=0.2:0.6:log"), (), "ResNet-18's mean and std, same for R, G and B"
-    ),
-    "rgb-coarse": SearchPreset(
-        _channels("-1:2", "0.05:1:log"), (), "ResNet-18's six constants, coarse"
-    ),
-    "rgb-fine": SearchPreset(
-        _channels("0.4:0.6", "0.15:0.35:log"), (), "ResNet-18's six constants, fine"
-    ),
+    "resnet": SearchPreset(("mean=-0.5:1.5", "std=0.2:0.6:log")),
+    "rgb-coarse": SearchPreset(_channels("-1:2", "0.05:1:log")),
+    "rgb-fine": SearchPreset(_channels("0.4:0.6", "0.15:0.35:log")),
 }
 """The notebook's text gives its init search the worst cell, -0.5714/0.02, and its code -1/0.1; the
 code is what ran. ``--at mean=-0.5714,std=0.02`` gives the other."""

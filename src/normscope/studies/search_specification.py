@@ -15,6 +15,7 @@ from normscope.studies.samplers import check_sampler
 from normscope.studies.study_file import SCHEMA, WrittenSpecification
 from normscope.trials.plain_data import converter, exactly
 from normscope.trials.spec import TrialSpec
+from normscope.wording import check_at_least
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,14 +52,8 @@ class SearchSpec(WrittenSpecification):
 
     def __post_init__(self) -> None:
         check_sampler(self.sampler, len(self.over))
-        for option, value, least in (
-            ("--trials", self.trials, 1),
-            ("--replicates", self.replicates, 0),
-        ):
-            if value < least:
-                raise NormscopeError(
-                    f"{option} must be at least {least}, got {value}. Give a larger number."
-                )
+        check_at_least(1, self.trials, "--trials")
+        check_at_least(0, self.replicates, "--replicates")
         for bound in ("low", "high"):
             longest = self.trial_at({range_.name: getattr(range_, bound) for range_ in self.over})
         if not self.trial.recipe.trains:

@@ -13,7 +13,7 @@ from normscope.studies.scan_trials import DATABASE
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.slot_claims import GRACE_SECONDS, Claims
 from normscope.studies.storage import Storage, open_storage
-from normscope.studies.stored_trial import finished_trial
+from normscope.studies.stored_trial import trial_of
 from normscope.studies.study_file import SPECIFICATION
 from normscope.writing import write_text
 
@@ -194,7 +194,7 @@ class SearchStudy:
             The trials by number, as they were when they were stopped.
         """
         stopped = self._in_state(self.optuna_study, TrialState.PRUNED)
-        return [_search_trial(trial, finished_trial(trial)) for trial in stopped]
+        return [_search_trial(trial, trial_of(trial.user_attrs)) for trial in stopped]
 
     def results(self) -> list[FinishedTrial]:
         """Every finished trial of the search with all it gave.
@@ -217,7 +217,7 @@ class SearchStudy:
         if kept is not None and study.study_name in kept:
             return kept[study.study_name]
         complete = self._in_state(study, TrialState.COMPLETE)
-        finished = [(trial, finished_trial(trial)) for trial in complete]
+        finished = [(trial, trial_of(trial.user_attrs)) for trial in complete]
         if kept is not None:
             kept[study.study_name] = finished
         return finished

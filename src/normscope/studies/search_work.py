@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
+import dataclasses
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
 from normscope.normalization import HALF
 from normscope.studies.halving import SuccessiveHalving, at_rung, rungs
-from normscope.studies.known_trials import InFlight, pick
+from normscope.studies.known_trials import pick
 from normscope.studies.parameters import NORMALIZATION_PARAMETERS
 from normscope.studies.samplers import make_sampler
 from normscope.studies.stored_trial import attributes_of
@@ -41,17 +42,14 @@ class Choosing:
         self._claims = claims
         self._slots = [str(i) for i in range(specification.trials)]
         self._distributions = {r.name: r.distribution() for r in specification.over}
-        self._in_flight = InFlight()
+        # A search over whole numbers may have equal trials in flight.
+        self._in_flight: defaultdict[TrialSpec, list[Claim]] = defaultdict(list)
         self._going_on: deque[TrialSpec] = deque()
         if specification.halving:
             claims.study.pruner = SuccessiveHalving()
 
     def claim(self) -> TrialSpec | None:
-        """Go on with a trial, ask the sampler for one, or take up one of a dead process.
-
-        Returns:
-            The trial, or None.
-        """
+        """Go on with a trial, ask the sampler for one, or take up one of a dead process."""
         if self._going_on:
             return self._going_on.popleft()
         specification, claims = self._specification, self._claims
@@ -67,16 +65,12 @@ class Choosing:
             claim = claims.take(slot, before, self._distributions if before else None)
         values = {range_.name: range_.suggest(claim.trial) for range_ in specification.over}
         first, *_ = self._stages(specification.trial_at(values))
-        self._in_flight.add(first, claim)
+        self._in_flight[first].append(claim)
         return first
 
     def finish(self, finished: FinishedTrial) -> None:
-        """Tell the sampler and keep the trial, or go on with it where it is promising.
-
-        Args:
-            finished: The trial with its result.
-        """
-        claim = self._in_flight.pop(finished.spec)
+        """Tell the sampler and keep the trial, or go on with it where it is promising."""
+        claim = self._in_flight[finished.spec].pop()
         reached = finished.spec.recipe.epochs
         later = self._later_stage(claim, reached) if self._specification.halving else None
         if later is None:
@@ -84,7 +78,7 @@ class Choosing:
         elif finished.result.diverged or self._claims.stops(claim, reached, finished.score):
             self._keep(claim, finished, TrialState.PRUNED)
         else:
-            self._in_flight.add(later, claim)
+            self._in_flight[later].append(claim)
             self._going_on.append(later)
 
     def _keep(self, claim: Claim, finished: FinishedTrial, state: TrialState) -> None:
@@ -101,11 +95,7 @@ class Choosing:
         return next((s for s in self._stages(whole) if s.recipe.epochs > reached), None)
 
     def finished(self) -> int:
-        """How many are finished.
-
-        Returns:
-            At most ``total``.
-        """
+        """How many are finished; see ``Work``."""
         return self._claims.finished(self._slots)
 
 
@@ -128,15 +118,10 @@ def best_configurations(trials: Sequence[SearchTrial]) -> list[SearchTrial]:
 def references(specification: SearchSpec) -> dict[str, TrialSpec]:
     """What the best is compared with: trials that nobody had to search for.
 
-    Args:
-        specification: The search.
-
     Returns:
         By name: ``data`` and ``half`` where a normalization is searched (the source's own
         statistics, and 0.5/0.5), else ``default``, where nothing is changed but what ``--at`` says.
     """
-    import dataclasses
-
     if not any(range_.name in NORMALIZATION_PARAMETERS for range_ in specification.over):
         return {"default": specification.trial}
     return {
@@ -146,15 +131,7 @@ def references(specification: SearchSpec) -> dict[str, TrialSpec]:
 
 
 def repeated(specification: SearchSpec, trials: Sequence[SearchTrial]) -> list[TrialSpec]:
-    """Every trial of the second half: the best and the references with fresh seeds.
-
-    Args:
-        specification: The search.
-        trials: All of its own trials.
-
-    Returns:
-        The trials, one seed before the next.
-    """
+    """Every trial of the second half: the best and the references with fresh seeds."""
     # Built anew from the values: what else a shared database says of a trial, such as its model,
     # must not choose what runs here.
     bases = [specification.trial_at(trial.values) for trial in best_configurations(trials)]
@@ -167,15 +144,5 @@ def repeated(specification: SearchSpec, trials: Sequence[SearchTrial]) -> list[T
 
 
 def fresh(spec: TrialSpec, replicate: int) -> TrialSpec:
-    """A trial with a seed that the search has not used.
-
-    Args:
-        spec: The trial.
-        replicate: Counted from 0.
-
-    Returns:
-        The trial with the seed that follows the search's own by that much and one.
-    """
-    import dataclasses
-
+    """The trial with a seed that the search has not used: its own, 1 and the replicate added."""
     return dataclasses.replace(spec, seed=spec.seed + 1 + replicate)

@@ -97,14 +97,7 @@ class Claims:
         return sum(slot in done for slot in slots)
 
     def free(self, slots: Iterable[str]) -> list[str]:
-        """The slots that are neither done nor worked on; trials of dead processes are closed.
-
-        Args:
-            slots: Their names.
-
-        Returns:
-            The free ones, in the same order.
-        """
+        """The slots that are neither done nor worked on; trials of dead processes are closed."""
         trials = self._trials()
         dead = self._close_dead(trials)
         live = {

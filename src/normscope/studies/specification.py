@@ -14,6 +14,7 @@ from normscope.studies.parameters import point_of
 from normscope.studies.study_file import SCHEMA, WrittenSpecification
 from normscope.trials.plain_data import exactly
 from normscope.trials.spec import TrialSpec
+from normscope.wording import check_at_least
 
 SURVIVAL_SEEDS = 1_000_000
 """The first seed of survival trials, so that they never share one with a full training."""
@@ -60,14 +61,8 @@ class ScanSpec(WrittenSpecification):
                 raise NormscopeError(
                     f"every std must be > 0, got --{axis.name} {axis.text}. Start the axis above 0."
                 )
-        for option, number, least in (
-            ("seeds", self.seeds, 0 if self.survival else 1),
-            ("survival", self.survival, 0),
-        ):
-            if number < least:
-                raise NormscopeError(
-                    f"--{option} must be at least {least}, got {number}. Give a larger number."
-                )
+        check_at_least(0 if self.survival else 1, self.seeds, "--seeds")
+        check_at_least(0, self.survival, "--survival")
         cells = math.prod(len(axis.values) for axis in self.axes)
         if cells * max(1, self.seeds + self.survival) > MOST_TRIALS:
             raise NormscopeError(
@@ -97,11 +92,7 @@ class ScanSpec(WrittenSpecification):
         return (*shared, *self.channel_axes)
 
     def cells(self) -> dict[Normalization, tuple[int, ...]]:
-        """The grid's normalizations.
-
-        Returns:
-            The place of each along every axis.
-        """
+        """The grid's normalizations, with the place of each along every axis."""
         base = point_of(self.trial)
         names = [axis.name for axis in self.axes]
         cells = {}
@@ -122,11 +113,7 @@ class ScanSpec(WrittenSpecification):
         return list(dict.fromkeys([*references, *self.cells()]))
 
     def seed_numbers(self) -> range:
-        """The seeds of the full trainings.
-
-        Returns:
-            One for each replicate.
-        """
+        """The seeds of the full trainings, one for each replicate."""
         return range(self.trial.seed, self.trial.seed + self.seeds)
 
     def trials(self) -> list[TrialSpec]:
@@ -140,20 +127,12 @@ class ScanSpec(WrittenSpecification):
         return [*self.full_trials(), *self.survival_trials()]
 
     def full_trials(self) -> list[TrialSpec]:
-        """The trials that are trained by the whole recipe.
-
-        Returns:
-            The trials in the order in which they run.
-        """
+        """The trials that are trained by the whole recipe."""
         every = self.normalizations()
         return [self.trial_at(n, seed) for seed in self.seed_numbers() for n in every]
 
     def survival_trials(self) -> list[TrialSpec]:
-        """The trials that are trained only until it is known whether they live.
-
-        Returns:
-            The trials in the order in which they run.
-        """
+        """The trials that are trained only until it is known whether they live."""
         every = self.normalizations()
         seeds = range(SURVIVAL_SEEDS, SURVIVAL_SEEDS + self.survival)
         return [self.trial_at(n, seed, survival=True) for seed in seeds for n in every]

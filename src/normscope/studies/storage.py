@@ -68,23 +68,12 @@ class Storage:
             yield
 
     def names(self) -> list[str]:
-        """What the studies in it are called.
-
-        Returns:
-            Every study's name.
-        """
+        """What the studies in it are called."""
         # Not by the studies' summaries: to make those, Optuna reads all trials.
         return get_all_study_names(self.optuna)
 
     def begun(self, name: str) -> Study:
-        """A study, made where there is none of that name.
-
-        Args:
-            name: What it is called.
-
-        Returns:
-            The study; it prefers larger values.
-        """
+        """A study, made where there is none of that name."""
         if name in self.names():  # else Optuna tells that it uses the one there
             return load_study(storage=self.optuna, study_name=name)
         return create_study(
@@ -107,14 +96,7 @@ def open_storage(folder_file: Path, url: str | None, *, begin: bool = True) -> S
 
 
 def open_file(path: Path) -> Storage:
-    """The storage in a study's folder.
-
-    Args:
-        path: The SQLite file, made where it does not exist.
-
-    Returns:
-        The storage.
-    """
+    """The storage in a study's folder: an SQLite file, made where it does not exist."""
     url = URL.create("sqlite", database=str(path.resolve()))
     advice = "Check the file, its permissions and the free space."
     _check_ours(path, begin=True)
@@ -190,9 +172,6 @@ def written_ahead(rdb: RDBStorage) -> RDBStorage:
     Each commit would otherwise wait for the disk, and a trial has up to a dozen. A process that is
     killed still loses nothing that was committed; a machine that loses its power may lose the last
     moments, and never the file.
-
-    Args:
-        rdb: Over an SQLite file.
 
     Returns:
         The same, for all connections from now on.

@@ -14,8 +14,6 @@ from normscope.trials.spec import TrialSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from optuna.trial import FrozenTrial
-
     from normscope.studies.specification import ScanSpec
 
 
@@ -24,10 +22,6 @@ def attributes_of(spec: TrialSpec, result: TrialResult) -> dict[str, Any]:
 
     Two attributes rather than one per number: each is a row of its own, written in turn.
 
-    Args:
-        spec: The trial.
-        result: What it gave.
-
     Returns:
         Plain values that ``trial_of`` reads back.
     """
@@ -35,29 +29,10 @@ def attributes_of(spec: TrialSpec, result: TrialResult) -> dict[str, Any]:
 
 
 def trial_of(attributes: Mapping[str, Any]) -> FinishedTrial:
-    """Read what ``attributes_of`` gave.
-
-    Args:
-        attributes: Plain values.
-
-    Returns:
-        The trial with its result.
-    """
+    """The trial that ``attributes_of`` gave, as Optuna keeps it in a trial's user attributes."""
     return FinishedTrial(
         TrialSpec.from_json(attributes["trial"]), TrialResult(**attributes["result"])
     )
-
-
-def finished_trial(trial: FrozenTrial) -> FinishedTrial:
-    """What was kept with a finished trial.
-
-    Args:
-        trial: Optuna's.
-
-    Returns:
-        The trial with its result.
-    """
-    return trial_of(trial.user_attrs)
 
 
 def point_for_optuna(
@@ -77,13 +52,14 @@ def point_for_optuna(
         seeds = range(SURVIVAL_SEEDS, SURVIVAL_SEEDS + specification.survival)
     else:
         seeds = specification.seed_numbers()
-    seed_alone = {"seed": spec.seed}, {"seed": IntDistribution(seeds[0], seeds[-1])}
-    params: dict[str, Any] = {**seed_alone[0]}
-    distributions: dict[str, BaseDistribution] = {**seed_alone[1]}
+    seed = {"seed": spec.seed}
+    seed_range: dict[str, BaseDistribution] = {"seed": IntDistribution(seeds[0], seeds[-1])}
+    params: dict[str, Any] = {**seed}
+    distributions = {**seed_range}
     for axis in specification.axes:
         value = point_of(spec).value(axis.name)
         if value is None or (axis.log and value <= 0):
-            return {**seed_alone[0]}, {**seed_alone[1]}
+            return seed, seed_range
         low, high = min(*axis.values, value), max(*axis.values, value)
         params[axis.name] = value
         distributions[axis.name] = FloatDistribution(low, high, log=axis.log)

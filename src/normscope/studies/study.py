@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.studies.compact import TRIALS, read_trials, write_trials
 from normscope.studies.growing import grown
 from normscope.studies.scan_trials import DATABASE, SURVIVAL, ScanTrials
 from normscope.studies.specification import ScanSpec
 from normscope.studies.storage import open_file, open_storage, open_url
+from normscope.studies.stored_trial import attributes_of, trial_of
 from normscope.studies.study_file import SPECIFICATION
-from normscope.writing import check_no_file, write_text
+from normscope.writing import check_no_file, replacing, write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import optuna
 
     from normscope.studies.storage import Storage
+    from normscope.trials.result import FinishedTrial
+
+TRIALS = "trials.jsonl.xz"
+"""What the trials of an export are called, beside its specification."""
 
 
 class Study(ScanTrials):
@@ -184,3 +190,39 @@ def _write_where_changed(path: Path, text: str) -> None:
 def _set_where_changed(study: optuna.Study | None, fields: dict[str, Any]) -> None:
     if study is not None and study.user_attrs.get("specification") != fields:
         study.set_user_attr("specification", fields)
+
+
+def write_trials(path: Path, trials: Iterable[FinishedTrial]) -> None:
+    """Write trials as compressed lines of JSON, in one step.
+
+    Args:
+        path: What the file is to be called.
+        trials: In the order in which they are to be read back.
+    """
+    import lzma
+
+    with replacing(path) as temporary, lzma.open(temporary, "wt", encoding="utf-8") as lines:
+        for trial in trials:
+            fields = attributes_of(trial.spec, trial.result)
+            lines.write(json.dumps(fields, separators=(",", ":")) + "\n")
+
+
+def read_trials(path: Path) -> list[FinishedTrial]:
+    """Read what ``write_trials`` wrote.
+
+    Returns:
+        The trials, in their order.
+
+    Raises:
+        NormscopeError: If it is not whole.
+    """
+    import lzma
+
+    try:
+        with lzma.open(path, "rt", encoding="utf-8") as lines:
+            return [trial_of(json.loads(line)) for line in lines]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, lzma.LZMAError) as error:
+        raise NormscopeError(
+            f"{path} must hold a study's trials as normscope exported them, got: "
+            f"{error or type(error).__name__}. Copy the file again."
+        ) from None

@@ -48,9 +48,6 @@ class WrittenSpecification(ABC):
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Read what ``to_json`` gave.
 
-        Args:
-            fields: Every field by name.
-
         Returns:
             The specification.
 
@@ -79,19 +76,12 @@ class WrittenSpecification(ABC):
             ) from None
 
     def to_toml(self) -> str:
-        """The specification as TOML.
-
-        Returns:
-            Text that ``read_toml`` reads back.
-        """
+        """The specification as TOML, which ``read_toml`` reads back."""
         return tomli_w.dumps(self.to_json())
 
     @classmethod
     def read_toml(cls, path: Path) -> Self:
         """Read a ``study.toml``.
-
-        Args:
-            path: The file.
 
         Returns:
             The specification.
@@ -138,14 +128,7 @@ def flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def is_search(folder: Path) -> bool:
-    """Whether a study's folder holds a search, and not a scan.
-
-    Args:
-        folder: Any folder.
-
-    Returns:
-        True where its specification says so.
-    """
+    """Whether a study's folder holds a search, and not a scan."""
     path = folder / SPECIFICATION
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")).get("kind") == "search"

@@ -6,9 +6,13 @@ import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
+from filelock import FileLock, Timeout
+
+from normscope.errors import StudyBusy
 from normscope.ray_connection import ray_cluster
-from normscope.studies.locking import locked
 from normscope.studies.storage import open_url
+from normscope.studies.study_file import PAGE, SUMMARY
+from normscope.writing import check_no_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from normscope.trials.spec import TrialSpec
 
 POLL_SECONDS = 0.5
+LOCK = ".lock"
 
 
 class Work(Protocol):
@@ -32,27 +37,15 @@ class Work(Protocol):
     total: int
 
     def claim(self) -> TrialSpec | None:
-        """Take a trial that nobody has.
-
-        Returns:
-            The trial; None where every other is finished or in another process's hands.
-        """
+        """A trial that nobody has; None where all are finished or in other processes' hands."""
         ...
 
     def finish(self, finished: FinishedTrial) -> None:
-        """Keep a trial that was claimed before.
-
-        Args:
-            finished: The trial with its result.
-        """
+        """Keep a trial that was claimed before."""
         ...
 
     def finished(self) -> int:
-        """How many are finished, by this process or another.
-
-        Returns:
-            ``total`` when all is done.
-        """
+        """How many are finished, by this process or another."""
         ...
 
 
@@ -61,10 +54,6 @@ def at_work(folder: Path, place: Place) -> Iterator[None]:
     """Hold a study's folder and its cluster while a block runs.
 
     A database or a cluster that cannot be reached is found before a folder is made for the study.
-
-    Args:
-        folder: The study's, which no other process may use meanwhile.
-        place: Where the study runs and is kept.
 
     Yields:
         Nothing.
@@ -76,6 +65,34 @@ def at_work(folder: Path, place: Place) -> Iterator[None]:
         open_url(place.storage)
     with ray_cluster(place.ray) if place.ray else nullcontext(), locked(folder):
         yield
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a study's folder against other processes.
+
+    The lock is the kernel's, so it ends with the process, however that ends.
+
+    Args:
+        folder: Made where it does not exist.
+
+    Yields:
+        Nothing, while no other process holds the folder.
+
+    Raises:
+        NormscopeError: If the folder is a file, or holds somebody else's page or summary.
+        StudyBusy: If another process holds it.
+    """
+    check_no_file(folder, SUMMARY, PAGE)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise StudyBusy(
+            f"{folder} must be used by one process at a time, got another that works on it now. "
+            "Wait for it, or choose another --out."
+        ) from None
 
 
 def drive(work: Work, executor: Executor, on_progress: Callable[[int, int], None]) -> None:

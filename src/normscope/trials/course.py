@@ -58,28 +58,13 @@ class Looks:
         self._to_leave = max(self.chance, share_of_most_frequent(_taken(images, self.indices)))
 
     def due(self, step: int, epoch: int) -> bool:
-        """Whether to look now.
-
-        Args:
-            step: Steps taken.
-            epoch: The one under way, counted from 1.
-
-        Returns:
-            True if so.
-        """
+        """Whether to look now."""
         if self._survival:
             return step % SURVIVAL_INTERVAL == 0
         return epoch == 1 and step >= FIRST_PROBE and not step & (step - 1)
 
     def above_chance(self, accuracy: float) -> bool:
-        """Whether an accuracy on the images looked at is surely above chance.
-
-        Args:
-            accuracy: In [0, 1].
-
-        Returns:
-            True if the 99.9 % interval lies above chance.
-        """
+        """Whether an accuracy on the images looked at is surely above chance."""
         images = len(self.indices)
         return interval(round(accuracy * images), images)[0] > self._to_leave
 
@@ -97,6 +82,20 @@ class Evaluation:
     accuracy: float
     loss: float
     correct: np.ndarray
+
+
+def epoch_of(
+    number: int, loss: float, seconds: float, validation: Evaluation | None, test: Evaluation | None
+) -> Epoch:
+    """An epoch from how a model did on the splits that were looked at when it ended."""
+    return Epoch(
+        epoch=number,
+        train_loss=loss,
+        validation_accuracy=validation.accuracy if validation else None,
+        seconds=seconds,
+        test_loss=test.loss if test else None,
+        test_accuracy=test.accuracy if test else None,
+    )
 
 
 @dataclass
@@ -124,21 +123,13 @@ class Course:
     above: int = 0
 
     def probed(self, seen: Evaluation) -> None:
-        """Take note of a look between the epochs' ends.
-
-        Args:
-            seen: On the images that ``looks`` names.
-        """
+        """Take note of a look, on the images that ``looks`` names, between the epochs' ends."""
         self._add_point(seen.accuracy)
         self.above = self.above + 1 if self.looks.above_chance(seen.accuracy) else 0
         self.diverged |= self.survival and not np.isfinite(seen.loss)
 
     def ended_epoch(self, epoch: Epoch) -> None:
-        """Take note of an epoch, whole or cut short.
-
-        Args:
-            epoch: What was seen at its end.
-        """
+        """Take note of an epoch, whole or cut short."""
         self.history.append(epoch)
         self.diverged |= not np.isfinite(epoch.train_loss)
         if epoch.accuracy is not None:

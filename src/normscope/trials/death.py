@@ -40,22 +40,14 @@ class Watch:
         self._needed = [0] * models
 
     def keep(self, indices: Sequence[int]) -> None:
-        """Go on with some of the models.
-
-        Args:
-            indices: Which ones.
-        """
+        """Go on with some of the models alone."""
         kept = list(indices)
         self.dead = [self.dead[index] for index in kept]
         self._silent = self._silent[kept]
         self._needed = [self._needed[index] for index in kept]
 
     def stepped(self, gradients: Tensor) -> None:
-        """Take note of a step.
-
-        Args:
-            gradients: Of the first layers' weights, shape ``(models, numbers)``.
-        """
+        """Take note of a step by the first layers' gradients, shape ``(models, numbers)``."""
         self._silent.add_(1).mul_((gradients == 0).all(1))
 
     def candidates(self) -> list[int]:

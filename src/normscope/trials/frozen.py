@@ -64,9 +64,6 @@ class FrozenNetwork:
     def evaluate(self, spec: TrialSpec) -> TrialResult:
         """Test under one normalization.
 
-        Args:
-            spec: The trial, of the same network and images.
-
         Returns:
             What it gave. Where it stopped early, ``test_images`` says after how many, in the order
             of ``order_of_images``.
@@ -160,10 +157,6 @@ def evaluate_frozen(spec: TrialSpec, source: DecodedSource) -> TrialResult:
 
     The network is kept for the next call, since a study asks for many normalizations of one.
 
-    Args:
-        spec: The trial.
-        source: Its images.
-
     Returns:
         What it gave.
     """
@@ -179,9 +172,6 @@ def order_of_images(images: int) -> np.ndarray:
 
     A random one, since folders come class by class; the same one for every trial, so that trials
     stay paired.
-
-    Args:
-        images: How many there are.
 
     Returns:
         Indices, shape ``(images,)``.

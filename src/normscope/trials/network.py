@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 from normscope.models.batchnorm import has_batchnorm
@@ -19,22 +19,8 @@ if TYPE_CHECKING:
 
 
 def build_network(spec: TrialSpec, source: DecodedSource) -> tuple[nn.Module, nn.Module]:
-    """Build a trial's network with its first layer scaled.
-
-    Args:
-        spec: The trial.
-        source: Its images.
-
-    Returns:
-        The network on the CPU, and its first layer.
-    """
-    model = build_model(
-        spec.model,
-        channels=source.channels,
-        classes=source.classes,
-        image_size=source.image_size,
-        options=spec.options,
-    )
+    """Build a trial's network with its first layer scaled."""
+    model = build_model(spec.model, options=spec.options, **_shape(source))
     first_layer = find_first_layer(model, source.channels, source.image_size)
     scale_first_layer(first_layer, spec.init_scale)
     return model, first_layer
@@ -42,12 +28,6 @@ def build_network(spec: TrialSpec, source: DecodedSource) -> tuple[nn.Module, nn
 
 def check_network(model: str, options: ModelOptions, recipe: Recipe, source: DecodedSource) -> None:
     """Refuse a network that cannot do what is asked of it, before any trial depends on it.
-
-    Args:
-        model: A model's name.
-        options: Its weights, and what is changed in it.
-        recipe: How it is trained, or not.
-        source: Its images.
 
     Raises:
         NormscopeError: If it cannot be built or does not fit the images, if a frozen one has no
@@ -58,13 +38,7 @@ def check_network(model: str, options: ModelOptions, recipe: Recipe, source: Dec
             "--recipe frozen must be used with trained weights, got a network that starts "
             "afresh. Give --weights, and no --new-head."
         )
-    network = check_model(
-        model,
-        channels=source.channels,
-        classes=source.classes,
-        image_size=source.image_size,
-        options=options,
-    )
+    network = check_model(model, options=options, **_shape(source))
     if recipe.trains and has_batchnorm(network) and len(source.train) < recipe.batch_size:
         raise NormscopeError(
             f"a network with BatchNorm must have at least a whole batch of {recipe.batch_size} "
@@ -72,16 +46,16 @@ def check_network(model: str, options: ModelOptions, recipe: Recipe, source: Dec
         )
 
 
+def _shape(source: DecodedSource) -> dict[str, Any]:
+    names = ("channels", "classes", "image_size")
+    return {name: getattr(source, name) for name in names}
+
+
 def training_batches(indices: Tensor, size: int, model: nn.Module) -> list[Tensor]:
     """Indices in batches; the last may be smaller.
 
     A BatchNorm cannot normalize a single value, so that with one the last image alone joins the
     batch before it.
-
-    Args:
-        indices: In their order.
-        size: Images in a batch.
-        model: What is trained on them.
 
     Returns:
         The batches.

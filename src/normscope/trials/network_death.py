@@ -194,31 +194,14 @@ class _Inputs:
 
 
 def _full_batches(images: int) -> Sequence[Tensor]:
-    """All images, the first ones again where the last batch would be smaller.
-
-    The size of a batch decides how sums are rounded, and nothing else may differ between images.
-
-    Args:
-        images: How many there are.
-
-    Returns:
-        Their indices.
-    """
+    """All images, the first ones again where the last batch would be smaller."""
+    # The size of a batch decides how sums are rounded, and nothing else may differ between images.
     batches = -(-images // SWEEP_BATCH)
     return (torch.arange(batches * SWEEP_BATCH) % images).split(SWEEP_BATCH)
 
 
 def _holding(layer: nn.Module, given: Tensor, *, tests: bool) -> Callable[[Tensor], Tensor]:
-    """A forward that gives for every image what was given for one, without computing it.
-
-    Args:
-        layer: Whose forward it becomes.
-        given: For one image.
-        tests: Whether it does so in a test, and not in training alone.
-
-    Returns:
-        The forward.
-    """
+    """A layer's forward that gives for every image, in training or tests too, what it gave one."""
     ordinary = layer.forward
     layout = torch.contiguous_format
     if given.ndim == IMAGE_AXES and given.is_contiguous(memory_format=torch.channels_last):

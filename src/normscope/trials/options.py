@@ -11,12 +11,21 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normscope.options import option
+from normscope.options import (
+    CHANNELS,
+    CROP,
+    DEVICE,
+    MACHINE,
+    RESIZE,
+    ROOT,
+    STRICT,
+    TRIAL,
+    WEIGHTS,
+    option,
+)
 
 if TYPE_CHECKING:
     from normscope.normalization import Normalization
-
-TRIAL, IMAGES, MACHINE = "Trial", "Images", "Machine"
 
 
 @dataclass(frozen=True)
@@ -72,13 +81,7 @@ class TrialOptions:
     bias_init: float = option(
         1.0, "Factor on the first layer's initial biases.", panel=TRIAL, kept="init_scale.bias"
     )
-    weights: str | Path | None = option(
-        None,
-        "Start from this file (safetensors or a state dict) or from the library's default.",
-        panel=TRIAL,
-        metavar="FILE|default",
-        kept="options.weights",
-    )
+    weights: str | Path | None = option(None, WEIGHTS)
     new_head: bool = option(
         False,
         "Replace the last layer with a new one for these classes.",
@@ -106,7 +109,7 @@ class TrialOptions:
         panel=TRIAL,
         kept="half_width",
     )
-    device: str = option("auto", "auto, cpu, cuda or mps.", panel=MACHINE, kept="device")
+    device: str = option("auto", DEVICE)
     precision: str = option(
         "auto",
         "auto, fp32 or bf16; auto means bf16 where the processor supports it.",
@@ -126,28 +129,11 @@ class TrialOptions:
         panel=MACHINE,
         kept="threads",
     )
-    root: Path | None = option(
-        None,
-        "Folder of the named data sets; otherwise $NORMSCOPE_DATA, otherwise they are downloaded "
-        "to the user cache.",
-        panel=MACHINE,
-    )
-    resize: int | None = option(
-        None,
-        "Resize the shorter side to this many pixels, as torchvision does.",
-        panel=IMAGES,
-        kept="images.resize",
-    )
-    crop: int | None = option(
-        None,
-        "Then keep the central square of this many pixels.",
-        panel=IMAGES,
-        kept="images.crop",
-    )
-    channels: str | None = option(
-        None, "Treat all images as rgb or grey.", panel=IMAGES, kept="images.channels"
-    )
-    strict: bool = option(False, "Exit 1 if an image cannot be read, instead of skipping it.")
+    root: Path | None = option(None, ROOT)
+    resize: int | None = option(None, RESIZE)
+    crop: int | None = option(None, CROP)
+    channels: str | None = option(None, CHANNELS)
+    strict: bool = option(False, STRICT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,10 +109,6 @@ def interval(correct: int, images: int) -> tuple[float, float]:
 
     Clopper and Pearson's (Biometrika 26, 1934, doi:10.1093/biomet/26.4.404).
 
-    Args:
-        correct: How many images are right.
-        images: Of how many.
-
     Returns:
         The lower and the upper end.
 

@@ -105,14 +105,7 @@ def resolve(
 
 
 def chosen_recipe(options: TrialOptions) -> Recipe:
-    """The recipe that a user chose, with what else was said of it.
-
-    Args:
-        options: What the user chose.
-
-    Returns:
-        The recipe.
-    """
+    """The recipe that a user chose, with what else was said of it."""
     return named_recipe(
         options.recipe,
         options.model,
@@ -217,9 +210,6 @@ def model_options(
 def check_weights(options: ModelOptions) -> None:
     """Refuse a file of weights that is not the one that a specification was written for.
 
-    Args:
-        options: The specification's.
-
     Raises:
         NormscopeError: If its digest is another.
     """
@@ -236,10 +226,6 @@ def check_weights(options: ModelOptions) -> None:
 
 def check_skipped(source: DecodedSource, strict: bool) -> None:
     """Refuse a source with images that could not be read, where the user asked for that.
-
-    Args:
-        source: Any source.
-        strict: Whether a skipped image is an error.
 
     Raises:
         WorkFailed: If images were skipped and ``strict`` holds.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from normscope.errors import NormscopeError, UnknownName
+from normscope.wording import check_at_least
 
 Schedule = Literal["plateau", "step", "cosine", "none"]
 Padding = Literal["before", "after"]
@@ -62,11 +63,8 @@ class Recipe:
             raise UnknownName("--padding", self.padding, get_args(Padding))
         if not self.trains:
             return
-        for option, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
-            if value < 1:
-                raise NormscopeError(
-                    f"{option} must be at least 1, got {value}. Give a larger number."
-                )
+        check_at_least(1, self.epochs, "epochs")
+        check_at_least(1, self.batch_size, "batch size")
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise NormscopeError(
                 f"lr must be finite and > 0, got {self.lr}. Give a learning rate above 0."
@@ -96,42 +94,20 @@ LENET_STEPLR = dataclasses.replace(LENET, name="lenet-steplr", epochs=14, schedu
 LENET_ARTICLE = dataclasses.replace(LENET, name="lenet-article", shuffle=False, selection="test")
 """The notebook's exact protocol (Perrinet, 2024, doi:10.5281/zenodo.14602370), to compare with."""
 
-RESNET_FINETUNE = Recipe(
-    name="resnet-finetune",
-    epochs=1,
-    batch_size=64,
-    optimizer="sgd",
-    lr=0.01,
-    schedule="plateau",
-    shuffle=True,
-    selection="validation",
+RESNET_FINETUNE = dataclasses.replace(
+    LENET, name="resnet-finetune", epochs=1, optimizer="sgd", lr=0.01
 )
 """What the notebook meant to do with ResNet-18, whose training loop never ran."""
 
-RESNET_SCRATCH = Recipe(
-    name="resnet-scratch",
-    epochs=15,
-    batch_size=128,
-    optimizer="sgd",
-    lr=0.1,
-    schedule="cosine",
-    shuffle=True,
-    selection="validation",
-    weight_decay=5e-4,
-    augment=True,
-)
+RESNET_SCRATCH = dataclasses.replace(
+    LENET, name="resnet-scratch", epochs=15, batch_size=128, optimizer="sgd", lr=0.1,
+    schedule="cosine", weight_decay=5e-4, augment=True,
+)  # fmt: skip
 """From nothing at small sizes: He et al. (2016, arXiv:1512.03385) with a cosine for the rate, as
 Loshchilov and Hutter (2017, arXiv:1608.03983), and fewer epochs."""
 
-FROZEN = Recipe(
-    name="frozen",
-    epochs=0,
-    batch_size=64,
-    optimizer="none",
-    lr=0.0,
-    schedule="none",
-    shuffle=False,
-    selection="test",
+FROZEN = dataclasses.replace(
+    LENET_ARTICLE, name="frozen", epochs=0, optimizer="none", lr=0.0, schedule="none"
 )
 """No training: a network with given weights is tested as it is."""
 

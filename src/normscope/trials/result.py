@@ -100,26 +100,15 @@ class TrialResult:
     died_at: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name.
-
-        Returns:
-            A mapping that ``TrialResult(**mapping)`` reads back.
-        """
+        """Every field by name, which ``TrialResult(**fields)`` reads back."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def correct_images(self) -> np.ndarray:
-        """Which test images it got right.
-
-        Returns:
-            bool, shape ``(test_images,)``.
-        """
+        """Which test images it got right: bool, shape ``(test_images,)``."""
         return unpack_bits(self.correct, self.test_images)
 
     def steps_to(self, accuracy: float) -> int | None:
         """The first step at which the curve reaches an accuracy.
-
-        Args:
-            accuracy: The one to reach.
 
         Returns:
             The step, interpolated between the curve's points; None where it is never reached.
@@ -197,10 +186,6 @@ def pack_bits(bits: np.ndarray) -> str:
 def unpack_bits(text: str, count: int) -> np.ndarray:
     """What ``pack_bits`` packed.
 
-    Args:
-        text: Base64 of the packed bits.
-        count: How many bits there are.
-
     Returns:
         bool, shape ``(count,)``.
     """
@@ -210,9 +195,6 @@ def unpack_bits(text: str, count: int) -> np.ndarray:
 
 def finite_or_none(value: Any) -> Any:
     """The value, or None where it is a float that JSON cannot hold.
-
-    Args:
-        value: Anything.
 
     Returns:
         None for NaN and the infinities, else the value.

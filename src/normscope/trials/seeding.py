@@ -31,14 +31,7 @@ class Generators:
 
 
 def generators(seed: int) -> Generators:
-    """Spawn a trial's independent streams from its seed.
-
-    Args:
-        seed: The trial's.
-
-    Returns:
-        The four streams.
-    """
+    """Spawn a trial's independent streams from its seed."""
     streams = np.random.SeedSequence(seed).spawn(4)
     initialization, order, dropout, augmentation = (
         int(stream.generate_state(1, np.uint64)[0] >> 1) for stream in streams

@@ -63,13 +63,5 @@ def doublings(batches: int) -> list[int]:
 
 
 def known_to(interval: tuple[float, float], accuracy: float) -> float:
-    """How far the accuracy on all images may lie from the one at hand.
-
-    Args:
-        interval: What ``exact_interval`` gave.
-        accuracy: On the images tested so far.
-
-    Returns:
-        The larger of the distances to the interval's ends.
-    """
+    """How far the accuracy on all images may lie from the one at hand: the farther interval end."""
     return max(accuracy - interval[0], interval[1] - accuracy)

@@ -15,6 +15,7 @@ from normscope.models.options import ModelOptions
 from normscope.normalization import Normalization
 from normscope.trials.plain_data import converter, reading
 from normscope.trials.recipe import Recipe
+from normscope.wording import check_at_least
 
 LARGEST_SEED = 2**63 - 1
 
@@ -71,10 +72,7 @@ class TrialSpec:
                 f"seed must lie between 0 and {LARGEST_SEED}, got {self.seed}. "
                 "Give a number in that range."
             )
-        if self.threads < 1:
-            raise NormscopeError(
-                f"threads must be at least 1, got {self.threads}. Give a larger number."
-            )
+        check_at_least(1, self.threads, "threads")
         check_half_width(self.half_width, self.recipe)
         if self.survival and not self.recipe.trains:
             raise NormscopeError(
@@ -92,23 +90,12 @@ class TrialSpec:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> TrialSpec:
-        """Read what ``to_json`` gave, from TOML too, which has no None.
-
-        Args:
-            fields: Every field by name.
-
-        Returns:
-            The specification.
-        """
+        """Read what ``to_json`` gave, from TOML too, which has no None."""
         with reading():
             return converter.structure(fields, cls)
 
     def key(self) -> str:
-        """A text that equal specifications share and different ones do not.
-
-        Returns:
-            Its JSON with sorted keys.
-        """
+        """A text that equal specifications share and different ones do not."""
         return json.dumps(self.to_json(), sort_keys=True)
 
 

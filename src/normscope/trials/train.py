@@ -13,13 +13,12 @@ from normscope.machine.cores import threads
 from normscope.machine.device import wide_dtype
 from normscope.models.first_layer import describe_first_layer
 from normscope.trials.augmentation import Augmentation
-from normscope.trials.course import Course, Evaluation, Looks
+from normscope.trials.course import Course, Evaluation, Looks, epoch_of
 from normscope.trials.death import CHECK_INTERVAL, unmoved
 from normscope.trials.network import build_network, training_batches
 from normscope.trials.network_death import NetworkDeath
 from normscope.trials.pixels import ResidentImages
 from normscope.trials.recipe import SGD_MOMENTUM
-from normscope.trials.result import Epoch, TrialResult
 from normscope.trials.seeding import Generators, generators, torch_seeded, unchanged_draws
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from normscope.images.decoded import DecodedSource
     from normscope.trials.recipe import Recipe
+    from normscope.trials.result import Epoch, TrialResult
     from normscope.trials.spec import TrialSpec
 
 TEST_BATCH = 1000
@@ -127,14 +127,8 @@ def _fit(
             schedule.step(chosen_on.accuracy if chosen_on else 0.0)
         else:
             schedule.step()
-        epoch = Epoch(
-            epoch=number,
-            train_loss=loss,
-            validation_accuracy=on_validation.accuracy if on_validation else None,
-            seconds=time.perf_counter() - start,
-            test_loss=on_test.loss if on_test else None,
-            test_accuracy=on_test.accuracy if on_test else None,
-        )
+        seconds = time.perf_counter() - start
+        epoch = epoch_of(number, loss, seconds, on_validation, on_test)
         course.ended_epoch(epoch)
         if on_epoch:
             on_epoch(epoch)
@@ -185,15 +179,7 @@ def _train_epoch(
 
 
 def evaluate(model: nn.Module, images: ResidentImages) -> Evaluation:
-    """Test a model on a split, without training it.
-
-    Args:
-        model: On the images' device; left in evaluation mode.
-        images: The split.
-
-    Returns:
-        How it did.
-    """
+    """Test a model on a split, without training it; it is left in evaluation mode."""
     model.eval()
     loss = torch.zeros((), dtype=wide_dtype(images.device), device=images.device)
     correct = []

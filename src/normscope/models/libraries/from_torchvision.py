@@ -13,11 +13,7 @@ if TYPE_CHECKING:
 
 
 def torchvision_names() -> list[str]:
-    """Every classification model by name.
-
-    Returns:
-        Names such as ``"resnet18"``.
-    """
+    """Every classification model by name, such as ``"resnet18"``."""
     import torchvision
 
     return torchvision.models.list_models(module=torchvision.models)

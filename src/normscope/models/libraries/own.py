@@ -39,19 +39,7 @@ class Factory:
         self._factory = factory
 
     def build(self, channels: int, classes: int, image_size: tuple[int, int]) -> nn.Module:
-        """Call the factory.
-
-        Args:
-            channels: Channels of the images.
-            classes: How many outputs.
-            image_size: Height and width in pixels.
-
-        Returns:
-            The network, on the CPU.
-
-        Raises:
-            NormscopeError: If it raises, or returns no module.
-        """
+        """Call the factory, which must return a module; see ``Library``."""
         offered = {"channels": channels, "classes": classes, "image_size": image_size}
         try:
             model = self._factory(**_named_in_signature(self._factory, offered))
@@ -70,22 +58,14 @@ class Factory:
         return model
 
     def pretrained(self) -> nn.Module:
-        """Refuse.
-
-        Raises:
-            NormscopeError: Always.
-        """
+        """Refuse: nobody publishes weights."""
         raise NormscopeError(
             f"--weights default must be used with a model whose library publishes weights, got "
             f"{self._name}. Give a file of weights."
         )
 
     def published(self) -> PretrainedConfig | None:
-        """Nothing.
-
-        Returns:
-            None.
-        """
+        """Nothing."""
         return None
 
 

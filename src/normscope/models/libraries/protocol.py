@@ -32,16 +32,7 @@ class Library(Protocol):
     """Builds the models of one name."""
 
     def build(self, channels: int, classes: int, image_size: tuple[int, int]) -> nn.Module:
-        """A freshly initialized network.
-
-        Args:
-            channels: Channels of the images.
-            classes: How many outputs.
-            image_size: Height and width in pixels.
-
-        Returns:
-            The network, on the CPU.
-        """
+        """A freshly initialized network, on the CPU; an image's height and width are in pixels."""
         ...
 
     def pretrained(self) -> nn.Module:
@@ -49,9 +40,5 @@ class Library(Protocol):
         ...
 
     def published(self) -> PretrainedConfig | None:
-        """What the library says of those weights, without fetching them.
-
-        Returns:
-            What it says; None where it publishes none.
-        """
+        """What the library says of those weights, unfetched; None where it publishes none."""
         ...

@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
-from normscope.models.stacked.trunk import TrunkGradients
+from normscope.models.stacked.trunk import Trunk, TrunkGradients
 
 aten = torch.ops.aten
 
 
-class GroupedTrunk:
+class GroupedTrunk(Trunk):
     """Every model's channels side by side: the batch is shared, and a group is a model.
 
     HFTA (Wang et al., 2021, MLSys, https://arxiv.org/abs/2102.02344) trains models together this
@@ -21,24 +21,10 @@ class GroupedTrunk:
     stack of one is a plain convolution.
     """
 
-    def __init__(self) -> None:
-        self._saved: tuple[Tensor, ...] = ()
-
     def forward(
         self, pixels: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
     ) -> Tensor:
-        """Features of every image by every model; see ``Trunk``.
-
-        Args:
-            pixels: Raw, shape ``(N, C, H, W)``.
-            weight1: Folded, shape ``(models, 32, C, 3, 3)``.
-            bias1: Folded, shape ``(models, 32)``.
-            weight2: Shape ``(models, 64, 32, 3, 3)``.
-            bias2: Shape ``(models, 64)``.
-
-        Returns:
-            Shape ``(models, N, features)``.
-        """
+        """Features of every image by every model; see ``Trunk``."""
         models = len(weight1)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         weight1, weight2 = weight1.flatten(0, 1), weight2.flatten(0, 1)
@@ -49,14 +35,7 @@ class GroupedTrunk:
         return self._features(pooled, models)
 
     def backward(self, gradient: Tensor) -> TrunkGradients:
-        """Gradients at the last ``forward``, once; see ``Trunk``.
-
-        Args:
-            gradient: Of the features, shape ``(models, N, features)``.
-
-        Returns:
-            Those of the weights and biases.
-        """
+        """Gradients at the last ``forward``, once; see ``Trunk``."""
         pixels, weight1, hidden, weight2, maps, where = self._saved
         self._saved = ()
         models = len(gradient)

@@ -94,9 +94,6 @@ class StackedLeNet:
     def silence_of(self, index: int) -> Silence:
         """What tells whether one model's features are silent on given images.
 
-        Args:
-            index: Which model.
-
         Returns:
             It, for the weights as they are now; to be asked about ``low`` pixels.
         """
@@ -193,11 +190,7 @@ class StackedLeNet:
         g["conv1.weight"].copy_(self._fold.gradient(found.weight1.to(bias1), bias1))
 
     def first_gradients(self) -> Tensor:
-        """The last gradients of the first layers' weights.
-
-        Returns:
-            Shape ``(models, numbers)``.
-        """
+        """The last gradients of the first layers' weights, shape ``(models, numbers)``."""
         return self._gradients["conv1.weight"].flatten(1)
 
     def first_layer(self, index: int) -> tuple[Tensor, Tensor]:
@@ -205,14 +198,7 @@ class StackedLeNet:
         return self._weights["conv1.weight"][index], self._weights["conv1.bias"][index]
 
     def low(self, tensor: Tensor) -> Tensor:
-        """Numbers as they are computed with.
-
-        Args:
-            tensor: Any; bytes are whole numbers up to 255, which bf16 holds exactly.
-
-        Returns:
-            The same in the type of the convolutions.
-        """
+        """Numbers as they are computed with; bf16 holds bytes, up to 255, exactly."""
         return tensor.to(self._compute)
 
     def _convolve(self, pixels: Tensor) -> Tensor:

@@ -45,14 +45,7 @@ class Layout:
 
     @classmethod
     def of(cls, model: LeNet) -> Layout:
-        """The layout that suits a LeNet.
-
-        Args:
-            model: Any of the stack; all have the same shapes.
-
-        Returns:
-            Its layout.
-        """
+        """The layout that suits a LeNet; all of a stack have the same shapes."""
         starts, shapes, end = {}, {}, 0
         for name in NAMES:
             parameter = model.get_parameter(name)
@@ -61,14 +54,7 @@ class Layout:
         return cls(starts, shapes, end)
 
     def views(self, rows: Tensor) -> dict[str, Tensor]:
-        """Each tensor of every model, sharing the rows' memory.
-
-        Args:
-            rows: Shape ``(models, length)``.
-
-        Returns:
-            Tensors of shape ``(models, *shape)``, by name.
-        """
+        """Each tensor of every model by name, ``(models, *shape)``, in the rows' memory."""
         views = {}
         for name, shape in self.shapes.items():
             numbers = torch.Size(shape).numel()
@@ -83,10 +69,6 @@ def stack_rows(models: Sequence[LeNet], layout: Layout) -> Tensor:
 
     The first linear layer takes its features in the order height, width, channel, which is how
     pooled images lie in memory with their channels innermost.
-
-    Args:
-        models: LeNets of the same shapes.
-        layout: Theirs.
 
     Returns:
         Shape ``(models, length)``, in the models' own type, on the CPU; padding is 0.

@@ -6,45 +6,26 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
-from normscope.models.stacked.trunk import TrunkGradients
+from normscope.models.stacked.trunk import Trunk, TrunkGradients
 
 aten = torch.ops.aten
 KERNEL = 3
 
 
-class ProductsTrunk:
+class ProductsTrunk(Trunk):
     """Every model apart in memory, and each convolution one product a model.
 
     Nine times the memory of the first layer's output, for products that run at full rate where
     grouped convolutions do not (https://github.com/pytorch/functorch/issues/365).
     """
 
-    def __init__(self) -> None:
-        self._saved: tuple[Tensor, ...] = ()
-
     def forward(
         self, pixels: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
     ) -> Tensor:
-        """Features of every image by every model; see ``Trunk``.
-
-        Args:
-            pixels: Raw, shape ``(N, C, H, W)``.
-            weight1: Folded, shape ``(models, 32, C, 3, 3)``.
-            bias1: Folded, shape ``(models, 32)``.
-            weight2: Shape ``(models, 64, 32, 3, 3)``.
-            bias2: Shape ``(models, 64)``.
-
-        Returns:
-            Shape ``(models, N, features)``.
-        """
+        """Features of every image by every model; see ``Trunk``."""
         models, images = len(weight1), len(pixels)
-        patches = patches_of(pixels.permute(0, 2, 3, 1)[None])
         height, width = pixels.shape[2] - 2, pixels.shape[3] - 2
-        # The same patches for every model: expanded, not copied.
-        hidden = torch.baddbmm(
-            bias1[:, None], patches.expand(models, -1, -1), as_matrix(weight1)
-        ).relu_()
-        hidden = hidden.unflatten(1, (images, height, width))
+        patches, hidden = first_layer(pixels, weight1, bias1)
         unfolded, matrix = patches_of(hidden), as_matrix(weight2)
         maps = torch.baddbmm(bias2[:, None], unfolded, matrix)
         maps = maps.view(models * images, height - 2, width - 2, -1).permute(0, 3, 1, 2)
@@ -53,14 +34,7 @@ class ProductsTrunk:
         return pooled.permute(0, 2, 3, 1).reshape(models, images, -1)
 
     def backward(self, gradient: Tensor) -> TrunkGradients:
-        """Gradients at the last ``forward``, once; see ``Trunk``.
-
-        Args:
-            gradient: Of the features, shape ``(models, N, features)``.
-
-        Returns:
-            Those of the weights and biases.
-        """
+        """Gradients at the last ``forward``, once; see ``Trunk``."""
         patches, hidden, unfolded, matrix, maps, where = self._saved
         self._saved = ()
         models, (height, width) = len(hidden), where.shape[2:]
@@ -76,6 +50,25 @@ class ProductsTrunk:
         of_hidden = aten.threshold_backward(of_hidden, hidden, 0).flatten(1, 3)
         weight1 = torch.bmm(of_hidden.mT, patches.expand(models, -1, -1))
         return TrunkGradients(as_kernels(weight1), of_hidden.sum(1), as_kernels(weight2), bias2)
+
+
+def first_layer(pixels: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The pixels' patches, and what every model's first convolution and ReLU make of them.
+
+    Args:
+        pixels: Shape ``(N, C, H, W)``.
+        weight: Shape ``(models, 32, C, 3, 3)``.
+        bias: Shape ``(models, 32)``.
+
+    Returns:
+        Shapes ``(1, N (H - 2) (W - 2), 9 C)`` and ``(models, N, H - 2, W - 2, 32)``.
+    """
+    images, _, height, width = pixels.shape
+    patches = patches_of(pixels.permute(0, 2, 3, 1)[None])
+    # The same patches for every model: expanded, not copied.
+    every = patches.expand(len(weight), -1, -1)
+    hidden = torch.baddbmm(bias[:, None], every, as_matrix(weight)).relu_()
+    return patches, hidden.unflatten(1, (images, height - 2, width - 2))
 
 
 def patches_of(images: Tensor) -> Tensor:
@@ -105,24 +98,10 @@ def _summed_patches(patches: Tensor, like: Tensor) -> Tensor:
 
 
 def as_matrix(weight: Tensor) -> Tensor:
-    """Kernels as the right-hand side of a product with patches.
-
-    Args:
-        weight: Shape ``(models, out, in, 3, 3)``.
-
-    Returns:
-        Shape ``(models, 9 in, out)``.
-    """
+    """Kernels ``(models, out, in, 3, 3)`` as factors ``(models, 9 in, out)`` of patches."""
     return weight.permute(0, 3, 4, 2, 1).flatten(1, 3)
 
 
 def as_kernels(matrix: Tensor) -> Tensor:
-    """A gradient by patches as one by kernels.
-
-    Args:
-        matrix: Shape ``(models, out, 9 in)``.
-
-    Returns:
-        Shape ``(models, out, in, 3, 3)``.
-    """
+    """A gradient by patches ``(models, out, 9 in)`` as ``(models, out, in, 3, 3)``."""
     return matrix.unflatten(2, (KERNEL, KERNEL, -1)).permute(0, 1, 4, 2, 3)

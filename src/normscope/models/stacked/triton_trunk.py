@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 import triton
 
-from normscope.models.stacked.products import as_kernels, as_matrix, patches_of
+from normscope.models.stacked.products import as_kernels, as_matrix, first_layer
 from normscope.models.stacked.triton_kernels import (
     hidden_gradient,
     pooled_convolution,
     weight_gradient,
 )
-from normscope.models.stacked.trunk import TrunkGradients
+from normscope.models.stacked.trunk import Trunk, TrunkGradients
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,34 +31,16 @@ PARTS = 8
 """Programs that share the sum over positions of one tap's gradient."""
 
 
-class TritonTrunk:
+class TritonTrunk(Trunk):
     """The first layer as a matrix product, the second with its pooling in three kernels."""
-
-    def __init__(self) -> None:
-        self._saved: tuple[Tensor, ...] = ()
 
     def forward(
         self, pixels: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
     ) -> Tensor:
-        """Features of every image by every model; see ``Trunk``.
-
-        Args:
-            pixels: Raw, shape ``(N, C, H, W)``.
-            weight1: Folded, shape ``(models, 32, C, 3, 3)``.
-            bias1: Folded, shape ``(models, 32)``.
-            weight2: Shape ``(models, 64, 32, 3, 3)``.
-            bias2: Shape ``(models, 64)``.
-
-        Returns:
-            Shape ``(models, N, features)``.
-        """
+        """Features of every image by every model; see ``Trunk``."""
         models, images = len(weight1), len(pixels)
         height, width = pixels.shape[2] - 2, pixels.shape[3] - 2
-        patches = patches_of(pixels.permute(0, 2, 3, 1)[None])
-        hidden = torch.baddbmm(
-            bias1[:, None], patches.expand(models, -1, -1), as_matrix(weight1)
-        ).relu_()
-        hidden = hidden.view(models, images, height, width, INNER)
+        patches, hidden = first_layer(pixels, weight1, bias1)
         matrix = as_matrix(weight2).contiguous()
         size = ((height - 2) // 2, (width - 2) // 2)
         pooled = hidden.new_empty(models, images, *size, OUTER)
@@ -72,14 +54,7 @@ class TritonTrunk:
         return pooled.flatten(2)
 
     def backward(self, gradient: Tensor) -> TrunkGradients:
-        """Gradients at the last ``forward``, once; see ``Trunk``.
-
-        Args:
-            gradient: Of the features, shape ``(models, N, features)``.
-
-        Returns:
-            Those of the weights and biases.
-        """
+        """Gradients at the last ``forward``, once; see ``Trunk``."""
         patches, hidden, matrix, winners = self._saved
         self._saved = ()
         models, images, height, width, _ = hidden.shape

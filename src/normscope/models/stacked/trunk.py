@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,7 @@ class TrunkGradients(NamedTuple):
     bias2: Tensor
 
 
-class Trunk(Protocol):
+class Trunk(ABC):
     """Convolution, ReLU, convolution, pooling: from raw pixels to features before their ReLU.
 
     Pooling before ReLU gives what ReLU before pooling does, on a quarter of the numbers: both
@@ -33,6 +34,10 @@ class Trunk(Protocol):
     Features come in the order height, width, channel.
     """
 
+    def __init__(self) -> None:
+        self._saved: tuple[Tensor, ...] = ()
+
+    @abstractmethod
     def forward(
         self, pixels: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
     ) -> Tensor:
@@ -48,8 +53,8 @@ class Trunk(Protocol):
         Returns:
             Shape ``(models, N, features)``, which the caller may overwrite.
         """
-        ...
 
+    @abstractmethod
     def backward(self, gradient: Tensor) -> TrunkGradients:
         """Gradients at the last ``forward``, once.
 
@@ -59,4 +64,3 @@ class Trunk(Protocol):
         Returns:
             Those of the weights and biases.
         """
-        ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from functools import cache
 from typing import TYPE_CHECKING
 
 from normscope.errors import UnknownName
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
 
 TRUNKS = ("channels-last", "products", "triton")
 """Grouped convolutions, matrix products over unfolded images, and own kernels."""
+
+
+@cache
+def has_triton() -> bool:
+    """Whether kernels of our own can be compiled; torch's CUDA wheels for Linux bring Triton."""
+    return importlib.util.find_spec("triton") is not None
 
 
 def open_trunk(name: str) -> Trunk:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from normscope.trials.result import FinishedTrial
     from normscope.trials.spec import TrialSpec
 
 
-class Executor(Protocol):
+class Executor(ABC):
     """Runs trials, several at once where it can, and hands each over as it finishes.
 
     Attributes:
@@ -18,22 +19,14 @@ class Executor(Protocol):
 
     slots: int
 
+    @abstractmethod
     def submit(self, spec: TrialSpec) -> None:
-        """Take a trial to run.
+        """Take a trial to run."""
 
-        Args:
-            spec: The trial.
-        """
-        ...
-
+    @abstractmethod
     def next_finished(self) -> FinishedTrial:
-        """Wait for a submitted trial to finish.
+        """Wait for a submitted trial: the first to finish of those not yet handed over."""
 
-        Returns:
-            The first to finish of those not yet handed over.
-        """
-        ...
-
+    @abstractmethod
     def close(self) -> None:
         """Stop at once; trials in flight are lost."""
-        ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from normscope.studies.executors.executor import Executor
 from normscope.trials.result import FinishedTrial
 from normscope.trials.running import run_trial
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from normscope.trials.spec import TrialSpec
 
 
-class InProcess:
+class InProcess(Executor):
     """An executor that trains when it is asked for the next finished trial.
 
     Args:
@@ -27,19 +28,11 @@ class InProcess:
         self._waiting: deque[TrialSpec] = deque()
 
     def submit(self, spec: TrialSpec) -> None:
-        """Take a trial to run.
-
-        Args:
-            spec: The trial.
-        """
+        """Take a trial to run."""
         self._waiting.append(spec)
 
     def next_finished(self) -> FinishedTrial:
-        """Run the trial that has waited longest.
-
-        Returns:
-            The trial with its result.
-        """
+        """Run the trial that has waited longest."""
         spec = self._waiting.popleft()
         return FinishedTrial(spec, run_trial(spec, self._source))
 

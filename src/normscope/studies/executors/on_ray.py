@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.ray_connection import ray_cluster
+from normscope.studies.executors.executor import Executor
 from normscope.trials.result import FinishedTrial
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ MOST_DEATHS = 3
 """A batch whose actors died so often is at fault itself."""
 
 
-class OnRay:
+class OnRay(Executor):
     """An executor over the actors of a cluster, one per GPU or per trial's share of the cores.
 
     The images are put into the cluster's object store once; every node fetches them once, and its
@@ -73,22 +74,14 @@ class OnRay:
         self.slots = count * self._batch
 
     def submit(self, spec: TrialSpec) -> None:
-        """Take a trial to run.
-
-        Args:
-            spec: The trial.
-        """
+        """Take a trial to run."""
         self._waiting.append(spec)
         # A batch that is not full waits for more of its kind until somebody asks for results.
         if len(self._waiting) >= self._batch:
             self._hand_out(self._batch)
 
     def next_finished(self) -> FinishedTrial:
-        """Wait for a submitted trial to finish.
-
-        Returns:
-            The first to finish.
-        """
+        """Wait for a submitted trial to finish."""
         while not self._finished:
             free = len(self._idle) + len(self._starting)
             self._hand_out(fair_share(len(self._waiting), free, self._batch))

@@ -70,9 +70,6 @@ def open_executor(
 def trains_stacked(trial: TrialSpec) -> bool:
     """Whether a study's trials train together on a GPU.
 
-    Args:
-        trial: What every trial shares.
-
     Returns:
         True for the fast trainer's own networks on a CUDA device.
     """

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import WorkFailed
+from normscope.studies.executors.executor import Executor
 from normscope.trials.result import FinishedTrial
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from normscope.trials.spec import TrialSpec
 
 
-class LocalProcesses:
+class LocalProcesses(Executor):
     """An executor over a pool of processes that each hold the images.
 
     The workers die with this process, however it ends: each watches a pipe whose other end only
@@ -47,11 +48,7 @@ class LocalProcesses:
         self._start()
 
     def submit(self, spec: TrialSpec) -> None:
-        """Hand a trial to the next free worker.
-
-        Args:
-            spec: The trial.
-        """
+        """Hand a trial to the next free worker."""
         try:
             # Submitting may start a worker, which Ctrl-C must not reach before it ignores it.
             with _without_interrupts(), _without_script(spec):

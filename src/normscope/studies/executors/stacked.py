@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from normscope.studies.executors.executor import Executor
 from normscope.trials.fast.rounds import train_rounds
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from normscope.trials.spec import TrialSpec
 
 
-class Stacked:
+class Stacked(Executor):
     """An executor that takes every trial of a study and hands them over round by round.
 
     Args:
@@ -31,19 +32,11 @@ class Stacked:
         self._rounds: Iterator[list[FinishedTrial]] = iter(())
 
     def submit(self, spec: TrialSpec) -> None:
-        """Take a trial to run.
-
-        Args:
-            spec: The trial.
-        """
+        """Take a trial to run."""
         self._waiting.append(spec)
 
     def next_finished(self) -> FinishedTrial:
-        """Run a round where none of the last one's trials is left.
-
-        Returns:
-            A trial with its result.
-        """
+        """Run a round where none of the last one's trials is left."""
         while not self._finished:
             finished = next(self._rounds, None)
             if finished is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from normscope.trials.death import unmoved
-from normscope.trials.fast.optimizers import DECAY, EPSILON, Adadelta, Sgd
+from normscope.trials.fast.optimizers import DECAY, EPSILON, Adadelta, Optimizer, Sgd
 from normscope.trials.recipe import SGD_MOMENTUM
 
 if TYPE_CHECKING:
@@ -15,14 +15,27 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from normscope.trials.fast.optimizers import Optimizer
     from normscope.trials.recipe import Recipe
 
 
-class DeviceAdadelta:
-    """Adadelta over all rows in one call: by one kernel of Triton's, else by torch's passes.
+class _DeviceOptimizer(Optimizer):
+    """Rates live on the device, so a captured graph of steps follows their schedule."""
 
-    Rates live on the device, so a captured graph of steps follows their schedule.
+    def __init__(self, rows: Tensor) -> None:
+        self._rows = rows
+        self._rates = torch.zeros(len(rows), 1, dtype=rows.dtype, device=rows.device)
+
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Choose the learning rates of the steps that follow."""
+        self._rates.copy_(torch.tensor(rates, dtype=self._rates.dtype)[:, None])
+
+    def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
+        """Go on with some of the rows; see ``Optimizer``."""
+        self._rows, self._rates = rows, self._rates[list(indices)]
+
+
+class DeviceAdadelta(_DeviceOptimizer):
+    """Adadelta over all rows in one call: by one kernel of Triton's, else by torch's passes.
 
     Args:
         rows: Weights, shape ``(models, length)``, contiguous; changed in place.
@@ -30,21 +43,13 @@ class DeviceAdadelta:
     """
 
     def __init__(self, rows: Tensor, fused: bool) -> None:
-        self._rows, self._fused = rows, fused
+        super().__init__(rows)
+        self._fused = fused
         self._squares = torch.full_like(rows, EPSILON)
         self._deltas = torch.full_like(rows, EPSILON)
-        self._rates = torch.zeros(len(rows), 1, dtype=rows.dtype, device=rows.device)
-
-    def set_rates(self, rates: Sequence[float]) -> None:
-        """Choose the learning rates of the steps that follow."""
-        self._rates.copy_(torch.tensor(rates, dtype=self._rates.dtype)[:, None])
 
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
-        """Take one step.
-
-        Args:
-            gradients: Of the rows' shape.
-        """
+        """Take one step, by gradients of the rows' shape."""
         assert isinstance(gradients, torch.Tensor)
         if self._fused:
             from normscope.trials.fast.triton_adadelta import adadelta_step
@@ -57,29 +62,14 @@ class DeviceAdadelta:
         self._rows.addcmul_(change, self._rates, value=-1)
         deltas.lerp_(change.square_().add_(EPSILON), 1 - DECAY)
 
-    def at_rest(self, index: int, numbers: int | None = None) -> bool:  # noqa: ARG002
-        """Whether gradients of zero would leave a row as it is; see ``Optimizer``.
-
-        Args:
-            index: Which row.
-            numbers: How many of its first numbers are asked about; None for all.
-
-        Returns:
-            True: a step is a multiple of the gradient.
-        """
-        return True
-
-    def leave_alone(self, numbers: int) -> None:
-        """Nothing is spared; see ``Optimizer``."""
-
     def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
         """Go on with some of the rows; see ``Optimizer``."""
+        super().keep(rows, indices)
         kept = list(indices)
-        self._rows, self._rates = rows, self._rates[kept]
         self._squares, self._deltas = self._squares[kept], self._deltas[kept]
 
 
-class DeviceSgd:
+class DeviceSgd(_DeviceOptimizer):
     """Gradient descent with momentum over all rows.
 
     Args:
@@ -87,44 +77,24 @@ class DeviceSgd:
     """
 
     def __init__(self, rows: Tensor) -> None:
-        self._rows, self._momenta = rows, torch.zeros_like(rows)
-        self._rates = torch.zeros(len(rows), 1, dtype=rows.dtype, device=rows.device)
-
-    def set_rates(self, rates: Sequence[float]) -> None:
-        """Choose the learning rates of the steps that follow."""
-        self._rates.copy_(torch.tensor(rates, dtype=self._rates.dtype)[:, None])
+        super().__init__(rows)
+        self._momenta = torch.zeros_like(rows)
 
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
-        """Take one step.
-
-        Args:
-            gradients: Of the rows' shape.
-        """
+        """Take one step, by gradients of the rows' shape."""
         assert isinstance(gradients, torch.Tensor)
         self._momenta.mul_(SGD_MOMENTUM).add_(gradients)
         self._rows.addcmul_(self._momenta, self._rates, value=-1)
 
     def at_rest(self, index: int, numbers: int | None = None) -> bool:
-        """Whether gradients of zero would leave a row as it is; see ``Optimizer``.
-
-        Args:
-            index: Which row.
-            numbers: How many of its first numbers are asked about; None for all.
-
-        Returns:
-            False where its momentum still moves it.
-        """
+        """Whether no momentum still moves a row; see ``Optimizer``."""
         row, momentum = self._rows[index][:numbers], self._momenta[index][:numbers]
         return unmoved(row, momentum, self._rates[index].item())
 
-    def leave_alone(self, numbers: int) -> None:
-        """Nothing is spared; see ``Optimizer``."""
-
     def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
         """Go on with some of the rows; see ``Optimizer``."""
-        kept = list(indices)
-        self._rows, self._rates = rows, self._rates[kept]
-        self._momenta = self._momenta[kept]
+        super().keep(rows, indices)
+        self._momenta = self._momenta[list(indices)]
 
 
 def open_optimizer(

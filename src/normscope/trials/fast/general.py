@@ -74,13 +74,7 @@ class ModelLearner:
     def train_epoch(
         self, indices: Tensor, rates: Sequence[float], after_step: Callable[[], bool]
     ) -> None:
-        """Train on every image once; see ``Learner``.
-
-        Args:
-            indices: The order of the images.
-            rates: One learning rate.
-            after_step: Called after every step; ends the epoch there where it returns True.
-        """
+        """Train on every image once; see ``Learner``."""
         self._model.train()
         self._optimizer.set_rates(list(rates) * len(self._parameters))
         self._total.zero_()
@@ -105,15 +99,7 @@ class ModelLearner:
         return [self._total.item() / self._trained_on]
 
     def evaluate(self, split: str, chosen: np.ndarray | None = None) -> list[Evaluation]:
-        """Test without training; see ``Learner``.
-
-        Args:
-            split: ``"validation"`` or ``"test"``.
-            chosen: Indices of the images to test on; None for all.
-
-        Returns:
-            How it does.
-        """
+        """Test without training; see ``Learner``."""
         if chosen is None:
             return self._evaluated(split, torch.arange(len(self._others[split])))
         # In the midst of an epoch, which must not notice.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from normscope.trials.course import Course, Looks
+from normscope.trials.course import Course, Looks, epoch_of
 from normscope.trials.death import CHECK_INTERVAL
 from normscope.trials.fast.schedules import open_schedule
 from normscope.trials.result import Epoch, TrialResult
@@ -190,7 +190,7 @@ class _Fitting:
             model.course.step = self._step
             chosen_on = on_test or on_validation
             model.schedule.step(chosen_on.accuracy if chosen_on else 0.0)
-            epoch = _epoch(self._number, losses[index], seconds, on_validation, on_test)
+            epoch = epoch_of(self._number, losses[index], seconds, on_validation, on_test)
             self._add_epoch(model, epoch)
         last = self._number == recipe.epochs
         ended = {i: model for i, model in running.items() if last or model.course.diverged}
@@ -228,23 +228,6 @@ def _order(images: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
 
 def _at(evaluations: list[Evaluation] | None, index: int) -> Evaluation | None:
     return evaluations[index] if evaluations else None
-
-
-def _epoch(
-    number: int,
-    loss: float,
-    seconds: float,
-    validation: Evaluation | None,
-    test: Evaluation | None,
-) -> Epoch:
-    return Epoch(
-        epoch=number,
-        train_loss=loss,
-        validation_accuracy=validation.accuracy if validation else None,
-        seconds=seconds,
-        test_loss=test.loss if test else None,
-        test_accuracy=test.accuracy if test else None,
-    )
 
 
 def _result(model: _Trained, spec: TrialSpec, seconds: float, initial: Numbers) -> TrialResult:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,22 +25,24 @@ EPSILON = 1e-6
 """Adadelta's constants as torch has them (Zeiler, 2012, arXiv:1212.5701, has rho 0.95)."""
 
 
-class Optimizer(Protocol):
+class Optimizer(ABC):
     """Moves the rows of a tensor along their gradients."""
+
+    _rates: Any = ()
 
     def set_rates(self, rates: Sequence[float]) -> None:
         """Choose the learning rates of the steps that follow."""
-        ...
+        self._rates = list(rates)
 
+    @abstractmethod
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
         """Take one step.
 
         Args:
             gradients: One a row, of its shape and layout.
         """
-        ...
 
-    def at_rest(self, index: int, numbers: int | None = None) -> bool:
+    def at_rest(self, index: int, numbers: int | None = None) -> bool:  # noqa: ARG002
         """Whether gradients of zero would leave a row as it is, for good.
 
         Args:
@@ -47,20 +50,19 @@ class Optimizer(Protocol):
             numbers: How many of its first numbers are asked about; None for all.
 
         Returns:
-            False where a momentum still moves it.
+            False where a momentum still moves it; True where a step is a multiple of the gradient.
         """
-        ...
+        return True
 
-    def leave_alone(self, numbers: int) -> None:
+    def leave_alone(self, numbers: int) -> None:  # noqa: B027 - nothing is spared by default
         """Spare the work on what is known not to move any more."""
-        ...
 
+    @abstractmethod
     def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
         """Go on with some of the rows."""
-        ...
 
 
-class Adadelta:
+class Adadelta(Optimizer):
     """``torch.optim.Adadelta`` in eight passes over cached pieces.
 
     Its running means of squares are kept with ``EPSILON`` already added, which is the same
@@ -79,19 +81,10 @@ class Adadelta:
         longest = max(len(piece) for pieces in self._rows for piece in pieces)
         self._work = rows[0].new_empty(longest)
         self._epsilon = rows[0].new_full((), EPSILON)
-        self._rates: Sequence[float] = ()
         self._first = 0
 
-    def set_rates(self, rates: Sequence[float]) -> None:
-        """Choose the learning rates of the steps that follow."""
-        self._rates = list(rates)
-
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
-        """Take one step; see ``Optimizer``.
-
-        Args:
-            gradients: One a row, of its shape and layout.
-        """
+        """Take one step; see ``Optimizer``."""
         epsilon = self._epsilon
         for row, gradient, squares, deltas, rate in zip(
             self._rows, gradients, self._squares, self._deltas, self._rates, strict=True
@@ -106,18 +99,6 @@ class Adadelta:
                 torch.addcmul(epsilon, work, work, out=work)
                 delta.lerp_(work, 1 - DECAY)
 
-    def at_rest(self, index: int, numbers: int | None = None) -> bool:  # noqa: ARG002
-        """Whether gradients of zero would leave a row as it is; see ``Optimizer``.
-
-        Args:
-            index: Which row.
-            numbers: How many of its first numbers are asked about; None for all.
-
-        Returns:
-            True: a step is a multiple of the gradient.
-        """
-        return True
-
     def leave_alone(self, numbers: int) -> None:
         """Spare the work on what does not move any more; see ``Optimizer``."""
         # Whole pieces only, so that the others go through the same vector instructions as before.
@@ -130,7 +111,7 @@ class Adadelta:
         self._deltas = [self._deltas[index] for index in indices]
 
 
-class Sgd:
+class Sgd(Optimizer):
     """``torch.optim.SGD`` with momentum, without torch's import of the compiler.
 
     Args:
@@ -142,18 +123,9 @@ class Sgd:
         self._weight_decay = weight_decay
         self._rows = [_pieces(row) for row in rows]
         self._momenta = [_pieces(torch.zeros_like(row)) for row in rows]
-        self._rates: Sequence[float] = ()
-
-    def set_rates(self, rates: Sequence[float]) -> None:
-        """Choose the learning rates of the steps that follow."""
-        self._rates = list(rates)
 
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
-        """Take one step; see ``Optimizer``.
-
-        Args:
-            gradients: One a row, of its shape and layout.
-        """
+        """Take one step; see ``Optimizer``."""
         for row, gradient, momenta, rate in zip(
             self._rows, gradients, self._momenta, self._rates, strict=True
         ):
@@ -164,21 +136,10 @@ class Sgd:
                 p.sub_(momentum, alpha=rate)
 
     def at_rest(self, index: int, numbers: int | None = None) -> bool:
-        """Whether gradients of zero would leave a row as it is; see ``Optimizer``.
-
-        Args:
-            index: Which row.
-            numbers: How many of its first numbers are asked about; None for all.
-
-        Returns:
-            False where its momentum still moves it.
-        """
+        """Whether no momentum still moves a row; see ``Optimizer``."""
         row = torch.cat(list(self._rows[index]))[:numbers]
         momentum = torch.cat(list(self._momenta[index]))[:numbers]
         return not self._weight_decay and unmoved(row, momentum, self._rates[index])
-
-    def leave_alone(self, numbers: int) -> None:
-        """Nothing is spared; see ``Optimizer``."""
 
     def keep(self, rows: Tensor, indices: Sequence[int]) -> None:
         """Go on with some of the rows; see ``Optimizer``."""

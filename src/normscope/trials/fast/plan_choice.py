@@ -5,8 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from normscope.models.stacked.triton_present import has_triton
-from normscope.models.stacked.trunks import TRUNKS
+from normscope.models.stacked.trunks import TRUNKS, has_triton
 from normscope.trials.fast.self_check import seconds_a_step, why_not
 from normscope.trials.fast.stack_plan import PLAIN, StackPlan
 
@@ -22,10 +21,6 @@ def choose_plan(specs: Sequence[TrialSpec], source: DecodedSource) -> StackPlan:
 
     On a GPU each quicker plan first takes steps beside the plain one. One that fails or strays is
     left out, with a warning that names it.
-
-    Args:
-        specs: The trials of a stack.
-        source: Their images.
 
     Returns:
         A plan for them.

@@ -11,12 +11,11 @@ from normscope.images.tensors import resident, shared
 from normscope.models.first_layer import describe_first_layer, scale_first_layer
 from normscope.models.lenet import LeNet
 from normscope.models.stacked.fold import Fold
-from normscope.models.stacked.lenet import StackedLeNet
+from normscope.models.stacked.lenet import KEPT1, KEPT2, Masks, StackedLeNet
 from normscope.models.stacked.trunks import open_trunk
 from normscope.trials.course import Evaluation
 from normscope.trials.death import Watch
 from normscope.trials.fast.device_optimizers import open_optimizer
-from normscope.trials.fast.dropout import DropoutMasks
 from normscope.trials.fast.memory import COMPUTE, EVALUATION_BATCH
 from normscope.trials.seeding import torch_seeded
 
@@ -34,6 +33,12 @@ if TYPE_CHECKING:
 
 PROOF_BATCH = (EVALUATION_BATCH, 32 * EVALUATION_BATCH)
 """Images that one model is asked about at a time, on a CPU and on a GPU, which waits each time."""
+
+HIDDEN = 128
+"""Units behind LeNet's first linear layer."""
+
+WORD = 8
+LOWEST = -(2**63)
 
 
 class StackLearner:
@@ -83,13 +88,7 @@ class StackLearner:
     def train_epoch(
         self, indices: Tensor, rates: Sequence[float], after_step: Callable[[], bool]
     ) -> None:
-        """Train on every image once; see ``Learner``.
-
-        Args:
-            indices: The order of the images.
-            rates: One learning rate a model.
-            after_step: Called after every step; ends the epoch there where it returns True.
-        """
+        """Train on every image once; see ``Learner``."""
         self.set_rates(rates)
         self._total.zero_()
         self._trained_on = 0
@@ -170,15 +169,7 @@ class StackLearner:
 
     @torch.inference_mode()
     def evaluate(self, split: str, chosen: np.ndarray | None = None) -> list[Evaluation]:
-        """Test without training; see ``Learner``.
-
-        Args:
-            split: ``"validation"`` or ``"test"``.
-            chosen: Indices of the images to test on; None for all.
-
-        Returns:
-            How each model does.
-        """
+        """Test without training; see ``Learner``."""
         images = self._others[split]
         loss = torch.zeros(self.models, dtype=torch.float64, device=self._device)
         correct = []
@@ -204,6 +195,38 @@ class StackLearner:
                 layer.get_parameter("bias").copy_(bias)
             described.append(describe_first_layer(layer))
         return described
+
+
+class DropoutMasks:
+    """Draws what LeNet's dropouts keep of each batch.
+
+    The shares kept are multiples of 1/256, so comparing uniform bytes gives exactly their law, and
+    one 64-bit draw serves eight masks. All trials of one seed see the same masks, as they do in
+    the plain trainer, where each draws them from the same stream.
+
+    Args:
+        features: Numbers in the first mask of an image.
+        seed: Seeds the draws.
+        device: Where they are drawn.
+
+    Attributes:
+        generator: What they are drawn from.
+    """
+
+    def __init__(self, features: int, seed: int, device: torch.device) -> None:
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self._features = features
+
+    def draw(self, images: int) -> Masks:
+        """Masks for one batch."""
+        bytes_ = images * (self._features + HIDDEN)
+        words = torch.empty(-(-bytes_ // WORD), dtype=torch.int64, device=self.generator.device)
+        words.random_(LOWEST, None, generator=self.generator)
+        drawn = words.view(torch.uint8)[:bytes_]
+        features, hidden = drawn.split([images * self._features, images * HIDDEN])
+        return Masks(
+            (features < 256 * KEPT1).view(images, -1), (hidden < 256 * KEPT2).view(images, -1)
+        )
 
 
 class _SplitBytes:

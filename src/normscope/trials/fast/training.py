@@ -30,9 +30,6 @@ STACKED_DEVICES = ("cpu", "cuda")
 def can_stack(spec: TrialSpec) -> bool:
     """Whether trials can train together, by arithmetic of our own.
 
-    Args:
-        spec: One of the trials.
-
     Returns:
         True for ``lenet`` from scratch on a CPU or a CUDA device, by the recipes of its own.
     """
@@ -49,12 +46,7 @@ def train_fast(
     """Run one trial: the plain trainer's experiment in less time.
 
     The same initialization, order of images and schedule, and dropout of the same law from other
-    draws; see ``docs/performance.md`` for what is done otherwise.
-
-    Args:
-        spec: The trial.
-        source: Its images, with the splits that its recipe needs.
-        on_epoch: Called at the end of every epoch.
+    draws; see ``docs/performance.md`` for what is done otherwise, and ``run_trial`` for arguments.
 
     Returns:
         What the trial gave.

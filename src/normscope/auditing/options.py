@@ -1,0 +1,63 @@
+"""What a user chooses of an audit: every option once, for the command line and for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, MISSING, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from normscope.options import (
+    CROP,
+    DEVICE,
+    EXPECTED,
+    IMAGES,
+    MACHINE,
+    MODEL,
+    RESIZE,
+    STRICT,
+    WEIGHTS,
+    option,
+)
+
+if TYPE_CHECKING:
+    from normscope.normalization import Normalization
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """What is audited, and how."""
+
+    model: str = option(MISSING, MODEL)
+    _: KW_ONLY
+    norm: str | Normalization = option(MISSING, EXPECTED)
+    images: Path | str = option(
+        MISSING,
+        "A folder or .tar. If it holds val/ or test/ with one folder per class, mistakes are "
+        "priced in accuracy; otherwise by how many answers change.",
+        metavar="FOLDER",
+    )
+    weights: str | Path | None = option(None, WEIGHTS)
+    pipeline: str | Callable[[Any], Any] | None = option(
+        None,
+        "Also test this transform, which turns a Pillow image into a float tensor (C, H, W).",
+        metavar="package.module:transform",
+    )
+    fail_over: float | None = option(
+        None, "Exit 1 if --pipeline loses more accuracy than this, such as 0.01."
+    )
+    resize: int | None = option(None, RESIZE)
+    crop: int | None = option(None, CROP)
+    channels: str | None = option(
+        None, "rgb or grey; by default what the weights expect.", panel=IMAGES
+    )
+    upright: bool = option(
+        False,
+        "Rotate images as Exif says in the correct pipeline; torchvision's loader does not.",
+        panel=IMAGES,
+    )
+    device: str = option("auto", DEVICE)
+    precision: str = option(
+        "fp32", "fp32, bf16 or auto; bf16 alone changes some answers.", panel=MACHINE
+    )
+    strict: bool = option(False, STRICT)
