@@ -25,6 +25,7 @@ from normscope.auditing.reading import Reader
 from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE, Preparation
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.originals import find_originals, none_readable
+from normscope.images.size import as_resize
 from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device, resolve_precision
 from normscope.machine.environment import describe_environment
@@ -51,7 +52,7 @@ def audit(
     weights: str | Path | None = None,
     pipeline: str | Callable[[Any], Tensor] | None = None,
     fail_over: float | None = None,
-    resize: int | None = None,
+    resize: int | str | tuple[int, int] | None = None,
     crop: int | None = None,
     channels: str | None = None,
     upright: bool = False,
@@ -77,7 +78,8 @@ def audit(
         pipeline: A pipeline to test: a callable that takes a Pillow image and gives a float tensor
             of shape ``(C, H, W)``, or its name ``"package.module:transform"``.
         fail_over: The most accuracy that the pipeline may lose, to set ``tested.fails``.
-        resize: Bring the shorter side of every image to so many pixels.
+        resize: Bring the shorter side of every image to so many pixels, or both sides to
+            ``(height, width)``.
         crop: Then keep the central square of so many.
         channels: ``"rgb"`` or ``"grey"``: what the model takes; by default its weights say.
         upright: Whether the correct pipeline turns images as their Exif orientation says;
@@ -96,7 +98,7 @@ def audit(
     """
     start = time.perf_counter()
     _check_fail_over(fail_over, pipeline)
-    transform = ImageTransform(resize, crop)
+    transform = ImageTransform(as_resize(resize), crop)
     device = resolve_device(device)
     precision = resolve_precision(precision, device)
     normalization = _normalization(norm, model)
@@ -147,7 +149,7 @@ def audit(
             "weights": None if weights is None else str(weights),
             "pipeline": None if tested is None else tested.name,
             "fail_over": fail_over,
-            "resize": resize,
+            "resize": transform.to_json().get("resize"),
             "crop": crop,
             "channels": channels,
             "upright": upright,

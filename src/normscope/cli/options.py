@@ -119,7 +119,7 @@ ModelArgument = Annotated[
     ),
 ]
 Weights = Annotated[str | None, _as("weights")]
-Resize = Annotated[int | None, _as("resize")]
+Resize = Annotated[str | None, _as("resize")]
 Crop = Annotated[int | None, _as("crop")]
 Channels = Annotated[str | None, _as("channels")]
 Device = Annotated[str, _as("device")]

@@ -25,6 +25,7 @@ from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem, typical_size
 from normscope.detection.target import find_target
 from normscope.errors import NormscopeError
+from normscope.images.size import as_resize
 from normscope.machine.device import resolve_device, wide_dtype
 from normscope.normalization import Normalization
 from normscope.statistics.reading import Reading
@@ -74,7 +75,7 @@ def detect(
     batch_size: int = BATCH_SIZE,
     count: int = IMAGES,
     channels: str | None = None,
-    resize: int | None = None,
+    resize: int | str | tuple[int, int] | None = None,
     crop: int | None = None,
     device: str = "auto",
     hint: bool = False,
@@ -96,7 +97,7 @@ def detect(
         batch_size: Images in each batch of its training, as far as is known.
         count: How many images to use.
         channels: ``rgb`` or ``grey`` to convert the images.
-        resize: Length of the shorter side in pixels.
+        resize: Length of the shorter side in pixels, or ``(height, width)``.
         crop: Side of the central square in pixels.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         hint: For a network without BatchNorm, rank by the network's confidence.
@@ -112,7 +113,7 @@ def detect(
         NormscopeError: If an option is wrong, the images are too few, constant or do not fit, or
             the network has no BatchNorm and no hint is asked for.
     """
-    reading = Reading(channels=channels, resize=resize, crop=crop)
+    reading = Reading(channels=channels, resize=as_resize(resize), crop=crop)
     asked = Asked(
         None if augmentation is None else AssumedAugmentation.parse(augmentation), batch_size, seed
     )

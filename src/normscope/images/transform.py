@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from normscope.errors import NormscopeError
+from normscope.images.size import Size, as_resize, shorter_side
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class ImageTransform:
     """A transform of images, as torchvision's evaluation presets have it.
 
     Attributes:
-        resize: Length of the shorter side in pixels; None leaves the size.
+        resize: Length of the shorter side in pixels, or a height and a width; None leaves the size.
         crop: Side of the central square in pixels; None keeps everything.
         channels: ``"rgb"`` gives grey images three equal channels, ``"grey"`` colour ones their
             luma; None takes images as they are, and among colour ones grey as ``"rgb"`` does.
@@ -23,17 +24,22 @@ class ImageTransform:
         NormscopeError: If a number is out of range, or the crop is larger than the resize.
     """
 
-    resize: int | None = None
+    resize: int | Size | None = None
     crop: int | None = None
     channels: str | None = None
 
     def __post_init__(self) -> None:
-        for name, length in (("resize", self.resize), ("crop", self.crop)):
+        object.__setattr__(self, "resize", as_resize(self.resize))
+        least = None if self.resize is None else shorter_side(self.resize)
+        for name, length, met in (
+            ("resize", least, self.resize),
+            ("crop", self.crop, self.crop),
+        ):
             if length is not None and length < 1:
                 raise NormscopeError(
-                    f"--{name} must be at least 1 pixel, got {length}. Give a larger number."
+                    f"--{name} must be at least 1 pixel, got {met}. Give a larger number."
                 )
-        if self.resize and self.crop and self.resize < self.crop:
+        if least and self.crop and least < self.crop:
             raise NormscopeError(
                 f"--crop must be no larger than --resize, got {self.crop} and {self.resize}. "
                 "Resize to more pixels, or crop to fewer."
@@ -50,4 +56,8 @@ class ImageTransform:
             A mapping that ``ImageTransform(**mapping)`` reads back; empty where nothing is done.
         """
         fields = dataclasses.asdict(self)
-        return {name: value for name, value in fields.items() if value is not None}
+        return {
+            name: str(value) if isinstance(value, Size) else value
+            for name, value in fields.items()
+            if value is not None
+        }

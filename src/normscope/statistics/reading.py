@@ -10,6 +10,7 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.luma import luma
 from normscope.images.pixels import ALPHA_KEPT, MAX_PIXELS, Pixels, UnreadableImage
+from normscope.images.size import Size, as_resize
 
 LARGEST_FLOAT = 1e70
 """Standard errors need squares of sums of squares, which of larger floats no float holds."""
@@ -29,7 +30,7 @@ class Reading:
     Attributes:
         channels: ``rgb`` or ``grey`` to convert every image, or None to take it as it is.
         nodata: The value of pixels that do not count, or None.
-        resize: Length in pixels that the shorter side is brought to, or None.
+        resize: Length in pixels that the shorter side is brought to, a height and a width, or None.
         crop: Side in pixels of the square that is kept around the centre, or None.
         batch_size: Files per batch of the average over batches, or None.
         alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out the pixels
@@ -41,7 +42,7 @@ class Reading:
 
     channels: str | None = None
     nodata: float | None = None
-    resize: int | None = None
+    resize: int | Size | None = None
     crop: int | None = None
     batch_size: int | None = None
     alpha: str | None = None
@@ -55,8 +56,10 @@ class Reading:
             raise NormscopeError(
                 f"--alpha must be {', '.join(ALPHAS)}, got '{self.alpha}'. Choose one of these."
             )
+        object.__setattr__(self, "resize", as_resize(self.resize))
+        sides = self.resize if isinstance(self.resize, Size) else (self.resize,)
         for name, size, most in (
-            ("resize", self.resize, LONGEST_SIDE),
+            *(("resize", side, LONGEST_SIDE) for side in sides),
             ("crop", self.crop, LONGEST_SIDE),
             ("batch-size", self.batch_size, LARGEST_BATCH),
         ):
@@ -123,8 +126,12 @@ class Reading:
         if self.resize is None:
             return len(values)
         _, channels, height, width = values.shape
-        grown = (self.resize / min(height, width)) ** 2 if height and width else 0
-        image = channels * height * width * grown * values.dtype.itemsize
+        if isinstance(self.resize, Size):
+            pixels = self.resize.height * self.resize.width
+        else:
+            grown = (self.resize / min(height, width)) ** 2 if height and width else 0
+            pixels = height * width * grown
+        image = channels * pixels * values.dtype.itemsize
         return max(1, int(RESIZED_BYTES // max(image, 1)))
 
     def _with_channels(

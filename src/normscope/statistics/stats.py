@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.images.size import as_resize
 from normscope.images.stream import open_stream
 from normscope.normalization import Normalization
 from normscope.statistics.batches import Batches
@@ -40,7 +41,7 @@ def stats(
     channels: str | None = None,
     nodata: float | None = None,
     scale: float | None = None,
-    resize: int | None = None,
+    resize: int | str | tuple[int, int] | None = None,
     crop: int | None = None,
     alpha: str | None = None,
     layout: str | None = None,
@@ -64,7 +65,8 @@ def stats(
         channels: ``rgb`` or ``grey`` to convert every image.
         nodata: The value of pixels that do not count.
         scale: What brings pixels to [0, 1]; the type's maximum, or 1 for floats.
-        resize: Length in pixels that each image's shorter side is brought to.
+        resize: Length in pixels that each image's shorter side is brought to, or ``(height,
+            width)``.
         crop: Side in pixels of the square around the centre that is kept.
         alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out pixels where
             it is 0, ``drop`` to ignore it; by default what the file's format means.
@@ -89,7 +91,7 @@ def stats(
         >>> stats(np.array([[[0, 0, 255, 255]]], np.uint8)).normalization
         Normalization.parse('0.5/0.5')
     """
-    reading = Reading(channels, nodata, resize, crop, batch_size, alpha)
+    reading = Reading(channels, nodata, as_resize(resize), crop, batch_size, alpha)
     constants = [explain] if isinstance(explain, str) else list(explain)
     for text in constants:
         Normalization.parse(text)

@@ -132,10 +132,11 @@ class TrialOptions:
         "to the user cache.",
         panel=MACHINE,
     )
-    resize: int | None = option(
+    resize: str | int | tuple[int, int] | None = option(
         None,
-        "Resize the shorter side to this many pixels, as torchvision does.",
+        "Resize the shorter side to this many pixels, or to HEIGHTxWIDTH, as torchvision does.",
         panel=IMAGES,
+        metavar="PIXELS|HxW",
         kept="images.resize",
     )
     crop: int | None = option(
