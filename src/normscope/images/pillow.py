@@ -12,6 +12,9 @@ from PIL import Image
 from normscope.errors import NormscopeError
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
 
+BITS_PER_SAMPLE = 258
+"""A tag of TIFF (TIFF 6.0, 1992, section 8)."""
+
 AVIF = {b"avif", b"avis"}
 FIRST_FRAME = "with several frames: the first counts"
 WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
@@ -47,6 +50,24 @@ def decode_by_pillow(data: bytes) -> Pixels:
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, KeyError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise UnreadableImage(lines[0].rstrip(".")) from None
+
+
+def is_tiff_of_bytes(data: bytes) -> bool:
+    """Whether Pillow shows a TIFF with the values that it holds; of deeper ones it keeps 8 bits.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        False where its channels have more than 8 bits, are no whole numbers, or are too many.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
+            warnings.simplefilter("ignore")
+            bits = image.tag_v2.get(BITS_PER_SAMPLE, (1,))  # pyright: ignore[reportAttributeAccessIssue]
+    except Exception:  # noqa: BLE001 - whatever it is, tifffile reads it or says why not
+        return False
+    return max(bits) <= 8 and image.mode[:1] not in {"I", "F"}
 
 
 def _open_heic() -> None:

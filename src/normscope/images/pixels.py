@@ -20,6 +20,7 @@ class UnreadableImage(Exception):
     """An image that cannot be decoded; its text is the reason."""
 
 
+SEVERAL_PAGES = "with several pages: all of them count"
 ALPHA_MASKED = "with an alpha channel: fully transparent pixels do not count (--alpha changes it)"
 ALPHA_KEPT = (
     "with a last band that is tagged as alpha, as writers of satellite images tag any fourth band: "
@@ -100,3 +101,22 @@ def split_alpha(pixels: np.ndarray) -> Pixels:
     visible = alpha != 0
     valid = None if visible.all() else visible
     return Pixels(pixels[None, :-1], valid, alpha, (ALPHA_MASKED,))
+
+
+def in_native_type(values: np.ndarray) -> np.ndarray:
+    """Pixels of a type that is summed and trained on: in native order, of 32 or 64 bits if floats.
+
+    Args:
+        values: Integers or floats.
+
+    Returns:
+        The same values, or the nearest floats of 64 bits to longer ones.
+    """
+    import numpy as np
+
+    dtype = values.dtype
+    if dtype == np.float16:
+        return values.astype(np.float32)
+    if dtype.itemsize > 8:
+        return values.astype(np.float64)
+    return values if dtype.isnative else values.astype(dtype.newbyteorder("="))

@@ -89,6 +89,9 @@ def transformed(source: DecodedSource, transform: ImageTransform) -> DecodedSour
     Returns:
         The new source, or the same where nothing is done.
     """
+    if transform.scale is not None:
+        source = replace(source, scale=float(transform.scale))
+        transform = replace(transform, scale=None)
     if not transform.to_json():
         return source
 

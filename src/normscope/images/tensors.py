@@ -34,7 +34,8 @@ def resident(images: LabelledImages, device: torch.device) -> tuple[Tensor, Tens
         device: A CPU shares the memory of what is held; another device gets its own images alone.
 
     Returns:
-        uint8 pixels, shape ``(M, C, H, W)``, and the rows among them, int64, shape ``(N,)``.
+        Pixels as they are held, shape ``(M, C, H, W)``, and the rows among them, int64, shape
+        ``(N,)``.
     """
     if device.type == "cpu" and images.rows is not None:
         return shared(images.held), shared(images.rows)

@@ -13,7 +13,14 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.pillow import decode_by_pillow
-from normscope.images.pixels import ALPHA_KEPT, MAX_BYTES, Pixels, UnreadableImage, split_alpha
+from normscope.images.pixels import (
+    ALPHA_KEPT,
+    MAX_BYTES,
+    SEVERAL_PAGES,
+    Pixels,
+    UnreadableImage,
+    split_alpha,
+)
 
 PALETTE, CMYK = 3, 5
 WHITE_IS_ZERO = 0
@@ -115,7 +122,7 @@ def _parts(file, series) -> tuple[str, ...]:
     """What a TIFF holds beside one image."""
     noticed = []
     if len(series.pages) > 1:
-        noticed.append("with several pages: all of them count")
+        noticed.append(SEVERAL_PAGES)
     if len(file.series) > 1:
         noticed.append("with parts of other sizes or types, such as overviews: the first counts")
     return tuple(noticed)

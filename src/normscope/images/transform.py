@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from normscope.errors import NormscopeError
+from normscope.images.scale import check_scale
 from normscope.images.size import Size, as_resize, shorter_side
 
 
@@ -19,6 +20,7 @@ class ImageTransform:
         crop: Side of the central square in pixels; None keeps everything.
         channels: ``"rgb"`` gives grey images three equal channels, ``"grey"`` colour ones their
             luma; None takes images as they are, and among colour ones grey as ``"rgb"`` does.
+        scale: What brings pixels to [0, 1]; None means their type's maximum, and 1 for floats.
 
     Raises:
         NormscopeError: If a number is out of range, or the crop is larger than the resize.
@@ -27,6 +29,7 @@ class ImageTransform:
     resize: int | Size | None = None
     crop: int | None = None
     channels: str | None = None
+    scale: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "resize", as_resize(self.resize))
@@ -44,6 +47,7 @@ class ImageTransform:
                 f"--crop must be no larger than --resize, got {self.crop} and {self.resize}. "
                 "Resize to more pixels, or crop to fewer."
             )
+        check_scale(self.scale)
         if self.channels not in {None, "rgb", "grey"}:
             raise NormscopeError(
                 f"--channels must be rgb or grey, got '{self.channels}'. Choose one of these."

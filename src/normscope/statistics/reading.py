@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.luma import luma
-from normscope.images.pixels import ALPHA_KEPT, MAX_PIXELS, Pixels, UnreadableImage
+from normscope.images.luma import with_channels
+from normscope.images.pixels import ALPHA_KEPT, MAX_PIXELS, Pixels, UnreadableImage, in_native_type
 from normscope.images.size import Size, as_resize
 
 LARGEST_FLOAT = 1e70
@@ -78,19 +78,13 @@ class Reading:
             Images in native byte order, without NaN.
         """
         values, valid = self._with_alpha(pixels)
-        if not values.dtype.isnative or values.dtype == np.float16 or values.dtype.itemsize > 8:
-            values = values.astype(
-                np.float32
-                if values.dtype.itemsize == 2 and values.dtype.kind == "f"
-                else _native(values.dtype)
-            )
+        values = in_native_type(values)
         if self.nodata is not None:
             counted = np.asarray(values != self.nodata)
             valid = counted if valid is None else np.asarray(valid & counted)
             if not math.isfinite(self.nodata):
                 values = np.where(counted, values, values.dtype.type(0))
-        if self.channels is not None:
-            values, valid = self._with_channels(values, valid)
+        values, valid = with_channels(values, valid, self.channels)
         if values.dtype.kind == "f":
             values, valid = _without_nan(values, valid)
         if self.resize is not None or self.crop is not None:
@@ -133,25 +127,6 @@ class Reading:
             pixels = height * width * grown
         image = channels * pixels * values.dtype.itemsize
         return max(1, int(RESIZED_BYTES // max(image, 1)))
-
-    def _with_channels(
-        self, values: np.ndarray, valid: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        channels = values.shape[1]
-        if channels not in {1, 3, 4}:
-            raise UnreadableImage(f"{channels} channels cannot be seen as {self.channels}")
-        if valid is not None and valid.shape[1] > 1:
-            valid = np.asarray(valid[:, :3])
-            if self.channels == "grey":
-                valid = np.asarray(valid.all(axis=1, keepdims=True))
-        if channels == 1:
-            return values, valid
-        # Grey stays one channel even for rgb: three equal channels are made of its sums.
-        return (values[:, :3] if self.channels == "rgb" else luma(values[:, :3])), valid
-
-
-def _native(dtype: np.dtype) -> np.dtype:
-    return np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
 
 
 def _without_nan(

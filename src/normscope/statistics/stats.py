@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.images.stream import open_stream
 from normscope.normalization import Normalization
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from normscope.images.collection import Stream
     from normscope.images.shards import Shard
     from normscope.statistics.collection_statistics import CollectionStatistics
-
-SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
-"""Beyond them a quotient of a pixel might not be a float any more."""
 
 MOST_WORKERS = 1024
 
@@ -150,11 +148,7 @@ def _reduced(
 
 
 def _check(scale: float | None, workers: int | None) -> None:
-    if scale is not None and not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
-        raise NormscopeError(
-            f"--scale must be from {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}, got {scale}. "
-            "Give what brings pixels to [0, 1]."
-        )
+    check_scale(scale)
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise NormscopeError(
             f"--workers must be from 1 to {MOST_WORKERS}, got {workers}. "

@@ -12,6 +12,7 @@ from normscope.errors import NormscopeError
 from normscope.images.decoded import Skipped
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALPHA_KEPT, ALPHA_MASKED
+from normscope.images.scale import scale_of
 from normscope.statistics.collection_statistics import CollectionStatistics
 from normscope.statistics.estimators import (
     batch_average,
@@ -153,18 +154,9 @@ def _check_counted(moments: Moments) -> None:
 
 
 def _scale(given: float | None, dtype: np.dtype, moments: Moments, name: str) -> float:
-    if given is not None:
-        return float(given)
-    if dtype.kind != "f":
-        return float(np.iinfo(dtype).max)
     low = min(v for v in moments.minimum if v is not None)
     high = max(v for v in moments.maximum if v is not None)
-    if low < 0 or high > 1:
-        raise NormscopeError(
-            f"float pixels must lie in [0, 1] unless --scale is given, got {low:.6g} to "
-            f"{high:.6g} in {name}. Pass --scale 1 to keep them as they are, or their maximum."
-        )
-    return 1.0
+    return scale_of(given, dtype, (low, high), name)
 
 
 def _quantiles(moments: Moments, scale: float) -> dict[float, tuple[float, ...]]:

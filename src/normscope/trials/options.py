@@ -148,6 +148,12 @@ class TrialOptions:
     channels: str | None = option(
         None, "Treat all images as rgb or grey.", panel=IMAGES, kept="images.channels"
     )
+    scale: float | None = option(
+        None,
+        "What to divide pixels by to get [0, 1]; by default the type's maximum, 1 for floats.",
+        panel=IMAGES,
+        kept="images.scale",
+    )
     strict: bool = option(False, "Exit 1 if an image cannot be read, instead of skipping it.")
 
 
