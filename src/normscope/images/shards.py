@@ -10,13 +10,39 @@ import numpy as np
 
 from normscope.images.decode import decode
 from normscope.images.encoded import EncodedImage, stamp
+from normscope.images.formats import TIFF_MAGIC, is_dicom
 from normscope.images.pixels import Pixels, UnreadableImage
+from normscope.images.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-Item = tuple[int, str, Pixels | UnreadableImage]
+Item = tuple[int, str, Pixels | Windows | UnreadableImage]
 """The position in file order, the name or nothing, and the pixels or why there are none."""
+
+TIFFS = (".tif", ".tiff", ".btf", ".tf8", ".svs", ".ndpi", ".scn", ".qptiff")
+"""Names of files that may be large: TIFFs, BigTIFFs and slides."""
+
+
+def read_image(image: EncodedImage) -> Pixels | Windows:
+    """Read and decode one image.
+
+    Args:
+        image: The image, unread.
+
+    Returns:
+        Its pixels; of a large TIFF its windows.
+
+    Raises:
+        UnreadableImage: As of ``decode``.
+    """
+    if image.name.lower().endswith(TIFFS):
+        head = image.head()
+        if head[:4] in TIFF_MAGIC and not is_dicom(head):
+            from normscope.images.tiff_windows import read_tiff
+
+            return read_tiff(image)
+    return decode(image.read())
 
 
 class Shard(Protocol):
@@ -107,7 +133,7 @@ class EncodedShard:
         """
         for position, image in enumerate(self.encoded, self.start):
             try:
-                yield position, image.path, decode(image.read())
+                yield position, image.path, read_image(image)
             except UnreadableImage as error:
                 yield position, image.path, error
 
