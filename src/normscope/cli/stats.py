@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
+from rich.text import Text
 
 from normscope.cli import options
-from normscope.cli.output import note, note_skipped, show, write_json
+from normscope.cli.output import note, note_skipped, printable, show, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -181,7 +182,7 @@ def _tables(found: CollectionStatistics) -> list[Table]:
     for first in range(0, found.channels, abreast):
         table = Table(Column(max_width=TABLE_COLUMNS - 4 - abreast * (widest + 3)))
         for name in found.channel_names[first : first + abreast]:
-            table.add_column(name, no_wrap=True)
+            table.add_column(Text(printable(name)), no_wrap=True)
         for name, values in rows.items():
             table.add_row(name, *values[first : first + abreast])
         tables.append(table)

@@ -37,12 +37,14 @@ class Pixels:
         valid: bool, of a shape that broadcasts to ``values``: which pixels count. None for all.
         alpha: The channel that was taken for alpha, shape ``(N, 1, H, W)``, or None.
         noticed: What a reader should know of them, as the end of a sentence on images.
+        names: Of the channels, where the file says them.
     """
 
     values: np.ndarray
     valid: np.ndarray | None = None
     alpha: np.ndarray | None = None
     noticed: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def image(self, index: int) -> Pixels:
         """One of the images.
@@ -69,7 +71,7 @@ class Pixels:
         if valid is not None and len(valid) > 1:
             valid = valid[start:stop]
         alpha = None if self.alpha is None else self.alpha[start:stop]
-        return Pixels(self.values[start:stop], valid, alpha, self.noticed)
+        return Pixels(self.values[start:stop], valid, alpha, self.noticed, self.names)
 
 
 def check_size(height: int, width: int) -> None:

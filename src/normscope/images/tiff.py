@@ -23,11 +23,14 @@ from normscope.images.pixels import (
     UnreadableImage,
     split_alpha,
 )
+from normscope.images.tiff_metadata import channel_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tifffile import TiffFile, TiffPage, TiffPageSeries
+
+    from normscope.images.tiff_metadata import ChannelMetadata
 
 PALETTE, CMYK = 3, 5
 WHITE_IS_ZERO = 0
@@ -127,22 +130,23 @@ def whole_tiff(file: TiffFile, data: bytes) -> Pixels:
         raise UnreadableImage("a TIFF without pixels")
     if series.keyframe.photometric in {PALETTE, CMYK}:
         return decode_by_pillow(data)
-    found = pixels_of(series.asarray(), series.axes, series.keyframe)
+    found = pixels_of(series.asarray(), series.axes, series.keyframe, channel_metadata(file))
     return replace(found, noticed=(*found.noticed, *parts_of(file)))
 
 
-def pixels_of(pixels: np.ndarray, axes: str, page: TiffPage) -> Pixels:
+def pixels_of(pixels: np.ndarray, axes: str, page: TiffPage, said: ChannelMetadata) -> Pixels:
     """Pixels of a TIFF, or of a part of it, as this package has them.
 
     Args:
         pixels: As stored.
         axes: What each axis is, in tifffile's letters.
         page: Whose tags say what the values mean.
+        said: What the file says of its channels.
 
     Returns:
-        One image, without the pixels that hold nothing.
+        One image as measured; what holds nothing does not count.
     """
-    return _without_nodata(_oriented(pixels, axes, page), page)
+    return said.applied(_without_nodata(_oriented(pixels, axes, page), page))
 
 
 def _oriented(pixels: np.ndarray, axes: str, page) -> Pixels:

@@ -22,6 +22,7 @@ from normscope.images.tiff import (
     pixels_of,
     whole_tiff,
 )
+from normscope.images.tiff_metadata import channel_metadata
 from normscope.images.windows import Windows
 
 if TYPE_CHECKING:
@@ -155,12 +156,12 @@ def _groups(series: TiffPageSeries) -> np.ndarray:
 def _windows(image: EncodedImage, data: bytes | None) -> Iterator[Pixels]:
     with _opened(image, data) as file:
         series = file.series[0]
-        noticed = parts_of(file)
+        noticed, said = parts_of(file), channel_metadata(file)
         for group in _groups(series):
             pages: list[Any] = [series.pages[index] for index in group]
             read = _rows if _is_plain(pages) else _segments
             for stretch in read(file, pages):
-                found = pixels_of(stretch, "CYX", series.keyframe)
+                found = pixels_of(stretch, "CYX", series.keyframe, said)
                 yield replace(found, noticed=(*found.noticed, *noticed))
                 noticed = ()
 

@@ -52,12 +52,14 @@ class Collected:
         skipped: Position, path and reason of each image that could not be read.
         batches: The average over batches, if asked for.
         noticed: What was noticed, as of ``Pixels``, with the number of images.
+        names: The channels' names that files say, with the number of images that have them.
     """
 
     kinds: dict[Kind, KindSums] = field(default_factory=dict)
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
     batches: Batches | None = None
     noticed: Counter[str] = field(default_factory=Counter)
+    names: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     def add(
         self, kind: Kind, pixels: int, moments: Moments, sums: ImageSums, positions: np.ndarray
@@ -81,6 +83,7 @@ class Collected:
             self._add_kind(kind, sums)
         self.skipped += other.skipped
         self.noticed += other.noticed
+        self.names += other.names
         if self.batches is not None and other.batches is not None:
             self.batches.merge(other.batches)
 
@@ -102,6 +105,7 @@ class Collected:
             ],
             "skipped": [list(skip) for skip in self.skipped],
             "noticed": dict(self.noticed),
+            "names": [[list(names), count] for names, count in self.names.items()],
             "batches": None if self.batches is None else _batches_to_json(self.batches),
         }
 
@@ -119,7 +123,8 @@ class Collected:
         }
         skipped = [(int(at), str(path), str(reason)) for at, path, reason in data["skipped"]]
         batches = None if data["batches"] is None else _batches_from_json(data["batches"])
-        return cls(kinds, skipped, batches, Counter(data["noticed"]))
+        names = Counter({tuple(names): count for names, count in data["names"]})
+        return cls(kinds, skipped, batches, Counter(data["noticed"]), names)
 
 
 def _exact(values) -> list[int | str]:

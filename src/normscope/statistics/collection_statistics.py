@@ -48,6 +48,7 @@ class CollectionStatistics:
         skipped: Images that could not be read, with why.
         notes: Sentences on what to beware of.
         explanations: Where the constants that were asked about come from.
+        names: Of the channels, where all files say the same.
     """
 
     name: str
@@ -72,6 +73,7 @@ class CollectionStatistics:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     explanations: tuple[Explanation, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -80,8 +82,8 @@ class CollectionStatistics:
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """Red, green and blue, or grey, or numbers from 0."""
-        return NAMES.get(self.channels) or tuple(str(c) for c in range(self.channels))
+        """What the files call them; else red, green and blue, or grey, or numbers from 0."""
+        return self.names or NAMES.get(self.channels) or tuple(str(c) for c in range(self.channels))
 
     @property
     def constant_channels(self) -> tuple[int, ...]:
@@ -144,4 +146,5 @@ class CollectionStatistics:
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
             "notes": list(self.notes),
             "explanations": [explanation.to_json() for explanation in self.explanations],
+            **({"channel_names": list(self.names)} if self.names else {}),
         }

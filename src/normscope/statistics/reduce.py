@@ -112,6 +112,7 @@ class _Work:
         self.kept: dict[Kind, _Kept] = {}
         self.skipped: list[tuple[int, str, str]] = []
         self.noticed: Counter[str] = Counter()
+        self.names: Counter[tuple[str, ...]] = Counter()
         self.stack: list[tuple[int, np.ndarray]] = []
 
     def take(self, position: int, name: str, item: Pixels | Windows | UnreadableImage) -> None:
@@ -138,6 +139,8 @@ class _Work:
         kept.keep(np.array([position]), whole.totals, whole.of_image())
         kept.pixels += whole.pixels
         self.noticed.update(whole.noticed)
+        if whole.names:
+            self.names[whole.names] += 1
 
     def _until_stopped(self, windows: Windows) -> Iterator[Pixels]:
         for part in windows.parts():
@@ -160,6 +163,8 @@ class _Work:
             return
         values, valid = pixels.values, pixels.valid
         self.noticed.update(dict.fromkeys(item.noticed, len(values)))
+        if item.names:
+            self.names[item.names] += len(values)
         if is_counted_alone(values, valid):
             self._kept(values).count(position, values[0])
             return
@@ -176,7 +181,9 @@ class _Work:
         self._add_stack()
         size = self.reading.batch_size
         batches = None if size is None else Batches(size)
-        collected = Collected(skipped=self.skipped, batches=batches, noticed=self.noticed)
+        collected = Collected(
+            skipped=self.skipped, batches=batches, noticed=self.noticed, names=self.names
+        )
         for kind, kept in self.kept.items():
             moments, sums, positions = kept.finish(kind.dtype)
             collected.add(kind, kept.pixels, moments, sums, positions)

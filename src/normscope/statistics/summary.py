@@ -108,6 +108,7 @@ def summarize_collection(
             *_notes(stream, sums.images, moments, given, grey),
         ),
         explanations=tuple(explain(text, means, stds) for text in constants),
+        names=_names(collected, sums.images, kind.channels),
     )
 
 
@@ -128,6 +129,12 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
             "Sort the images by type."
         )
     return kind._replace(channels=3) if reading.channels == "rgb" else kind
+
+
+def _names(collected: Collected, images: int, channels: int) -> tuple[str, ...]:
+    """The channels' names, where every file says the same ones."""
+    names, count = next(iter(collected.names.items()), ((), 0))
+    return names if (len(names), count) == (channels, images) else ()
 
 
 def _as_one_kind(collected: Collected, kind: Kind) -> KindSums:

@@ -29,6 +29,7 @@ class WindowSums:
         pixels: How many, counted or not.
         totals: As ``sum_images`` gives them.
         noticed: What was noticed of any part.
+        names: Of the channels, where the file says them.
     """
 
     channels: int
@@ -36,6 +37,7 @@ class WindowSums:
     pixels: int
     totals: np.ndarray | Moments
     noticed: set[str]
+    names: tuple[str, ...]
 
     def merge(self, other: WindowSums) -> WindowSums:
         """The sums over both sets of parts."""
@@ -45,7 +47,7 @@ class WindowSums:
             totals = np.add(self.totals, other.totals)
         pixels = self.pixels + other.pixels
         noticed = self.noticed | other.noticed
-        return WindowSums(self.channels, self.dtype, pixels, totals, noticed)
+        return WindowSums(self.channels, self.dtype, pixels, totals, noticed, self.names)
 
     def of_image(self) -> ImageSums:
         """What ``sum_images`` gives of the whole image by itself.
@@ -88,7 +90,9 @@ def sum_windows(parts: Iterable[Pixels], reading: Reading) -> WindowSums:
         values = prepared.values
         totals, _ = sum_images(values, prepared.valid)
         pixels = values.shape[2] * values.shape[3]
-        found = WindowSums(values.shape[1], values.dtype, pixels, totals, set(part.noticed))
+        found = WindowSums(
+            values.shape[1], values.dtype, pixels, totals, set(part.noticed), part.names
+        )
         so_far = found if so_far is None else so_far.merge(found)
     if so_far is None:
         raise UnreadableImage("an image without pixels")
