@@ -76,6 +76,8 @@ def stats(
             metavar="HW|NHW|HWC|CHW|NCHW|NHWC",
         ),
     ] = None,
+    select: options.Select = None,
+    bands: options.Bands = None,
     resize: options.Resize = None,
     crop: options.Crop = None,
     format_: Annotated[
@@ -126,6 +128,8 @@ def stats(
             crop=crop,
             alpha=alpha,
             layout=layout,
+            select=select,
+            bands=bands,
             workers=workers,
             ray=ray,
             out=out,

@@ -163,7 +163,7 @@ def _key(listing: Listing, transform: ImageTransform, name: str) -> str:
     stamps: dict[str, tuple[int, int] | None] = {}
     for split, images in listing.splits.items():
         digest.update(split.encode())
-        for image in images:
+        for image in (part for whole in images for part in whole.parts):
             if image.archive is None or image.archive not in stamps:
                 stamps[image.file] = stamp(image.file)
             fields = (image.path, image.label, image.offset, image.size, stamps[image.file])

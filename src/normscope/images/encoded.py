@@ -48,6 +48,11 @@ class EncodedImage:
         """The file that its bytes lie in."""
         return self.archive or self.name
 
+    @property
+    def parts(self) -> tuple[EncodedImage, ...]:
+        """The files or members that it is made of: itself."""
+        return (self,)
+
     def bytes_(self) -> int:
         """How many bytes it has.
 

@@ -43,7 +43,7 @@ def open_folder(
     Returns:
         The source; its validation split is None unless the folder has all three.
     """
-    listing = list_images(path, train)
+    listing = list_images(path, train, transform.choice)
     data, file = packed(listing, transform, str(path), on_image)
     footer = read_footer(data)
     assert footer is not None

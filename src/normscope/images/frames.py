@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import decode_for_networks
 from normscope.images.luma import with_channels
 from normscope.images.pixels import UnreadableImage, in_native_type
 
 if TYPE_CHECKING:
+    from normscope.images.pixels import Pixels
     from normscope.images.transform import ImageTransform
 
 COLOURS = 3
@@ -66,22 +66,21 @@ class Frame:
         return histogram
 
 
-def frames_of(data: bytes, transform: ImageTransform) -> list[Frame]:
-    """Decode an image and do to it what is done to every image.
+def frames_of(decoded: Pixels, transform: ImageTransform) -> list[Frame]:
+    """Do to an image what is done to every image.
 
     Args:
-        data: The file's bytes.
+        decoded: As ``decode_for_networks`` gives it.
         transform: What is done.
 
     Returns:
         One image; of a volume, of frames or of a NumPy file each of theirs.
 
     Raises:
-        UnreadableImage: If it cannot be decoded or shown to a network.
+        UnreadableImage: If it cannot be shown to a network.
     """
     from normscope.images.resizing import resized
 
-    decoded = decode_for_networks(data)
     values, valid = with_channels(in_native_type(decoded.values), decoded.valid, transform.channels)
     height, width = values.shape[2:]
     if transform.crop and not transform.resize and min(height, width) < transform.crop:

@@ -14,9 +14,11 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.images.band_stack import BandStack
+from normscope.images.decode import decode_for_networks
 from normscope.images.decoded import Skipped
 from normscope.images.frames import COLOURS, Frame, Met, frames_of
-from normscope.images.pixels import UnreadableImage
+from normscope.images.pixels import Pixels, UnreadableImage
 from normscope.machine.cores import available_cores, threads
 
 if TYPE_CHECKING:
@@ -143,18 +145,20 @@ def _pack(
 
 
 def _prepared(
-    images: list[EncodedImage], transform: ImageTransform, skipped: list[Skipped]
-) -> Iterator[tuple[EncodedImage, list[Frame]]]:
-    def prepare(image: EncodedImage) -> list[Frame] | str:
+    images: list[EncodedImage | BandStack], transform: ImageTransform, skipped: list[Skipped]
+) -> Iterator[tuple[EncodedImage | BandStack, list[Frame]]]:
+    def prepare(image: EncodedImage | BandStack) -> list[Frame] | str:
         try:
-            return frames_of(image.read(), transform)
+            if isinstance(image, BandStack):
+                return frames_of(image.decoded(_one_band), transform)
+            return frames_of(decode_for_networks(image.read()), transform)
         except UnreadableImage as error:
             return str(error)
 
     # Threads that each ask for every core take turns and gain nothing; only resizing needs torch.
     single = threads(1) if transform.resize else nullcontext()
     cores = available_cores()
-    waiting: deque[tuple[EncodedImage, Future[list[Frame] | str]]] = deque()
+    waiting: deque[tuple[EncodedImage | BandStack, Future[list[Frame] | str]]] = deque()
     ahead, most = iter(images), 2 * cores
     with single, ThreadPoolExecutor(cores) as pool:
         while True:
@@ -173,7 +177,13 @@ def _prepared(
             most = max(cores, min(AHEAD, AHEAD_BYTES // max(1, bytes_)))
 
 
-def _check_classes(images: list[EncodedImage], labels: list[int], skipped: list[Skipped]) -> None:
+def _one_band(image: EncodedImage) -> Pixels:
+    return decode_for_networks(image.read())
+
+
+def _check_classes(
+    images: list[EncodedImage | BandStack], labels: list[int], skipped: list[Skipped]
+) -> None:
     read = set(labels)
     for image in images:
         if image.label not in read:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.errors import NormscopeError
 from normscope.images.decoded import LabelledImages
 from normscope.images.luma import luma
 from normscope.images.pixels import MAX_PIXELS, UnreadableImage
@@ -88,7 +89,15 @@ def transformed(source: DecodedSource, transform: ImageTransform) -> DecodedSour
 
     Returns:
         The new source, or the same where nothing is done.
+
+    Raises:
+        NormscopeError: If it chooses among files, of which such a source has none.
     """
+    if transform.choice:
+        raise NormscopeError(
+            f"--select and --bands must be used with files of images, got {source.name}. Leave "
+            "them out."
+        )
     if transform.scale is not None:
         source = replace(source, scale=float(transform.scale))
         transform = replace(transform, scale=None)

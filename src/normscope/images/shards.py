@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from normscope.images.decode import decode
 from normscope.images.encoded import EncodedImage, stamp
-from normscope.images.formats import TIFF_MAGIC, is_dicom
 from normscope.images.pixels import Pixels, UnreadableImage
+from normscope.images.read_image import read_image
 from normscope.images.windows import Windows
 
 if TYPE_CHECKING:
@@ -19,30 +18,6 @@ if TYPE_CHECKING:
 
 Item = tuple[int, str, Pixels | Windows | UnreadableImage]
 """The position in file order, the name or nothing, and the pixels or why there are none."""
-
-TIFFS = (".tif", ".tiff", ".btf", ".tf8", ".svs", ".ndpi", ".scn", ".qptiff")
-"""Names of files that may be large: TIFFs, BigTIFFs and slides."""
-
-
-def read_image(image: EncodedImage) -> Pixels | Windows:
-    """Read and decode one image.
-
-    Args:
-        image: The image, unread.
-
-    Returns:
-        Its pixels; of a large TIFF its windows.
-
-    Raises:
-        UnreadableImage: As of ``decode``.
-    """
-    if image.name.lower().endswith(TIFFS):
-        head = image.head()
-        if head[:4] in TIFF_MAGIC and not is_dicom(head):
-            from normscope.images.tiff_windows import read_tiff
-
-            return read_tiff(image)
-    return decode(image.read())
 
 
 class Shard(Protocol):
@@ -146,7 +121,7 @@ class EncodedShard:
         """A digest of the images' places, and of their files' sizes and times of change."""
         stamps = [stamp(file) for file in dict.fromkeys(image.file for image in self.encoded)]
         extents = self.extents.tolist()
-        return _digest("encoded", self.start, self.archive, self.names, extents, stamps)
+        return digest("encoded", self.start, self.archive, self.names, extents, stamps)
 
 
 @dataclass(frozen=True)
@@ -198,12 +173,12 @@ class ArrayShard:
     def identity(self) -> str | None:
         """A digest of the origin, or of the pixels themselves."""
         if self.origin is not None:
-            return _digest("array", self.start, self.pixels.shape, self.origin)
+            return digest("array", self.start, self.pixels.shape, self.origin)
         if self.valid is not None:
             return None
-        digest = hashlib.sha256(repr((self.start, self.pixels.shape, self.pixels.dtype)).encode())
-        digest.update(np.ascontiguousarray(self.pixels).data)
-        return digest.hexdigest()[:32]
+        found = hashlib.sha256(repr((self.start, self.pixels.shape, self.pixels.dtype)).encode())
+        found.update(np.ascontiguousarray(self.pixels).data)
+        return found.hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -267,5 +242,13 @@ def shard_size(index: int) -> int:
     return (32, 64, 128, 1024)[min(index // 64, 3)]
 
 
-def _digest(*parts: Any) -> str:
+def digest(*parts: Any) -> str:
+    """A digest of what a shard is made of.
+
+    Args:
+        parts: Plain values.
+
+    Returns:
+        32 hexadecimal digits.
+    """
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from normscope.errors import NormscopeError
+from normscope.images.choosing import Choice
 from normscope.images.scale import check_scale
 from normscope.images.size import Size, as_resize, shorter_side
 
@@ -20,6 +21,8 @@ class ImageTransform:
         crop: Side of the central square in pixels; None keeps everything.
         channels: ``"rgb"`` gives grey images three equal channels, ``"grey"`` colour ones their
             luma; None takes images as they are, and among colour ones grey as ``"rgb"`` does.
+        select: Which images are taken, as of ``Choice``; None takes all.
+        bands: Which files together are one image, as there; None takes each for one.
         scale: What brings pixels to [0, 1]; None means their type's maximum, and 1 for floats.
 
     Raises:
@@ -30,6 +33,8 @@ class ImageTransform:
     crop: int | None = None
     channels: str | None = None
     scale: float | None = None
+    select: str | None = None
+    bands: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "resize", as_resize(self.resize))
@@ -48,10 +53,16 @@ class ImageTransform:
                 "Resize to more pixels, or crop to fewer."
             )
         check_scale(self.scale)
+        _ = self.choice  # which checks itself
         if self.channels not in {None, "rgb", "grey"}:
             raise NormscopeError(
                 f"--channels must be rgb or grey, got '{self.channels}'. Choose one of these."
             )
+
+    @property
+    def choice(self) -> Choice:
+        """Which images it is done to."""
+        return Choice(self.select, self.bands)
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are set.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.images.choosing import Choice
 from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.images.stream import open_stream
@@ -43,6 +44,8 @@ def stats(
     crop: int | None = None,
     alpha: str | None = None,
     layout: str | None = None,
+    select: str | None = None,
+    bands: str | None = None,
     workers: int | None = None,
     ray: str | None = None,
     out: str | Path | None = None,
@@ -69,6 +72,10 @@ def stats(
         alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out pixels where
             it is 0, ``drop`` to ignore it; by default what the file's format means.
         layout: What the axes of an array are, such as ``HWC``; guessed, and said, if None.
+        select: Which images are taken: a pattern of their names such as ``*_rgb.png``, or a
+            WebDataset key such as ``jpg``.
+        bands: Names of bands with commas; files whose paths differ by these names alone are one
+            image.
         workers: Threads; one for each core if None.
         ray: The address of a Ray cluster to work on instead.
         out: A folder where finished shards are kept, from which an interrupted run goes on.
@@ -94,7 +101,7 @@ def stats(
     for text in constants:
         Normalization.parse(text)
     _check(scale, workers)
-    stream = open_stream(source, split, root, layout)
+    stream = open_stream(source, split, root, layout, Choice(select, bands))
     checkpoint = None if out is None else Checkpoint(Path(out) / "shards", reading)
     collected = Collected(batches=None if batch_size is None else Batches(batch_size))
     progress = _Progress(stream, on_progress)

@@ -120,7 +120,7 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
         met = ", ".join(f"{count} {name}" for name, count in sorted(counts))
         raise NormscopeError(
             f"the images of {name} must be of one kind, got {met}. "
-            "Pass --channels rgb or --channels grey, or sort them."
+            "Pass --channels rgb or --channels grey, or take some of them with --select."
         )
     if kind is None:
         types = ", ".join(sorted({kind.dtype for kind in kinds}))
@@ -199,6 +199,11 @@ def _notes(
         notes.append(_range_note(dtype, moments, given))
     if grey:
         notes.append(f"{grey} grey images count as colour with three equal channels.")
+    if grey and 2 * grey == images:
+        notes.append(
+            "As many images are grey as in colour: if they are masks of the others, leave them out "
+            "with --select, such as --select jpg or --select 'images/*'."
+        )
     if dtype.kind == "f" or dtype.itemsize > 2:
         notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
     notes.append(_sample_note(images, stream.complete))

@@ -154,6 +154,22 @@ class TrialOptions:
         panel=IMAGES,
         kept="images.scale",
     )
+    select: str | None = option(
+        None,
+        "Take only images whose name matches this pattern, such as '*_rgb.png' or 'images/*', or "
+        "has this WebDataset key, such as jpg: x.jpg and not x.seg.jpg.",
+        panel=IMAGES,
+        metavar="GLOB|KEY",
+        kept="images.select",
+    )
+    bands: str | None = option(
+        None,
+        "Put files whose paths differ by these names alone together as the channels of one image, "
+        "such as B02,B03,B04.",
+        panel=IMAGES,
+        metavar="NAME,...",
+        kept="images.bands",
+    )
     strict: bool = option(False, "Exit 1 if an image cannot be read, instead of skipping it.")
 
 
