@@ -75,10 +75,11 @@ def test_the_fast_trainer_and_searches_take_them(pairs, tmp_path):
     plain = train(deep, epochs=2, trainer="plain")
     assert trial.result.loss == pytest.approx(plain.result.loss, abs=0.3)
     said = {"epochs": 1, "workers": 1, "threads": 1}
-    scan(deep, mean="0.4", std="0.2,0.3", seeds=1, out=tmp_path / "scan", **said)
-    search(deep, over=["mean=0.1:0.9"], trials=2, replicates=0, out=tmp_path / "search", **said)
-    for study in ("scan", "search"):
-        assert (tmp_path / study / "summary.json").is_file()
+    found = scan(deep, mean="0.4", std="0.2,0.3", seeds=1, out=tmp_path / "scan", **said)
+    assert len(found.trials()) == 2
+    over = ["mean=0.1:0.9"]
+    found = search(deep, over=over, trials=2, replicates=0, out=tmp_path / "search", **said)
+    assert len(found.trials()) == 2
 
 
 def test_augmented_trainings_take_them(pairs):

@@ -87,6 +87,7 @@ class BandStack:
             _valid(parts),
             noticed=tuple(dict.fromkeys(what for part in parts for what in part.noticed)),
             names=self._names(parts),
+            most=parts[0].most if len({part.most for part in parts}) == 1 else None,
         )
 
     def _names(self, parts: list[Pixels]) -> tuple[str, ...]:

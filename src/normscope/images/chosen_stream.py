@@ -12,11 +12,11 @@ from normscope.errors import NormscopeError
 from normscope.images.band_stack import BandStack
 from normscope.images.collection import Stream, name_of
 from normscope.images.encoded import EncodedImage
+from normscope.images.encoded_paths import check_encoded, is_encoded
 from normscope.images.finding import every_image, expand_braces
 from normscope.images.formats import ARCHIVES, passed_over
 from normscope.images.shards import EncodedShard, Shard, shard_size
 from normscope.images.stack_shard import StackShard
-from normscope.images.stream import check_encoded, is_encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

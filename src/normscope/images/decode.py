@@ -8,9 +8,12 @@ import numpy as np
 
 from normscope.images.arrays import decode_npy
 from normscope.images.formats import (
+    EXR_MAGIC,
     GZIP_MAGIC,
+    HDR_MAGIC,
     HEAD,
     JPEG_MAGIC,
+    JPEGXL_MAGIC,
     NPY_MAGIC,
     PNG_MAGIC,
     TIFF_MAGIC,
@@ -37,9 +40,10 @@ GREY_PNG = (b"\0", b"\4")
 def decode(data: bytes) -> Pixels:
     """Decode an image without changing a value: 16 bits stay 16 bits, bands stay bands.
 
-    JPEGs and 16-bit PNGs go through OpenCV, TIFFs through tifffile, everything else through
-    Pillow. Palettes become colours, and fully transparent pixels do not count. Exif orientation is
-    left alone: it moves pixels and changes none.
+    JPEGs of 8 bits, 16-bit PNGs and Radiance pictures go through OpenCV, deeper JPEGs and JPEG XL
+    through imagecodecs, TIFFs through tifffile, OpenEXR through its own library, everything else
+    through Pillow. Palettes become colours, and fully transparent pixels do not count. Exif
+    orientation is left alone: it moves pixels and changes none.
 
     Args:
         data: The file's bytes.
@@ -69,6 +73,18 @@ def _decoder(data: bytes) -> Callable[[bytes], Pixels]:
         from normscope.images.nifti import decode_nifti
 
         return decode_nifti
+    if data.startswith(JPEGXL_MAGIC):
+        from normscope.images.jpegxl import decode_jpegxl
+
+        return decode_jpegxl
+    if data[: len(EXR_MAGIC)] == EXR_MAGIC:
+        from normscope.images.high_range import decode_exr
+
+        return decode_exr
+    if data.startswith(HDR_MAGIC):
+        from normscope.images.high_range import decode_hdr
+
+        return decode_hdr
     return _decode_first
 
 

@@ -50,10 +50,11 @@ def open_folder(
     splits = {name: _split(data, file, footer, name) for name in footer["splits"]}
     dtype = np.dtype(footer["dtype"])
     none = LabelledImages(np.empty((0, *footer["shape"]), dtype), np.empty(0, np.int64))
+    given = footer["most"] if transform.scale is None else transform.scale
     return DecodedSource(
         name=str(path),
         classes=listing.classes,
-        scale=scale_of(transform.scale, dtype, footer["ends"], str(path)),
+        scale=scale_of(given, dtype, footer["ends"], str(path)),
         train=splits.get("train", none),
         validation=splits.get("validation"),
         test=splits["test"],

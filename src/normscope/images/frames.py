@@ -29,11 +29,13 @@ class Frame:
         pixels: Shape ``(C, H, W)``.
         valid: Which of them count in statistics, of a shape that broadcasts to it; None for all.
         histogram: Of bytes, how often each value occurs, int64 of shape ``(C, 256)``; else None.
+        most: As of ``Pixels``.
     """
 
     pixels: np.ndarray
     valid: np.ndarray | None
     histogram: np.ndarray | None
+    most: int | None
 
     def counted(self, before: np.ndarray | None, channels: int) -> np.ndarray | None:
         """The histogram of some images and of this one, for types that few values have.
@@ -100,18 +102,19 @@ def frames_of(decoded: Pixels, transform: ImageTransform) -> list[Frame]:
     if valid is not None:
         valid = np.broadcast_to(valid, (len(values), *valid.shape[1:]))
     return [
-        _frame(image, None if valid is None else valid[index]) for index, image in enumerate(values)
+        _frame(image, None if valid is None else valid[index], decoded.most)
+        for index, image in enumerate(values)
     ]
 
 
-def _frame(pixels: np.ndarray, valid: np.ndarray | None) -> Frame:
+def _frame(pixels: np.ndarray, valid: np.ndarray | None, most: int | None) -> Frame:
     if pixels.dtype != np.uint8:
-        return Frame(pixels, valid, None)
+        return Frame(pixels, valid, None, most)
     counts = [
         _counts(channel, None if valid is None else valid[min(index, len(valid) - 1)])
         for index, channel in enumerate(pixels)
     ]
-    return Frame(pixels, valid, np.stack(counts))
+    return Frame(pixels, valid, np.stack(counts), most)
 
 
 def _counts(channel: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
@@ -138,12 +141,14 @@ class Met:
         sizes: How many images have each ``(height, width)``.
         types: How many have each type of pixels.
         bands: How many have each number of channels.
+        most: How many have each largest value, as of ``Pixels``.
         ends: The least float and the greatest, or None without floats.
     """
 
     sizes: Counter[tuple[int, ...]] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
     bands: Counter[int] = field(default_factory=Counter)
+    most: Counter[int | None] = field(default_factory=Counter)
     ends: tuple[float, float] | None = None
 
     @property
@@ -170,6 +175,7 @@ class Met:
         pixels = frame.pixels
         self.sizes[pixels.shape[1:]] += 1
         self.types[pixels.dtype.name] += 1
+        self.most[frame.most] += 1
         self.bands[channels if (len(pixels), channels) == (1, COLOURS) else len(pixels)] += 1
         if pixels.dtype.kind == "f":
             ends = (float(pixels.min()), float(pixels.max()))

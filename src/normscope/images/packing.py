@@ -137,6 +137,7 @@ def _pack(
         "shape": [channels, *met.size],
         "dtype": met.dtype,
         "ends": met.ends,
+        "most": next(iter(met.most)) if len(met.most) == 1 else None,
         "splits": splits,
         "skipped": [[str(s.path), s.reason] for s in skipped],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Pixels:
         alpha: The channel that was taken for alpha, shape ``(N, 1, H, W)``, or None.
         noticed: What a reader should know of them, as the end of a sentence on images.
         names: Of the channels, where the file says them.
+        most: The largest value that the format has, where the type holds more; None otherwise.
     """
 
     values: np.ndarray
@@ -45,6 +46,7 @@ class Pixels:
     alpha: np.ndarray | None = None
     noticed: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    most: int | None = None
 
     def image(self, index: int) -> Pixels:
         """One of the images.
@@ -71,7 +73,8 @@ class Pixels:
         if valid is not None and len(valid) > 1:
             valid = valid[start:stop]
         alpha = None if self.alpha is None else self.alpha[start:stop]
-        return Pixels(self.values[start:stop], valid, alpha, self.noticed, self.names)
+        values = self.values[start:stop]
+        return replace(self, values=values, valid=valid, alpha=alpha)
 
 
 def check_size(height: int, width: int) -> None:

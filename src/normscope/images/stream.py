@@ -25,13 +25,12 @@ from normscope.images.containers.opening import (
     open_container,
     split_part,
 )
+from normscope.images.encoded_paths import check_encoded, check_split_is_whole, is_encoded
 from normscope.images.finding import ALL, every_image, expand_braces, files_under
-from normscope.images.formats import ARCHIVES, SUFFIXES, is_image
 from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
 from normscope.images.opening import NAMES, open_source
 from normscope.images.shards import ArrayShard, EncodedShard, Shard, shard_size
-from normscope.images.tree import head_of, split_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,22 +81,14 @@ def open_stream(
         return _open_path(str(source), split, root, layout)
     array = as_array(source)
     if array is not None:
-        _check_split_is_whole("the array", split)
+        check_split_is_whole("the array", split)
         return _array_stream("array", array, layout)
     if isinstance(source, list | tuple) and source and all(
         isinstance(part, str | Path) for part in source
     ):  # fmt: skip
         return _open_paths([str(part) for part in source], split, root, layout)
-    _check_split_is_whole(f"the {type(source).__name__}", split)
+    check_split_is_whole(f"the {type(source).__name__}", split)
     return _items_stream(source)
-
-
-def _check_split_is_whole(name: str, split: str | None) -> None:
-    if split not in {None, "all"}:
-        raise NormscopeError(
-            f"{name} must hold splits for --split {split}, got one collection without names. "
-            "Leave out --split, or pass all."
-        )
 
 
 def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
@@ -118,12 +109,12 @@ def _open_path(source: str, split: str | None, root: Path | None, layout: str | 
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        _check_split_is_whole(source, split)
+        check_split_is_whole(source, split)
         return _array_stream(source, open_npy(path), layout, path)
     if suffix == ".npz":
         return _several_arrays(source, images_of_npz(path, split, layout), path)
     if suffix == ".idx" or "-ubyte" in path.name:
-        _check_split_is_whole(source, split)
+        check_split_is_whole(source, split)
         return _array_stream(source, read_idx(path), layout, path)
     return _encoded_stream([source], split)
 
@@ -140,20 +131,6 @@ def _open_paths(
     return parts[0] if len(parts) == 1 else joined(parts)
 
 
-def is_encoded(path: str) -> bool:
-    """Whether a path names encoded images: a folder, an archive or an image by its suffix.
-
-    Args:
-        path: What the user named.
-
-    Returns:
-        The answer, without opening it.
-    """
-    if is_container(split_part(path)[0]):
-        return False
-    return Path(path).is_dir() or path.lower().endswith((*SUFFIXES, *ARCHIVES))
-
-
 def _encoded_stream(paths: list[str], split: str | None) -> Stream:
     for path in paths:
         check_encoded(path, split)
@@ -168,31 +145,6 @@ def _encoded_stream(paths: list[str], split: str | None) -> Stream:
         return sum(1 for path in paths for _ in files_under(path, split))
 
     return Stream(name_of(paths), shards, total, passed=passed)
-
-
-def check_encoded(path: str, split: str | None) -> None:
-    """Refuse what is no folder, archive or image.
-
-    Args:
-        path: What the user named.
-        split: The split that was asked for, which a single image has not.
-
-    Raises:
-        NormscopeError: If it is none, or has no such split.
-    """
-    if Path(path).is_dir():
-        split_folder(Path(path), split)
-    elif not Path(path).exists():
-        raise NormscopeError(
-            f"{path} must be a file or folder that exists, got nothing there. Check the path."
-        )
-    elif not path.lower().endswith(ARCHIVES):
-        if not path.lower().endswith(SUFFIXES) and not is_image(head_of(path)):
-            raise NormscopeError(
-                f"{path} must be an image, a .tar archive, .npy, .npz or IDX, got a file of an "
-                "unknown format. Convert it."
-            )
-        _check_split_is_whole(path, split)
 
 
 def _encoded_shards(images: Iterator[EncodedImage]) -> Iterator[Shard]:

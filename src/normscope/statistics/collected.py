@@ -53,6 +53,7 @@ class Collected:
         batches: The average over batches, if asked for.
         noticed: What was noticed, as of ``Pixels``, with the number of images.
         names: The channels' names that files say, with the number of images that have them.
+        most: The largest values that formats have, with the number of images.
     """
 
     kinds: dict[Kind, KindSums] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class Collected:
     batches: Batches | None = None
     noticed: Counter[str] = field(default_factory=Counter)
     names: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    most: Counter[int] = field(default_factory=Counter)
 
     def add(
         self, kind: Kind, pixels: int, moments: Moments, sums: ImageSums, positions: np.ndarray
@@ -84,6 +86,7 @@ class Collected:
         self.skipped += other.skipped
         self.noticed += other.noticed
         self.names += other.names
+        self.most += other.most
         if self.batches is not None and other.batches is not None:
             self.batches.merge(other.batches)
 
@@ -106,6 +109,7 @@ class Collected:
             "skipped": [list(skip) for skip in self.skipped],
             "noticed": dict(self.noticed),
             "names": [[list(names), count] for names, count in self.names.items()],
+            "most": list(self.most.items()),
             "batches": None if self.batches is None else _batches_to_json(self.batches),
         }
 
@@ -124,7 +128,9 @@ class Collected:
         skipped = [(int(at), str(path), str(reason)) for at, path, reason in data["skipped"]]
         batches = None if data["batches"] is None else _batches_from_json(data["batches"])
         names = Counter({tuple(names): count for names, count in data["names"]})
-        return cls(kinds, skipped, batches, Counter(data["noticed"]), names)
+        return cls(
+            kinds, skipped, batches, Counter(data["noticed"]), names, Counter(dict(data["most"]))
+        )
 
 
 def _exact(values) -> list[int | str]:

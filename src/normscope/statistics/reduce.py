@@ -113,6 +113,7 @@ class _Work:
         self.skipped: list[tuple[int, str, str]] = []
         self.noticed: Counter[str] = Counter()
         self.names: Counter[tuple[str, ...]] = Counter()
+        self.most: Counter[int] = Counter()
         self.stack: list[tuple[int, np.ndarray]] = []
 
     def take(self, position: int, name: str, item: Pixels | Windows | UnreadableImage) -> None:
@@ -165,6 +166,8 @@ class _Work:
         self.noticed.update(dict.fromkeys(item.noticed, len(values)))
         if item.names:
             self.names[item.names] += len(values)
+        if item.most is not None:
+            self.most[item.most] += len(values)
         if is_counted_alone(values, valid):
             self._kept(values).count(position, values[0])
             return
@@ -182,7 +185,11 @@ class _Work:
         size = self.reading.batch_size
         batches = None if size is None else Batches(size)
         collected = Collected(
-            skipped=self.skipped, batches=batches, noticed=self.noticed, names=self.names
+            skipped=self.skipped,
+            batches=batches,
+            noticed=self.noticed,
+            names=self.names,
+            most=self.most,
         )
         for kind, kept in self.kept.items():
             moments, sums, positions = kept.finish(kind.dtype)

@@ -63,6 +63,8 @@ def summarize_collection(
     _check_counted(moments)
     dtype = np.dtype(kind.dtype)
     given = scale if scale is not None else stream.scale
+    if given is None:
+        given = _most(collected, sums.images)
     divisor = _scale(given, dtype, moments, stream.name)
     means = {"pixel mean": pixel_mean(moments, images, divisor)}
     stds = {
@@ -129,6 +131,12 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
             "Sort the images by type."
         )
     return kind._replace(channels=3) if reading.channels == "rgb" else kind
+
+
+def _most(collected: Collected, images: int) -> float | None:
+    """The largest value that the format of every image has, where their type holds more."""
+    most, count = next(iter(collected.most.items()), (None, 0))
+    return most if count == images else None
 
 
 def _names(collected: Collected, images: int, channels: int) -> tuple[str, ...]:

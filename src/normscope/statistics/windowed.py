@@ -41,10 +41,13 @@ class WindowSums:
 
     def merge(self, other: WindowSums) -> WindowSums:
         """The sums over both sets of parts."""
-        if isinstance(self.totals, Moments) and isinstance(other.totals, Moments):
-            totals = self.totals.merge(other.totals)
+        mine, theirs = self.totals, other.totals
+        if isinstance(mine, Moments) or isinstance(theirs, Moments):
+            assert isinstance(mine, Moments)
+            assert isinstance(theirs, Moments)
+            totals = mine.merge(theirs)
         else:
-            totals = np.add(self.totals, other.totals)
+            totals = mine + theirs
         pixels = self.pixels + other.pixels
         noticed = self.noticed | other.noticed
         return WindowSums(self.channels, self.dtype, pixels, totals, noticed, self.names)
@@ -58,8 +61,11 @@ class WindowSums:
         Raises:
             UnreadableImage: If the squares add up to more than 64 bits hold.
         """
-        wide = isinstance(self.totals, Moments)
-        moments = self.totals if wide else Moments.from_histogram(self.totals, self.dtype)
+        wide, totals = isinstance(self.totals, Moments), self.totals
+        if isinstance(totals, Moments):
+            moments = totals
+        else:
+            moments = Moments.from_histogram(totals, self.dtype)
         if not wide and max(moments.squares) >= 2**63:
             raise UnreadableImage("so many bright pixels that their squares exceed 64 bits")
         kind = np.float64 if wide else np.int64
