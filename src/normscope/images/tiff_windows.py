@@ -123,7 +123,7 @@ def _why_not(series: TiffPageSeries) -> str | None:
     if page.photometric in {PALETTE, CMYK}:
         return "its colours are no plain channels"
     leading = series.shape[: len(series.shape) - len(page.shape)]
-    whole = all(p is not None and p.keyframe.shape == page.shape for p in series.pages)
+    whole = all(p is not None and _shape(p) == page.shape for p in series.pages)
     if not whole or math.prod(leading) != len(series.pages) or page.shaped[1] != 1:
         return "its pages are no plain images"
     if _is_plain(series.pages):
@@ -135,6 +135,10 @@ def _why_not(series: TiffPageSeries) -> str | None:
     if largest * channels > LARGEST_WINDOW_BYTES:
         return f"it is compressed in parts of {largest * channels} bytes"
     return None
+
+
+def _shape(page: Any) -> tuple[int, ...]:
+    return page.keyframe.shape
 
 
 def _is_plain(pages: Sequence[Any]) -> bool:
