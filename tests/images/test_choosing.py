@@ -49,8 +49,7 @@ def test_what_is_selected(select, kept):
 def test_masks_are_said_and_left_out(with_masks):
     folder, colours = with_masks
     masks = (
-        "As many images are grey as in colour: if they are masks of the others, leave them out "
-        "with --select, such as --select jpg or --select 'images/*'."
+        "Half of the images are named .seg.png, half .png: if they are masks, pass --select png."
     )
     assert masks in stats(folder).notes
     found = stats(folder, select="png")
@@ -58,6 +57,27 @@ def test_masks_are_said_and_left_out(with_masks):
     assert found.images == 4
     assert found.mean.value == pytest.approx(colours.mean((0, 1, 2)) / 255, rel=1e-12)
     assert stats(folder, select="*.seg.*").channels == 1
+
+
+def test_masks_in_a_folder_of_their_own(tmp_path):
+    for number in range(3):
+        save(tmp_path / "images" / f"{number}.png", RNG.integers(0, 256, (5, 6, 3), np.uint8))
+        save(tmp_path / "masks" / f"{number}.png", RNG.integers(0, 2, (5, 6), np.uint8))
+    masks = (
+        "As many images are grey as in colour: if they are masks, leave them out with --select, "
+        "such as --select 'images/*'."
+    )
+    assert masks in stats(tmp_path).notes
+    assert stats(tmp_path, select="images/*").images == 3
+    # Of another depth they cannot be summed with the others.
+    for number in range(3):
+        save(tmp_path / "masks" / f"{number}.png", RNG.integers(0, 2, (5, 6), np.uint16))
+    with pytest.raises(NormscopeError) as error:
+        stats(tmp_path)
+    assert str(error.value) == (
+        f"the images of {tmp_path} must be of one kind, got 3 colour uint8, 3 grey uint16. Pass "
+        "--channels rgb or --channels grey, or take some of them with --select."
+    )
 
 
 def test_keys_of_an_archive(with_masks, tmp_path):

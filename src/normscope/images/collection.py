@@ -26,6 +26,7 @@ class Stream:
         complete: Whether it is all of a named split.
         notes: What was taken for what, in sentences.
         passed: Counts the files that are no images, by suffix, as the shards are made.
+        keys: Likewise the images by what follows the first dot of their names, the first three.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Stream:
     complete: bool = False
     notes: tuple[str, ...] = ()
     passed: Counter[str] = field(default_factory=Counter)
+    keys: Counter[str] = field(default_factory=Counter)
 
 
 def joined(parts: list[Stream]) -> Stream:

@@ -12,8 +12,8 @@ from PIL import Image
 from normscope.errors import NormscopeError
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
 
-BITS_PER_SAMPLE = 258
-"""A tag of TIFF (TIFF 6.0, 1992, section 8)."""
+BITS_PER_SAMPLE, GDAL_METADATA = 258, 42112
+"""Tags of TIFF (TIFF 6.0, 1992, section 8) and of GDAL, with scales of bands."""
 
 AVIF = {b"avif", b"avis"}
 FIRST_FRAME = "with several frames: the first counts"
@@ -59,15 +59,18 @@ def is_tiff_of_bytes(data: bytes) -> bool:
         data: The file's bytes.
 
     Returns:
-        False where its channels have more than 8 bits, are no whole numbers, or are too many.
+        False where its channels have more than 8 bits, are no whole numbers, are too many, or are
+        to be scaled.
     """
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
             warnings.simplefilter("ignore")
-            bits = image.tag_v2.get(BITS_PER_SAMPLE, (1,))  # pyright: ignore[reportAttributeAccessIssue]
+            tags = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
+            bits, said = tags.get(BITS_PER_SAMPLE, (1,)), str(tags.get(GDAL_METADATA, ""))
     except Exception:  # noqa: BLE001 - whatever it is, tifffile reads it or says why not
         return False
-    return max(bits) <= 8 and image.mode[:1] not in {"I", "F"}
+    scaled = 'role="scale"' in said or 'role="offset"' in said
+    return max(bits) <= 8 and image.mode[:1] not in {"I", "F"} and not scaled
 
 
 def _open_heic() -> None:

@@ -18,6 +18,7 @@ from normscope.images.arrays import (
     layout_of,
     open_npy,
 )
+from normscope.images.choosing import counted_keys
 from normscope.images.collection import Stream, joined, name_of
 from normscope.images.containers.opening import (
     Wanted,
@@ -135,16 +136,18 @@ def _encoded_stream(paths: list[str], split: str | None) -> Stream:
     for path in paths:
         check_encoded(path, split)
     passed: Counter[str] = Counter()
+    keys: Counter[str] = Counter()
 
     def shards() -> Iterator[Shard]:
         passed.clear()
+        keys.clear()
         images = (image for path in paths for image in every_image(path, split, passed))
-        yield from _encoded_shards(images)
+        yield from _encoded_shards(counted_keys(images, keys))
 
     def total() -> float:
         return sum(1 for path in paths for _ in files_under(path, split))
 
-    return Stream(name_of(paths), shards, total, passed=passed)
+    return Stream(name_of(paths), shards, total, passed=passed, keys=keys)
 
 
 def _encoded_shards(images: Iterator[EncodedImage]) -> Iterator[Shard]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.images.choosing import mask_note
 from normscope.images.decoded import Skipped
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALPHA_KEPT, ALPHA_MASKED
@@ -207,11 +208,8 @@ def _notes(
         notes.append(_range_note(dtype, moments, given))
     if grey:
         notes.append(f"{grey} grey images count as colour with three equal channels.")
-    if grey and 2 * grey == images:
-        notes.append(
-            "As many images are grey as in colour: if they are masks of the others, leave them out "
-            "with --select, such as --select jpg or --select 'images/*'."
-        )
+    if masks := mask_note(stream.keys, images, grey):
+        notes.append(masks)
     if dtype.kind == "f" or dtype.itemsize > 2:
         notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
     notes.append(_sample_note(images, stream.complete))
