@@ -69,6 +69,9 @@ def test_masks_in_a_folder_of_their_own(tmp_path):
     )
     assert masks in stats(tmp_path).notes
     assert stats(tmp_path, select="images/*").images == 3
+    (tmp_path / "masks" / "0.png").rename(tmp_path / "masks" / "5.png")
+    assert masks not in stats(tmp_path).notes
+    (tmp_path / "masks" / "5.png").unlink()
     # Of another depth they cannot be summed with the others.
     for number in range(3):
         save(tmp_path / "masks" / f"{number}.png", RNG.integers(0, 2, (5, 6), np.uint16))

@@ -76,7 +76,7 @@ def test_the_fast_trainer_and_searches_take_them(pairs, tmp_path):
     assert trial.result.loss == pytest.approx(plain.result.loss, abs=0.3)
     said = {"epochs": 1, "workers": 1, "threads": 1}
     found = scan(deep, mean="0.4", std="0.2,0.3", seeds=1, out=tmp_path / "scan", **said)
-    assert len(found.trials()) == 2
+    assert {t.spec.normalization.std for t in found.trials()} >= {(0.2,), (0.3,)}
     over = ["mean=0.1:0.9"]
     found = search(deep, over=over, trials=2, replicates=0, out=tmp_path / "search", **said)
     assert len(found.trials()) == 2

@@ -55,10 +55,7 @@ def stats(
         int | None,
         typer.Option(help="Also average over batches of this many files, in file order."),
     ] = None,
-    scale: Annotated[
-        float | None,
-        typer.Option(help="What to divide pixels by to get [0, 1]; by default the type's maximum."),
-    ] = None,
+    scale: options.Scale = None,
     channels: options.Channels = None,
     nodata: Annotated[float | None, typer.Option(help="Leave out pixels of this value.")] = None,
     alpha: Annotated[

@@ -11,16 +11,11 @@ from normscope.errors import NormscopeError
 from normscope.images.band_stack import BandStack
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterable, Iterator
 
     from normscope.images.encoded import EncodedImage
 
 WILDCARDS = "*?["
-
-
-MOST_KEYS = 3
-"""More kinds of names are no images with their masks, and need not be counted."""
 
 
 def key_of(path: str) -> str:
@@ -37,53 +32,6 @@ def key_of(path: str) -> str:
         'seg.png'
     """
     return path.rpartition("/")[2].partition(".")[2].lower()
-
-
-def counted_keys(images: Iterable[EncodedImage], keys: Counter[str]) -> Iterator[EncodedImage]:
-    """The same images, counted by their keys.
-
-    Args:
-        images: Any.
-        keys: Counts the first few of them.
-
-    Yields:
-        The images.
-    """
-    for image in images:
-        key = key_of(image.name)
-        if key in keys or len(keys) < MOST_KEYS:
-            keys[key] += 1
-        yield image
-
-
-def mask_note(keys: Counter[str], images: int, grey: int) -> str:
-    """What is said where half of the images may be masks of the others.
-
-    Args:
-        keys: As ``counted_keys`` leaves them.
-        images: How many there are.
-        grey: How many of them are grey among colour ones.
-
-    Returns:
-        A sentence, or nothing.
-
-    Example:
-        >>> from collections import Counter
-        >>> mask_note(Counter({"png": 4, "seg.png": 4}), 8, 0)
-        'Half of the images are named .seg.png, half .png: if they are masks, pass --select png.'
-    """
-    if images > 2 and len(keys) == 2 and len(set(keys.values())) == 1:
-        first, other = sorted(keys, key=lambda key: (len(key), key))
-        return (
-            f"Half of the images are named .{other}, half .{first}: if they are masks, pass "
-            f"--select {first}."
-        )
-    if grey and 2 * grey == images:
-        return (
-            "As many images are grey as in colour: if they are masks, leave them out with "
-            "--select, such as --select 'images/*'."
-        )
-    return ""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from normscope.images.arrays import (
     layout_of,
     open_npy,
 )
-from normscope.images.choosing import counted_keys
 from normscope.images.collection import Stream, joined, name_of
 from normscope.images.containers.opening import (
     Wanted,
@@ -30,6 +29,7 @@ from normscope.images.encoded_paths import check_encoded, check_split_is_whole, 
 from normscope.images.finding import ALL, every_image, expand_braces, files_under
 from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
+from normscope.images.masks import NamesMet
 from normscope.images.opening import NAMES, open_source
 from normscope.images.shards import ArrayShard, EncodedShard, Shard, shard_size
 
@@ -136,18 +136,18 @@ def _encoded_stream(paths: list[str], split: str | None) -> Stream:
     for path in paths:
         check_encoded(path, split)
     passed: Counter[str] = Counter()
-    keys: Counter[str] = Counter()
+    names = NamesMet()
 
     def shards() -> Iterator[Shard]:
         passed.clear()
-        keys.clear()
+        names.clear()
         images = (image for path in paths for image in every_image(path, split, passed))
-        yield from _encoded_shards(counted_keys(images, keys))
+        yield from _encoded_shards(names.counted(images))
 
     def total() -> float:
         return sum(1 for path in paths for _ in files_under(path, split))
 
-    return Stream(name_of(paths), shards, total, passed=passed, keys=keys)
+    return Stream(name_of(paths), shards, total, passed=passed, names=names)
 
 
 def _encoded_shards(images: Iterator[EncodedImage]) -> Iterator[Shard]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.choosing import mask_note
 from normscope.images.decoded import Skipped
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALPHA_KEPT, ALPHA_MASKED
@@ -208,7 +207,7 @@ def _notes(
         notes.append(_range_note(dtype, moments, given))
     if grey:
         notes.append(f"{grey} grey images count as colour with three equal channels.")
-    if masks := mask_note(stream.keys, images, grey):
+    if masks := stream.names.note(images, grey):
         notes.append(masks)
     if dtype.kind == "f" or dtype.itemsize > 2:
         notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
