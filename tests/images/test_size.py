@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from torchvision.transforms import v2
 
 from normscope import scan
+from normscope.auditing.variants import Preparation
+from normscope.detection.sample import sample_images
 from normscope.errors import NormscopeError
 from normscope.images.resizing import resized
 from normscope.images.size import Size, as_resize
@@ -97,3 +99,10 @@ def test_a_study_keeps_it_and_older_ones_still_open(tmp_path):
         plain = json.loads(json.dumps(converter.unstructure(transform)))
         assert converter.structure(plain, ImageTransform) == transform
         assert ImageTransform(**transform.to_json()) == transform
+
+
+def test_an_audit_says_it_and_a_detection_takes_it(tmp_path):
+    assert Preparation(ImageTransform(Size(8, 12)), 3).in_words() == "resized to 8x12"
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 21, 33), np.uint8)
+    found = sample_images(pixels, 4, Reading(resize=as_resize("8x12")))
+    np.testing.assert_array_equal(found, v2.Resize((8, 12))(torch.from_numpy(pixels)).numpy())

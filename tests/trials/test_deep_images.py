@@ -13,10 +13,11 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 
 from normscope import audit, scan, search, stats, train
 from normscope.errors import NormscopeError
-from normscope.images.decode import decode_8_bits
+from normscope.images.decode import decode_8_bits, decode_for_networks
 from normscope.images.folder import open_folder
 from normscope.images.pixels import UnreadableImage
 from normscope.images.resizing import resized
+from normscope.images.tensors import on_device
 from normscope.images.transform import ImageTransform
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import LENET_ARTICLE
@@ -272,3 +273,21 @@ def test_mapped_pixels_are_as_written(pairs):
     assert torch.from_numpy(np.array(source.train.pixels)).dtype == torch.uint16
     counted = source.train.stored.histogram
     np.testing.assert_array_equal(counted[0], np.bincount(source.train.pixels.ravel(), None, 65536))
+
+
+def test_other_devices_get_floats_of_what_they_have_no_operations_for():
+    pixels, meta = np.zeros((2, 1, 3, 3)), torch.device("meta")
+    assert on_device(pixels.astype(np.uint16), meta).dtype == torch.float32
+    assert on_device(pixels.astype(np.uint8), meta).dtype == torch.uint8
+    assert on_device(pixels, torch.device("cpu")).dtype == torch.float64
+
+
+def test_scales_in_tiffs_of_bytes_reach_networks(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8)
+    xml = '<GDALMetadata><Item name="SCALE" sample="0" role="scale">0.001</Item></GDALMetadata>'
+    tifffile.imwrite(tmp_path / "a.tif", pixels, extratags=[(42112, "s", 0, xml, True)])
+    data = (tmp_path / "a.tif").read_bytes()
+    np.testing.assert_array_equal(decode_for_networks(data).values[0, 0], pixels * 0.001)
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    data = (tmp_path / "a.tif").read_bytes()
+    np.testing.assert_array_equal(decode_for_networks(data).values[0, 0], pixels)
