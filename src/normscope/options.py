@@ -58,8 +58,9 @@ WEIGHTS = Option(
     kept="options.weights",
 )
 RESIZE = Option(
-    "Resize the shorter side to this many pixels, as torchvision does.",
+    "Resize the shorter side to this many pixels, or to HEIGHTxWIDTH, as torchvision does.",
     panel=IMAGES,
+    metavar="PIXELS|HxW",
     kept="images.resize",
 )
 CROP = Option("Then keep the central square of this many pixels.", panel=IMAGES, kept="images.crop")

@@ -54,7 +54,7 @@ def test_the_preset_is_torchvisions(photos):
 
 def test_the_second_time_nothing_is_decoded(photos, monkeypatch):
     first = open_folder(photos, PRESET, train=False)
-    monkeypatch.setattr(packing, "decode_8_bits", None)
+    monkeypatch.setattr(packing, "frames_of", None)
     again = open_folder(photos, PRESET, train=False)
     np.testing.assert_array_equal(again.test.pixels, first.test.pixels)
     np.testing.assert_array_equal(again.test.labels, [0] * 4 + [1] * 4)
@@ -137,14 +137,13 @@ def test_two_processes_at_once_leave_one_file(photos, folder):
 
 
 def _build_slowly(root):
-    decode = packing.decode_8_bits
+    decode = packing.frames_of
 
-    def slow(data):
+    def slow(data, transform):
         time.sleep(0.5)
-        return decode(data)
+        return decode(data, transform)
 
-    packing.decode_8_bits = slow
-    packing.AT_ONCE = 2
+    packing.frames_of = slow
     open_folder(root, PRESET, train=False)
 
 
@@ -214,7 +213,7 @@ def test_a_cache_that_may_only_be_read_is_still_read(photos, folder, monkeypatch
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(cache.os, "utime", refuse)
-    monkeypatch.setattr(packing, "decode_8_bits", None)
+    monkeypatch.setattr(packing, "frames_of", None)
     assert isinstance(open_folder(photos, PRESET, train=False).test.pixels, np.memmap)
 
 

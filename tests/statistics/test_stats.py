@@ -221,7 +221,7 @@ def test_other_mixtures_need_to_be_told():
         stats([colour, deep, deep])
     assert _message(error) == (
         "the images of list must be of one kind, got 1 colour uint8, 2 grey uint16. "
-        "Pass --channels rgb or --channels grey, or sort them."
+        "Pass --channels rgb or --channels grey, or take some of them with --select."
     )
     found = stats([colour, deep, deep], channels="rgb", batch_size=2)
     eight = np.broadcast_to((deep // 257).astype(np.uint8), (3, 6, 6))

@@ -215,7 +215,7 @@ def test_default_folder_is_a_name_that_every_file_system_takes():
 def test_an_estimate_asks_whether_trials_are_stacked(small_plan, monkeypatch):
     # As on a GPU: one after another they would take what each takes alone.
     measured = []
-    monkeypatch.setattr("normscope.studies.estimate.trains_stacked", lambda _: True)
+    monkeypatch.setattr("normscope.studies.estimate.trains_stacked", lambda *_: True)
     monkeypatch.setattr(
         "normscope.trials.fast.rounds.train_many",
         lambda trials, images: measured.append(trials) or [run_trial(trials[0], images)],
@@ -223,7 +223,7 @@ def test_an_estimate_asks_whether_trials_are_stacked(small_plan, monkeypatch):
     stacked = estimate(small_plan, workers=1)
     cells = {t.normalization for t in small_plan.specification.trials()}
     assert [{t.normalization for t in trials} for trials in measured] == [cells, cells]
-    monkeypatch.setattr("normscope.studies.estimate.trains_stacked", lambda _: False)
+    monkeypatch.setattr("normscope.studies.estimate.trains_stacked", lambda *_: False)
     assert stacked.seconds < estimate(small_plan, workers=1).seconds
 
 

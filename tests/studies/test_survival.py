@@ -87,7 +87,7 @@ def test_stacked_where_full_trainings_are(small_options, monkeypatch):
     """On a GPU trials train together, those of survival too, but never both in one stack."""
     plan = plan_scan(replace(small_options, survival=1))
     plan = replace(plan, specification=with_trial(plan.specification, device="cuda"))
-    assert opening.trains_stacked(plan.specification.trial)
+    assert opening.trains_stacked(plan.specification.trial, plan.source)
     stacks = []
 
     def together(specs, _source, _trunk):

@@ -27,6 +27,7 @@ from normscope.auditing.reading import Reader
 from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE, Preparation
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.originals import find_originals, none_readable
+from normscope.images.size import as_resize
 from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device, resolve_precision
 from normscope.machine.environment import describe_environment
@@ -73,7 +74,7 @@ def audit(auditing: Auditing) -> Audit:
     """
     start = time.perf_counter()
     _check_fail_over(auditing.fail_over, auditing.pipeline)
-    transform = ImageTransform(auditing.resize, auditing.crop)
+    transform = ImageTransform(as_resize(auditing.resize), auditing.crop)
     device = resolve_device(auditing.device)
     precision = resolve_precision(auditing.precision, device)
     normalization = _normalization(auditing.norm, auditing.model)
@@ -124,7 +125,7 @@ def audit(auditing: Auditing) -> Audit:
             "weights": None if auditing.weights is None else str(auditing.weights),
             "pipeline": None if tested is None else tested.name,
             "fail_over": auditing.fail_over,
-            "resize": auditing.resize,
+            "resize": transform.to_json().get("resize"),
             "crop": auditing.crop,
             "channels": auditing.channels,
             "upright": auditing.upright,

@@ -46,7 +46,7 @@ class AuditOptions:
     fail_over: float | None = option(
         None, "Exit 1 if --pipeline loses more accuracy than this, such as 0.01."
     )
-    resize: int | None = option(None, RESIZE)
+    resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)
     channels: str | None = option(
         None, "rgb or grey; by default what the weights expect.", panel=IMAGES

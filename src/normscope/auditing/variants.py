@@ -13,6 +13,7 @@ from normscope.images.exif import UPRIGHT, orientation_of, turned_upright
 from normscope.images.originals import first_pixels, with_channels
 from normscope.images.pixels import UnreadableImage
 from normscope.images.resizing import resized
+from normscope.images.size import Size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,8 @@ class Preparation:
             'shorter side 256, centre crop 224'
         """
         resize, crop = self.transform.resize, self.transform.crop
-        done = [f"shorter side {resize}"] * bool(resize) + [f"centre crop {crop}"] * bool(crop)
+        sized = f"resized to {resize}" if isinstance(resize, Size) else f"shorter side {resize}"
+        done = [sized] * bool(resize) + [f"centre crop {crop}"] * bool(crop)
         done += ["turned upright"] * self.upright
         return ", ".join(done) or "images as they are"
 

@@ -110,9 +110,12 @@ def _json_target(target: str | None) -> str | None:
     return target
 
 
-Resize = Annotated[int | None, _as("resize")]
+Resize = Annotated[str | None, _as("resize")]
 Crop = Annotated[int | None, _as("crop")]
 Channels = Annotated[str | None, _as("channels")]
+Scale = Annotated[float | None, _as("scale")]
+Select = Annotated[str | None, _as("select")]
+Bands = Annotated[str | None, _as("bands")]
 Root = Annotated[Path | None, _as("root")]
 Strict = Annotated[bool, _as("strict")]
 Ray = Annotated[str | None, _as("ray", Place)]

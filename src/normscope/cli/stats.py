@@ -51,10 +51,7 @@ def stats(
         int | None,
         typer.Option(help="Also average over batches of this many files, in file order."),
     ] = None,
-    scale: Annotated[
-        float | None,
-        typer.Option(help="What to divide pixels by to get [0, 1]; by default the type's maximum."),
-    ] = None,
+    scale: options.Scale = None,
     clip: Annotated[
         str | None,
         typer.Option(
@@ -80,6 +77,8 @@ def stats(
             metavar="HW|NHW|HWC|CHW|NCHW|NHWC",
         ),
     ] = None,
+    select: options.Select = None,
+    bands: options.Bands = None,
     above: Annotated[
         float | None,
         typer.Option(help="Count only pixels above this value, as stored.", metavar="VALUE"),
@@ -158,6 +157,8 @@ def stats(
             mask=mask,
             by=by,
             outliers=outliers,
+            select=select,
+            bands=bands,
             workers=workers,
             ray=ray,
             out=out,

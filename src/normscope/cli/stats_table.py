@@ -47,7 +47,7 @@ def tables(found: CollectionStatistics) -> list[Table]:
     for first in range(0, found.channels, abreast):
         table = Table(Column(max_width=TABLE_COLUMNS - 4 - abreast * (widest + 3)))
         for name in found.channel_names[first : first + abreast]:
-            table.add_column(name, no_wrap=True)
+            table.add_column(Text(printable(name)), no_wrap=True)
         for section in sections:
             for name, values in section.items():
                 table.add_row(name, *values[first : first + abreast])

@@ -24,9 +24,10 @@ from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem, typical_size
 from normscope.detection.target import find_target
 from normscope.errors import NormscopeError
+from normscope.images.size import as_resize
 from normscope.machine.device import resolve_device, wide_dtype
 from normscope.normalization import Normalization
-from normscope.options import by_keywords, callback, chosen
+from normscope.options import by_keywords, callback
 from normscope.statistics.reading import Reading
 from normscope.wording import check_at_least
 
@@ -74,7 +75,9 @@ def detect(detecting: Detecting) -> Detection | HintOnly:
         NormscopeError: If an option is wrong, the images are too few, constant or do not fit, or
             the network has no BatchNorm and no hint is asked for.
     """
-    reading = Reading(**chosen(detecting, "images"))
+    reading = Reading(
+        channels=detecting.channels, resize=as_resize(detecting.resize), crop=detecting.crop
+    )
     said = detecting.augmentation
     given = None if said is None else AssumedAugmentation.parse(said)
     check_at_least(2, detecting.batch_size, "--batch-size")

@@ -14,6 +14,7 @@ from normscope.errors import NormscopeError
 from normscope.images.items import as_array
 from normscope.images.pixels import UnreadableImage
 from normscope.images.stream import open_stream
+from normscope.images.windows import Windows
 from normscope.models.building import build_model
 from normscope.models.options import ModelOptions
 from normscope.models.trained import OUTPUTS, check_weights_given
@@ -158,10 +159,11 @@ def _spread(shards: list[Shard], count: int) -> Iterator[Shard]:
 
 def _images(shards: Iterator[Shard], reading: Reading) -> Iterator[np.ndarray]:
     for shard in shards:
-        for _, _, pixels in shard.images():
-            if isinstance(pixels, UnreadableImage):
+        for _, _, item in shard.images():
+            if isinstance(item, UnreadableImage):
                 continue
             try:
+                pixels = item.whole() if isinstance(item, Windows) else item
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     values = reading.prepare(pixels).values

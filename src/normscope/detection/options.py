@@ -42,7 +42,7 @@ class DetectOptions:
         False,
         "Without BatchNorm, write the network's confidences to --json. They are no evidence.",
     )
-    resize: int | None = option(None, RESIZE)
+    resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)
     channels: str | None = option(None, CHANNELS)
     device: str = option("auto", DEVICE)

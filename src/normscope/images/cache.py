@@ -8,8 +8,8 @@ import json
 import os
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,15 @@ FOLDER_VARIABLE = "NORMSCOPE_CACHE"
 LIMIT_VARIABLE = "NORMSCOPE_CACHE_GB"
 DEFAULT_LIMIT_GB = 50
 SUFFIX = ".images"
-DECODERS = ("opencv-python-headless", "pillow", "torchvision")
+DECODERS = (
+    "imagecodecs",
+    "nibabel",
+    "opencv-python-headless",
+    "pillow",
+    "pydicom",
+    "tifffile",
+    "torchvision",
+)
 """Packages whose versions decide the pixels."""
 
 
@@ -147,18 +155,27 @@ def clear_cache() -> int:
 
 def _key(listing: Listing, transform: ImageTransform, name: str) -> str:
     digest = hashlib.sha256()
-    versions = {package: version(package) for package in DECODERS}
-    identity = [MAGIC.decode(), str(Path(name).resolve()), transform.to_json(), versions]
+    versions = {package: _version(package) for package in DECODERS}
+    # A scale divides what is kept, and is asked for again where it is read.
+    done = replace(transform, scale=None).to_json()
+    identity = [MAGIC.decode(), str(Path(name).resolve()), done, versions]
     digest.update(json.dumps([*identity, listing.classes]).encode())
     stamps: dict[str, tuple[int, int] | None] = {}
     for split, images in listing.splits.items():
         digest.update(split.encode())
-        for image in images:
+        for image in (part for whole in images for part in whole.parts):
             if image.archive is None or image.archive not in stamps:
                 stamps[image.file] = stamp(image.file)
             fields = (image.path, image.label, image.offset, image.size, stamps[image.file])
             digest.update(repr(fields).encode())
     return digest.hexdigest()[:32]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _opened(path: Path) -> np.ndarray | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.images.masks import NamesMet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ class Stream:
         complete: Whether it is all of a named split.
         notes: What was taken for what, in sentences.
         passed: Counts the files that are no images, by suffix, as the shards are made.
+        names: Takes note of the images' names likewise.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Stream:
     complete: bool = False
     notes: tuple[str, ...] = ()
     passed: Counter[str] = field(default_factory=Counter)
+    names: NamesMet = field(default_factory=NamesMet)
 
 
 def joined(parts: list[Stream]) -> Stream:

@@ -8,9 +8,12 @@ import numpy as np
 
 from normscope.images.arrays import decode_npy
 from normscope.images.formats import (
+    EXR_MAGIC,
     GZIP_MAGIC,
+    HDR_MAGIC,
     HEAD,
     JPEG_MAGIC,
+    JPEGXL_MAGIC,
     NPY_MAGIC,
     PNG_MAGIC,
     TIFF_MAGIC,
@@ -18,8 +21,14 @@ from normscope.images.formats import (
     is_nifti,
 )
 from normscope.images.jpeg import decode_jpeg
-from normscope.images.pillow import decode_by_pillow
-from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
+from normscope.images.pillow import decode_by_pillow, is_tiff_of_bytes
+from normscope.images.pixels import (
+    SEVERAL_PAGES,
+    Pixels,
+    UnreadableImage,
+    check_size,
+    split_alpha,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +40,10 @@ GREY_PNG = (b"\0", b"\4")
 def decode(data: bytes) -> Pixels:
     """Decode an image without changing a value: 16 bits stay 16 bits, bands stay bands.
 
-    JPEGs and 16-bit PNGs go through OpenCV, TIFFs through tifffile, everything else through
-    Pillow. Palettes become colours, and fully transparent pixels do not count. Exif orientation is
-    left alone: it moves pixels and changes none.
+    JPEGs of 8 bits, 16-bit PNGs and Radiance pictures go through OpenCV, deeper JPEGs and JPEG XL
+    through imagecodecs, TIFFs through tifffile, OpenEXR through its own library, everything else
+    through Pillow. Palettes become colours, and fully transparent pixels do not count. Exif
+    orientation is left alone: it moves pixels and changes none.
 
     Args:
         data: The file's bytes.
@@ -63,11 +73,48 @@ def _decoder(data: bytes) -> Callable[[bytes], Pixels]:
         from normscope.images.nifti import decode_nifti
 
         return decode_nifti
+    if data.startswith(JPEGXL_MAGIC):
+        from normscope.images.jpegxl import decode_jpegxl
+
+        return decode_jpegxl
+    if data[: len(EXR_MAGIC)] == EXR_MAGIC:
+        from normscope.images.high_range import decode_exr
+
+        return decode_exr
+    if data.startswith(HDR_MAGIC):
+        from normscope.images.high_range import decode_hdr
+
+        return decode_hdr
     return _decode_first
 
 
+def decode_for_networks(data: bytes) -> Pixels:
+    """Decode an image, or several, as networks are trained on.
+
+    As ``decode`` does, but a TIFF of bytes goes through Pillow, which takes its fourth channel for
+    alpha and shows its first page.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        One image; of a volume, of frames and of a NumPy file all that it holds.
+
+    Raises:
+        UnreadableImage: As of ``decode``, or if it is a TIFF of several pages that are not bytes.
+    """
+    if data[:4] not in TIFF_MAGIC or is_dicom(data[:HEAD]):
+        return decode(data)
+    if is_tiff_of_bytes(data):
+        return _bounded(decode_by_pillow, data)
+    pixels = decode(data)
+    if SEVERAL_PAGES in pixels.noticed:
+        raise UnreadableImage("a TIFF of several pages, of which a network is shown one")
+    return pixels
+
+
 def decode_8_bits(data: bytes) -> Pixels:
-    """Decode an image of 8 bits a channel, grey or colour, as networks are trained on.
+    """Decode an image of 8 bits a channel, grey or colour.
 
     Of a TIFF with several pages it is the first.
 
@@ -78,10 +125,13 @@ def decode_8_bits(data: bytes) -> Pixels:
         One image, uint8, with one channel or three.
 
     Raises:
-        UnreadableImage: As of ``decode``, or if it has other than 8 bits, or other channels.
+        UnreadableImage: As of ``decode``, or if it has other than 8 bits, or other channels, or is
+            no single image.
     """
-    pixels = _bounded(_decode_first, data)
-    channels, dtype = pixels.values.shape[1], pixels.values.dtype
+    pixels = decode_for_networks(data)
+    images, channels, dtype = *pixels.values.shape[:2], pixels.values.dtype
+    if images != 1:
+        raise UnreadableImage(f"{images} images in one file")
     if dtype != np.uint8:
         raise UnreadableImage(f"not an image of 8 bits a channel ({dtype})")
     if channels not in {1, 3}:

@@ -1,4 +1,4 @@
-"""Images decoded once and kept as the bytes they are: what trials train and test on."""
+"""Images decoded once and kept in the type they have: what trials train and test on."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ class Stored:
         file: The file.
         offset: Where they start in it, in bytes.
         digest: SHA-256 of the pixels, in hexadecimal.
-        histogram: int64, shape ``(C, 256)``: how often each value occurs.
+        histogram: int64, shape ``(C, values)``: how often each value occurs; None of types wider
+            than 16 bits.
     """
 
     file: Path | None
     offset: int
     digest: str
-    histogram: np.ndarray
+    histogram: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class LabelledImages:
     well; ``torch.from_numpy`` shares the memory.
 
     Attributes:
-        held: uint8, shape ``(M, C, H, W)``: images that others may share, such as a mapped file's.
+        held: Shape ``(M, C, H, W)``: images that others may share, such as a mapped file's.
         labels: int64, shape ``(N,)``, each an index into the source's classes.
         stored: Where the held images come from, if that is a file.
         rows: int64, shape ``(N,)``: which of the held images these are; None for all.
@@ -71,7 +72,7 @@ class LabelledImages:
 
     @property
     def pixels(self) -> np.ndarray:
-        """uint8, of that shape; a copy where they are some of the held images."""
+        """Of that shape; a copy where they are some of the held images."""
         return self.held if self.rows is None else self.held[self.rows]
 
     def take(self, indices: np.ndarray) -> LabelledImages:
@@ -104,13 +105,17 @@ class LabelledImages:
         # A worker process maps the same file in place of receiving a copy of it.
         if self.stored is None or self.stored.file is None:
             return LabelledImages, (self.pixels, self.labels)
-        return _mapped, (self.held.shape, self.labels, self.stored, self.rows)
+        return _mapped, (self.held.shape, self.held.dtype, self.labels, self.stored, self.rows)
 
 
 def _mapped(
-    shape: tuple[int, ...], labels: np.ndarray, stored: Stored, rows: np.ndarray | None
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    labels: np.ndarray,
+    stored: Stored,
+    rows: np.ndarray | None,
 ) -> LabelledImages:
-    held = np.memmap(str(stored.file), np.uint8, "r", stored.offset, shape)
+    held = np.memmap(str(stored.file), dtype, "r", stored.offset, shape)
     return LabelledImages(held, labels, stored, rows)
 
 
@@ -121,7 +126,7 @@ class DecodedSource:
     Attributes:
         name: The source as the user named it.
         classes: Their names, in the order of the labels.
-        scale: Divides a pixel to bring it to [0, 1]: 255, or the source's own maximum.
+        scale: Divides a pixel to bring it to [0, 1]: its type's or the source's own maximum.
         train: Images to train on.
         validation: Images to choose on, or None where the source has none of its own.
         test: Images to report on.

@@ -8,6 +8,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from normscope.images.formats import HEAD
 from normscope.images.pixels import UnreadableImage
 
 MAX_FILE_BYTES = 2**31
@@ -46,6 +47,37 @@ class EncodedImage:
     def file(self) -> str:
         """The file that its bytes lie in."""
         return self.archive or self.name
+
+    @property
+    def parts(self) -> tuple[EncodedImage, ...]:
+        """The files or members that it is made of: itself."""
+        return (self,)
+
+    def bytes_(self) -> int:
+        """How many bytes it has.
+
+        Returns:
+            Their number; 0 where there is no such file.
+        """
+        if self.archive is not None:
+            return max(0, self.size)
+        found = stamp(self.file)
+        return 0 if found is None else found[0]
+
+    def head(self) -> bytes:
+        """Its first bytes.
+
+        Returns:
+            At most ``HEAD``; none where it cannot be read.
+        """
+        if self.size == LINK:
+            return b""
+        try:
+            with open_regular(self.file) as file:
+                file.seek(self.offset)
+                return file.read(HEAD if self.archive is None else min(HEAD, self.size))
+        except OSError:
+            return b""
 
     def read(self) -> bytes:
         """Its bytes.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.images.archive import tar_members
+from normscope.images.choosing import Choice
 from normscope.images.encoded import EncodedImage
 from normscope.images.formats import ARCHIVES
 from normscope.images.tree import split_folder, split_of_path, walk_images
@@ -15,10 +18,17 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
 
+    from normscope.images.band_stack import BandStack
+
+ALL = Choice()
+
 
 def find_images(
-    path: str | Path, split: str | None = "all", passed: Counter[str] | None = None
-) -> Iterator[EncodedImage]:
+    path: str | Path,
+    split: str | None = "all",
+    passed: Counter[str] | None = None,
+    choice: Choice = ALL,
+) -> Iterator[EncodedImage | BandStack]:
     """The images under a folder, in an archive, or the one in a file.
 
     Only one folder's names and one archive's header are held at a time, so that any number of
@@ -29,6 +39,7 @@ def find_images(
         split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
             all. A split is a folder of that name, in the folder or the archive that the path names.
         passed: Counts the files that are no images, by suffix.
+        choice: Which of them are taken; files of bands are held by name until all are found.
 
     Yields:
         Images in the order of the names in folders, and in an archive's own order.
@@ -36,6 +47,45 @@ def find_images(
     Raises:
         NormscopeError: If a folder or archive cannot be read, or lacks the split.
         WorkFailed: If an archive is cut in the middle.
+    """
+    images = every_image(path, split, passed)
+    yield from choice.of(images, str(path)) if choice else images
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """The paths that a WebDataset pattern or a wildcard names.
+
+    Args:
+        pattern: Such as ``train-{000..099}.tar`` or ``shards/*.tar``.
+
+    Returns:
+        Paths in order; the pattern itself if it names nothing more.
+
+    Example:
+        >>> expand_braces("a-{08..10}.tar")
+        ['a-08.tar', 'a-09.tar', 'a-10.tar']
+    """
+    match = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
+    if match is None:
+        return sorted(glob.glob(pattern)) or [pattern] if "*" in pattern else [pattern]  # noqa: PTH207
+    first, last = match.groups()
+    head, tail = pattern[: match.start()], pattern[match.end() :]
+    numbers = range(int(first), int(last) + 1)
+    return [p for n in numbers for p in expand_braces(f"{head}{n:0{len(first)}}{tail}")]
+
+
+def every_image(
+    path: str | Path, split: str | None = "all", passed: Counter[str] | None = None
+) -> Iterator[EncodedImage]:
+    """All of them, each file and each member by itself.
+
+    Args:
+        path: As of ``find_images``.
+        split: As there.
+        passed: As there.
+
+    Yields:
+        Images in the order of ``find_images``.
     """
     for file in files_under(path, split, passed):
         if file.lower().endswith(ARCHIVES):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from normscope.images.decoded import DecodedSource, LabelledImages, Skipped, Sto
 from normscope.images.formats import passed_over
 from normscope.images.listing import list_images
 from normscope.images.packing import read_footer
+from normscope.images.scale import scale_of
 from normscope.images.transform import UNCHANGED, ImageTransform
 
 if TYPE_CHECKING:
@@ -39,16 +41,18 @@ def open_folder(
     Returns:
         The source; its validation split is None unless the folder has all three.
     """
-    listing = list_images(path, train)
+    listing = list_images(path, train, transform.choice)
     data, file = packed(listing, transform, str(path), on_image)
     footer = read_footer(data)
     assert footer is not None
     splits = {name: _split(data, file, footer, name) for name in footer["splits"]}
-    none = LabelledImages(np.empty((0, *footer["shape"]), np.uint8), np.empty(0, np.int64))
+    dtype = np.dtype(footer["dtype"])
+    none = LabelledImages(np.empty((0, *footer["shape"]), dtype), np.empty(0, np.int64))
+    given = footer["most"] if transform.scale is None else transform.scale
     return DecodedSource(
         name=str(path),
         classes=listing.classes,
-        scale=255.0,
+        scale=scale_of(given, dtype, footer["ends"], str(path)),
         train=splits.get("train", none),
         validation=splits.get("validation"),
         test=splits["test"],
@@ -63,7 +67,9 @@ def _split(
     fields = footer["splits"][name]
     shape = (fields["count"], *footer["shape"])
     start = fields["offset"]
-    pixels = data[start : start + int(np.prod(shape))].reshape(shape)
-    histogram = np.asarray(fields["histogram"], np.int64)
+    dtype = np.dtype(footer["dtype"])
+    pixels = data[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
+    counts = fields["histogram"]
+    histogram = None if counts is None else np.asarray(counts, np.int64)
     stored = Stored(file, start, fields["digest"], histogram)
     return LabelledImages(pixels, np.asarray(fields["labels"], np.int64), stored)

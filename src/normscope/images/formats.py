@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 MOST_KINDS = 5
 
 SUFFIXES = (
-    ".avif", ".bmp", ".dcm", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2",
-    ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".nii", ".nii.gz", ".pbm", ".pcx", ".pgm",
-    ".png", ".pnm", ".ppm", ".psd", ".sgi", ".tga", ".tif", ".tiff", ".webp",
+    ".avif", ".bmp", ".dcm", ".dib", ".exr", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif",
+    ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".jxl", ".nii", ".nii.gz", ".pbm",
+    ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".sgi", ".tga", ".tif", ".tiff", ".webp",
 )  # fmt: skip
 """Of image files."""
 
@@ -28,11 +28,15 @@ NPY_MAGIC = b"\x93NUMPY"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 GZIP_MAGIC = b"\x1f\x8b"
 JPEG_MAGIC = b"\xff\xd8"
+EXR_MAGIC = b"v/1\x01"
+HDR_MAGIC = (b"#?RADIANCE\n", b"#?RGBE\n")
+JPEGXL_MAGIC = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 HEAD = 352
 """Bytes that tell the format of a file whose name does not."""
 
 _FIRST_BYTES = (
     JPEG_MAGIC + b"\xff", PNG_MAGIC, b"GIF87a", b"GIF89a", *TIFF_MAGIC,
+    EXR_MAGIC, *HDR_MAGIC, *JPEGXL_MAGIC,
     b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"8BPS\0\1",
 )  # fmt: skip
 _BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from normscope.errors import NormscopeError
 from normscope.images.pillow import decode_by_pillow
 from normscope.images.pixels import Pixels, UnreadableImage, check_size
 
+LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """ITU-T T.81 table B.1: all C0 to CF but the Huffman, extension and arithmetic tables."""
 
@@ -14,21 +18,39 @@ BARE = frozenset(range(0xD0, 0xD9)) | {0x01}
 """Markers without a length after them."""
 
 
-def jpeg_shape(data: bytes) -> tuple[int, int, int]:
-    """Components, height and width that a JPEG's first frame header promises.
+class Frame(NamedTuple):
+    """What a JPEG's first frame header promises.
+
+    Attributes:
+        marker: Its second byte, which says how the frame is coded.
+        bits: In each sample.
+        components: How many channels.
+        height: In pixels.
+        width: In pixels.
+    """
+
+    marker: int
+    bits: int
+    components: int
+    height: int
+    width: int
+
+
+def jpeg_frame(data: bytes) -> Frame:
+    """Find the first frame header.
 
     Args:
         data: The file's bytes, which start with FF D8.
 
     Returns:
-        ``(C, H, W)``.
+        What it promises.
 
     Raises:
         UnreadableImage: If there is no frame header.
 
     Example:
-        >>> jpeg_shape(bytes.fromhex("ffd8 ffc0 000b 08 0002 0003 01 0111 00"))
-        (1, 2, 3)
+        >>> jpeg_frame(bytes.fromhex("ffd8 ffc0 000b 08 0002 0003 01 0111 00"))
+        Frame(marker=192, bits=8, components=1, height=2, width=3)
     """
     at = 2
     while at + 9 < len(data):
@@ -44,7 +66,7 @@ def jpeg_shape(data: bytes) -> tuple[int, int, int]:
         elif marker in START_OF_FRAME:
             height = int.from_bytes(data[at + 5 : at + 7])
             width = int.from_bytes(data[at + 7 : at + 9])
-            return data[at + 9], height, width
+            return Frame(marker, data[at + 4], data[at + 9], height, width)
         elif marker in BARE or marker == 0:
             at += 2
         else:
@@ -53,7 +75,10 @@ def jpeg_shape(data: bytes) -> tuple[int, int, int]:
 
 
 def decode_jpeg(data: bytes) -> Pixels:
-    """Decode a JPEG; one of four components goes through Pillow, which knows CMYK and YCCK.
+    """Decode a JPEG.
+
+    One of four components goes through Pillow, which knows CMYK and YCCK; one of more than 8 bits
+    or without loss through imagecodecs.
 
     Args:
         data: The file's bytes, which start with FF D8.
@@ -62,12 +87,14 @@ def decode_jpeg(data: bytes) -> Pixels:
         One image, with one channel or three, as it is stored: Exif orientation is left alone.
 
     Raises:
-        UnreadableImage: If it is truncated, corrupt, too large or of more than 8 bits.
+        UnreadableImage: If it is truncated, corrupt or too large.
     """
     import cv2
 
-    components, height, width = jpeg_shape(data)
+    marker, bits, components, height, width = jpeg_frame(data)
     check_size(height, width)
+    if bits > 8 or marker in LOSSLESS:
+        return _decode_deep(data, bits)
     if components not in {1, 3}:
         return decode_by_pillow(data)
     how = cv2.IMREAD_GRAYSCALE if components == 1 else cv2.IMREAD_COLOR_RGB
@@ -79,3 +106,20 @@ def decode_jpeg(data: bytes) -> Pixels:
     if pixels is None:
         raise UnreadableImage("a JPEG that is truncated or corrupt")
     return Pixels(pixels.reshape(height, width, -1).transpose(2, 0, 1)[None])
+
+
+def _decode_deep(data: bytes, bits: int) -> Pixels:
+    try:
+        import imagecodecs
+    except ImportError:
+        raise NormscopeError(
+            "JPEGs of more than 8 bits or without loss must be read by imagecodecs, got it not "
+            "installed. Install it by pip install 'normscope[tiff]'."
+        ) from None
+    try:
+        pixels = np.asarray(imagecodecs.jpeg8_decode(data))
+    except Exception as error:  # noqa: BLE001 - of a class of its own
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise UnreadableImage(f"not a readable JPEG: {reason}") from None
+    most = None if bits == 8 * pixels.itemsize else 2**bits - 1
+    return Pixels(pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)[None], most=most)

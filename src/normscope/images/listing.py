@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.images.finding import find_images
+from normscope.images.finding import ALL, find_images
 from normscope.images.tree import SPLIT_FOLDERS, split_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from normscope.images.band_stack import BandStack
+    from normscope.images.choosing import Choice
     from normscope.images.encoded import EncodedImage
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
@@ -33,7 +35,7 @@ class Listing:
     """
 
     classes: tuple[str, ...]
-    splits: dict[str, list[EncodedImage]]
+    splits: dict[str, list[EncodedImage | BandStack]]
     passed: Counter[str] = field(default_factory=Counter)
 
     def only(self, splits: Iterable[str]) -> Listing:
@@ -46,10 +48,10 @@ class _ClassFolders:
     """One split before its classes are numbered: images by class, and where it lies."""
 
     place: Path
-    classes: dict[str, list[EncodedImage]]
+    classes: dict[str, list[EncodedImage | BandStack]]
 
 
-def list_images(path: Path, train: bool) -> Listing:
+def list_images(path: Path, train: bool, choice: Choice = ALL) -> Listing:
     """Find the images of a folder or archive without opening them.
 
     A folder holds ``train/``, ``val/`` or ``test/`` or archives of these names
@@ -58,6 +60,7 @@ def list_images(path: Path, train: bool) -> Listing:
     Args:
         path: The folder, or a ``.tar`` file.
         train: Whether there must be images to train on.
+        choice: Which images are taken; bands of one image lie in one class.
 
     Returns:
         The listing; with ``train/`` and ``val/`` alone, ``val/`` is the test split, and so it is
@@ -67,7 +70,8 @@ def list_images(path: Path, train: bool) -> Listing:
         NormscopeError: If a split or class is missing or empty.
     """
     passed: Counter[str] = Counter()
-    found = _splits_of_folder(path, passed) if path.is_dir() else _splits_of_archive(path, passed)
+    splits = _splits_of_folder if path.is_dir() else _splits_of_archive
+    found = splits(path, passed, choice)
     if "test" not in found and "val" in found:
         found["test"] = found.pop("val")
     if "test" not in found or (train and "train" not in found):
@@ -96,25 +100,27 @@ def list_images(path: Path, train: bool) -> Listing:
     )
 
 
-def _splits_of_folder(path: Path, passed: Counter[str]) -> dict[str, _ClassFolders]:
+def _splits_of_folder(path: Path, passed: Counter[str], choice: Choice) -> dict[str, _ClassFolders]:
     found = {}
     for split in ("train", "test", "val"):
         for name in SPLIT_FOLDERS[split]:
             if (path / name).is_dir():
-                found[split] = _of_folder(path / name, passed)
+                found[split] = _of_folder(path / name, passed, choice)
             elif (path / f"{name}.tar").is_file():
                 archive = path / f"{name}.tar"
                 found[split] = _of_archive(
-                    archive, list(find_images(archive, passed=passed)), split
+                    archive, list(find_images(archive, passed=passed, choice=choice)), split
                 )
             if split in found:
                 break
     return found
 
 
-def _splits_of_archive(path: Path, passed: Counter[str]) -> dict[str, _ClassFolders]:
-    by_split: dict[str, list[EncodedImage]] = {}
-    for image in find_images(path, passed=passed):
+def _splits_of_archive(
+    path: Path, passed: Counter[str], choice: Choice
+) -> dict[str, _ClassFolders]:
+    by_split: dict[str, list[EncodedImage | BandStack]] = {}
+    for image in find_images(path, passed=passed, choice=choice):
         split = split_of_path(image.name)
         if split is not None:
             by_split.setdefault(split, []).append(image)
@@ -122,21 +128,21 @@ def _splits_of_archive(path: Path, passed: Counter[str]) -> dict[str, _ClassFold
     return {split: _of_archive(path, by_split[split], split) for split in order}
 
 
-def _of_folder(folder: Path, passed: Counter[str]) -> _ClassFolders:
+def _of_folder(folder: Path, passed: Counter[str], choice: Choice) -> _ClassFolders:
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     classes = {}
     for name in names:
-        classes[name] = list(find_images(folder / name, passed=passed))
+        classes[name] = list(find_images(folder / name, passed=passed, choice=choice))
         if not classes[name]:
             raise NormscopeError(
                 f"{folder / name} must hold at least one image (such as .jpg or .png), got none. "
-                "Add images or remove the folder."
+                f"{'Check --select and --bands' if choice else 'Add images or remove the folder'}."
             )
     return _ClassFolders(folder, classes)
 
 
-def _of_archive(archive: Path, images: list[EncodedImage], split: str) -> _ClassFolders:
-    classes: dict[str, list[EncodedImage]] = {}
+def _of_archive(archive: Path, images: list[EncodedImage | BandStack], split: str) -> _ClassFolders:
+    classes: dict[str, list[EncodedImage | BandStack]] = {}
     for image in sorted(images, key=lambda image: image.name):
         classes.setdefault(_class_in_archive(image.name, split), []).append(image)
     classes.pop("", None)

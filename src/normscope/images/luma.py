@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from normscope.images.pixels import UnreadableImage
+
 LUMA = (19_595, 38_470, 7_471)
 """Rec. ITU-R BT.601 weights times 2**16, as Pillow's grey conversion has them."""
 
@@ -34,3 +36,34 @@ def luma(values: np.ndarray) -> np.ndarray:
     low = np.einsum("nc...,c->n...", wide & mask, weights)
     quarter, middle = wide.dtype.type(16), wide.dtype.type(2**15)
     return ((high << quarter) + ((low + middle) >> quarter))[:, None].astype(values.dtype)
+
+
+def with_channels(
+    values: np.ndarray, valid: np.ndarray | None, channels: str | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Images as ``--channels`` asks for them.
+
+    Args:
+        values: Shape ``(N, C, H, W)``.
+        valid: Which pixels count, or None for all.
+        channels: ``rgb``, ``grey``, or None to leave them. Grey ones stay one channel even for
+            ``rgb``: three equal channels are made of it where they are needed.
+
+    Returns:
+        The images and which of their pixels count.
+
+    Raises:
+        UnreadableImage: If they are neither grey nor colour.
+    """
+    if channels is None:
+        return values, valid
+    met = values.shape[1]
+    if met not in {1, 3, 4}:
+        raise UnreadableImage(f"{met} channels cannot be seen as {channels}")
+    if valid is not None and valid.shape[1] > 1:
+        valid = np.asarray(valid[:, :3])
+        if channels == "grey":
+            valid = np.asarray(valid.all(axis=1, keepdims=True))
+    if met == 1:
+        return values, valid
+    return (values[:, :3] if channels == "rgb" else luma(values[:, :3])), valid

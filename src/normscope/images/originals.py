@@ -11,14 +11,15 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.decode import decode_8_bits
 from normscope.images.decoded import Skipped
-from normscope.images.finding import find_images
+from normscope.images.encoded import EncodedImage
+from normscope.images.finding import every_image
 from normscope.images.formats import ARCHIVES
 from normscope.images.listing import list_images
 from normscope.images.pixels import UnreadableImage
 from normscope.images.tree import SPLIT_FOLDERS, split_of_path
 
 if TYPE_CHECKING:
-    from normscope.images.encoded import EncodedImage
+    from normscope.images.band_stack import BandStack
 
 TESTED = ("test", "val")
 """The splits that hold labelled images to report on."""
@@ -63,14 +64,19 @@ def find_originals(path: str | Path) -> Originals:
         )
     if _has_tested_split(folder):
         listing = list_images(folder, train=False)
-        return Originals(str(folder), listing.splits["test"], listing.classes)
-    images = list(find_images(folder))
+        return Originals(str(folder), _single(listing.splits["test"]), listing.classes)
+    images = list(every_image(folder))
     if not images:
         raise NormscopeError(
             f"{folder} must hold at least one image (such as .jpg, .png or .tif), got none. "
             "Choose another folder."
         )
     return Originals(str(folder), images, None)
+
+
+def _single(images: list[EncodedImage | BandStack]) -> list[EncodedImage]:
+    """Images of one file each, as they are where no bands were asked for."""
+    return [image for image in images if isinstance(image, EncodedImage)]
 
 
 def some_pixels(originals: Originals, count: int) -> list[np.ndarray]:
@@ -155,4 +161,4 @@ def _has_tested_split(folder: Path) -> bool:
     if folder.is_dir():
         names = [name for split in TESTED for name in SPLIT_FOLDERS[split]]
         return any((folder / n).is_dir() or (folder / f"{n}.tar").is_file() for n in names)
-    return any(split_of_path(image.name) in TESTED for image in find_images(folder))
+    return any(split_of_path(image.name) in TESTED for image in every_image(folder))

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import decode_8_bits
+from normscope.images.band_stack import BandStack
+from normscope.images.decode import decode_for_networks
 from normscope.images.decoded import Skipped
-from normscope.images.luma import luma
-from normscope.images.pixels import UnreadableImage
+from normscope.images.frames import COLOURS, Frame, Met, frames_of
+from normscope.images.pixels import Pixels, UnreadableImage
 from normscope.machine.cores import available_cores, threads
 
 if TYPE_CHECKING:
@@ -28,24 +28,18 @@ if TYPE_CHECKING:
     from normscope.images.listing import Listing
     from normscope.images.transform import ImageTransform
 
-MAGIC = b"normscope images 1\n"
+MAGIC = b"normscope images 2\n"
 """Ends a whole file: a file that was cut does not end so."""
 
-AT_ONCE = 256
+AHEAD, AHEAD_BYTES = 512, 2**29
 """Images decoded before they are written: enough for every core, little memory."""
 
-VALUES = 256
+LARGEST_PIXEL_BYTES = 8
+"""Splits start at multiples of it, so that their pixels can be mapped whatever their type."""
 
 
 class _ColourMet(Exception):
     """A colour image after grey ones: all must be written again with three channels."""
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    image: EncodedImage
-    pixels: np.ndarray
-    histogram: np.ndarray
 
 
 def pack(
@@ -58,7 +52,7 @@ def pack(
     """Decode every image with all cores, and write pixels, labels and their statistics.
 
     Images that cannot be used are left out and listed. Grey images among colour ones get three
-    equal channels.
+    equal channels. Each frame, slice or row of a file that holds several is an image of its label.
 
     Args:
         listing: The images.
@@ -68,13 +62,14 @@ def pack(
         on_image: Called with how many are done and how many there are.
 
     Raises:
-        NormscopeError: If a class is left without images, or images differ in size.
+        NormscopeError: If a class is left without images, or images differ in size, type or
+            number of channels.
     """
-    channels = 3 if transform.channels == "rgb" else None
+    channels = COLOURS if transform.channels == "rgb" else None
     try:
         _pack(listing, transform, name, file, channels, on_image)
     except _ColourMet:
-        _pack(listing, transform, name, file, 3, on_image)
+        _pack(listing, transform, name, file, COLOURS, on_image)
 
 
 def read_footer(data: np.ndarray) -> dict[str, Any] | None:
@@ -105,26 +100,27 @@ def _pack(
     file.truncate()
     total = sum(len(images) for images in listing.splits.values())
     done = 0
-    sizes: Counter[tuple[int, ...]] = Counter()
+    met = Met()
     skipped: list[Skipped] = []
     splits: dict[str, Any] = {}
     for split, images in listing.splits.items():
+        file.write(bytes(-file.tell() % LARGEST_PIXEL_BYTES))
         offset, labels, digest = file.tell(), [], hashlib.sha256()
-        histogram = np.zeros((3, VALUES), np.int64)
-        for decoded in _decoded(images, transform, skipped):
+        histogram = None
+        for image, frames in _prepared(images, transform, skipped):
             done += 1
-            sizes[decoded.pixels.shape[1:]] += 1
-            channels = channels or len(decoded.pixels)
-            if len(decoded.pixels) > channels:
-                raise _ColourMet
-            if len(sizes) == 1:
-                pixels = np.ascontiguousarray(
-                    np.broadcast_to(decoded.pixels, (channels, *decoded.pixels.shape[1:]))
-                )
-                file.write(pixels.data)
-                digest.update(pixels.data)
-            labels.append(decoded.image.label)
-            histogram += decoded.histogram
+            for frame in frames:
+                channels = channels or len(frame.pixels)
+                if (channels, len(frame.pixels)) == (1, COLOURS):
+                    raise _ColourMet
+                if met.fits(frame, channels):
+                    pixels = np.ascontiguousarray(
+                        np.broadcast_to(frame.pixels, (channels, *frame.pixels.shape[1:]))
+                    )
+                    file.write(pixels.data)
+                    digest.update(pixels.data)
+                    histogram = frame.counted(histogram, channels)
+                labels.append(image.label)
             if on_image:
                 on_image(done + len(skipped), total)
         _check_classes(images, labels, skipped)
@@ -133,17 +129,15 @@ def _pack(
             "count": len(labels),
             "labels": labels,
             "digest": digest.hexdigest(),
-            "histogram": histogram[: channels or 1].tolist(),
+            "histogram": None if histogram is None else histogram.tolist(),
         }
-    if len(sizes) > 1:
-        met = ", ".join(f"{w} x {h} ({n} images)" for (h, w), n in sizes.most_common(3))
-        raise NormscopeError(
-            f"the images of {name} must share one size, got {len(sizes)}: {met}. "
-            "Resize them to one size."
-        )
+    met.check(name)
     footer = {
         "source": name,
-        "shape": [channels, *next(iter(sizes))],
+        "shape": [channels, *met.size],
+        "dtype": met.dtype,
+        "ends": met.ends,
+        "most": next(iter(met.most)) if len(met.most) == 1 else None,
         "splits": splits,
         "skipped": [[str(s.path), s.reason] for s in skipped],
     }
@@ -151,62 +145,46 @@ def _pack(
     file.write(text + len(text).to_bytes(8, "little") + MAGIC)
 
 
-def _decoded(
-    images: list[EncodedImage], transform: ImageTransform, skipped: list[Skipped]
-) -> Iterator[_Decoded]:
-    def decode(image: EncodedImage) -> _Decoded | str:
-        return _decode(image, transform)
+def _prepared(
+    images: list[EncodedImage | BandStack], transform: ImageTransform, skipped: list[Skipped]
+) -> Iterator[tuple[EncodedImage | BandStack, list[Frame]]]:
+    def prepare(image: EncodedImage | BandStack) -> list[Frame] | str:
+        try:
+            if isinstance(image, BandStack):
+                return frames_of(image.decoded(_one_band), transform)
+            return frames_of(decode_for_networks(image.read()), transform)
+        except UnreadableImage as error:
+            return str(error)
 
     # Threads that each ask for every core take turns and gain nothing; only resizing needs torch.
     single = threads(1) if transform.resize else nullcontext()
-    with single, ThreadPoolExecutor(available_cores()) as pool:
-        parts = [images[start : start + AT_ONCE] for start in range(0, len(images), AT_ONCE)]
-        ahead = [pool.map(decode, part) for part in parts[:1]]
-        for index, part in enumerate(parts):
-            # The next part is decoded while this one is written.
-            ahead += [pool.map(decode, some) for some in parts[index + 1 : index + 2]]
-            for image, result in zip(part, ahead.pop(0), strict=True):
-                if isinstance(result, str):
-                    skipped.append(Skipped(Path(image.path), result))
-                else:
-                    yield result
+    cores = available_cores()
+    waiting: deque[tuple[EncodedImage | BandStack, Future[list[Frame] | str]]] = deque()
+    ahead, most = iter(images), 2 * cores
+    with single, ThreadPoolExecutor(cores) as pool:
+        while True:
+            for image in islice(ahead, most - len(waiting)):
+                waiting.append((image, pool.submit(prepare, image)))
+            if not waiting:
+                return
+            image, future = waiting.popleft()
+            result = future.result()
+            if isinstance(result, str):
+                skipped.append(Skipped(Path(image.path), result))
+                continue
+            yield image, result
+            # As many decoded images wait as keep every core at work, but volumes are large.
+            bytes_ = sum(frame.pixels.nbytes for frame in result)
+            most = max(cores, min(AHEAD, AHEAD_BYTES // max(1, bytes_)))
 
 
-def _decode(image: EncodedImage, transform: ImageTransform) -> _Decoded | str:
-    from normscope.images.resizing import resized
-
-    try:
-        pixels = decode_8_bits(image.read())
-        values, valid = pixels.values, pixels.valid
-        values = luma(values) if transform.channels == "grey" else values
-        height, width = values.shape[2:]
-        if transform.crop and not transform.resize and min(height, width) < transform.crop:
-            return f"{width} x {height} pixels is smaller than the crop of {transform.crop}"
-        if transform.resize or transform.crop:
-            values, valid = resized(values, valid, transform.resize, transform.crop)
-    except UnreadableImage as error:
-        return str(error)
-    counts = np.stack([_counts(channel, valid) for channel in values[0]])
-    return _Decoded(image, values[0], np.broadcast_to(counts, (3, VALUES)))
+def _one_band(image: EncodedImage) -> Pixels:
+    return decode_for_networks(image.read())
 
 
-def _counts(channel: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
-    import cv2
-
-    # Counted as float32, which holds every whole number up to 2^24.
-    rows = math.ceil(2**24 / channel.shape[1])
-    mask = None if valid is None else valid[0, 0].astype(np.uint8)
-    counts = [
-        cv2.calcHist(
-            [np.ascontiguousarray(channel[i : i + rows])], [0],
-            None if mask is None else mask[i : i + rows], [VALUES], [0, VALUES],
-        )
-        for i in range(0, len(channel), rows)
-    ]  # fmt: skip
-    return np.sum(counts, axis=0).astype(np.int64).reshape(-1)
-
-
-def _check_classes(images: list[EncodedImage], labels: list[int], skipped: list[Skipped]) -> None:
+def _check_classes(
+    images: list[EncodedImage | BandStack], labels: list[int], skipped: list[Skipped]
+) -> None:
     read = set(labels)
     for image in images:
         if image.label not in read:

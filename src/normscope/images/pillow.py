@@ -12,6 +12,9 @@ from PIL import Image
 from normscope.errors import NormscopeError
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
 
+BITS_PER_SAMPLE, GDAL_METADATA = 258, 42112
+"""Tags of TIFF (TIFF 6.0, 1992, section 8) and of GDAL, with scales of bands."""
+
 AVIF = {b"avif", b"avis"}
 FIRST_FRAME = "with several frames: the first counts"
 WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
@@ -47,6 +50,27 @@ def decode_by_pillow(data: bytes) -> Pixels:
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, KeyError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise UnreadableImage(lines[0].rstrip(".")) from None
+
+
+def is_tiff_of_bytes(data: bytes) -> bool:
+    """Whether Pillow shows a TIFF with the values that it holds; of deeper ones it keeps 8 bits.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        False where its channels have more than 8 bits, are no whole numbers, are too many, or are
+        to be scaled.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
+            warnings.simplefilter("ignore")
+            tags = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
+            bits, said = tags.get(BITS_PER_SAMPLE, (1,)), str(tags.get(GDAL_METADATA, ""))
+    except Exception:  # noqa: BLE001 - whatever it is, tifffile reads it or says why not
+        return False
+    scaled = 'role="scale"' in said or 'role="offset"' in said
+    return max(bits) <= 8 and image.mode[:1] not in {"I", "F"} and not scaled
 
 
 def _open_heic() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class UnreadableImage(Exception):
     """An image that cannot be decoded; its text is the reason."""
 
 
+SEVERAL_PAGES = "with several pages: all of them count"
 ALPHA_MASKED = "with an alpha channel: fully transparent pixels do not count (--alpha changes it)"
 ALPHA_KEPT = (
     "with a last band that is tagged as alpha, as writers of satellite images tag any fourth band: "
@@ -38,12 +39,16 @@ class Pixels:
         valid: bool, of a shape that broadcasts to ``values``: which pixels count. None for all.
         alpha: The channel that was taken for alpha, shape ``(N, 1, H, W)``, or None.
         noticed: What a reader should know of them, as the end of a sentence on images.
+        names: Of the channels, where the file says them.
+        most: The largest value that the format has, where the type holds more; None otherwise.
     """
 
     values: np.ndarray
     valid: np.ndarray | None = None
     alpha: np.ndarray | None = None
     noticed: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    most: int | None = None
 
     def image(self, index: int) -> Pixels:
         """One of the images.
@@ -70,7 +75,8 @@ class Pixels:
         if valid is not None and len(valid) > 1:
             valid = valid[start:stop]
         alpha = None if self.alpha is None else self.alpha[start:stop]
-        return Pixels(self.values[start:stop], valid, alpha, self.noticed)
+        values = self.values[start:stop]
+        return replace(self, values=values, valid=valid, alpha=alpha)
 
 
 def check_size(height: int, width: int) -> None:
@@ -102,3 +108,22 @@ def split_alpha(pixels: np.ndarray) -> Pixels:
     visible = alpha != 0
     valid = None if visible.all() else visible
     return Pixels(pixels[None, :-1], valid, alpha, (ALPHA_MASKED,))
+
+
+def in_native_type(values: np.ndarray) -> np.ndarray:
+    """Pixels of a type that is summed and trained on: in native order, of 32 or 64 bits if floats.
+
+    Args:
+        values: Integers or floats.
+
+    Returns:
+        The same values, or the nearest floats of 64 bits to longer ones.
+    """
+    import numpy as np
+
+    dtype = values.dtype
+    if dtype == np.float16:
+        return values.astype(np.float32)
+    if dtype.itemsize > 8:
+        return values.astype(np.float64)
+    return values if dtype.isnative else values.astype(dtype.newbyteorder("="))

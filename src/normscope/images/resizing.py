@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.errors import NormscopeError
 from normscope.images.decoded import LabelledImages
 from normscope.images.luma import luma
 from normscope.images.pixels import MAX_PIXELS, UnreadableImage
 from normscope.images.resize_crop import resize_and_crop
+from normscope.images.size import Size
 
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
@@ -22,13 +24,13 @@ AT_ONCE = 1024
 def resized(
     values: np.ndarray,
     valid: np.ndarray | None,
-    resize: int | None,
+    resize: int | Size | None,
     crop: int | None,
     *,
     interpolation: str = "bilinear",
     antialias: bool = True,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Bring the shorter side to a length, then keep a square around the centre.
+    """Bring the shorter side to a length or both to theirs, then keep a square around the centre.
 
     The interpolation is torchvision's own, bilinear with antialiasing unless another is asked for.
     A new pixel counts where all the pixels that it mixes count.
@@ -36,7 +38,8 @@ def resized(
     Args:
         values: Shape ``(N, C, H, W)``.
         valid: Which pixels count, or None for all.
-        resize: Length of the shorter side in pixels, or None to leave the size.
+        resize: Length of the shorter side in pixels, a height and a width, or None to leave the
+            size.
         crop: Side of the square in pixels, or None to keep everything.
         interpolation: ``"bilinear"``, ``"bicubic"`` or ``"nearest"``.
         antialias: Whether a new pixel mixes all the old ones that it covers.
@@ -66,7 +69,11 @@ def resized(
     return new, _transformed(counted, resize, crop).numpy() > 1 - 1e-5
 
 
-def _check_resized(height: int, width: int, resize: int) -> None:
+def _check_resized(height: int, width: int, resize: int | Size) -> None:
+    if isinstance(resize, Size):
+        if resize.height * resize.width > MAX_PIXELS:
+            raise UnreadableImage(f"more than {MAX_PIXELS} pixels after --resize {resize}")
+        return
     # A long thin image would become far larger than any that is decoded.
     short, long = sorted((height, width))
     if resize * (resize * long // short) > MAX_PIXELS:
@@ -82,7 +89,18 @@ def transformed(source: DecodedSource, transform: ImageTransform) -> DecodedSour
 
     Returns:
         The new source, or the same where nothing is done.
+
+    Raises:
+        NormscopeError: If it chooses among files, of which such a source has none.
     """
+    if transform.choice:
+        raise NormscopeError(
+            f"--select and --bands must be used with files of images, got {source.name}. Leave "
+            "them out."
+        )
+    if transform.scale is not None:
+        source = replace(source, scale=float(transform.scale))
+        transform = replace(transform, scale=None)
     if not transform.to_json():
         return source
 
@@ -114,7 +132,7 @@ def _as_tensor(values: np.ndarray):
 
 def _transformed(
     pixels,
-    resize: int | None,
+    resize: int | Size | None,
     crop: int | None,
     interpolation: str = "bilinear",
     antialias: bool = True,
@@ -122,12 +140,13 @@ def _transformed(
     from torchvision.transforms.v2 import InterpolationMode, functional
 
     usual = interpolation == "bilinear" and antialias and pixels.element_size() == 1
-    if usual and resize is not None and crop is not None:
+    if usual and isinstance(resize, int) and crop is not None:
         kept = resize_and_crop(pixels, resize, crop)
         if kept is not None:
             return kept
     # The kernels themselves: what dispatches to them takes half as long as resizing a photograph.
     if resize is not None:
         mode = InterpolationMode(interpolation)
-        pixels = functional.resize_image(pixels, [resize], mode, antialias=antialias)
+        size = list(resize) if isinstance(resize, Size) else [resize]
+        pixels = functional.resize_image(pixels, size, mode, antialias=antialias)
     return pixels if crop is None else functional.center_crop_image(pixels, [crop])

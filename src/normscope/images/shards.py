@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from normscope.images.decode import decode
 from normscope.images.encoded import EncodedImage, stamp
 from normscope.images.pixels import Pixels, UnreadableImage
+from normscope.images.read_image import read_image
+from normscope.images.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-Item = tuple[int, str, Pixels | UnreadableImage]
+Item = tuple[int, str, Pixels | Windows | UnreadableImage]
 """The position in file order, the name or nothing, and the pixels or why there are none."""
 
 
@@ -107,7 +108,7 @@ class EncodedShard:
         """
         for position, image in enumerate(self.encoded, self.start):
             try:
-                yield position, image.path, decode(image.read())
+                yield position, image.path, read_image(image)
             except UnreadableImage as error:
                 yield position, image.path, error
 
@@ -120,7 +121,7 @@ class EncodedShard:
         """A digest of the images' places, and of their files' sizes and times of change."""
         stamps = [stamp(file) for file in dict.fromkeys(image.file for image in self.encoded)]
         extents = self.extents.tolist()
-        return _digest("encoded", self.start, self.archive, self.names, extents, stamps)
+        return digest("encoded", self.start, self.archive, self.names, extents, stamps)
 
 
 @dataclass(frozen=True)
@@ -172,12 +173,12 @@ class ArrayShard:
     def identity(self) -> str | None:
         """A digest of the origin, or of the pixels themselves."""
         if self.origin is not None:
-            return _digest("array", self.start, self.pixels.shape, self.origin)
+            return digest("array", self.start, self.pixels.shape, self.origin)
         if self.valid is not None:
             return None
-        digest = hashlib.sha256(repr((self.start, self.pixels.shape, self.pixels.dtype)).encode())
-        digest.update(np.ascontiguousarray(self.pixels).data)
-        return digest.hexdigest()[:32]
+        found = hashlib.sha256(repr((self.start, self.pixels.shape, self.pixels.dtype)).encode())
+        found.update(np.ascontiguousarray(self.pixels).data)
+        return found.hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -241,5 +242,13 @@ def shard_size(index: int) -> int:
     return (32, 64, 128, 1024)[min(index // 64, 3)]
 
 
-def _digest(*parts: Any) -> str:
+def digest(*parts: Any) -> str:
+    """A digest of what a shard is made of.
+
+    Args:
+        parts: Plain values.
+
+    Returns:
+        32 hexadecimal digits.
+    """
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]

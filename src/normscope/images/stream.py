@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -27,17 +25,18 @@ from normscope.images.containers.opening import (
     open_container,
     split_part,
 )
-from normscope.images.finding import files_under, find_images
-from normscope.images.formats import ARCHIVES, SUFFIXES, is_image
+from normscope.images.encoded_paths import check_encoded, check_split_is_whole, is_encoded
+from normscope.images.finding import ALL, every_image, expand_braces, files_under
 from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
+from normscope.images.masks import NamesMet
 from normscope.images.opening import NAMES, open_source
 from normscope.images.shards import ArrayShard, EncodedShard, Shard, shard_size
-from normscope.images.tree import head_of, split_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from normscope.images.choosing import Choice
     from normscope.images.encoded import EncodedImage
 
 ARRAY_SHARD_BYTES = 2**22
@@ -45,7 +44,11 @@ SPLITS = ("train", "val", "test", "all")
 
 
 def open_stream(
-    source: Any, split: str | None = None, root: Path | None = None, layout: str | None = None
+    source: Any,
+    split: str | None = None,
+    root: Path | None = None,
+    layout: str | None = None,
+    choice: Choice = ALL,
 ) -> Stream:
     """Open a source without reading its images.
 
@@ -56,6 +59,7 @@ def open_stream(
             all.
         root: Where the named data sets are looked for first.
         layout: What the axes of an array are, a name in ``LAYOUTS``; guessed if None.
+        choice: Which images of folders, archives and lists of files are taken.
 
     Returns:
         The collection.
@@ -70,26 +74,22 @@ def open_stream(
         raise NormscopeError(
             f"--split must be one of {', '.join(SPLITS)}, got '{split}'. Choose one of these."
         )
+    if choice:
+        from normscope.images.chosen_stream import chosen_stream
+
+        return chosen_stream(source, split, choice)
     if isinstance(source, str | Path):
         return _open_path(str(source), split, root, layout)
     array = as_array(source)
     if array is not None:
-        _check_split_is_whole("the array", split)
+        check_split_is_whole("the array", split)
         return _array_stream("array", array, layout)
     if isinstance(source, list | tuple) and source and all(
         isinstance(part, str | Path) for part in source
     ):  # fmt: skip
         return _open_paths([str(part) for part in source], split, root, layout)
-    _check_split_is_whole(f"the {type(source).__name__}", split)
+    check_split_is_whole(f"the {type(source).__name__}", split)
     return _items_stream(source)
-
-
-def _check_split_is_whole(name: str, split: str | None) -> None:
-    if split not in {None, "all"}:
-        raise NormscopeError(
-            f"{name} must hold splits for --split {split}, got one collection without names. "
-            "Leave out --split, or pass all."
-        )
 
 
 def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
@@ -110,12 +110,12 @@ def _open_path(source: str, split: str | None, root: Path | None, layout: str | 
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        _check_split_is_whole(source, split)
+        check_split_is_whole(source, split)
         return _array_stream(source, open_npy(path), layout, path)
     if suffix == ".npz":
         return _several_arrays(source, images_of_npz(path, split, layout), path)
     if suffix == ".idx" or "-ubyte" in path.name:
-        _check_split_is_whole(source, split)
+        check_split_is_whole(source, split)
         return _array_stream(source, read_idx(path), layout, path)
     return _encoded_stream([source], split)
 
@@ -124,7 +124,7 @@ def _open_paths(
     paths: list[str], split: str | None, root: Path | None, layout: str | None
 ) -> Stream:
     parts = []
-    for encoded, group in groupby(paths, _is_encoded):
+    for encoded, group in groupby(paths, is_encoded):
         if encoded:
             parts.append(_encoded_stream(list(group), split))
         else:
@@ -132,64 +132,22 @@ def _open_paths(
     return parts[0] if len(parts) == 1 else joined(parts)
 
 
-def _is_encoded(path: str) -> bool:
-    if is_container(split_part(path)[0]):
-        return False
-    return Path(path).is_dir() or path.lower().endswith((*SUFFIXES, *ARCHIVES))
-
-
-def expand_braces(pattern: str) -> list[str]:
-    """The paths that a WebDataset pattern or a wildcard names.
-
-    Args:
-        pattern: Such as ``train-{000..099}.tar`` or ``shards/*.tar``.
-
-    Returns:
-        Paths in order; the pattern itself if it names nothing more.
-
-    Example:
-        >>> expand_braces("a-{08..10}.tar")
-        ['a-08.tar', 'a-09.tar', 'a-10.tar']
-    """
-    match = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
-    if match is None:
-        return sorted(glob.glob(pattern)) or [pattern] if "*" in pattern else [pattern]  # noqa: PTH207
-    first, last = match.groups()
-    head, tail = pattern[: match.start()], pattern[match.end() :]
-    numbers = range(int(first), int(last) + 1)
-    return [p for n in numbers for p in expand_braces(f"{head}{n:0{len(first)}}{tail}")]
-
-
 def _encoded_stream(paths: list[str], split: str | None) -> Stream:
     for path in paths:
-        _check_encoded(path, split)
+        check_encoded(path, split)
     passed: Counter[str] = Counter()
+    names = NamesMet()
 
     def shards() -> Iterator[Shard]:
         passed.clear()
-        images = (image for path in paths for image in find_images(path, split, passed))
-        yield from _encoded_shards(images)
+        names.clear()
+        images = (image for path in paths for image in every_image(path, split, passed))
+        yield from _encoded_shards(names.counted(images))
 
     def total() -> float:
         return sum(1 for path in paths for _ in files_under(path, split))
 
-    return Stream(name_of(paths), shards, total, passed=passed)
-
-
-def _check_encoded(path: str, split: str | None) -> None:
-    if Path(path).is_dir():
-        split_folder(Path(path), split)
-    elif not Path(path).exists():
-        raise NormscopeError(
-            f"{path} must be a file or folder that exists, got nothing there. Check the path."
-        )
-    elif not path.lower().endswith(ARCHIVES):
-        if not path.lower().endswith(SUFFIXES) and not is_image(head_of(path)):
-            raise NormscopeError(
-                f"{path} must be an image, a .tar archive, .npy, .npz or IDX, got a file of an "
-                "unknown format. Convert it."
-            )
-        _check_split_is_whole(path, split)
+    return Stream(name_of(paths), shards, total, passed=passed, names=names)
 
 
 def _encoded_shards(images: Iterator[EncodedImage]) -> Iterator[Shard]:

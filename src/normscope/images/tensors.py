@@ -34,11 +34,29 @@ def resident(images: LabelledImages, device: torch.device) -> tuple[Tensor, Tens
         device: A CPU shares the memory of what is held; another device gets its own images alone.
 
     Returns:
-        uint8 pixels, shape ``(M, C, H, W)``, and the rows among them, int64, shape ``(N,)``.
+        Pixels as they are held, shape ``(M, C, H, W)``, and the rows among them, int64, shape
+        ``(N,)``.
     """
     if device.type == "cpu" and images.rows is not None:
         return shared(images.held), shared(images.rows)
-    return shared(images.pixels).to(device), torch.arange(len(images), device=device)
+    return on_device(images.pixels, device), torch.arange(len(images), device=device)
+
+
+def on_device(pixels: np.ndarray, device: torch.device) -> Tensor:
+    """Pixels on a device.
+
+    Args:
+        pixels: Of any type.
+        device: Only a CPU has operations for every type, so that elsewhere all but bytes are
+            float32, as a network is given them anyway.
+
+    Returns:
+        The same values.
+    """
+    tensor = shared(pixels)
+    if device.type != "cpu" and tensor.dtype != torch.uint8:
+        tensor = tensor.float()
+    return tensor.to(device)
 
 
 def per_channel(normalization: Normalization, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,13 +7,30 @@ import logging
 import math
 import struct
 import zlib
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.pillow import decode_by_pillow
-from normscope.images.pixels import ALPHA_KEPT, MAX_BYTES, Pixels, UnreadableImage, split_alpha
+from normscope.images.pixels import (
+    ALPHA_KEPT,
+    MAX_BYTES,
+    SEVERAL_PAGES,
+    Pixels,
+    UnreadableImage,
+    split_alpha,
+)
+from normscope.images.tiff_metadata import channel_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tifffile import TiffFile, TiffPage, TiffPageSeries
+
+    from normscope.images.tiff_metadata import ChannelMetadata
 
 PALETTE, CMYK = 3, 5
 WHITE_IS_ZERO = 0
@@ -44,6 +61,24 @@ def decode_tiff(data: bytes) -> Pixels:
         NormscopeError: If tifffile is not installed.
         UnreadableImage: If the data is no TIFF, is truncated, or claims too many bytes.
     """
+    with opened_tiff(io.BytesIO(data)) as file:
+        return whole_tiff(file, data)
+
+
+@contextmanager
+def opened_tiff(source: BinaryIO) -> Iterator[TiffFile]:
+    """Open a TIFF and read its header.
+
+    Args:
+        source: The file's bytes.
+
+    Yields:
+        The open file; what fails while it is read is raised as ``UnreadableImage``.
+
+    Raises:
+        NormscopeError: If tifffile is not installed.
+        UnreadableImage: If the data is no TIFF or is truncated.
+    """
     try:
         import tifffile
     except ImportError:
@@ -52,25 +87,66 @@ def decode_tiff(data: bytes) -> Pixels:
             "Install them by pip install 'normscope[tiff]'."
         ) from None
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            series = file.series[0]
-            page = series.keyframe
-            bytes_ = math.prod(series.shape) * np.dtype(series.dtype).itemsize
-            if bytes_ > MAX_BYTES:
-                raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
-            if bytes_ == 0:
-                raise UnreadableImage("a TIFF without pixels")
-            if page.photometric in {PALETTE, CMYK}:
-                return decode_by_pillow(data)
-            found = _oriented(series.asarray(), series.axes, page)
-            found = _without_nodata(found, page)
-            return replace(found, noticed=(*found.noticed, *_parts(file, series)))
+        with tifffile.TiffFile(source) as file:
+            yield file
     except (
         tifffile.TiffFileError, OSError, RuntimeError, ValueError, TypeError, LookupError,
         ArithmeticError, AttributeError, struct.error, zlib.error,
     ) as error:  # fmt: skip
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise UnreadableImage(f"not a readable TIFF: {reason}") from None
+
+
+def bytes_of(series: TiffPageSeries) -> int:
+    """How many bytes the pixels of a series take.
+
+    Args:
+        series: Of a TIFF.
+
+    Returns:
+        Their number, unpacked.
+    """
+    return math.prod(series.shape) * np.dtype(series.dtype).itemsize
+
+
+def whole_tiff(file: TiffFile, data: bytes) -> Pixels:
+    """Decode the first series of an open TIFF at once.
+
+    Args:
+        file: The TIFF.
+        data: Its bytes.
+
+    Returns:
+        One image.
+
+    Raises:
+        UnreadableImage: If it claims too many bytes, or none.
+    """
+    series = file.series[0]
+    bytes_ = bytes_of(series)
+    if bytes_ > MAX_BYTES:
+        raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
+    if bytes_ == 0:
+        raise UnreadableImage("a TIFF without pixels")
+    if series.keyframe.photometric in {PALETTE, CMYK}:
+        return decode_by_pillow(data)
+    found = pixels_of(series.asarray(), series.axes, series.keyframe, channel_metadata(file))
+    return replace(found, noticed=(*found.noticed, *parts_of(file)))
+
+
+def pixels_of(pixels: np.ndarray, axes: str, page: TiffPage, said: ChannelMetadata) -> Pixels:
+    """Pixels of a TIFF, or of a part of it, as this package has them.
+
+    Args:
+        pixels: As stored.
+        axes: What each axis is, in tifffile's letters.
+        page: Whose tags say what the values mean.
+        said: What the file says of its channels.
+
+    Returns:
+        One image as measured; what holds nothing does not count.
+    """
+    return said.applied(_without_nodata(_oriented(pixels, axes, page), page))
 
 
 def _oriented(pixels: np.ndarray, axes: str, page) -> Pixels:
@@ -111,11 +187,19 @@ def _without_nodata(pixels: Pixels, page) -> Pixels:
     return replace(pixels, valid=valid, noticed=(*pixels.noticed, said))
 
 
-def _parts(file, series) -> tuple[str, ...]:
-    """What a TIFF holds beside one image."""
+def parts_of(file: TiffFile) -> tuple[str, ...]:
+    """What a TIFF holds beside one image.
+
+    Args:
+        file: The TIFF.
+
+    Returns:
+        What a reader should know of it.
+    """
+    series = file.series[0]
     noticed = []
     if len(series.pages) > 1:
-        noticed.append("with several pages: all of them count")
+        noticed.append(SEVERAL_PAGES)
     if len(file.series) > 1:
         noticed.append("with parts of other sizes or types, such as overviews: the first counts")
     return tuple(noticed)

@@ -56,6 +56,8 @@ class Collected:
         noticed: What was noticed, as of ``Pixels``, with the number of images.
         groups: The sums of each group of images, if asked for.
         traits: What the images of each kind are like one by one.
+        names: The channels' names that files say, with the number of images that have them.
+        most: The largest values that formats have, with the number of images.
     """
 
     kinds: dict[Kind, KindSums] = field(default_factory=dict)
@@ -64,6 +66,8 @@ class Collected:
     noticed: Counter[str] = field(default_factory=Counter)
     groups: GroupSums | None = None
     traits: dict[Kind, ImageTraits] = field(default_factory=dict)
+    names: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    most: Counter[int] = field(default_factory=Counter)
 
     def add(
         self, kind: Kind, pixels: int, moments: Moments, sums: ImageSums, positions: np.ndarray
@@ -87,6 +91,8 @@ class Collected:
             self._add_kind(kind, sums)
         self.skipped += other.skipped
         self.noticed += other.noticed
+        self.names += other.names
+        self.most += other.most
         if self.batches is not None and other.batches is not None:
             self.batches.merge(other.batches)
         if self.groups is not None and other.groups is not None:
@@ -112,6 +118,8 @@ class Collected:
             ],
             "skipped": [list(skip) for skip in self.skipped],
             "noticed": dict(self.noticed),
+            "names": [[list(names), count] for names, count in self.names.items()],
+            "most": list(self.most.items()),
             "batches": None if self.batches is None else _batches_to_json(self.batches),
             "groups": None if self.groups is None else self.groups.to_json(_exact),
             "traits": [[list(kind), traits.to_json()] for kind, traits in self.traits.items()],
@@ -133,7 +141,10 @@ class Collected:
         batches = None if data["batches"] is None else _batches_from_json(data["batches"])
         groups = None if data["groups"] is None else GroupSums.from_json(data["groups"], _inexact)
         traits = {Kind(*kind): ImageTraits.from_json(entry) for kind, entry in data["traits"]}
-        return cls(kinds, skipped, batches, Counter(data["noticed"]), groups, traits)
+        names = Counter({tuple(names): count for names, count in data["names"]})
+        most = Counter(dict(data["most"]))
+        noticed = Counter(data["noticed"])
+        return cls(kinds, skipped, batches, noticed, groups, traits, names, most)
 
 
 def _exact(values) -> list[int | str]:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 NAMES = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
-def channel_names(channels: int) -> tuple[str, ...]:
-    """Red, green and blue, or grey, or numbers from 0."""
-    return NAMES.get(channels) or tuple(str(c) for c in range(channels))
+def channel_names(channels: int, said: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """What the files say; else red, green and blue, or grey, or numbers from 0."""
+    return said or NAMES.get(channels) or tuple(str(c) for c in range(channels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,7 @@ class CollectionStatistics:
         skipped: Images that could not be read, with why.
         notes: Sentences on what to beware of.
         explanations: Where the constants that were asked about come from.
+        names: Of the channels, where all files say the same.
     """
 
     name: str
@@ -105,6 +106,7 @@ class CollectionStatistics:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     explanations: tuple[Explanation, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -113,8 +115,8 @@ class CollectionStatistics:
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """Red, green and blue, or grey, or numbers from 0."""
-        return channel_names(self.channels)
+        """What the files call them; else red, green and blue, or grey, or numbers from 0."""
+        return channel_names(self.channels, self.names)
 
     @property
     def constant_channels(self) -> tuple[int, ...]:
@@ -184,4 +186,5 @@ class CollectionStatistics:
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
             "notes": list(self.notes),
             "explanations": [explanation.to_json() for explanation in self.explanations],
+            **({"channel_names": list(self.names)} if self.names else {}),
         }

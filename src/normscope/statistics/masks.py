@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,7 @@ class Masks:
             )
         inside = np.asarray(np.nan_to_num(mask).any(axis=1, keepdims=True))
         valid = inside if pixels.valid is None else np.asarray(pixels.valid & inside)
-        return Pixels(pixels.values, valid, pixels.alpha, pixels.noticed)
+        return replace(pixels, valid=valid)
 
     def path_of(self, name: str) -> str:
         """The mask of an image: the file of its name, or of its name with another suffix.

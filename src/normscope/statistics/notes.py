@@ -85,6 +85,8 @@ def _notes(
         notes.append(_range_note(dtype, moments, given))
     if grey:
         notes.append(f"{grey} grey images count as colour with three equal channels.")
+    if masks := stream.names.note(images, grey):
+        notes.append(masks)
     if moments.whole is None and (dtype.kind == "f" or dtype.itemsize > 2):
         notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
     notes.append(_sample_note(images, stream.complete))

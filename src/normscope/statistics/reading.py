@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.luma import luma
-from normscope.images.pixels import ALPHA_KEPT, MAX_PIXELS, Pixels, UnreadableImage
+from normscope.images.luma import with_channels
+from normscope.images.pixels import ALPHA_KEPT, MAX_PIXELS, Pixels, UnreadableImage, in_native_type
+from normscope.images.size import Size, as_resize
 
 if TYPE_CHECKING:
     from normscope.statistics.groups import Groups
@@ -35,7 +36,7 @@ class Reading:
     Attributes:
         channels: ``rgb`` or ``grey`` to convert every image, or None to take it as it is.
         nodata: The value of pixels that do not count, or None.
-        resize: Length in pixels that the shorter side is brought to, or None.
+        resize: Length in pixels that the shorter side is brought to, a height and a width, or None.
         crop: Side in pixels of the square that is kept around the centre, or None.
         batch_size: Files per batch of the average over batches, or None.
         alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out the pixels
@@ -51,7 +52,7 @@ class Reading:
 
     channels: str | None = None
     nodata: float | None = None
-    resize: int | None = None
+    resize: int | Size | None = None
     crop: int | None = None
     batch_size: int | None = None
     alpha: str | None = None
@@ -69,8 +70,10 @@ class Reading:
             raise NormscopeError(
                 f"--alpha must be {', '.join(ALPHAS)}, got '{self.alpha}'. Choose one of these."
             )
+        object.__setattr__(self, "resize", as_resize(self.resize))
+        sides = self.resize if isinstance(self.resize, Size) else (self.resize,)
         for name, size, most in (
-            ("resize", self.resize, LONGEST_SIDE),
+            *(("resize", side, LONGEST_SIDE) for side in sides),
             ("crop", self.crop, LONGEST_SIDE),
             ("batch-size", self.batch_size, LARGEST_BATCH),
         ):
@@ -97,12 +100,7 @@ class Reading:
             Images in native byte order, without NaN.
         """
         values, valid = self._with_alpha(pixels)
-        if not values.dtype.isnative or values.dtype == np.float16 or values.dtype.itemsize > 8:
-            values = values.astype(
-                np.float32
-                if values.dtype.itemsize == 2 and values.dtype.kind == "f"
-                else _native(values.dtype)
-            )
+        values = in_native_type(values)
         if self.nodata is not None:
             counted = np.asarray(values != self.nodata)
             valid = counted if valid is None else np.asarray(valid & counted)
@@ -112,8 +110,7 @@ class Reading:
             # NaN is above nothing.
             above = np.asarray(values > self.above)
             valid = above if valid is None else np.asarray(valid & above)
-        if self.channels is not None:
-            values, valid = self._with_channels(values, valid)
+        values, valid = with_channels(values, valid, self.channels)
         if values.dtype.kind == "f":
             values, valid = _without_nan(values, valid)
         if self.resize is not None or self.crop is not None:
@@ -149,28 +146,13 @@ class Reading:
         if self.resize is None:
             return len(values)
         _, channels, height, width = values.shape
-        grown = (self.resize / min(height, width)) ** 2 if height and width else 0
-        image = channels * height * width * grown * values.dtype.itemsize
+        if isinstance(self.resize, Size):
+            pixels = self.resize.height * self.resize.width
+        else:
+            grown = (self.resize / min(height, width)) ** 2 if height and width else 0
+            pixels = height * width * grown
+        image = channels * pixels * values.dtype.itemsize
         return max(1, int(RESIZED_BYTES // max(image, 1)))
-
-    def _with_channels(
-        self, values: np.ndarray, valid: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        channels = values.shape[1]
-        if channels not in {1, 3, 4}:
-            raise UnreadableImage(f"{channels} channels cannot be seen as {self.channels}")
-        if valid is not None and valid.shape[1] > 1:
-            valid = np.asarray(valid[:, :3])
-            if self.channels == "grey":
-                valid = np.asarray(valid.all(axis=1, keepdims=True))
-        if channels == 1:
-            return values, valid
-        # Grey stays one channel even for rgb: three equal channels are made of its sums.
-        return (values[:, :3] if self.channels == "rgb" else luma(values[:, :3])), valid
-
-
-def _native(dtype: np.dtype) -> np.dtype:
-    return np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
 
 
 def _without_nan(

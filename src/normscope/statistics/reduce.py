@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.images.pixels import Pixels, UnreadableImage
+from normscope.images.windows import Windows
 from normscope.statistics.batches import Batches
 from normscope.statistics.collected import Collected
 from normscope.statistics.group_sums import GroupSums
@@ -18,9 +19,10 @@ from normscope.statistics.image_sums import ImageSums, is_counted_alone, sum_cou
 from normscope.statistics.image_traits import ImageTraits
 from normscope.statistics.kinds import Kind
 from normscope.statistics.moments import Moments
+from normscope.statistics.windowed import sum_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from normscope.images.shards import Shard
     from normscope.statistics.reading import Reading
@@ -51,7 +53,7 @@ def reduce_shard(
     Raises:
         Stopped: If asked to give up.
     """
-    work = _Work(reading)
+    work = _Work(reading, stopped)
     for position, name, item in shard.images():
         if stopped():
             raise Stopped
@@ -84,7 +86,7 @@ class _Kept:
 
     def finish(self, dtype: str) -> tuple[Moments, ImageSums, np.ndarray]:
         if self.counts:
-            self._keep(np.array(self.counted), *sum_counts(self.counts))
+            self.keep(np.array(self.counted), *sum_counts(self.counts))
         moments = self.moments
         if self.histogram is not None:
             moments = Moments.from_histogram(self.histogram, dtype)
@@ -94,10 +96,10 @@ class _Kept:
         return moments, ImageSums.joined(self.sums).take(order), positions[order]
 
     def add(self, positions: np.ndarray, values: np.ndarray, valid: np.ndarray | None) -> None:
-        self._keep(positions, *sum_images(values, valid))
+        self.keep(positions, *sum_images(values, valid))
         self.pixels += len(values) * values.shape[2] * values.shape[3]
 
-    def _keep(self, positions: np.ndarray, totals: np.ndarray | Moments, sums: ImageSums) -> None:
+    def keep(self, positions: np.ndarray, totals: np.ndarray | Moments, sums: ImageSums) -> None:
         if isinstance(totals, Moments):
             self.moments = totals if self.moments is None else self.moments.merge(totals)
         else:
@@ -107,22 +109,30 @@ class _Kept:
 
 
 class _Work:
-    def __init__(self, reading: Reading) -> None:
-        self.reading = reading
+    def __init__(self, reading: Reading, stopped: Callable[[], bool]) -> None:
+        self.reading, self.stopped = reading, stopped
         self.kept: dict[Kind, _Kept] = {}
         self.skipped: list[tuple[int, str, str]] = []
         self.noticed: Counter[str] = Counter()
+        self.names: Counter[tuple[str, ...]] = Counter()
+        self.most: Counter[int] = Counter()
         self.stack: list[tuple[int, np.ndarray]] = []
-        self.names: dict[int, str] = {}
+        self.paths: dict[int, str] = {}
 
-    def take(self, position: int, name: str, item: Pixels | UnreadableImage) -> None:
+    def take(self, position: int, name: str, item: Pixels | Windows | UnreadableImage) -> None:
+        masks = self.reading.masks
         if name:
-            self.names[position] = name
-        if isinstance(item, Pixels) and self.reading.masks is not None:
-            try:
-                item = self.reading.masks.applied(item, name)
-            except UnreadableImage as error:
-                item = error
+            self.paths[position] = name
+        try:
+            if isinstance(item, Windows):
+                if masks is None and self.reading.resize is None and self.reading.crop is None:
+                    self._take_windows(position, item)
+                    return
+                item = item.whole()
+            if isinstance(item, Pixels) and masks is not None:
+                item = masks.applied(item, name)
+        except UnreadableImage as error:
+            item = error
         if isinstance(item, Pixels):
             most = self.reading.images_at_once(item.values)
             for start in range(0, len(item.values), most):
@@ -131,6 +141,21 @@ class _Work:
                 self._take(at, name, item.images(start, start + most))
         else:
             self._take(position, name, item)
+
+    def _take_windows(self, position: int, windows: Windows) -> None:
+        whole = sum_windows(self._until_stopped(windows), self.reading)
+        kept = self._kept_of(_kind(whole.channels, whole.dtype))
+        kept.keep(np.array([position]), whole.totals, whole.of_image())
+        kept.pixels += whole.pixels
+        self.noticed.update(whole.noticed)
+        if whole.names:
+            self.names[whole.names] += 1
+
+    def _until_stopped(self, windows: Windows) -> Iterator[Pixels]:
+        for part in windows.parts():
+            if self.stopped():
+                raise Stopped
+            yield part
 
     def _take(self, position: int, name: str, item: Pixels | UnreadableImage) -> None:
         try:
@@ -147,6 +172,10 @@ class _Work:
             return
         values, valid = pixels.values, pixels.valid
         self.noticed.update(dict.fromkeys(item.noticed, len(values)))
+        if item.names:
+            self.names[item.names] += len(values)
+        if item.most is not None:
+            self.most[item.most] += len(values)
         if is_counted_alone(values, valid):
             self._kept(values).count(position, values[0])
             return
@@ -168,6 +197,8 @@ class _Work:
             batches=batches,
             noticed=self.noticed,
             groups=None if self.reading.groups is None else GroupSums(),
+            names=self.names,
+            most=self.most,
         )
         for kind, kept in self.kept.items():
             moments, sums, positions = kept.finish(kind.dtype)
@@ -180,14 +211,14 @@ class _Work:
     def _compare(
         self, collected: Collected, kind: Kind, sums: ImageSums, positions: np.ndarray
     ) -> None:
-        groups, names = self.reading.groups, self.names
+        groups, paths = self.reading.groups, self.paths
         if collected.groups is not None and groups is not None:
-            labels = [groups.group_of(names.get(at, "")) for at in positions.tolist()]
+            labels = [groups.group_of(paths.get(at, "")) for at in positions.tolist()]
             collected.groups.add(kind, labels, sums)
         if self.reading.outliers:
             collected.traits[kind] = ImageTraits.of(
                 self.reading.outliers, kind, positions,
-                lambda at: names.get(at, f"image {at}"), sums,
+                lambda at: paths.get(at, f"image {at}"), sums,
             )  # fmt: skip
 
     def _fits(self, values: np.ndarray) -> bool:
@@ -205,7 +236,9 @@ class _Work:
         self._kept(values).add(positions, values, valid)
 
     def _kept(self, values: np.ndarray) -> _Kept:
-        kind = _kind(values.shape[1], values.dtype)
+        return self._kept_of(_kind(values.shape[1], values.dtype))
+
+    def _kept_of(self, kind: Kind) -> _Kept:
         kept = self.kept.get(kind)
         if kept is None:
             kept = self.kept[kind] = _Kept()

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.images.choosing import Choice
+from normscope.images.scale import check_scale
+from normscope.images.size import as_resize
 from normscope.images.stream import open_stream
 from normscope.normalization import Normalization
 from normscope.statistics.batches import Batches
@@ -30,9 +33,6 @@ if TYPE_CHECKING:
     from normscope.images.shards import Shard
     from normscope.statistics.collection_statistics import CollectionStatistics
 
-SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
-"""Beyond them a quotient of a pixel might not be a float any more."""
-
 MOST_WORKERS = 1024
 
 
@@ -46,10 +46,12 @@ def stats(
     nodata: float | None = None,
     scale: float | None = None,
     clip: str | None = None,
-    resize: int | None = None,
+    resize: int | str | tuple[int, int] | None = None,
     crop: int | None = None,
     alpha: str | None = None,
     layout: str | None = None,
+    select: str | None = None,
+    bands: str | None = None,
     above: float | None = None,
     mask: str | Path | None = None,
     by: str | None = None,
@@ -76,11 +78,16 @@ def stats(
         scale: What brings pixels to [0, 1]; the type's maximum, or 1 for floats.
         clip: ``LOW:HIGH``, each a value as stored or a percentile such as ``0.5%``: the mean and
             std after such a clip are given too, as ``clip``.
-        resize: Length in pixels that each image's shorter side is brought to.
+        resize: Length in pixels that each image's shorter side is brought to, or ``(height,
+            width)``.
         crop: Side in pixels of the square around the centre that is kept.
         alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out pixels where
             it is 0, ``drop`` to ignore it; by default what the file's format means.
         layout: What the axes of an array are, such as ``HWC``; guessed, and said, if None.
+        select: Which images are taken: a pattern of their names such as ``*_rgb.png``, or a
+            WebDataset key such as ``jpg``.
+        bands: Names of bands with commas; files whose paths differ by these names alone are one
+            image.
         above: Only pixels of a greater value count, in the pixels' own units, channel by channel.
         mask: A folder with a mask for each image, of the same name relative to the source (or with
             another suffix) and the same size; pixels where it is 0 do not count.
@@ -108,7 +115,7 @@ def stats(
         Normalization.parse('0.5/0.5')
     """
     reading = Reading(
-        channels, nodata, resize, crop, batch_size, alpha, above,
+        channels, nodata, as_resize(resize), crop, batch_size, alpha, above,
         masks=None if mask is None else Masks(str(mask), Roots.of(source, "--mask")),
         groups=None if by is None else Groups.of(by, source, split),
         outliers=OUTLIERS if outliers is None else outliers,
@@ -118,7 +125,7 @@ def stats(
         Normalization.parse(text)
     _check(scale, workers)
     clipped = None if clip is None else Clip.parse(clip)
-    stream = open_stream(source, split, root, layout)
+    stream = open_stream(source, split, root, layout, Choice(select, bands))
     checkpoint = None if out is None else Checkpoint(Path(out) / "shards", reading)
     collected = Collected(
         batches=None if batch_size is None else Batches(batch_size),
@@ -175,11 +182,7 @@ def _reduced(
 
 
 def _check(scale: float | None, workers: int | None) -> None:
-    if scale is not None and not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
-        raise NormscopeError(
-            f"--scale must be from {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}, got {scale}. "
-            "Give what brings pixels to [0, 1]."
-        )
+    check_scale(scale)
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise NormscopeError(
             f"--workers must be from 1 to {MOST_WORKERS}, got {workers}. "

@@ -10,6 +10,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.decoded import Skipped
+from normscope.images.scale import scale_of
 from normscope.statistics.clipping import clip_pixels
 from normscope.statistics.collection_statistics import CollectionStatistics, channel_names
 from normscope.statistics.estimators import (
@@ -71,6 +72,8 @@ def summarize_collection(
     _check_counted(moments)
     dtype = np.dtype(kind.dtype)
     given = scale if scale is not None else stream.scale
+    if given is None:
+        given = _most(collected, sums.images)
     divisor = _scale(given, dtype, moments, stream.name)
     means = {"pixel mean": pixel_mean(moments, images, divisor)}
     stds = {
@@ -93,6 +96,8 @@ def summarize_collection(
     grey = collected.kinds[GREY].images if GREY in collected.kinds and kind == COLOUR else 0
     low, high = _clipped(moments, divisor)
     known = known_values(moments)
+    said = _names(collected, sums.images, kind.channels)
+    names = channel_names(kind.channels, said)
     return CollectionStatistics(
         name=stream.name,
         images=sums.images,
@@ -116,10 +121,8 @@ def summarize_collection(
         quantiles=_quantiles(moments, divisor),
         percentiles=percentiles(known),
         clip=None if clip is None else clip_pixels(known, clip, divisor),
-        groups=_groups(collected, reading, kind, divisor),
-        outliers=find_outliers(
-            collected.traits, kind, reading.outliers, _span(moments), channel_names(len(images))
-        ),
+        groups=_groups(collected, reading, kind, divisor, names),
+        outliers=find_outliers(collected.traits, kind, reading.outliers, _span(moments), names),
         above=reading.above,
         mask=None if reading.masks is None else reading.masks.folder,
         clipped_low=low,
@@ -129,6 +132,7 @@ def summarize_collection(
         skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
         notes=notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
         explanations=tuple(explain(text, means, stds) for text in constants),
+        names=said,
     )
 
 
@@ -140,7 +144,7 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
         met = ", ".join(f"{count} {name}" for name, count in sorted(counts))
         raise NormscopeError(
             f"the images of {name} must be of one kind, got {met}. "
-            "Pass --channels rgb or --channels grey, or sort them."
+            "Pass --channels rgb or --channels grey, or take some of them with --select."
         )
     if kind is None:
         types = ", ".join(sorted({kind.dtype for kind in kinds}))
@@ -149,6 +153,18 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
             "Sort the images by type."
         )
     return kind._replace(channels=3) if reading.channels == "rgb" else kind
+
+
+def _most(collected: Collected, images: int) -> float | None:
+    """The largest value that the format of every image has, where their type holds more."""
+    most, count = next(iter(collected.most.items()), (None, 0))
+    return most if count == images else None
+
+
+def _names(collected: Collected, images: int, channels: int) -> tuple[str, ...]:
+    """The channels' names, where every file says the same ones."""
+    names, count = next(iter(collected.names.items()), ((), 0))
+    return names if (len(names), count) == (channels, images) else ()
 
 
 def _as_one_kind(collected: Collected, kind: Kind) -> KindSums:
@@ -175,22 +191,13 @@ def _check_counted(moments: Moments) -> None:
 
 
 def _scale(given: float | None, dtype: np.dtype, moments: Moments, name: str) -> float:
-    if given is not None:
-        return float(given)
-    if dtype.kind != "f":
-        return float(np.iinfo(dtype).max)
     low = min(v for v in moments.minimum if v is not None)
     high = max(v for v in moments.maximum if v is not None)
-    if low < 0 or high > 1:
-        raise NormscopeError(
-            f"float pixels must lie in [0, 1] unless --scale is given, got {low:.6g} to "
-            f"{high:.6g} in {name}. Pass --scale 1 to keep them as they are, or their maximum."
-        )
-    return 1.0
+    return scale_of(given, dtype, (low, high), name)
 
 
 def _groups(
-    collected: Collected, reading: Reading, kind: Kind, scale: float
+    collected: Collected, reading: Reading, kind: Kind, scale: float, names: tuple[str, ...]
 ) -> GroupComparison | None:
     sums, by = collected.groups, reading.groups
     if sums is None or by is None:
@@ -205,7 +212,6 @@ def _groups(
                 else "Write paths relative to the source into the table's first column."
             )
         )
-    names = channel_names(kind.channels)
     return compare_groups(by.by, sums.of_kind(kind), sums.outside, scale, names)
 
 

@@ -84,7 +84,7 @@ def estimate(plan: PlannedScan, workers: int | None) -> CostEstimate:
         recipe=replace(recipe, epochs=min(recipe.epochs, 1)),
         trainer="fast" if shared.trainer == "compiled" else shared.trainer,
     )
-    result, once = _measure(trial, _together(specification, remaining), few)
+    result, once = _measure(trial, _together(specification, remaining, few), few)
     test_share = len(plan.source.test) / len(few.test)
     images = len(few.test)
     if recipe.trains:
@@ -110,9 +110,11 @@ def estimate(plan: PlannedScan, workers: int | None) -> CostEstimate:
     )
 
 
-def _together(specification: ScanSpec, remaining: Sequence[TrialSpec]) -> list[Normalization]:
+def _together(
+    specification: ScanSpec, remaining: Sequence[TrialSpec], source: DecodedSource
+) -> list[Normalization]:
     """What would train with the first trial as one stack; nothing where none is made."""
-    if not remaining or not trains_stacked(specification.trial):
+    if not remaining or not trains_stacked(specification.trial, source):
         return []
     stack = [t.normalization for t in remaining if t.seed == remaining[0].seed]
     return stack[:MEASURED_STACK]

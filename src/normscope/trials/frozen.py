@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
-from normscope.images.tensors import per_channel, shared
+from normscope.images.tensors import on_device, per_channel, shared
 from normscope.machine.cores import threads
 from normscope.machine.device import wide_dtype
 from normscope.machine.environment import describe_environment
@@ -57,7 +57,7 @@ class FrozenNetwork:
             model, first_layer = build_network(spec, source)
         self.first_layer = describe_first_layer(first_layer)
         self._device = torch.device(spec.device)
-        self._pixels = shared(source.test.pixels).to(self._device)
+        self._pixels = on_device(source.test.pixels, self._device)
         self._labels = shared(source.test.labels).to(self._device)
         self._run = self._prepared(model.eval().requires_grad_(False))
 

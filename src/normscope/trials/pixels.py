@@ -1,4 +1,4 @@
-"""A split's images where the model is: bytes on the device, normalized batch by batch."""
+"""A split's images where the model is: held there as they are, normalized batch by batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ResidentImages:
-    """A split kept as uint8 on a trial's device.
+    """A split kept in its own type on a trial's device.
 
     Args:
         images: The split.
@@ -58,7 +58,8 @@ class ResidentImages:
             return self._normalized(chosen), labels
         crops, inside = augmentation.cropped(chosen)
         if augmentation.padding == "before":
-            return self._normalized(crops * inside), labels
+            deep = crops.dtype != torch.uint8  # of some types torch has no products
+            return self._normalized((crops.float() if deep else crops) * inside), labels
         return self._normalized(crops).mul_(inside), labels
 
     def _normalized(self, pixels: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from cattrs import Converter
 from cattrs.errors import CattrsError
 from cattrs.gen import make_dict_unstructure_fn
 
+from normscope.images.size import Size, as_resize
 from normscope.init_scale import InitScale
 from normscope.normalization import Normalization
 
@@ -64,6 +65,8 @@ converter.register_structure_hook(
     Normalization, lambda text, _: Normalization.parse(exactly(str, text))
 )
 converter.register_unstructure_hook(Normalization, str)
+converter.register_structure_hook(int | Size | None, lambda value, _: as_resize(value))
+converter.register_unstructure_hook(Size, str)
 converter.register_unstructure_hook(
     InitScale, make_dict_unstructure_fn(InitScale, converter, _cattrs_omit_if_default=False)
 )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.opening import open_source
 from normscope.images.splits import with_train_images, with_validation
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource, LabelledImages
     from normscope.trials.options import TrialOptions
     from normscope.trials.recipe import Recipe
+
+
+AT_ONCE = 1024
+"""Images whose wide pixels are summed at a time: little memory."""
 
 
 @dataclass(frozen=True)
@@ -172,9 +178,13 @@ def prepare_source(
 
 
 def _moments(images: LabelledImages) -> Moments:
-    if images.stored is not None:
-        return Moments.from_histogram(images.stored.histogram, "uint8")
-    return Moments.of(images.pixels)
+    if images.stored is not None and images.stored.histogram is not None:
+        return Moments.from_histogram(images.stored.histogram, images.held.dtype)
+    parts = (
+        images.take(np.arange(i, min(i + AT_ONCE, len(images))))
+        for i in range(0, len(images), AT_ONCE)
+    )
+    return reduce(Moments.merge, (Moments.of(part.pixels) for part in parts))
 
 
 def model_options(

@@ -47,9 +47,9 @@ def open_executor(
     if ray is not None:
         from normscope.studies.executors.on_ray import OnRay
 
-        size = stack or STACK_ON_RAY if trains_stacked(trial) else 1
+        size = stack or STACK_ON_RAY if trains_stacked(trial, source) else 1
         executor = OnRay(source, trial, ray, trials, workers or trials, size)
-    elif trains_stacked(trial):
+    elif trains_stacked(trial, source):
         from normscope.studies.executors.stacked import Stacked
 
         executor = Stacked(source, min(trials, stack or trials))
@@ -67,7 +67,7 @@ def open_executor(
         executor.close()
 
 
-def trains_stacked(trial: TrialSpec) -> bool:
+def trains_stacked(trial: TrialSpec, source: DecodedSource) -> bool:
     """Whether a study's trials train together on a GPU.
 
     Returns:
@@ -77,7 +77,7 @@ def trains_stacked(trial: TrialSpec) -> bool:
         return False
     from normscope.trials.fast.training import can_stack
 
-    return can_stack(trial)
+    return can_stack(trial, source)
 
 
 def worker_count(trial: TrialSpec, trials: int, workers: int | None) -> int:

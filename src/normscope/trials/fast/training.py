@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from normscope.machine.cores import threads
@@ -27,15 +28,16 @@ STACKED_MODEL = "lenet"
 STACKED_DEVICES = ("cpu", "cuda")
 
 
-def can_stack(spec: TrialSpec) -> bool:
+def can_stack(spec: TrialSpec, source: DecodedSource) -> bool:
     """Whether trials can train together, by arithmetic of our own.
 
     Returns:
-        True for ``lenet`` from scratch on a CPU or a CUDA device, by the recipes of its own.
+        True for ``lenet`` from scratch on a CPU or a CUDA device, by the recipes of its own, on
+        images of bytes: all arithmetic there is made for values of 8 bits.
     """
     stacked = spec.model == STACKED_MODEL and spec.device in STACKED_DEVICES
     plain = not (spec.recipe.augment or spec.recipe.weight_decay) and spec.options == ModelOptions()
-    return stacked and plain and spec.recipe.trains
+    return stacked and plain and spec.recipe.trains and source.train.held.dtype == np.uint8
 
 
 def train_fast(
@@ -51,7 +53,7 @@ def train_fast(
     Returns:
         What the trial gave.
     """
-    if can_stack(spec):
+    if can_stack(spec, source):
         return train_stack([spec], source, choose_plan([spec], source), on_epoch)[0]
     seeds = generators(spec.seed)
     with threads(spec.threads), torch_seeded(seeds.initialization, spec.device):

@@ -1,0 +1,66 @@
+"""Which paths name encoded images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from normscope.errors import NormscopeError
+from normscope.images.containers.opening import is_container, split_part
+from normscope.images.formats import ARCHIVES, SUFFIXES, is_image
+from normscope.images.tree import head_of, split_folder
+
+
+def check_split_is_whole(name: str, split: str | None) -> None:
+    """Refuse a split of what has none.
+
+    Args:
+        name: What the source is called.
+        split: The split that was asked for.
+
+    Raises:
+        NormscopeError: If it is neither all nor left out.
+    """
+    if split not in {None, "all"}:
+        raise NormscopeError(
+            f"{name} must hold splits for --split {split}, got one collection without names. "
+            "Leave out --split, or pass all."
+        )
+
+
+def is_encoded(path: str) -> bool:
+    """Whether a path names encoded images: a folder, an archive or an image by its suffix.
+
+    Args:
+        path: What the user named.
+
+    Returns:
+        The answer, without opening it.
+    """
+    if is_container(split_part(path)[0]):
+        return False
+    return Path(path).is_dir() or path.lower().endswith((*SUFFIXES, *ARCHIVES))
+
+
+def check_encoded(path: str, split: str | None) -> None:
+    """Refuse what is no folder, archive or image.
+
+    Args:
+        path: What the user named.
+        split: The split that was asked for, which a single image has not.
+
+    Raises:
+        NormscopeError: If it is none, or has no such split.
+    """
+    if Path(path).is_dir():
+        split_folder(Path(path), split)
+    elif not Path(path).exists():
+        raise NormscopeError(
+            f"{path} must be a file or folder that exists, got nothing there. Check the path."
+        )
+    elif not path.lower().endswith(ARCHIVES):
+        if not path.lower().endswith(SUFFIXES) and not is_image(head_of(path)):
+            raise NormscopeError(
+                f"{path} must be an image, a .tar archive, .npy, .npz or IDX, got a file of an "
+                "unknown format. Convert it."
+            )
+        check_split_is_whole(path, split)

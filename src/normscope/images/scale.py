@@ -1,0 +1,60 @@
+"""What pixels are divided by to bring them to [0, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from normscope.errors import NormscopeError
+
+SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
+"""Beyond them a quotient of a pixel might not be a float any more."""
+
+
+def check_scale(scale: float | None) -> None:
+    """Refuse a scale that nothing can be divided by.
+
+    Args:
+        scale: As it was given, or None.
+
+    Raises:
+        NormscopeError: If it is out of range.
+    """
+    if scale is not None and not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
+        raise NormscopeError(
+            f"--scale must be from {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}, got {scale}. "
+            "Give what brings pixels to [0, 1]."
+        )
+
+
+def scale_of(
+    given: float | None, dtype: np.dtype, ends: tuple[float, float] | None, name: str
+) -> float:
+    """The scale of pixels: what was given, else the type's maximum, and 1 for floats in [0, 1].
+
+    Args:
+        given: What the user or the source says, or None.
+        dtype: The pixels' type.
+        ends: The least pixel and the greatest; needed of floats alone.
+        name: What the images are called in errors.
+
+    Returns:
+        A divisor.
+
+    Raises:
+        NormscopeError: If floats leave [0, 1] and nothing was given.
+
+    Example:
+        >>> scale_of(None, np.dtype(np.uint16), None, "scans")
+        65535.0
+    """
+    if given is not None:
+        return float(given)
+    if dtype.kind != "f":
+        return float(np.iinfo(dtype).max)
+    low, high = ends or (0.0, 1.0)
+    if low < 0 or high > 1:
+        raise NormscopeError(
+            f"float pixels must lie in [0, 1] unless --scale is given, got {low:.6g} to "
+            f"{high:.6g} in {name}. Pass --scale 1 to keep them as they are, or their maximum."
+        )
+    return 1.0

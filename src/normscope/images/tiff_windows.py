@@ -1,0 +1,223 @@
+"""Large TIFFs by window: tile by tile, strip by strip, or some rows at a time."""
+
+from __future__ import annotations
+
+import io
+import math
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from normscope.images.encoded import open_regular
+from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage
+from normscope.images.tiff import (
+    CMYK,
+    PALETTE,
+    bytes_of,
+    decode_tiff,
+    opened_tiff,
+    parts_of,
+    pixels_of,
+    whole_tiff,
+)
+from normscope.images.tiff_metadata import channel_metadata
+from normscope.images.windows import Windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tifffile import TiffFile, TiffPage, TiffPageSeries
+
+    from normscope.images.encoded import EncodedImage
+
+WHOLE_BYTES = 2**26
+"""Larger images are read by window: decoding one at once takes three times its own size."""
+
+WINDOW_BYTES = 2**23
+"""So many bytes of rows are read at a time where a TIFF is not compressed."""
+
+LARGEST_WINDOW_BYTES = 2**27
+"""Of tiles and strips, which can only be unpacked whole."""
+
+SEPARATE = 2
+"""PlanarConfiguration: each channel in a plane of its own."""
+
+JPEGS = frozenset({6, 7, 33007, 34892})
+"""Compressions whose tables may lie outside a tile."""
+
+
+def read_tiff(image: EncodedImage) -> Pixels | Windows:
+    """Read the first image series of a TIFF, at once or by window.
+
+    Args:
+        image: A TIFF, unread.
+
+    Returns:
+        The image where it is small; else its windows, whose pixels are the same.
+
+    Raises:
+        UnreadableImage: If it is no TIFF, is truncated, or cannot be read by window and is too
+            large for anything else.
+    """
+    size = image.bytes_()
+    data = image.read() if size <= WHOLE_BYTES else None
+    with _opened(image, data) as file:
+        series = file.series[0]
+        if data is not None and bytes_of(series) <= WHOLE_BYTES:
+            return whole_tiff(file, data)
+        reason = _why_not(series)
+        if reason is None:
+            return Windows(lambda: _windows(image, data), lambda: _whole(image))
+        if bytes_of(series) > MAX_BYTES:
+            raise UnreadableImage(f"{bytes_of(series)} bytes of pixels is too large: {reason}")
+    return _whole(image)
+
+
+def _whole(image: EncodedImage) -> Pixels:
+    with _opened(image, None) as file:
+        bytes_ = bytes_of(file.series[0])
+    if bytes_ > MAX_BYTES:
+        raise UnreadableImage(
+            f"{bytes_} bytes of pixels is too large to be held at once, which --resize and --crop "
+            "need: leave them out"
+        )
+    return decode_tiff(image.read())
+
+
+@contextmanager
+def _opened(image: EncodedImage, data: bytes | None) -> Iterator[TiffFile]:
+    try:
+        source = _Part(image) if data is None else io.BytesIO(data)
+    except OSError as error:
+        raise UnreadableImage(error.strerror or str(error)) from None
+    # tifffile closes only what it opened itself.
+    with source, opened_tiff(source) as file:
+        yield file
+
+
+class _Part(io.BufferedReader):
+    """The bytes of an image where they lie, in a file or in an archive."""
+
+    def __init__(self, image: EncodedImage) -> None:
+        super().__init__(open_regular(image.file))
+        self._start, self._path = image.offset, image.path
+        self.seek(0)
+
+    @property
+    def name(self) -> str:
+        """What tifffile calls it."""
+        return self._path
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return super().seek(offset + self._start * (whence == 0), whence) - self._start
+
+    def tell(self) -> int:
+        return super().tell() - self._start
+
+
+def _why_not(series: TiffPageSeries) -> str | None:
+    """Why a series cannot be read by window, if so."""
+    page = series.keyframe
+    if page.photometric in {PALETTE, CMYK}:
+        return "its colours are no plain channels"
+    leading = series.shape[: len(series.shape) - len(page.shape)]
+    whole = all(p is not None and _shape(p) == page.shape for p in series.pages)
+    if not whole or math.prod(leading) != len(series.pages) or page.shaped[1] != 1:
+        return "its pages are no plain images"
+    if _is_plain(series.pages):
+        return None
+    largest = math.prod(page.chunks) * np.dtype(series.dtype).itemsize
+    channels = len(_groups(series)[0])
+    if page.planarconfig == SEPARATE:
+        channels = page.shaped[0]
+    if largest * channels > LARGEST_WINDOW_BYTES:
+        return f"it is compressed in parts of {largest * channels} bytes"
+    return None
+
+
+def _shape(page: Any) -> tuple[int, ...]:
+    return page.keyframe.shape
+
+
+def _is_plain(pages: Sequence[Any]) -> bool:
+    return all(page.keyframe.is_final and page.is_contiguous for page in pages)
+
+
+def _groups(series: TiffPageSeries) -> np.ndarray:
+    # As in tiff.pixels_of, samples are channels, else the axis C is, and all other axes are more
+    # rows: each row of indices is of the pages that together have all channels of some rows.
+    page = series.keyframe
+    leading = series.axes[: len(series.axes) - len(page.shape)]
+    numbers = np.arange(len(series.pages)).reshape(series.shape[: len(leading)])
+    if "S" in series.axes or "C" not in leading:
+        return numbers.reshape(-1, 1)
+    channel = leading.index("C")
+    return np.moveaxis(numbers, channel, -1).reshape(-1, numbers.shape[channel])
+
+
+def _windows(image: EncodedImage, data: bytes | None) -> Iterator[Pixels]:
+    with _opened(image, data) as file:
+        series = file.series[0]
+        noticed, said = parts_of(file), channel_metadata(file)
+        for group in _groups(series):
+            pages: list[Any] = [series.pages[index] for index in group]
+            read = _rows if _is_plain(pages) else _segments
+            for stretch in read(file, pages):
+                found = pixels_of(stretch, "CYX", series.keyframe, said)
+                yield replace(found, noticed=(*found.noticed, *noticed))
+                noticed = ()
+
+
+def _rows(file: TiffFile, pages: list[TiffPage]) -> Iterator[np.ndarray]:
+    """Rows of pages that are not compressed, shape ``(C, h, W)``."""
+    keyframe = pages[0].keyframe
+    planes, _, length, width, samples = keyframe.shaped
+    dtype = np.dtype(keyframe.dtype).newbyteorder(file.byteorder)
+    row = width * samples * dtype.itemsize
+    at_once = max(1, WINDOW_BYTES // (row * planes * len(pages)))
+    for first in range(0, length, at_once):
+        count = min(at_once, length - first)
+        stretch = []
+        for page in pages:
+            for plane in range(planes):
+                file.filehandle.seek(page.dataoffsets[0] + (plane * length + first) * row)
+                data = file.filehandle.read(count * row)
+                pixels = np.frombuffer(data, dtype).reshape(count, width, samples)
+                stretch.append(pixels.transpose(2, 0, 1))
+        yield np.concatenate(stretch)
+
+
+def _segments(file: TiffFile, pages: list[TiffPage]) -> Iterator[np.ndarray]:
+    """Tiles or strips of pages, shape ``(C, h, w)``."""
+    keyframe = pages[0].keyframe
+    planes = keyframe.shaped[0]
+    each = math.prod(keyframe.chunked) // planes
+    for index in range(each):
+        yield np.concatenate(
+            [
+                _segment(file, page, plane * each + index).transpose(2, 0, 1)
+                for page in pages
+                for plane in range(planes)
+            ]
+        )
+
+
+def _segment(file: TiffFile, page: TiffPage, index: int) -> np.ndarray:
+    keyframe = page.keyframe
+    count = page.databytecounts[index]
+    data = None
+    if count:
+        file.filehandle.seek(page.dataoffsets[index])
+        data = file.filehandle.read(count)
+    tables = {}
+    if keyframe.compression in JPEGS:
+        tables = {"jpegtables": page.jpegtables, "jpegheader": keyframe.jpegheader}
+    pixels, (_, _, top, left, _), shape = keyframe.decode(data, index, _fullsize=False, **tables)
+    height = min(shape[1], keyframe.imagelength - top)
+    width = min(shape[2], keyframe.imagewidth - left)
+    if pixels is None:
+        # A part that was never written holds the value that stands for nothing.
+        return np.full((height, width, shape[3]), keyframe.nodata, keyframe.dtype)
+    return pixels[0, :height, :width]
