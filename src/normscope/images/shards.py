@@ -120,7 +120,7 @@ class EncodedShard:
         """A digest of the images' places, and of their files' sizes and times of change."""
         stamps = [stamp(file) for file in dict.fromkeys(image.file for image in self.encoded)]
         extents = self.extents.tolist()
-        return _digest("encoded", self.start, self.archive, self.names, extents, stamps)
+        return digest_of("encoded", self.start, self.archive, self.names, extents, stamps)
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class ArrayShard:
     def identity(self) -> str | None:
         """A digest of the origin, or of the pixels themselves."""
         if self.origin is not None:
-            return _digest("array", self.start, self.pixels.shape, self.origin)
+            return digest_of("array", self.start, self.pixels.shape, self.origin)
         if self.valid is not None:
             return None
         digest = hashlib.sha256(repr((self.start, self.pixels.shape, self.pixels.dtype)).encode())
@@ -241,5 +241,13 @@ def shard_size(index: int) -> int:
     return (32, 64, 128, 1024)[min(index // 64, 3)]
 
 
-def _digest(*parts: Any) -> str:
+def digest_of(*parts: Any) -> str:
+    """A digest of what would be read.
+
+    Args:
+        parts: Values whose text tells them.
+
+    Returns:
+        32 hexadecimal digits.
+    """
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]

@@ -48,6 +48,7 @@ class CollectionStatistics:
         skipped: Images that could not be read, with why.
         notes: Sentences on what to beware of.
         explanations: Where the constants that were asked about come from.
+        names_given: What the source calls the channels, or nothing.
     """
 
     name: str
@@ -72,6 +73,7 @@ class CollectionStatistics:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     explanations: tuple[Explanation, ...] = ()
+    names_given: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -80,7 +82,9 @@ class CollectionStatistics:
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """Red, green and blue, or grey, or numbers from 0."""
+        """As the source calls them, or red, green and blue, or grey, or numbers from 0."""
+        if len(self.names_given) == self.channels:
+            return self.names_given
         return NAMES.get(self.channels) or tuple(str(c) for c in range(self.channels))
 
     @property
@@ -119,6 +123,7 @@ class CollectionStatistics:
             "pixels": self.pixels,
             "counted": list(self.counted),
             "channels": self.channels,
+            "channel_names": list(self.channel_names),
             "dtype": self.dtype,
             "scale": self.scale,
             "mean": list(self.mean.value),

@@ -107,6 +107,7 @@ def summarize_collection(
             *_notes(stream, sums.images, moments, given, grey),
         ),
         explanations=tuple(explain(text, means, stds) for text in constants),
+        names_given=stream.channel_names if reading.channels is None else (),
     )
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 PART = "::"
 """Between a file's path and the name of the part that is wanted: ``FILE::DATASET``."""
 
-READERS: dict[str, str] = {}
+READERS: dict[str, str] = {
+    **dict.fromkeys((".h5", ".hdf5", ".hdf"), "hdf5"),
+}
 """Which module of this package reads files (or folders) of a suffix."""
 
 
