@@ -72,7 +72,7 @@ def stats(
         str | None,
         typer.Option(
             help="What the axes of an array are; by default guessed, and said.",
-            metavar="HW|NHW|HWC|CHW|NCHW|NHWC",
+            metavar="HW|NHW|HWC|CHW|NCHW|NHWC|HWN|HWCN",
         ),
     ] = None,
     resize: options.Resize = None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLOUR = {1, 3, 4}
-LAYOUTS = ("HW", "NHW", "HWC", "CHW", "NCHW", "NHWC")
+LAYOUTS = ("HW", "NHW", "HWC", "CHW", "NCHW", "NHWC", "HWN", "HWCN")
 """What the axes of an array may be: images, channels, height and width."""
 
 MAX_BYTES = 2**31

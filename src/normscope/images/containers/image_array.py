@@ -127,10 +127,22 @@ class ImageArray:
             raise UnreadableImage(f"cannot be read from the file: {reason}") from None
         if stored.shape != tuple(part.stop - part.start for part in box):
             raise UnreadableImage(f"a part of the shape {stored.shape}, unlike its header says")
+        return self.arranged(stored)
+
+    def arranged(self, stored: np.ndarray) -> Pixels:
+        """The images of a part of the array.
+
+        Args:
+            stored: Of the array's axes, whole but along those of images.
+
+        Returns:
+            Their pixels, as views where that can be.
+        """
         order = [axis for letter in "NCHW" for axis, a in enumerate(self.axes) if a == letter]
-        images = stored.transpose(order).reshape(len(which), *self.image_shape)
-        pixels = as_images(images, variable.label, "NCHW")
-        return Pixels(pixels) if variable.packing.is_plain else variable.packing.unpacked(pixels)
+        images = stored.transpose(order).reshape(-1, *self.image_shape)
+        pixels = as_images(images, self.variable.label, "NCHW")
+        packing = self.variable.packing
+        return Pixels(pixels) if packing.is_plain else packing.unpacked(pixels)
 
     def _box(self, which: range) -> Box:
         # Down to the axis that the images run along, one index; then a stretch of it; then all.

@@ -17,6 +17,7 @@ PART = "::"
 
 READERS: dict[str, str] = {
     **dict.fromkeys((".h5", ".hdf5", ".hdf"), "hdf5"),
+    ".mat": "mat",
 }
 """Which module of this package reads files (or folders) of a suffix."""
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.images.arrays import as_images, is_guess
+from normscope.images.arrays import is_guess
 from normscope.images.collection import Stream
 from normscope.images.containers.axes import given_axes, guessed_axes, named_axes
 from normscope.images.containers.choosing import choose
@@ -138,7 +138,7 @@ def _shards(array: ImageArray, start: int, origin: tuple[Any, ...] | None) -> It
         for which in array.reads():
             yield VariableShard(start + which.start, array, which, origin)
         return
-    images = as_images(variable.load(), variable.label, array.axes)
+    images = array.arranged(variable.load()).values
     rows = max(1, READ_BYTES // array.image_bytes)
     for row in range(0, len(images), rows):
         here = None if origin is None else (variable.label, array.axes, *origin)
