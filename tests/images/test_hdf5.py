@@ -139,9 +139,9 @@ def test_fill_values_do_not_count_and_scales_are_applied(tmp_path):
     np.testing.assert_allclose(found.std.value, [values.std()], rtol=1e-12)
     assert (found.counted, found.dtype) == ((values.size,), "float64")
     assert (
-        "6 images with pixels of the fill value that the header names, -9999, -1: "
-        "these do not count."
-    ) in found.notes
+        "6 images with pixels of the file's fill value, -9999, -1: these do not count."
+        in found.notes
+    )
     assert "6 images with a scale and offset in the header, which are applied." in found.notes
 
 
@@ -284,12 +284,14 @@ def test_on_the_command_line(tmp_path, capsys):
     assert "100 images, 22100 pixels, uint8" in capsys.readouterr().out
 
 
-def test_a_missing_library_is_named(tmp_path, monkeypatch):
-    (tmp_path / "a.h5").write_bytes(b"")
+@pytest.mark.parametrize("name", ["a.h5", "a.nc", "a.mat"])
+def test_a_missing_library_is_named(tmp_path, monkeypatch, name):
+    with h5py.File(tmp_path / name, "w") as file:
+        file["x"] = BYTES
     monkeypatch.delitem(sys.modules, "normscope.images.containers.hdf5", raising=False)
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(NormscopeError) as error:
-        stats(tmp_path / "a.h5")
+        stats(tmp_path / name)
     assert str(error.value) == (
         "h5py must be installed for that, got none. Run: pip install 'normscope[arrays]'"
     )

@@ -14,6 +14,8 @@ from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from normscope.images.collection import Stream
@@ -50,11 +52,12 @@ def open_stream(wanted: Wanted) -> Stream:
     return stream_of(variables, wanted)
 
 
-def variables_of(path: str) -> list[Variable]:
+def variables_of(path: str, fills: Mapping[str, Any] | None = None) -> list[Variable]:
     """Every dataset of an HDF5 file by its header; links to other files are not followed.
 
     Args:
         path: The file's.
+        fills: What stands for nothing in datasets of a type that do not say it themselves.
 
     Returns:
         The datasets, by name.
@@ -63,7 +66,7 @@ def variables_of(path: str) -> list[Variable]:
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found.append(_variable(path, name, item))
+            found.append(_variable(path, name, item, fills or {}))
 
     with _opened(path) as file:
         file.visititems(visit)
@@ -75,7 +78,7 @@ def _opened(path: str) -> h5py.File:
     return h5py.File(path, "r", locking=False)
 
 
-def _variable(path: str, name: str, dataset: h5py.Dataset) -> Variable:
+def _variable(path: str, name: str, dataset: h5py.Dataset, fills: Mapping[str, Any]) -> Variable:
     return Variable(
         path,
         name,
@@ -84,7 +87,7 @@ def _variable(path: str, name: str, dataset: h5py.Dataset) -> Variable:
         partial(_read, path, name),
         dims=_dims(dataset),
         chunks=dataset.chunks,
-        packing=Packing.of(_attributes(dataset)),
+        packing=Packing.of(_attributes(dataset), fills.get(dataset.dtype.str[1:])),
         stored=partial(_stored, path, name),
         refusal=_refusal(dataset),
     )

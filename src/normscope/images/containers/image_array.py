@@ -10,12 +10,13 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.arrays import as_images
-from normscope.images.pixels import MAX_BYTES, MAX_PIXELS, Pixels, UnreadableImage
+from normscope.images.pixels import MAX_BYTES, MAX_PIXELS, UnreadableImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from normscope.images.containers.variable import Box, Variable
+    from normscope.images.pixels import Pixels
 
 READ_BYTES = 2**22
 """Images are read up to this size at a time,"""
@@ -100,14 +101,14 @@ class ImageArray:
                 first = (outer * counts[axis] + at) * whole
                 yield range(first, first + min(step, counts[axis] - at) * whole)
 
-    def read(self, which: range) -> Pixels:
+    def read(self, which: range) -> list[Pixels]:
         """Read images.
 
         Args:
             which: One of ``reads``, or a single image.
 
         Returns:
-            Their pixels.
+            Their pixels, those together of which the same is to be said.
 
         Raises:
             NormscopeError: If the file holds no numbers after all.
@@ -127,22 +128,20 @@ class ImageArray:
             raise UnreadableImage(f"cannot be read from the file: {reason}") from None
         if stored.shape != tuple(part.stop - part.start for part in box):
             raise UnreadableImage(f"a part of the shape {stored.shape}, unlike its header says")
-        return self.arranged(stored)
+        return variable.packing.unpacked(self.arranged(stored))
 
-    def arranged(self, stored: np.ndarray) -> Pixels:
+    def arranged(self, stored: np.ndarray) -> np.ndarray:
         """The images of a part of the array.
 
         Args:
             stored: Of the array's axes, whole but along those of images.
 
         Returns:
-            Their pixels, as views where that can be.
+            What is stored of them, shape ``(N, C, H, W)``, as a view where that can be.
         """
         order = [axis for letter in "NCHW" for axis, a in enumerate(self.axes) if a == letter]
         images = stored.transpose(order).reshape(-1, *self.image_shape)
-        pixels = as_images(images, self.variable.label, "NCHW")
-        packing = self.variable.packing
-        return Pixels(pixels) if packing.is_plain else packing.unpacked(pixels)
+        return as_images(images, self.variable.label, "NCHW")
 
     def _box(self, which: range) -> Box:
         # Down to the axis that the images run along, one index; then a stretch of it; then all.

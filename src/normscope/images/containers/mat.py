@@ -15,8 +15,6 @@ from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from normscope.images.collection import Stream
     from normscope.images.containers.opening import Wanted
     from normscope.images.containers.variable import Box
@@ -72,7 +70,7 @@ def _of_version_7_3(path: str) -> list[Variable]:
             replace(
                 variable,
                 shape=variable.shape[::-1],
-                read=partial(_read_reversed, variable.read),
+                read=partial(_read_reversed, variable),
                 chunks=variable.chunks and variable.chunks[::-1],
                 dims=(),
                 guess=matlab_axes,
@@ -88,5 +86,6 @@ def _is_text(dataset) -> bool:
     return dataset.attrs.get("MATLAB_class") == b"char"
 
 
-def _read_reversed(read: Callable[[Box], np.ndarray], box: Box) -> np.ndarray:
-    return read(box[::-1]).T
+def _read_reversed(variable: Variable, box: Box) -> np.ndarray:
+    assert variable.read is not None
+    return variable.read(box[::-1]).T

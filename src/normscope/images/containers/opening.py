@@ -18,6 +18,7 @@ PART = "::"
 READERS: dict[str, str] = {
     **dict.fromkeys((".h5", ".hdf5", ".hdf"), "hdf5"),
     ".mat": "mat",
+    **dict.fromkeys((".nc", ".nc4", ".cdf"), "netcdf"),
 }
 """Which module of this package reads files (or folders) of a suffix."""
 
@@ -84,9 +85,8 @@ def open_container(wanted: Wanted) -> Stream:
     """
     name = READERS[Path(wanted.path).suffix.lower()]
     try:
-        reader = import_module(f"normscope.images.containers.{name}")
+        return import_module(f"normscope.images.containers.{name}").open_stream(wanted)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
         raise MissingExtra(error.name) from None
-    return reader.open_stream(wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCALED = "with a scale and offset in the header, which are applied"
-FILLED = "with pixels of the fill value that the header names, {}: these do not count"
+FILLED = "with pixels of the file's fill value, {}: these do not count"
 BEYOND = "with pixels beyond the valid range that the header names: these do not count"
 
 
@@ -38,17 +39,19 @@ class Packing:
     unsigned: bool = False
 
     @classmethod
-    def of(cls, attributes: Mapping[str, Any], missing: tuple[Any, ...] = ()) -> Packing:
+    def of(cls, attributes: Mapping[str, Any], unwritten: Any = None) -> Packing:
         """What the attributes of an array say.
 
         Args:
             attributes: By name, as the format's library reads them.
-            missing: What holds nothing where no attribute names it.
+            unwritten: What holds nothing where no ``_FillValue`` names it, or None.
 
         Returns:
             The packing.
         """
         named = [v for key in ("_FillValue", "missing_value") for v in _numbers(attributes, key)]
+        if unwritten is not None and "_FillValue" not in attributes:
+            named.append(unwritten)
         low, high = (*_numbers(attributes, "valid_range"), None, None)[:2]
         scale, offset = (
             next((v for v in _numbers(attributes, key) if v != neutral), None)
@@ -57,7 +60,7 @@ class Packing:
         unsigned = attributes.get("_Unsigned", "")
         unsigned = unsigned.decode() if isinstance(unsigned, bytes) else str(unsigned)
         return cls(
-            tuple(named) or missing,
+            tuple(named),
             next(iter(_numbers(attributes, "valid_min")), low),
             next(iter(_numbers(attributes, "valid_max")), high),
             scale,
@@ -70,26 +73,36 @@ class Packing:
         """Whether every stored value counts and stands for itself."""
         return self == Packing()
 
-    def unpacked(self, stored: np.ndarray) -> Pixels:
+    def unpacked(self, stored: np.ndarray) -> list[Pixels]:
         """The values of images.
 
         Args:
             stored: Shape ``(N, C, H, W)``.
 
         Returns:
-            Their values in the type that NumPy gives them, and which of them count.
+            Their values in the type that NumPy gives them, and which of them count: images that
+            are whole and those that are not, in turn, so that each is told by itself.
         """
-        noticed: tuple[str, ...] = ()
+        if self.is_plain:
+            return [Pixels(stored)]
         if self.unsigned and stored.dtype.kind == "i":
             stored = stored.view(stored.dtype.str.replace("i", "u"))
         present, inside = self._present(stored), self._inside(stored)
+        whole = (present & inside).all(axis=(1, 2, 3))
+        edges = [0, *(np.flatnonzero(np.diff(whole)) + 1).tolist(), len(stored)]
+        return [
+            self._alike(stored[start:stop], present[start:stop], inside[start:stop])
+            for start, stop in pairwise(edges)
+        ]
+
+    def _alike(self, values: np.ndarray, present: np.ndarray, inside: np.ndarray) -> Pixels:
+        noticed: tuple[str, ...] = ()
         valid = present & inside
         if not present.all():
             named = ", ".join(dict.fromkeys(f"{value:g}" for value in self.missing))
             noticed += (FILLED.format(named),)
         if not inside[present].all():
             noticed += (BEYOND,)
-        values = stored
         if self.scale is not None or self.offset is not None:
             noticed += (SCALED,)
             with np.errstate(over="ignore", invalid="ignore"):

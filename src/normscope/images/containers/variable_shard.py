@@ -52,17 +52,19 @@ class VariableShard:
         """
         if isinstance(self.which, range):
             try:
-                pixels = self.array.read(self.which)
+                parts = self.array.read(self.which)
             except UnreadableImage:
                 pass
             else:
-                step = max(1, READ_BYTES // self.array.image_bytes)
-                for at in range(0, self.count, step):
-                    yield self.start + at, "", pixels.images(at, at + step)
+                step, position = max(1, READ_BYTES // self.array.image_bytes), self.start
+                for pixels in parts:
+                    for at in range(0, len(pixels.values), step):
+                        yield position + at, "", pixels.images(at, at + step)
+                    position += len(pixels.values)
                 return
         for position, index in enumerate(self.which, self.start):
             try:
-                yield position, "", self.array.read(range(index, index + 1))
+                yield position, "", self.array.read(range(index, index + 1))[0]
             except UnreadableImage as error:
                 yield position, f"{self.array.variable.label}[{index}]", error
 

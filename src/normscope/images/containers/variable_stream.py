@@ -138,7 +138,7 @@ def _shards(array: ImageArray, start: int, origin: tuple[Any, ...] | None) -> It
         for which in array.reads():
             yield VariableShard(start + which.start, array, which, origin)
         return
-    images = array.arranged(variable.load()).values
+    images = array.arranged(variable.load())
     rows = max(1, READ_BYTES // array.image_bytes)
     for row in range(0, len(images), rows):
         here = None if origin is None else (variable.label, array.axes, *origin)
