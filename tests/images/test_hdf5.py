@@ -232,7 +232,7 @@ def test_a_file_without_images_is_said(tmp_path):
     (tmp_path / "b.h5").write_bytes(b"no such thing")
     assert refusal(tmp_path / "b.h5") == (
         f"{tmp_path}/b.h5 must be a whole HDF5 file, got: Unable to synchronously open file (file "
-        "signature not found). Check the file, or make it again."
+        "signature not found). Check it, or make it again."
     )
     (tmp_path / "c.hdf").write_bytes(b"\x0e\x03\x13\x01")
     assert refusal(tmp_path / "c.hdf") == (
@@ -241,7 +241,7 @@ def test_a_file_without_images_is_said(tmp_path):
     (tmp_path / "d.h5").mkdir()
     assert refusal(tmp_path / "d.h5") == (
         f"{tmp_path}/d.h5 must be a whole HDF5 file, got: Is a directory. "
-        "Check the file, or make it again."
+        "Check it, or make it again."
     )
 
 

@@ -122,12 +122,12 @@ def test_what_is_no_image_is_said(tmp_path):
     path.write_bytes(b"\x89PNG" * 100)
     assert refusal(path) == (
         f"{path} must be a whole MATLAB file, got: neither version 5 nor 7.3 of MATLAB's format. "
-        "Check the file, or make it again."
+        "Check it, or make it again."
     )
     path.write_bytes(b"")
     assert refusal(path) == (
         f"{path} must be a whole MATLAB file, got: neither version 5 nor 7.3 of MATLAB's format. "
-        "Check the file, or make it again."
+        "Check it, or make it again."
     )
 
 
@@ -140,7 +140,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path):
     path.write_bytes(data.replace(sizes, np.array([10_000, 10_000, 10_000], "<i4").tobytes()))
     assert refusal(path) == (
         f"{path} must be a whole MATLAB file, got: a of 24 bytes, unlike its shape says. "
-        "Check the file, or make it again."
+        "Check it, or make it again."
     )
     tag = np.array([2, 24], "<i4").tobytes()
     element = data[128:].replace(sizes, np.array([2000, 3000, 400], "<i4").tobytes())

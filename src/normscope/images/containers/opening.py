@@ -18,6 +18,8 @@ PART = "::"
 READERS: dict[str, str] = {
     **dict.fromkeys((".h5", ".hdf5", ".hdf"), "hdf5"),
     ".mat": "mat",
+    ".zarr": "zarr_folder",
+    **dict.fromkeys((".fits", ".fit", ".fts"), "fits"),
     **dict.fromkeys((".nc", ".nc4", ".cdf"), "netcdf"),
 }
 """Which module of this package reads files (or folders) of a suffix."""

@@ -110,25 +110,40 @@ def whole_file(path: str, kind: str) -> Iterator[bytes]:
 
     Yields:
         Its first bytes.
+    """
+    with whole(path, kind):
+        with open_regular(path) as file:
+            head = file.read(HEAD)
+        yield head
+
+
+@contextmanager
+def whole(path: str, kind: str) -> Iterator[None]:
+    """Say in one sentence what is wrong with a file or folder, whatever its library raises.
+
+    Args:
+        path: What is opened.
+        kind: What it should be, such as ``Zarr folder``.
+
+    Yields:
+        Nothing.
 
     Raises:
         ModuleNotFoundError: If the format's library is not installed.
         NormscopeError: If it cannot be read.
     """
     try:
-        with open_regular(path) as file:
-            head = file.read(HEAD)
         with warnings.catch_warnings():
             # Odd metadata changes no pixel.
             warnings.simplefilter("ignore")
-            yield head
+            yield
     except (NormscopeError, ModuleNotFoundError):
         raise
     except Exception as error:  # noqa: BLE001 - headers can be wrong in many ways
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise NormscopeError(
             f"{path} must be a whole {kind}, got: {reason.splitlines()[0].rstrip('.')}. "
-            "Check the file, or make it again."
+            "Check it, or make it again."
         ) from None
 
 
