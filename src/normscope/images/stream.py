@@ -15,7 +15,6 @@ from normscope.errors import NormscopeError, UnknownName
 from normscope.images.arrays import (
     LAYOUTS,
     as_images,
-    images_of_npz,
     is_guess,
     layout_of,
     open_npy,
@@ -112,8 +111,6 @@ def _open_path(source: str, split: str | None, root: Path | None, layout: str | 
     if suffix == ".npy":
         _check_split_is_whole(source, split)
         return _array_stream(source, open_npy(path), layout, path)
-    if suffix == ".npz":
-        return _several_arrays(source, images_of_npz(path, split, layout), path)
     if suffix == ".idx" or "-ubyte" in path.name:
         _check_split_is_whole(source, split)
         return _array_stream(source, read_idx(path), layout, path)

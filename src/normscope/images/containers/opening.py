@@ -18,6 +18,7 @@ PART = "::"
 READERS: dict[str, str] = {
     **dict.fromkeys((".h5", ".hdf5", ".hdf"), "hdf5"),
     ".mat": "mat",
+    ".npz": "npz",
     ".zarr": "zarr_folder",
     **dict.fromkeys((".fits", ".fit", ".fts"), "fits"),
     **dict.fromkeys((".nc", ".nc4", ".cdf"), "netcdf"),
