@@ -50,7 +50,8 @@ def open_stream(
 
     Args:
         source: A named source, a path or a list of paths (folders, image files, ``.tar``
-            archives, ``.npy``, ``.npz``, IDX), an array or tensor, or any iterable or Dataset.
+            archives, ``.npy``, IDX, files of many arrays), an array or tensor, one of Dask, Zarr
+            or xarray, or any iterable or Dataset.
         split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
             all.
         root: Where the named data sets are looked for first.
@@ -75,6 +76,12 @@ def open_stream(
     if array is not None:
         _check_split_is_whole("the array", split)
         return _array_stream("array", array, layout)
+    from normscope.images.containers.lazy_array import open_lazy_array
+
+    lazy = open_lazy_array(source, layout)
+    if lazy is not None:
+        _check_split_is_whole("the array", split)
+        return lazy
     if isinstance(source, list | tuple) and source and all(
         isinstance(part, str | Path) for part in source
     ):  # fmt: skip

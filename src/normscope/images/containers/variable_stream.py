@@ -41,7 +41,7 @@ def stream_of(
     """
     chosen, said = choose(variables, wanted)
     arrays = [image_array(variable, wanted.layout) for variable in chosen]
-    notes = dict.fromkeys([said, *(_axes_note(array, wanted.layout) for array in arrays)])
+    notes = dict.fromkeys([said, *(axes_note(array, wanted.layout) for array in arrays)])
     name = wanted.path if wanted.part is None else f"{wanted.path}{PART}{wanted.part}"
     return stream_of_arrays(name, arrays, tuple(filter(None, notes)), origin or stamp(wanted.path))
 
@@ -160,7 +160,16 @@ def _shards(array: ImageArray, start: int, origin: tuple[Any, ...] | None) -> It
         yield ArrayShard(start + row, images[row : row + rows], None, here)
 
 
-def _axes_note(array: ImageArray, layout: str | None) -> str:
+def axes_note(array: ImageArray, layout: str | None) -> str:
+    """What an array's axes were taken for.
+
+    Args:
+        array: Its images.
+        layout: What its axes were said to be, or None.
+
+    Returns:
+        A sentence, or nothing where it was said or is beyond doubt.
+    """
     variable = array.variable
     sure = variable.guess is guessed_axes and not variable.dims and not is_guess(variable.shape)
     if layout is not None or len(variable.shape) == 2 or (sure and len(variable.shape) == 4):
