@@ -31,8 +31,8 @@ def stats(
         list[str],
         typer.Argument(
             help="digits, mnist, fashion-mnist, cifar10, cifar100, a folder of images, image "
-            "files, .tar archives (WebDataset shards too, as shard-{000..099}.tar), .npy, IDX, or an "
-            "array FILE::NAME of .npz, HDF5, MATLAB, NetCDF, Zarr or FITS.",
+            "files, .tar archives (WebDataset shards too, as shard-{000..099}.tar), .npy, IDX, or "
+            "an array FILE::NAME of .npz, HDF5, MATLAB, NetCDF, Zarr or FITS.",
             metavar="SOURCE...",
         ),
     ],

@@ -31,8 +31,9 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 def decode_tiff(data: bytes) -> Pixels:
     """Decode the first image series of a TIFF.
 
-    Samples become channels. Other axes (pages, time, depth) are stacked as more rows of the same
-    image, so that every pixel of the series counts.
+    Samples and the channels that OME or ImageJ name as an axis become channels. Other axes (pages,
+    time, depth) are stacked as more rows of the same image, so that every pixel of the series
+    counts.
 
     Args:
         data: The file's bytes.
@@ -63,8 +64,11 @@ def decode_tiff(data: bytes) -> Pixels:
             if page.photometric in {PALETTE, CMYK}:
                 return decode_by_pillow(data)
             found = _oriented(series.asarray(), series.axes, page)
+            if not found.values.size:
+                raise UnreadableImage("a TIFF without pixels")
             found = _without_nodata(found, page)
-            return replace(found, noticed=(*found.noticed, *_parts(file, series)))
+            noticed = (*found.noticed, *_parts(file, series), *_named(file, found))
+            return replace(found, noticed=noticed)
     except (
         tifffile.TiffFileError, OSError, RuntimeError, ValueError, TypeError, LookupError,
         ArithmeticError, AttributeError, struct.error, zlib.error,
@@ -81,11 +85,12 @@ def _oriented(pixels: np.ndarray, axes: str, page) -> Pixels:
         pixels = pixels.astype(np.uint8) * (255 // (2**page.bitspersample - 1))
     if page.photometric == WHITE_IS_ZERO and pixels.dtype.kind == "u":
         pixels = np.iinfo(pixels.dtype).max - pixels
-    channel = next((axes.index(axis) for axis in "SC" if axis in axes), None)
-    if channel is None:
+    channels = [axes.index(axis) for axis in "CS" if axis in axes]
+    if not channels:
         return Pixels(pixels.reshape(1, 1, -1, pixels.shape[-1]))
-    bands = np.moveaxis(pixels, channel, 0)
-    bands = bands.reshape(len(bands), -1, bands.shape[-1])
+    bands = np.moveaxis(pixels, channels, range(len(channels)))
+    count = math.prod(bands.shape[: len(channels)])
+    bands = bands.reshape(count, -1, bands.shape[-1])
     extra = [int(kind) for kind in page.extrasamples]
     if extra == [ASSOCIATED] and len(bands) > 1:
         return split_alpha(bands)
@@ -109,6 +114,21 @@ def _without_nodata(pixels: Pixels, page) -> Pixels:
     valid = counted if pixels.valid is None else counted & pixels.valid
     said = f"with pixels of the nodata value that the header names, {text}: these do not count"
     return replace(pixels, valid=valid, noticed=(*pixels.noticed, said))
+
+
+def _named(file, pixels: Pixels) -> tuple[str, ...]:
+    """What OME's metadata calls the channels (OME schema 2016-06, ``Channel/@Name``)."""
+    try:
+        from tifffile import xml2dict
+
+        images = xml2dict(file.ome_metadata)["OME"]["Image"]
+        channels = (images[0] if isinstance(images, list) else images)["Pixels"]["Channel"]
+        names = [str(c["Name"]) for c in (channels if isinstance(channels, list) else [channels])]
+    except Exception:  # noqa: BLE001 - XML can be wrong in many ways, and changes no pixel
+        return ()
+    if len(names) != pixels.values.shape[1]:
+        return ()
+    return (f"whose channels are named, in their order: {', '.join(names)}",)
 
 
 def _parts(file, series) -> tuple[str, ...]:
