@@ -275,6 +275,16 @@ def test_finished_shards_are_taken_up_again(tmp_path, monkeypatch):
     assert stats(tmp_path / "a.h5", out=tmp_path / "out").to_json() == once.to_json()
 
 
+def test_a_part_of_many_files(tmp_path):
+    for number in range(2):
+        with h5py.File(tmp_path / f"{number}.h5", "w") as file:
+            file["x"], file["y"] = BYTES[number::2], BYTES
+    found = stats(f"{tmp_path}/*.h5::x")
+    assert found.images == 50
+    exact(found, BYTES, 1)
+    assert stats(f"{tmp_path}/{{1..1}}.h5::x").images == 25
+
+
 def test_on_the_command_line(tmp_path, capsys):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"], file["y"] = BYTES, BYTES

@@ -110,8 +110,8 @@ def _open_path(source: str, split: str | None, root: Path | None, layout: str | 
     if path.is_dir():
         return _encoded_stream([source], split)
     if not path.exists():
-        expanded = expand_braces(source)
-        if len(expanded) > 1:
+        expanded = [found + source[len(file) :] for found in expand_braces(file)]
+        if expanded != [source]:
             return _open_paths(expanded, split, root, layout)
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     suffix = path.suffix.lower()
