@@ -20,10 +20,13 @@ class NormscopeError(Exception):
 
 
 EXTRAS = {
+    "astropy": "arrays",
     "cmaes": "train",
+    "h5py": "arrays",
     "safetensors": "train",
     "torch": "train",
     "torchvision": "train",
+    "zarr": "arrays",
 }
 """Which extra brings a package that the light core does without."""
 

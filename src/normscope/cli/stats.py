@@ -28,8 +28,8 @@ def stats(
         list[str],
         typer.Argument(
             help="digits, mnist, fashion-mnist, cifar10, cifar100, a folder of images, image "
-            "files, .tar archives (WebDataset shards too, as shard-{000..099}.tar), .npy, .npz, "
-            "or an IDX file.",
+            "files, .tar archives (WebDataset shards too, as shard-{000..099}.tar), .npy, IDX, or "
+            "an array FILE::NAME of .npz, HDF5, MATLAB, NetCDF, Zarr or FITS.",
             metavar="SOURCE...",
         ),
     ],
@@ -74,7 +74,7 @@ def stats(
         str | None,
         typer.Option(
             help="What the axes of an array are; by default guessed, and said.",
-            metavar="HW|NHW|HWC|CHW|NCHW|NHWC",
+            metavar="HW|NHW|HWC|CHW|NCHW|NHWC|HWN|HWCN",
         ),
     ] = None,
     select: options.Select = None,

@@ -1,12 +1,9 @@
-"""Arrays of images: NumPy files mapped into memory, and which axis is which."""
+"""Arrays of images: which axis is which, and NumPy files mapped into memory."""
 
 from __future__ import annotations
 
 import io
-import math
 import tokenize
-import zipfile
-import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLOUR = {1, 3, 4}
-LAYOUTS = ("HW", "NHW", "HWC", "CHW", "NCHW", "NHWC")
+LAYOUTS = ("HW", "NHW", "HWC", "CHW", "NCHW", "NHWC", "HWN", "HWCN")
 """What the axes of an array may be: images, channels, height and width."""
 
 MAX_BYTES = 2**31
@@ -142,127 +139,6 @@ def decode_npy(data: bytes) -> Pixels:
         raise UnreadableImage(f"not a whole NumPy file of numbers: {_first_line(error)}") from None
     except NormscopeError as error:
         raise UnreadableImage(str(error)) from None
-
-
-def open_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an ``.npz`` file: mapped where stored as they are, unpacked where compressed.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The arrays of numbers by name, in the file's order.
-
-    Raises:
-        NormscopeError: If the file is no archive of arrays, is cut or claims too many bytes.
-    """
-    arrays = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                if not info.filename.endswith(".npy"):
-                    continue
-                if info.compress_type == zipfile.ZIP_STORED:
-                    array = _mapped_member(path, archive, info)
-                else:
-                    array = _unpacked_member(path, archive, info)
-                arrays[info.filename.removesuffix(".npy")] = array
-    except (
-        OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile,
-        zlib.error,
-    ) as error:  # fmt: skip
-        raise NormscopeError(
-            f"{path} must be a whole NumPy archive of numbers, got: {_first_line(error)}. "
-            "Save the arrays again with numpy.savez."
-        ) from None
-    return arrays
-
-
-def images_of_npz(
-    path: Path, split: str | None, layout: str | None = None
-) -> dict[str, np.ndarray]:
-    """The arrays of an ``.npz`` file that hold images, of one split.
-
-    Arrays of fewer than three axes are labels. Names that start with ``train``, ``val`` or
-    ``test`` (or end so after an underscore, as ``x_train``) tell the split.
-
-    Args:
-        path: The file.
-        split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one.
-        layout: As of ``as_images``.
-
-    Returns:
-        Arrays of shape ``(N, C, H, W)`` by name.
-
-    Raises:
-        NormscopeError: If no array holds images, or none of the split.
-    """
-    arrays = {
-        name: as_images(array, f"{path}[{name}]", layout)
-        for name, array in open_npz(path).items()
-        if array.ndim >= 3
-    }
-    if not arrays:
-        raise NormscopeError(
-            f"{path} must hold an array of images with 3 or 4 axes, got none. Save the pixels."
-        )
-    wanted = {name: a for name, a in arrays.items() if _split_of(name) == (split or "train")}
-    if wanted:
-        return wanted
-    if split in {None, "all"}:
-        return arrays
-    raise NormscopeError(
-        f"{path} must hold an array of --split {split}, got {', '.join(arrays)}. "
-        "Choose a split that is there, or all."
-    )
-
-
-def _split_of(name: str) -> str | None:
-    words = name.lower().split("_")
-    return next((s for s in ("train", "val", "test") if s in {words[0], words[-1]}), None)
-
-
-def _mapped_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as member:
-        shape, fortran, dtype = _header(member)
-        header = member.tell()
-    with path.open("rb") as raw:
-        raw.seek(info.header_offset + 26)
-        lengths = np.frombuffer(raw.read(4), "<u2")
-    offset = info.header_offset + 30 + int(lengths.sum()) + header
-    if header + math.prod(shape) * dtype.itemsize > info.file_size:
-        raise ValueError(f"{info.filename} is shorter than its header says")
-    if 0 in shape:
-        return np.empty(shape, dtype)
-    return np.memmap(path, dtype, "r", offset, shape, order="F" if fortran else "C")
-
-
-def _unpacked_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as member:
-        shape, fortran, dtype = _header(member)
-        bytes_ = math.prod(shape) * dtype.itemsize
-        if bytes_ > MAX_BYTES:
-            raise NormscopeError(
-                f"{path} must hold compressed arrays of at most {MAX_BYTES} bytes, got "
-                f"{info.filename} of {bytes_}. Save it uncompressed, so that it can be mapped."
-            )
-        data = member.read(bytes_ + 1)
-    if len(data) != bytes_:
-        raise ValueError(f"{info.filename} does not have the length that its header says")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-
-
-def _header(member) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(member)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, fortran, dtype = read(member)
-    if dtype.hasobject:
-        raise ValueError("objects that would have to be unpickled")
-    return shape, fortran, dtype
 
 
 def _first_line(error: Exception) -> str:

@@ -28,6 +28,7 @@ class Stream:
         notes: What was taken for what, in sentences.
         passed: Counts the files that are no images, by suffix, as the shards are made.
         names: Takes note of the images' names likewise.
+        channel_names: What the source calls the channels, or nothing.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Stream:
     notes: tuple[str, ...] = ()
     passed: Counter[str] = field(default_factory=Counter)
     names: NamesMet = field(default_factory=NamesMet)
+    channel_names: tuple[str, ...] = ()
 
 
 def joined(parts: list[Stream]) -> Stream:
@@ -78,7 +80,11 @@ def joined(parts: list[Stream]) -> Stream:
 
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     names = [part.name for part in parts]
-    return Stream(name_of(names), shards, total, scales.pop(), notes=notes, passed=passed)
+    channels = {part.channel_names for part in parts}
+    return Stream(
+        name_of(names), shards, total, scales.pop(), notes=notes, passed=passed,
+        channel_names=channels.pop() if len(channels) == 1 else (),
+    )  # fmt: skip
 
 
 def name_of(names: list[str]) -> str:

@@ -13,7 +13,6 @@ from normscope.errors import NormscopeError, UnknownName
 from normscope.images.arrays import (
     LAYOUTS,
     as_images,
-    images_of_npz,
     is_guess,
     layout_of,
     open_npy,
@@ -54,7 +53,8 @@ def open_stream(
 
     Args:
         source: A named source, a path or a list of paths (folders, image files, ``.tar``
-            archives, ``.npy``, ``.npz``, IDX), an array or tensor, or any iterable or Dataset.
+            archives, ``.npy``, IDX, files of many arrays), an array or tensor, one of Dask, Zarr
+            or xarray, or any iterable or Dataset.
         split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
             all.
         root: Where the named data sets are looked for first.
@@ -84,6 +84,12 @@ def open_stream(
     if array is not None:
         check_split_is_whole("the array", split)
         return _array_stream("array", array, layout)
+    from normscope.images.containers.lazy_array import open_lazy_array
+
+    lazy = open_lazy_array(source, layout)
+    if lazy is not None:
+        check_split_is_whole("the array", split)
+        return lazy
     if isinstance(source, list | tuple) and source and all(
         isinstance(part, str | Path) for part in source
     ):  # fmt: skip
@@ -104,16 +110,14 @@ def _open_path(source: str, split: str | None, root: Path | None, layout: str | 
     if path.is_dir():
         return _encoded_stream([source], split)
     if not path.exists():
-        expanded = expand_braces(source)
-        if len(expanded) > 1:
+        expanded = [found + source[len(file) :] for found in expand_braces(file)]
+        if expanded != [source]:
             return _open_paths(expanded, split, root, layout)
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     suffix = path.suffix.lower()
     if suffix == ".npy":
         check_split_is_whole(source, split)
         return _array_stream(source, open_npy(path), layout, path)
-    if suffix == ".npz":
-        return _several_arrays(source, images_of_npz(path, split, layout), path)
     if suffix == ".idx" or "-ubyte" in path.name:
         check_split_is_whole(source, split)
         return _array_stream(source, read_idx(path), layout, path)

@@ -48,8 +48,9 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 def decode_tiff(data: bytes) -> Pixels:
     """Decode the first image series of a TIFF.
 
-    Samples become channels. Other axes (pages, time, depth) are stacked as more rows of the same
-    image, so that every pixel of the series counts.
+    Samples and the channels that OME or ImageJ name as an axis become channels. Other axes (pages,
+    time, depth) are stacked as more rows of the same image, so that every pixel of the series
+    counts.
 
     Args:
         data: The file's bytes.
@@ -131,6 +132,9 @@ def whole_tiff(file: TiffFile, data: bytes) -> Pixels:
     if series.keyframe.photometric in {PALETTE, CMYK}:
         return decode_by_pillow(data)
     found = pixels_of(series.asarray(), series.axes, series.keyframe, channel_metadata(file))
+    if not found.values.size:
+        # A damaged header can promise pixels that its file does not hold.
+        raise UnreadableImage("a TIFF without pixels")
     return replace(found, noticed=(*found.noticed, *parts_of(file)))
 
 
@@ -157,11 +161,12 @@ def _oriented(pixels: np.ndarray, axes: str, page) -> Pixels:
         pixels = pixels.astype(np.uint8) * (255 // (2**page.bitspersample - 1))
     if page.photometric == WHITE_IS_ZERO and pixels.dtype.kind == "u":
         pixels = np.iinfo(pixels.dtype).max - pixels
-    channel = next((axes.index(axis) for axis in "SC" if axis in axes), None)
-    if channel is None:
+    channels = [axes.index(axis) for axis in "CS" if axis in axes]
+    if not channels:
         return Pixels(pixels.reshape(1, 1, -1, pixels.shape[-1]))
-    bands = np.moveaxis(pixels, channel, 0)
-    bands = bands.reshape(len(bands), -1, bands.shape[-1])
+    bands = np.moveaxis(pixels, channels, range(len(channels)))
+    count = math.prod(bands.shape[: len(channels)])
+    bands = bands.reshape(count, -1, bands.shape[-1])
     extra = [int(kind) for kind in page.extrasamples]
     if extra == [ASSOCIATED] and len(bands) > 1:
         return split_alpha(bands)

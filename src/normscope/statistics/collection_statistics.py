@@ -145,6 +145,7 @@ class CollectionStatistics:
             "pixels": self.pixels,
             "counted": list(self.counted),
             "channels": self.channels,
+            "channel_names": list(self.channel_names),
             "dtype": self.dtype,
             "scale": self.scale,
             "mean": list(self.mean.value),
@@ -186,5 +187,4 @@ class CollectionStatistics:
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
             "notes": list(self.notes),
             "explanations": [explanation.to_json() for explanation in self.explanations],
-            **({"channel_names": list(self.names)} if self.names else {}),
         }

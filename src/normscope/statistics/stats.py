@@ -68,8 +68,8 @@ def stats(
     The result is the same to the last bit for any number of workers, here or on Ray.
 
     Args:
-        source: A named source, a path or list of paths, an array ``(N, C, H, W)``, a tensor, a
-            Dataset or an iterable of images.
+        source: A named source, a path or list of paths, an array ``(N, C, H, W)`` (of Dask, Zarr
+            or xarray too), a tensor, a Dataset or an iterable of images.
         split: ``train``, ``val``, ``test`` or ``all``; train where there is one, else all.
         batch_size: Also average over batches of so many files, in file order.
         explain: Constants (``MEAN/STD`` or a preset's name) whose origin is asked for.

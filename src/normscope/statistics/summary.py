@@ -96,7 +96,7 @@ def summarize_collection(
     grey = collected.kinds[GREY].images if GREY in collected.kinds and kind == COLOUR else 0
     low, high = _clipped(moments, divisor)
     known = known_values(moments)
-    said = _names(collected, sums.images, kind.channels)
+    said = _names(collected, stream, reading, sums.images, kind.channels)
     names = channel_names(kind.channels, said)
     return CollectionStatistics(
         name=stream.name,
@@ -161,10 +161,13 @@ def _most(collected: Collected, images: int) -> float | None:
     return most if count == images else None
 
 
-def _names(collected: Collected, images: int, channels: int) -> tuple[str, ...]:
-    """The channels' names, where every file says the same ones."""
-    names, count = next(iter(collected.names.items()), ((), 0))
-    return names if (len(names), count) == (channels, images) else ()
+def _names(
+    collected: Collected, stream: Stream, reading: Reading, images: int, channels: int
+) -> tuple[str, ...]:
+    """The channels' names, where the source or every file says the same ones."""
+    names, count = next(iter(collected.names.items()), (stream.channel_names, images))
+    kept = reading.channels is None and (len(names), count) == (channels, images)
+    return names if kept else ()
 
 
 def _as_one_kind(collected: Collected, kind: Kind) -> KindSums:

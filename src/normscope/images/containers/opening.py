@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 PART = "::"
 """Between a file's path and the name of the part that is wanted: ``FILE::DATASET``."""
 
-READERS: dict[str, str] = {}
+READERS: dict[str, str] = {
+    **dict.fromkeys((".h5", ".hdf5", ".hdf"), "hdf5"),
+    ".mat": "mat",
+    ".npz": "npz",
+    ".zarr": "zarr_folder",
+    **dict.fromkeys((".fits", ".fit", ".fts"), "fits"),
+    **dict.fromkeys((".nc", ".nc4", ".cdf"), "netcdf"),
+}
 """Which module of this package reads files (or folders) of a suffix."""
 
 
@@ -81,9 +88,8 @@ def open_container(wanted: Wanted) -> Stream:
     """
     name = READERS[Path(wanted.path).suffix.lower()]
     try:
-        reader = import_module(f"normscope.images.containers.{name}")
+        return import_module(f"normscope.images.containers.{name}").open_stream(wanted)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
         raise MissingExtra(error.name) from None
-    return reader.open_stream(wanted)

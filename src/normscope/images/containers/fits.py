@@ -1,0 +1,108 @@
+"""FITS: each header and data unit with an image is an array, read by planes or by tiles."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.io import fits
+
+from normscope.images.containers.packing import Packing
+from normscope.images.containers.variable import Variable
+from normscope.images.containers.variable_stream import stream_of, whole_file
+
+if TYPE_CHECKING:
+    from normscope.images.collection import Stream
+    from normscope.images.containers.opening import Wanted
+    from normscope.images.containers.variable import Box
+
+TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
+"""Of BITPIX (FITS standard 4.0, table 8)."""
+
+
+def open_stream(wanted: Wanted) -> Stream:
+    """The images of a FITS file.
+
+    Args:
+        wanted: Its path, and a unit by its name, its name and version (``SCI,2``) or its number.
+
+    Returns:
+        The images, unread.
+    """
+    with whole_file(wanted.path, "FITS file"), _opened(wanted.path) as file:
+        units = list(file)
+        names = _names(units)
+        variables = [
+            _variable(wanted.path, index, names[index], unit)
+            for index, unit in enumerate(units)
+            if unit.is_image and unit.header["NAXIS"]
+        ]
+    numbered = {str(index): name for index, name in enumerate(names)}
+    if wanted.part in numbered and wanted.part not in names:
+        wanted = replace(wanted, part=numbered[wanted.part])
+    return stream_of(variables, wanted)
+
+
+def _opened(path: str) -> fits.HDUList:
+    # Scaled here: astropy gives single precision to integers of 16 bits, and does not map them.
+    return fits.open(path, memmap=True, do_not_scale_image_data=True)
+
+
+def _names(units: list) -> list[str]:
+    called = Counter(unit.name for unit in units)
+    return [
+        str(index) if not unit.name or unit.name == "PRIMARY"
+        else unit.name if called[unit.name] == 1 else f"{unit.name},{unit.ver}"
+        for index, unit in enumerate(units)
+    ]  # fmt: skip
+
+
+def _variable(path: str, index: int, name: str, unit) -> Variable:
+    header = unit.header
+    dtype = np.dtype(TYPES[header["BITPIX"]])
+    scale, offset = header.get("BSCALE", 1), header.get("BZERO", 0)
+    blank = header.get("BLANK") if dtype.kind in "iu" else None
+    # Other signs than FITS has are written by this offset (section 5.2.5).
+    flipped = _flipped(dtype) if scale == 1 and offset == _sign_offset(dtype) else None
+    if flipped is not None:
+        blank = None if blank is None else blank + offset
+        offset = 0
+    return Variable(
+        path,
+        name,
+        tuple(unit.shape),
+        flipped or dtype,
+        partial(_read, path, index, flipped),
+        chunks=tuple(unit.tile_shape) if hasattr(unit, "tile_shape") else None,
+        packing=Packing(
+            () if blank is None else (blank,),
+            scale=None if scale == 1 else scale,
+            offset=offset or None,
+        ),
+        stored=partial(os.path.getsize, path),
+    )
+
+
+def _sign_offset(dtype: np.dtype) -> int | None:
+    bits = 8 * dtype.itemsize
+    return {"i": 2 ** (bits - 1), "u": -(2 ** (bits - 1))}.get(dtype.kind)
+
+
+def _flipped(dtype: np.dtype) -> np.dtype:
+    return np.dtype(dtype.str.translate(str.maketrans("iu", "ui")))
+
+
+def _read(path: str, index: int, flipped: np.dtype | None, box: Box) -> np.ndarray:
+    with _opened(path) as file:
+        stored = np.asarray(file[index].section[box])  # type: ignore[attr-defined]
+        stored = np.array(stored, stored.dtype.newbyteorder("="))
+    if flipped is None:
+        return stored
+    # Adding half the range is to turn the highest bit.
+    return stored.view(flipped) ^ np.array(1 << (8 * flipped.itemsize - 1), np.uint64).astype(
+        flipped
+    )

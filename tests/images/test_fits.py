@@ -1,0 +1,144 @@
+"""FITS files that astropy writes, against NumPy over what was written."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from normscope import stats
+from tests.images.damaged import refusal, survives
+from tests.images.exactness import exact
+
+RANDOM = np.random.default_rng(0)
+CUBE = RANDOM.integers(0, 100, (12, 19, 15))
+
+
+def _close(found, values, scale=1.0):
+    np.testing.assert_allclose(found.mean.value, [values.mean() / scale], rtol=1e-12)
+    np.testing.assert_allclose(found.std.value, [values.std() / scale], rtol=1e-12)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8"])
+def test_integers_of_either_sign_are_exact(tmp_path, dtype, packed):
+    if packed and dtype in {"i1", "i8", "u8"}:
+        pytest.skip("FITS compresses no such integers")
+    info = np.iinfo(dtype)
+    array = (CUBE * (info.max // 200) + info.min // 2).astype(dtype)
+    unit = fits.CompImageHDU(array, tile_shape=(1, 19, 15)) if packed else fits.ImageHDU(array)
+    fits.HDUList([fits.PrimaryHDU(), unit]).writeto(tmp_path / "a.fits")
+    found = stats(f"{tmp_path}/a.fits::1")
+    assert (found.images, found.dtype) == (12, np.dtype(dtype).name)
+    if np.dtype(dtype).itemsize < 8:
+        exact(found, array[:, None], 1)
+    else:
+        _close(found, array.astype(np.longdouble), found.scale)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_floats_with_nan(tmp_path, dtype):
+    array = (CUBE / 100).astype(dtype)
+    array[0, :3] = np.nan
+    fits.PrimaryHDU(array).writeto(tmp_path / "a.fit")
+    found = stats(tmp_path / "a.fit")
+    _close(found, array[~np.isnan(array)].astype(float))
+    assert found.notes[0] == "12 x 19 x 15 values are taken for NHW; --layout changes it."
+
+
+@pytest.mark.parametrize("unsigned", [False, True])
+def test_blank_pixels_do_not_count_and_scales_are_applied(tmp_path, unsigned):
+    array = CUBE.astype("i2")
+    array[2:4, 5] = -7
+    unit = fits.PrimaryHDU(array)
+    unit.header["BLANK"] = -7
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        unit.writeto(tmp_path / "a.fits")
+        added = {"BZERO": 32768} if unsigned else {"BSCALE": 0.25, "BZERO": 10.5}
+        with fits.open(tmp_path / "a.fits", "update", do_not_scale_image_data=True) as file:
+            file[0].header.update(added)
+    values = array[array != -7]
+    found = stats(tmp_path / "a.fits", scale=100)
+    _close(found, values + 32768.0 if unsigned else values * 0.25 + 10.5, 100)
+    assert found.dtype == ("uint16" if unsigned else "float64")
+    value = 32761 if unsigned else -7
+    assert f"2 images with pixels of the file's fill value, {value}: these do not count." in (
+        found.notes
+    )
+    said = "a scale and offset in the header, which are applied." in " ".join(found.notes)
+    assert said is not unsigned
+
+
+def test_units_by_name_version_and_number(tmp_path):
+    path = tmp_path / "a.fts"
+    units = [fits.PrimaryHDU()]
+    for number, (name, ver) in enumerate((("SCI", 1), ("ERR", 1), ("SCI", 2)), 1):
+        units.append(fits.ImageHDU(np.full((6, 5), number, "u1"), name=name, ver=ver))
+    units.append(fits.BinTableHDU.from_columns([fits.Column("a", "J", array=np.arange(3))]))
+    fits.HDUList(units).writeto(path)
+    assert refusal(path) == (
+        f"{path} must be asked for one of its arrays, got 3 that could be images: "
+        "SCI,1 (6 x 5, uint8), ERR (6 x 5, uint8), SCI,2 (6 x 5, uint8). "
+        f"Name one, as in {path}::SCI,1, or a group of them."
+    )
+    for part, value in (("SCI,2", 3), ("ERR", 2), ("3", 3)):
+        assert stats(f"{path}::{part}", scale=1).mean.value == (value,)
+    assert refusal(f"{path}::4") == (
+        f"the part of {path} must be one of SCI,1, ERR, SCI,2, got '4'. Choose one of these."
+    )
+
+
+@pytest.mark.parametrize("compression", ["RICE_1", "GZIP_2", "HCOMPRESS_1"])
+def test_tiles(tmp_path, compression):
+    array = CUBE.astype("i2")
+    tile = (1, 19, 15)
+    fits.HDUList([
+        fits.PrimaryHDU(), fits.CompImageHDU(array, compression_type=compression, tile_shape=tile)
+    ]).writeto(tmp_path / "a.fits")  # fmt: skip
+    exact(stats(tmp_path / "a.fits"), array[:, None], 1)
+
+
+def test_what_is_no_image_is_said(tmp_path):
+    path = tmp_path / "a.fits"
+    fits.PrimaryHDU().writeto(path)
+    assert refusal(path) == (
+        f"{path} must hold an array of images, of integers or floats with rows and columns, got "
+        "none. Save the pixels."
+    )
+    for data in (b"", b"\x89PNG" * 1000):
+        path.write_bytes(data)
+        assert refusal(path).startswith(f"{path} must be a whole FITS file, got: ")
+
+
+def test_a_bomb_is_refused_by_its_header(tmp_path):
+    path = tmp_path / "a.fits"
+    fits.PrimaryHDU(CUBE.astype("i2")).writeto(path)
+    data = path.read_bytes()
+    card = b"NAXIS3  =                   12"
+    assert card in data
+    path.write_bytes(data.replace(card, b"NAXIS3  =           1000000000"))
+    assert refusal(path) == (
+        f"{path}::0 must hold the pixels that its header promises, got {len(data)} bytes for "
+        "570000000000 bytes of pixels. Check that the file is whole."
+    )
+
+
+def test_a_cut_file_costs_the_images_that_are_cut(tmp_path):
+    path = tmp_path / "a.fits"
+    array = RANDOM.integers(0, 99, (4, 3000, 800)).astype("i2")
+    fits.PrimaryHDU(array).writeto(path)
+    path.write_bytes(path.read_bytes()[: 2880 + array[:2].nbytes + 100])
+    found = stats(path)
+    assert (found.images, len(found.skipped)) == (2, 2)
+    exact(found, array[:2, None], 1)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_damage_leads_to_no_other_exception(tmp_path, packed):
+    array = CUBE[:3, :6, :5].astype("i2")
+    unit = fits.CompImageHDU(array) if packed else fits.ImageHDU(array)
+    fits.HDUList([fits.PrimaryHDU(), unit]).writeto(tmp_path / "a.fits")
+    assert sum(survives(tmp_path / "a.fits", rounds=60, scale=1)) == 60
