@@ -26,6 +26,6 @@ def test_a_file_is_no_source_of_trials(tmp_path):
     with pytest.raises(NormscopeError) as error:
         open_source(str(path))
     assert str(error.value) == (
-        "source must be a name, a folder or a .tar archive of images for trials, got the file "
+        "source must be a name, or a folder, .tar or .zip of images for trials, got the file "
         f"{path}. Sort its images into train/ and test/ with one folder per class."
     )

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 from normscope.errors import NormscopeError
 from normscope.images.archive import tar_members
 from normscope.images.encoded import EncodedImage
-from normscope.images.formats import ARCHIVES
+from normscope.images.formats import ARCHIVES, PACKED_ARCHIVES, kind_of_name
+from normscope.images.packed_tar import packed_tar_members
 from normscope.images.tree import split_folder, split_of_path, walk_images
+from normscope.images.zip_archive import zip_members
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def find_images(
-    path: str | Path, split: str | None = "all", passed: Counter[str] | None = None
+    path: str | Path,
+    split: str | None = "all",
+    passed: Counter[str] | None = None,
+    *,
+    in_order: bool = False,
 ) -> Iterator[EncodedImage]:
     """The images under a folder, in an archive, or the one in a file.
 
@@ -25,10 +31,12 @@ def find_images(
     images fits in memory.
 
     Args:
-        path: A folder, a ``.tar`` archive or an image file.
+        path: A folder, a ``.tar`` or ``.zip`` archive or an image file.
         split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
             all. A split is a folder of that name, in the folder or the archive that the path names.
         passed: Counts the files that are no images, by suffix.
+        in_order: Whether each image is read before the next is asked for, so that compressed tar
+            archives can be read too; they are passed over otherwise.
 
     Yields:
         Images in the order of the names in folders, and in an archive's own order.
@@ -38,7 +46,11 @@ def find_images(
         WorkFailed: If an archive is cut in the middle.
     """
     for file in files_under(path, split, passed):
-        if file.lower().endswith(ARCHIVES):
+        is_packed = file.lower().endswith(PACKED_ARCHIVES)
+        if is_packed and not in_order:
+            if passed is not None:
+                passed[kind_of_name(file)] += 1
+        elif is_packed or file.lower().endswith(ARCHIVES):
             # Archives below a split's folder belong to it whole.
             yield from _members(file, "all" if Path(path).is_dir() else split, passed)
         else:
@@ -68,10 +80,11 @@ def files_under(
 def _members(
     archive: str, split: str | None, passed: Counter[str] | None
 ) -> Iterator[EncodedImage]:
-    if split is None and any(split_of_path(m.name) == "train" for m in tar_members(archive)):
+    members = _reader(archive)
+    if split is None and any(split_of_path(m.name) == "train" for m in members(archive)):
         split = "train"
     met = False
-    for member in tar_members(archive, passed):
+    for member in members(archive, passed):
         if split in {None, "all"} or split_of_path(member.name) == split:
             met = True
             yield member
@@ -80,3 +93,10 @@ def _members(
             f"{archive} must hold {split}/ for --split {split}, got no such folder in it. "
             "Choose a split that is there, or all."
         )
+
+
+def _reader(archive: str) -> Callable[..., Iterator[EncodedImage]]:
+    name = archive.lower()
+    if name.endswith(".zip"):
+        return zip_members
+    return packed_tar_members if name.endswith(PACKED_ARCHIVES) else tar_members

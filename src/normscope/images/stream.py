@@ -28,7 +28,7 @@ from normscope.images.containers.opening import (
     split_part,
 )
 from normscope.images.finding import files_under, find_images
-from normscope.images.formats import ARCHIVES, SUFFIXES, is_image
+from normscope.images.formats import ARCHIVES, PACKED_ARCHIVES, SUFFIXES, is_image
 from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
 from normscope.images.opening import NAMES, open_source
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from normscope.images.encoded import EncodedImage
 
 ARRAY_SHARD_BYTES = 2**22
+HELD_BYTES = 2**22
+"""Of the encoded images that a shard brings along."""
+
 SPLITS = ("train", "val", "test", "all")
 
 
@@ -135,7 +138,7 @@ def _open_paths(
 def _is_encoded(path: str) -> bool:
     if is_container(split_part(path)[0]):
         return False
-    return Path(path).is_dir() or path.lower().endswith((*SUFFIXES, *ARCHIVES))
+    return Path(path).is_dir() or path.lower().endswith((*SUFFIXES, *ARCHIVES, *PACKED_ARCHIVES))
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -167,7 +170,9 @@ def _encoded_stream(paths: list[str], split: str | None) -> Stream:
 
     def shards() -> Iterator[Shard]:
         passed.clear()
-        images = (image for path in paths for image in find_images(path, split, passed))
+        images = (
+            image for path in paths for image in find_images(path, split, passed, in_order=True)
+        )
         yield from _encoded_shards(images)
 
     def total() -> float:
@@ -183,7 +188,7 @@ def _check_encoded(path: str, split: str | None) -> None:
         raise NormscopeError(
             f"{path} must be a file or folder that exists, got nothing there. Check the path."
         )
-    elif not path.lower().endswith(ARCHIVES):
+    elif not path.lower().endswith((*ARCHIVES, *PACKED_ARCHIVES)):
         if not path.lower().endswith(SUFFIXES) and not is_image(head_of(path)):
             raise NormscopeError(
                 f"{path} must be an image, a .tar archive, .npy, .npz or IDX, got a file of an "
@@ -198,12 +203,15 @@ def _encoded_shards(images: Iterator[EncodedImage]) -> Iterator[Shard]:
         size = 0 if archive is None else Path(archive).stat().st_size
         done = 0
         waiting: list[EncodedImage] = []
+        held = 0
         for image in group:
-            if len(waiting) >= shard_size(index):
+            if len(waiting) >= shard_size(index) or held > HELD_BYTES:
                 units = (image.offset - done) / size if size else len(waiting)
                 yield EncodedShard.of(start, waiting, units)
                 start, index, waiting, done = start + len(waiting), index + 1, [], image.offset
+                held = 0
             waiting.append(image)
+            held += len(image.data or b"")
         units = (size - done) / size if size else len(waiting)
         yield EncodedShard.of(start, waiting, units)
         start, index = start + len(waiting), index + 1
