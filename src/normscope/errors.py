@@ -21,6 +21,8 @@ class NormscopeError(Exception):
 
 EXTRAS = {
     "cmaes": "train",
+    "lmdb": "tables",
+    "pyarrow": "tables",
     "safetensors": "train",
     "torch": "train",
     "torchvision": "train",

@@ -256,7 +256,7 @@ def test_an_image_too_large_to_hold(tmp_path, monkeypatch):
 
 
 def test_no_more_is_held_than_a_few_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr("normscope.images.stream.HELD_BYTES", 2**10)
+    monkeypatch.setattr("normscope.images.encoded_shards.HELD_BYTES", 2**10)
     pixels = _images(200)
     members = {f"{k:03}.png": _png(image) for k, image in enumerate(pixels)}
     path = _tar(tmp_path / "a.tgz", members, "w:gz")

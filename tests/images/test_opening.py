@@ -21,7 +21,7 @@ def test_unknown_source_suggests_the_nearest():
 
 
 def test_a_file_is_no_source_of_trials(tmp_path):
-    path = tmp_path / "images.zip"
+    path = tmp_path / "images.npz"
     path.touch()
     with pytest.raises(NormscopeError) as error:
         open_source(str(path))

@@ -37,11 +37,12 @@ class Stream:
     passed: Counter[str] = field(default_factory=Counter)
 
 
-def joined(parts: list[Stream]) -> Stream:
+def joined(parts: list[Stream], name: str | None = None) -> Stream:
     """Several collections, one after another.
 
     Args:
-        parts: At least two.
+        parts: Perhaps none.
+        name: What they are called together, or None for ``name_of``.
 
     Returns:
         All of them as one.
@@ -49,7 +50,7 @@ def joined(parts: list[Stream]) -> Stream:
     Raises:
         NormscopeError: If their pixels have different ranges.
     """
-    scales = {part.scale for part in parts}
+    scales = {part.scale for part in parts} or {None}
     if len(scales) > 1:
         raise NormscopeError(
             f"all sources must have pixels of one range, got {parts[0].name} beside others. "
@@ -75,7 +76,25 @@ def joined(parts: list[Stream]) -> Stream:
 
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     names = [part.name for part in parts]
-    return Stream(name_of(names), shards, total, scales.pop(), notes=notes, passed=passed)
+    name = name or name_of(names)
+    return Stream(name, shards, total, scales.pop(), notes=notes, passed=passed)
+
+
+def check_split_is_whole(name: str, split: str | None) -> None:
+    """Refuse a split of what has none.
+
+    Args:
+        name: The source as the user named it.
+        split: The split that was asked for, or None.
+
+    Raises:
+        NormscopeError: If it is a part.
+    """
+    if split not in {None, "all"}:
+        raise NormscopeError(
+            f"{name} must hold splits for --split {split}, got one collection without names. "
+            "Leave out --split, or pass all."
+        )
 
 
 def name_of(names: list[str]) -> str:

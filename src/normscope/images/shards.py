@@ -131,7 +131,9 @@ class EncodedShard:
         """A digest of the images' places, and of their files' sizes and times of change."""
         stamps = [stamp(file) for file in dict.fromkeys(image.file for image in self.encoded)]
         extents = self.extents.tolist()
-        return _digest("encoded", self.start, self.archive, self.names, extents, stamps)
+        if self.held is not None and self.archive is None:
+            stamps = [hashlib.sha256(data or b"").hexdigest() for data in self.held]
+        return digest("encoded", self.start, self.archive, self.names, extents, stamps)
 
 
 @dataclass(frozen=True)
@@ -183,12 +185,12 @@ class ArrayShard:
     def identity(self) -> str | None:
         """A digest of the origin, or of the pixels themselves."""
         if self.origin is not None:
-            return _digest("array", self.start, self.pixels.shape, self.origin)
+            return digest("array", self.start, self.pixels.shape, self.origin)
         if self.valid is not None:
             return None
-        digest = hashlib.sha256(repr((self.start, self.pixels.shape, self.pixels.dtype)).encode())
-        digest.update(np.ascontiguousarray(self.pixels).data)
-        return digest.hexdigest()[:32]
+        made = hashlib.sha256(repr((self.start, self.pixels.shape, self.pixels.dtype)).encode())
+        made.update(np.ascontiguousarray(self.pixels).data)
+        return made.hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -252,5 +254,13 @@ def shard_size(index: int) -> int:
     return (32, 64, 128, 1024)[min(index // 64, 3)]
 
 
-def _digest(*parts: Any) -> str:
+def digest(*parts: Any) -> str:
+    """What tells shards apart that differ in anything.
+
+    Args:
+        parts: Plain values.
+
+    Returns:
+        32 hexadecimal digits.
+    """
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]

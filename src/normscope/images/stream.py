@@ -20,30 +20,28 @@ from normscope.images.arrays import (
     layout_of,
     open_npy,
 )
-from normscope.images.collection import Stream, joined, name_of
+from normscope.images.collection import Stream, check_split_is_whole, joined, name_of
+from normscope.images.containers.data_sets import open_data_set
 from normscope.images.containers.opening import (
     Wanted,
     is_container,
     open_container,
     split_part,
+    with_part,
 )
+from normscope.images.encoded_shards import encoded_shards
 from normscope.images.finding import files_under, find_images
 from normscope.images.formats import ARCHIVES, PACKED_ARCHIVES, SUFFIXES, is_image
 from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
 from normscope.images.opening import NAMES, open_source
-from normscope.images.shards import ArrayShard, EncodedShard, Shard, shard_size
+from normscope.images.shards import ArrayShard, Shard
 from normscope.images.tree import head_of, split_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from normscope.images.encoded import EncodedImage
-
 ARRAY_SHARD_BYTES = 2**22
-HELD_BYTES = 2**22
-"""Of the encoded images that a shard brings along."""
-
 SPLITS = ("train", "val", "test", "all")
 
 
@@ -75,24 +73,19 @@ def open_stream(
         )
     if isinstance(source, str | Path):
         return _open_path(str(source), split, root, layout)
+    data_set = open_data_set(source, split)
+    if data_set is not None:
+        return data_set
     array = as_array(source)
     if array is not None:
-        _check_split_is_whole("the array", split)
+        check_split_is_whole("the array", split)
         return _array_stream("array", array, layout)
     if isinstance(source, list | tuple) and source and all(
         isinstance(part, str | Path) for part in source
     ):  # fmt: skip
         return _open_paths([str(part) for part in source], split, root, layout)
-    _check_split_is_whole(f"the {type(source).__name__}", split)
+    check_split_is_whole(f"the {type(source).__name__}", split)
     return _items_stream(source)
-
-
-def _check_split_is_whole(name: str, split: str | None) -> None:
-    if split not in {None, "all"}:
-        raise NormscopeError(
-            f"{name} must hold splits for --split {split}, got one collection without names. "
-            "Leave out --split, or pass all."
-        )
 
 
 def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
@@ -107,18 +100,18 @@ def _open_path(source: str, split: str | None, root: Path | None, layout: str | 
     if path.is_dir():
         return _encoded_stream([source], split)
     if not path.exists():
-        expanded = expand_braces(source)
-        if len(expanded) > 1:
+        expanded = [with_part(each, part) for each in expand_braces(file)]
+        if expanded != [source]:
             return _open_paths(expanded, split, root, layout)
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        _check_split_is_whole(source, split)
+        check_split_is_whole(source, split)
         return _array_stream(source, open_npy(path), layout, path)
     if suffix == ".npz":
         return _several_arrays(source, images_of_npz(path, split, layout), path)
     if suffix == ".idx" or "-ubyte" in path.name:
-        _check_split_is_whole(source, split)
+        check_split_is_whole(source, split)
         return _array_stream(source, read_idx(path), layout, path)
     return _encoded_stream([source], split)
 
@@ -173,7 +166,7 @@ def _encoded_stream(paths: list[str], split: str | None) -> Stream:
         images = (
             image for path in paths for image in find_images(path, split, passed, in_order=True)
         )
-        yield from _encoded_shards(images)
+        yield from encoded_shards(images)
 
     def total() -> float:
         return sum(1 for path in paths for _ in files_under(path, split))
@@ -194,27 +187,7 @@ def _check_encoded(path: str, split: str | None) -> None:
                 f"{path} must be an image, a .tar archive, .npy, .npz or IDX, got a file of an "
                 "unknown format. Convert it."
             )
-        _check_split_is_whole(path, split)
-
-
-def _encoded_shards(images: Iterator[EncodedImage]) -> Iterator[Shard]:
-    start, index = 0, 0
-    for archive, group in groupby(images, lambda image: image.archive):
-        size = 0 if archive is None else Path(archive).stat().st_size
-        done = 0
-        waiting: list[EncodedImage] = []
-        held = 0
-        for image in group:
-            if len(waiting) >= shard_size(index) or held > HELD_BYTES:
-                units = (image.offset - done) / size if size else len(waiting)
-                yield EncodedShard.of(start, waiting, units)
-                start, index, waiting, done = start + len(waiting), index + 1, [], image.offset
-                held = 0
-            waiting.append(image)
-            held += len(image.data or b"")
-        units = (size - done) / size if size else len(waiting)
-        yield EncodedShard.of(start, waiting, units)
-        start, index = start + len(waiting), index + 1
+        check_split_is_whole(path, split)
 
 
 def _array_shards(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import EXTRAS, MissingExtra
+from normscope.images.containers.folders import reader_of_folder
 
 if TYPE_CHECKING:
     from normscope.images.collection import Stream
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 PART = "::"
 """Between a file's path and the name of the part that is wanted: ``FILE::DATASET``."""
 
-READERS: dict[str, str] = {}
+READERS: dict[str, str] = {
+    ".arrow": "arrow",
+    ".parquet": "parquet",
+}
 """Which module of this package reads files (or folders) of a suffix."""
 
 
@@ -53,6 +58,19 @@ def split_part(source: str) -> tuple[str, str | None]:
     return path, part if found else None
 
 
+def with_part(path: str, part: str | None) -> str:
+    """A path with the part behind it, as ``split_part`` takes it.
+
+    Args:
+        path: Of a file.
+        part: The part, or None.
+
+    Returns:
+        Both as one.
+    """
+    return path if part is None else f"{path}{PART}{part}"
+
+
 def is_container(path: str) -> bool:
     """Whether one of this package's readers opens a path.
 
@@ -60,9 +78,23 @@ def is_container(path: str) -> bool:
         path: Of a file or folder, without a part.
 
     Returns:
-        Whether its suffix says so.
+        Whether its suffix, or what lies in the folder, says so.
     """
-    return Path(path).suffix.lower() in READERS
+    return reader_of(path) is not None
+
+
+def reader_of(path: str) -> str | None:
+    """Which module of this package reads a file or folder.
+
+    Args:
+        path: Of a file or folder, without a part.
+
+    Returns:
+        The module's name, or None.
+    """
+    if os.path.isdir(path):  # noqa: PTH112
+        return reader_of_folder(path)
+    return READERS.get(Path(path).suffix.lower())
 
 
 def open_container(wanted: Wanted) -> Stream:
@@ -79,7 +111,7 @@ def open_container(wanted: Wanted) -> Stream:
         ModuleNotFoundError: If another module is missing, which is a fault of ours.
         NormscopeError: If the file cannot be read, or lacks the part.
     """
-    name = READERS[Path(wanted.path).suffix.lower()]
+    name = reader_of(wanted.path)
     try:
         reader = import_module(f"normscope.images.containers.{name}")
     except ModuleNotFoundError as error:
