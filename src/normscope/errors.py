@@ -21,7 +21,7 @@ class NormscopeError(Exception):
 
 EXTRAS = {
     "cmaes": "train",
-    "lmdb": "tables",
+    "google_crc32c": "tables",
     "pyarrow": "tables",
     "safetensors": "train",
     "torch": "train",

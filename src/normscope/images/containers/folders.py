@@ -14,7 +14,7 @@ MARKS = {
 }
 """Files that only such a folder has, and the module that reads it."""
 
-PARTS = re.compile(r"\.(arrow|parquet|tfrecords?)$|(?<=\d{5}-of-)\d{5}$", re.IGNORECASE)
+PARTS = re.compile(r"\.(arrow|parquet|tfrecords?)$|-\d{5}-of-\d{5}$", re.IGNORECASE)
 """Of the name of a file that is part of a data set."""
 
 DATA = "data"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -19,9 +20,16 @@ PART = "::"
 
 READERS: dict[str, str] = {
     ".arrow": "arrow",
+    ".lmdb": "key_values",
+    ".mdb": "key_values",
     ".parquet": "parquet",
+    ".tfrecord": "tfrecord",
+    ".tfrecords": "tfrecord",
 }
 """Which module of this package reads files (or folders) of a suffix."""
+
+PART_OF_SEVERAL = re.compile(r"-\d{5}-of-\d{5}$")
+"""The end of a TFRecord file's name, which need have no suffix."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,8 @@ def reader_of(path: str) -> str | None:
     """
     if os.path.isdir(path):  # noqa: PTH112
         return reader_of_folder(path)
+    if PART_OF_SEVERAL.search(path):
+        return "tfrecord"
     return READERS.get(Path(path).suffix.lower())
 
 
