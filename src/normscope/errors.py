@@ -20,7 +20,9 @@ class NormscopeError(Exception):
 
 
 EXTRAS = {
+    "av": "video",
     "cmaes": "train",
+    "fsspec": "remote",
     "google_crc32c": "tables",
     "pyarrow": "tables",
     "safetensors": "train",

@@ -150,7 +150,7 @@ def _key(listing: Listing, transform: ImageTransform, name: str) -> str:
     versions = {package: version(package) for package in DECODERS}
     identity = [MAGIC.decode(), str(Path(name).resolve()), transform.to_json(), versions]
     digest.update(json.dumps([*identity, listing.classes]).encode())
-    stamps: dict[str, tuple[int, int] | None] = {}
+    stamps: dict[str, tuple[int, int | str] | None] = {}
     for split, images in listing.splits.items():
         digest.update(split.encode())
         for image in images:

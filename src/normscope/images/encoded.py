@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from normscope.images.pixels import UnreadableImage
-from normscope.images.unpacking import Packing, unpack
+from normscope.images.remote import is_remote, open_remote, read_remote, remote_stamp
+from normscope.images.unpacking import HEADER_BYTES, Packing, unpack
 
 MAX_FILE_BYTES = 2**31
 """A larger file is no single image that could be decoded within its bounds."""
@@ -74,6 +75,8 @@ class EncodedImage:
             if self.size > len(self.data):
                 raise UnreadableImage(f"a packed file of {self.size} bytes is too large")
             return self.data
+        if is_remote(self.file):
+            return self._read_remote()
         try:
             with open_regular(self.file) as file:
                 size = os.fstat(file.fileno()).st_size if self.archive is None else self.size
@@ -84,6 +87,17 @@ class EncodedImage:
         except OSError as error:
             raise UnreadableImage(error.strerror or str(error)) from None
 
+    def _read_remote(self) -> bytes:
+        if self.size > MAX_FILE_BYTES:
+            raise UnreadableImage(f"a file of {self.size} bytes is too large")
+        if self.archive is None:
+            return read_remote(self.file)
+        if self.packing is None:
+            return read_remote(self.file, self.offset, self.offset + self.size)
+        # The names that lie between are of at most these lengths.
+        end = self.offset + HEADER_BYTES + 2 * 2**16 + self.size
+        return self._unpacked(io.BytesIO(read_remote(self.file, self.offset, end)))
+
     def _unpacked(self, file: BinaryIO) -> bytes:
         assert self.packing is not None
         return unpack(file, self.size, self.packing)
@@ -93,7 +107,7 @@ def open_binary(path: str) -> BinaryIO:
     """Open a file to read parts of it.
 
     Args:
-        path: Its path.
+        path: Its path or URL.
 
     Returns:
         The open file, buffered.
@@ -101,7 +115,7 @@ def open_binary(path: str) -> BinaryIO:
     Raises:
         OSError: If it cannot be read, or is no regular file.
     """
-    return io.BufferedReader(open_regular(path))
+    return open_remote(path) if is_remote(path) else io.BufferedReader(open_regular(path))
 
 
 def open_regular(path: str) -> io.FileIO:
@@ -124,7 +138,7 @@ def open_regular(path: str) -> io.FileIO:
     return file
 
 
-def stamp(file: str) -> tuple[int, int] | None:
+def stamp(file: str) -> tuple[int, int | str] | None:
     """What tells that a file has changed.
 
     Args:
@@ -133,6 +147,8 @@ def stamp(file: str) -> tuple[int, int] | None:
     Returns:
         Its size in bytes and the time of its last change in nanoseconds, or None without a file.
     """
+    if is_remote(file):
+        return remote_stamp(file)
     try:
         status = os.stat(file)  # noqa: PTH116
     except OSError:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from normscope.images.encoded import stamp
 from normscope.images.shards import EncodedShard, shard_size
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def encoded_shards(images: Iterable[EncodedImage], start: int = 0) -> Iterator[E
     """
     index = 0
     for archive, group in groupby(images, lambda image: image.archive):
-        size = 0 if archive is None else os.stat(archive).st_size  # noqa: PTH116
+        size = 0 if archive is None else (stamp(archive) or (0,))[0]
         done = 0
         waiting: list[EncodedImage] = []
         held = 0

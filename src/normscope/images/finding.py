@@ -10,6 +10,7 @@ from normscope.images.archive import tar_members
 from normscope.images.encoded import EncodedImage
 from normscope.images.formats import ARCHIVES, PACKED_ARCHIVES, kind_of_name
 from normscope.images.packed_tar import packed_tar_members
+from normscope.images.remote import is_remote
 from normscope.images.tree import split_folder, split_of_path, walk_images
 from normscope.images.zip_archive import zip_members
 
@@ -52,7 +53,7 @@ def find_images(
                 passed[kind_of_name(file)] += 1
         elif is_packed or file.lower().endswith(ARCHIVES):
             # Archives below a split's folder belong to it whole.
-            yield from _members(file, "all" if Path(path).is_dir() else split, passed)
+            yield from archive_images(file, "all" if Path(path).is_dir() else split, passed)
         else:
             yield EncodedImage(file)
 
@@ -77,9 +78,22 @@ def files_under(
         yield str(path)
 
 
-def _members(
+def archive_images(
     archive: str, split: str | None, passed: Counter[str] | None
 ) -> Iterator[EncodedImage]:
+    """The images of one archive.
+
+    Args:
+        archive: Path or URL of the file.
+        split: As of ``find_images``; a folder within the archive.
+        passed: As there.
+
+    Yields:
+        Images in the archive's own order.
+
+    Raises:
+        NormscopeError: If it cannot be read, or lacks the split.
+    """
     members = _reader(archive)
     if split is None and any(split_of_path(m.name) == "train" for m in members(archive)):
         split = "train"
@@ -99,4 +113,6 @@ def _reader(archive: str) -> Callable[..., Iterator[EncodedImage]]:
     name = archive.lower()
     if name.endswith(".zip"):
         return zip_members
-    return packed_tar_members if name.endswith(PACKED_ARCHIVES) else tar_members
+    # What is elsewhere is not asked for twice, once for its header and once for its bytes.
+    in_order = name.endswith(PACKED_ARCHIVES) or is_remote(name)
+    return packed_tar_members if in_order else tar_members

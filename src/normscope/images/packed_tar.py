@@ -8,12 +8,14 @@ import io
 import lzma
 import tarfile
 import zlib
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, BinaryIO
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.archive import cut, has_image_name, is_hidden
 from normscope.images.encoded import LINK, EncodedImage, open_binary
 from normscope.images.formats import HEAD, is_image, kind_of_name
+from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -49,6 +51,8 @@ def packed_tar_members(archive: str, passed: Counter[str] | None = None) -> Iter
         with open_binary(archive) as raw:
             opener = _OPENERS.get(raw.read(2))
             raw.seek(0)
+            if opener is None and is_remote(archive):
+                opener = nullcontext
             if opener is None:
                 raise NormscopeError(_no_such(archive, "a file of another kind"))
             with opener(raw) as file:

@@ -35,6 +35,8 @@ from normscope.images.formats import ARCHIVES, PACKED_ARCHIVES, SUFFIXES, is_ima
 from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
 from normscope.images.opening import NAMES, open_source
+from normscope.images.remote import is_remote
+from normscope.images.remote_stream import open_remote_stream
 from normscope.images.shards import ArrayShard, Shard
 from normscope.images.tree import head_of, split_folder
 
@@ -89,6 +91,12 @@ def open_stream(
 
 
 def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
+    if is_remote(source):
+        return open_remote_stream(source, split, layout)
+    return _open_local(source, split, root, layout)
+
+
+def _open_local(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
     if source in NAMES:
         return _named_stream(source, split, root)
     if not source:
@@ -129,7 +137,7 @@ def _open_paths(
 
 
 def _is_encoded(path: str) -> bool:
-    if is_container(split_part(path)[0]):
+    if is_remote(path) or is_container(split_part(path)[0]):
         return False
     return Path(path).is_dir() or path.lower().endswith((*SUFFIXES, *ARCHIVES, *PACKED_ARCHIVES))
 

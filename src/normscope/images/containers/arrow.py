@@ -12,6 +12,7 @@ from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.containers.columns import DAMAGE, encoded, find_column
 from normscope.images.containers.held import Record, held_shards
 from normscope.images.encoded import open_binary
+from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ def _opened(path: str) -> Iterator[tuple[pa.Schema, Iterator[tuple[pa.RecordBatc
             size = raw.seek(0, 2)
             raw.seek(0)
             # Mapped, because one batch may be larger than memory.
-            with pa.memory_map(path) as source:
+            with pa.PythonFile(raw, "r") if is_remote(path) else pa.memory_map(path) as source:
                 is_file = magic == FILE_MAGIC
                 reader = (pa.ipc.open_file if is_file else pa.ipc.open_stream)(source)
                 is_open = True

@@ -20,11 +20,17 @@ PART = "::"
 
 READERS: dict[str, str] = {
     ".arrow": "arrow",
+    ".avi": "video",
     ".lmdb": "key_values",
+    ".m4v": "video",
     ".mdb": "key_values",
+    ".mkv": "video",
+    ".mov": "video",
+    ".mp4": "video",
     ".parquet": "parquet",
     ".tfrecord": "tfrecord",
     ".tfrecords": "tfrecord",
+    ".webm": "video",
 }
 """Which module of this package reads files (or folders) of a suffix."""
 
