@@ -161,11 +161,9 @@ def test_no_such_host(monkeypatch):
     with pytest.raises(WorkFailed) as error:
         stats("http://nowhere.invalid/a.tar")
     assert str(error.value).startswith(
-        "http://nowhere.invalid/a.tar must be readable, got: "
+        "http://nowhere.invalid/a.tar must be readable, got: no connection ("
     )
-    assert str(error.value).endswith(f" in each of 3 attempts. {ADVICE}") or "nothing there" in str(
-        error.value
-    )
+    assert str(error.value).endswith(f") in each of 3 attempts. {ADVICE}")
 
 
 def test_a_server_that_sends_no_parts(server):
@@ -204,8 +202,8 @@ def bucket(monkeypatch):
     _files_of.cache_clear()
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     client = boto3.client("s3")
-    client.create_bucket(Bucket="b")
-    yield lambda key, data: client.put_object(Bucket="b", Key=key, Body=data)
+    client.create_bucket(Bucket="bkt")
+    yield lambda key, data: client.put_object(Bucket="bkt", Key=key, Body=data)
     server.stop()
     _files_of.cache_clear()
     fsspec.get_filesystem_class("s3").clear_instance_cache()
@@ -223,18 +221,21 @@ def test_s3(bucket, tmp_path):
         local.write_bytes(data)
     bucket("photos/notes.txt", b"notes")
     for split in (None, "val", "all"):
-        there, here = stats("s3://b/photos", split=split), stats(tmp_path / "photos", split=split)
+        there, here = (
+            stats("s3://bkt/photos", split=split),
+            stats(tmp_path / "photos", split=split),
+        )
         assert there.to_json()["mean"] == here.to_json()["mean"]
         assert there.to_json()["std"] == here.to_json()["std"]
-    check(stats("s3://b/photos/"), images[:8])
+    check(stats("s3://bkt/photos/"), images[:8])
     for name, make in (("a.tar", _archive), ("a.parquet", _table), ("a.zip", _archive)):
         bucket(name, make(name, encoded))
-        check(stats(f"s3://b/{name}"), images)
+        check(stats(f"s3://bkt/{name}"), images)
     with pytest.raises(WorkFailed) as error:
-        stats("s3://b/none.tar")
-    assert str(error.value) == f"s3://b/none.tar must be readable, got: nothing there. {ADVICE}"
+        stats("s3://bkt/none.tar")
+    assert str(error.value) == f"s3://bkt/none.tar must be readable, got: nothing there. {ADVICE}"
     with pytest.raises(WorkFailed) as error:
-        stats("s3://b/photos/none/")
+        stats("s3://bkt/photos/none/")
     assert str(error.value) == (
-        "s3://b/photos/none/ must hold at least one readable image, got none. Check the source."
+        "s3://bkt/photos/none/ must hold at least one readable image, got none. Check the source."
     )

@@ -31,8 +31,10 @@ def stats(
         list[str],
         typer.Argument(
             help="digits, mnist, fashion-mnist, cifar10, cifar100, a folder of images, image "
-            "files, .tar archives (WebDataset shards too, as shard-{000..099}.tar), .npy, .npz, "
-            "or an IDX file.",
+            "files, .tar, .zip or .tar.gz archives (WebDataset shards too, as "
+            "shard-{000..099}.tar), Parquet, Arrow, LMDB, TFRecord (FILE::COLUMN), a video "
+            "(FILE::every=10), .npy, .npz, an IDX file, or one of these as s3://, gs://, hf:// or "
+            "https://.",
             metavar="SOURCE...",
         ),
     ],

@@ -181,6 +181,10 @@ def _tried(url: str, work: Callable[[Any, str], Any]) -> Any:
         except NormscopeError:
             raise
         except Exception as error:  # noqa: BLE001 - every service has errors of its own
+            cause = error.__cause__
+            if isinstance(cause, Exception) and (isinstance(cause, OSError) or _status(cause)):
+                # Over HTTP whatever goes wrong is first called a file that is not found.
+                error = cause
             refusal = _refusal(error)
             if refusal is not None or attempt == ATTEMPTS:
                 break_off = refusal or f"{_reason(error)} in each of {ATTEMPTS} attempts"
@@ -194,19 +198,24 @@ def _tried(url: str, work: Callable[[Any, str], Any]) -> Any:
 
 def _refusal(error: Exception) -> str | None:
     """Why another attempt is of no use, or None."""
-    status = getattr(error, "status", None)
+    status = _status(error)
     if isinstance(error, FileNotFoundError) or status in {404, 410}:
         return "nothing there"
     if isinstance(error, PermissionError) or status in {401, 403}:
         return "access denied"
     if type(error).__name__ in {"NoCredentialsError", "PartialCredentialsError"}:
         return "no credentials (for a public bucket set FSSPEC_S3_ANON=true)"
-    return f"status {status}" if isinstance(status, int) and 400 <= status < 500 else None
+    return f"status {status}" if status is not None and 400 <= status < 500 else None
+
+
+def _status(error: Exception) -> int | None:
+    status = getattr(error, "status", None)
+    return status if isinstance(status, int) else None
 
 
 def _reason(error: Exception) -> str:
     # Only the kind: an error's own text may hold the URL with its secrets.
-    status = getattr(error, "status", None)
+    status = _status(error)
     if status is not None:
         return f"status {status}"
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:

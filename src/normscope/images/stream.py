@@ -53,8 +53,9 @@ def open_stream(
     """Open a source without reading its images.
 
     Args:
-        source: A named source, a path or a list of paths (folders, image files, ``.tar``
-            archives, ``.npy``, ``.npz``, IDX), an array or tensor, or any iterable or Dataset.
+        source: A named source, a path, URL or list of them (folders, image files, archives,
+            tables, videos, ``.npy``, ``.npz``, IDX), an array or tensor, or any iterable or
+            Dataset.
         split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
             all.
         root: Where the named data sets are looked for first.
