@@ -13,6 +13,7 @@ from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.containers.columns import DAMAGE, encoded, find_column, leaf
 from normscope.images.containers.held import Record, decoded, held_shards
 from normscope.images.encoded import open_binary, stamp
+from normscope.images.remote import is_remote
 from normscope.images.shards import Item, digest
 
 if TYPE_CHECKING:
@@ -153,7 +154,11 @@ def _name(path: str, row: int) -> str:
 def _opened(path: str) -> Iterator[pq.ParquetFile]:
     is_open = False
     try:
-        with open_binary(path) as raw, pq.ParquetFile(raw, buffer_size=BUFFER_BYTES) as file:
+        # Opened here first, which refuses a pipe; Arrow reads without Python's lock.
+        with (
+            open_binary(path) as raw,
+            pq.ParquetFile(raw if is_remote(path) else path, buffer_size=BUFFER_BYTES) as file,
+        ):
             is_open = True
             yield file
     except (NormscopeError, GeneratorExit):
