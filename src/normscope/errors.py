@@ -21,8 +21,12 @@ class NormscopeError(Exception):
 
 EXTRAS = {
     "astropy": "arrays",
+    "av": "video",
     "cmaes": "train",
+    "fsspec": "remote",
+    "google_crc32c": "tables",
     "h5py": "arrays",
+    "pyarrow": "tables",
     "safetensors": "train",
     "torch": "train",
     "torchvision": "train",

@@ -135,7 +135,7 @@ def test_a_network_that_cannot_take_what_the_pipeline_gives(photos, capsys):  # 
 def test_no_images_or_several_sizes(photos, tmp_path, capsys):  # noqa: F811
     assert "must hold at least one image" in refused([*COMMON, "--images", str(tmp_path)], capsys)
     absent = refused([*COMMON, "--images", str(tmp_path / "absent")], capsys)
-    assert "--images must name a folder of images or a .tar of one" in absent
+    assert "--images must name a folder of images or a .tar or .zip of one" in absent
     Image.new("RGB", (40, 50)).save(tmp_path / "a.png")
     Image.new("RGB", (50, 40)).save(tmp_path / "b.png")
     plain = ["audit", f"{HERE}:small", "--norm", "imagenet", "--images", str(tmp_path)]

@@ -21,11 +21,11 @@ def test_unknown_source_suggests_the_nearest():
 
 
 def test_a_file_is_no_source_of_trials(tmp_path):
-    path = tmp_path / "images.zip"
+    path = tmp_path / "images.npz"
     path.touch()
     with pytest.raises(NormscopeError) as error:
         open_source(str(path))
     assert str(error.value) == (
-        "source must be a name, a folder or a .tar archive of images for trials, got the file "
+        "source must be a name, or a folder, .tar or .zip of images for trials, got the file "
         f"{path}. Sort its images into train/ and test/ with one folder per class."
     )

@@ -194,8 +194,8 @@ def test_unknown_sources(tmp_path):
     text = tmp_path / "a.txt"
     text.write_text("hello")
     cases = {
-        text: f"{text} must be an image, a "
-        ".tar archive, .npy, .npz or IDX, got a file of an unknown format. Convert it.",
+        text: f"{text} must be an image, an archive, an array or a table of a known format, got a "
+        "file of another. Convert it.",
         "mnits": "source must be one of digits, mnist, fashion-mnist, cifar10, cifar100 or a "
         "folder, an archive or a file of images, got 'mnits'. Did you mean 'mnist'?",
     }

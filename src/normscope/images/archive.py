@@ -6,7 +6,7 @@ import tarfile
 from typing import TYPE_CHECKING, BinaryIO
 
 from normscope.errors import NormscopeError, WorkFailed
-from normscope.images.encoded import LINK, EncodedImage
+from normscope.images.encoded import LINK, EncodedImage, open_binary
 from normscope.images.formats import ARRAYS, HEAD, SUFFIXES, is_image, kind_of_name
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def tar_members(archive: str, passed: Counter[str] | None = None) -> Iterator[En
         WorkFailed: If the archive is cut in the middle.
     """
     try:
-        with open(archive, "rb") as raw:  # noqa: PTH123
+        with open_binary(archive) as raw:
             size = raw.seek(0, 2)
             raw.seek(0)
             with tarfile.open(fileobj=raw, mode="r:") as tar:
@@ -41,8 +41,8 @@ def tar_members(archive: str, passed: Counter[str] | None = None) -> Iterator[En
                     # tarfile keeps every header it has seen; any number of them must fit.
                     tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
                     if info.offset_data + info.size > size:
-                        raise WorkFailed(_cut(archive, info.name))
-                    if _is_hidden(info):
+                        raise WorkFailed(cut(archive, info.name))
+                    if is_hidden(info):
                         continue
                     if _is_image(info, raw):
                         place = (info.offset_data, info.size) if info.isreg() else (0, LINK)
@@ -50,34 +50,43 @@ def tar_members(archive: str, passed: Counter[str] | None = None) -> Iterator[En
                     elif passed is not None:
                         passed[kind_of_name(info.name)] += 1
                 if size < tar.offset + tarfile.BLOCKSIZE:
-                    raise WorkFailed(_cut(archive, "the end marker"))
+                    raise WorkFailed(cut(archive, "the end marker"))
     except OSError as error:
         raise NormscopeError(
             f"{archive} must be readable, got: {error.strerror or error}. Check its permissions."
         ) from None
     except tarfile.ReadError as error:
         if "truncated" in str(error) or "unexpected end" in str(error):
-            raise WorkFailed(_cut(archive, "a header or an image")) from None
+            raise WorkFailed(cut(archive, "a header or an image")) from None
         raise NormscopeError(
             f"{archive} must be an uncompressed tar archive, got: {error}. "
             "Unpack it, or make the archive again."
         ) from None
 
 
-def _is_hidden(info: tarfile.TarInfo) -> bool:
+def is_hidden(info: tarfile.TarInfo) -> bool:
+    """Whether a member is passed over without a word: a folder, or of a name with a dot first."""
     return info.isdir() or info.name.rsplit("/", 1)[-1][:1] == "."
 
 
+def has_image_name(info: tarfile.TarInfo) -> bool:
+    """Whether a member's name ends like an image's; links may have such names too."""
+    if not info.name.lower().endswith((*SUFFIXES, *ARRAYS)):
+        return False
+    return info.isreg() or info.islnk() or info.issym()
+
+
 def _is_image(info: tarfile.TarInfo, raw: BinaryIO) -> bool:
-    if info.name.lower().endswith((*SUFFIXES, *ARRAYS)):
-        return info.isreg() or info.islnk() or info.issym()
+    if has_image_name(info):
+        return True
     if not info.isreg():
         return False
     raw.seek(info.offset_data)
     return is_image(raw.read(min(HEAD, info.size)))
 
 
-def _cut(archive: str, where: str) -> str:
+def cut(archive: str, where: str) -> str:
+    """What is said of an archive that ends too early."""
     return (
         f"{archive} must be whole, got an archive that is cut in the middle of {where}. "
         "Copy it again."

@@ -160,7 +160,7 @@ def _key(listing: Listing, transform: ImageTransform, name: str) -> str:
     done = replace(transform, scale=None).to_json()
     identity = [MAGIC.decode(), str(Path(name).resolve()), done, versions]
     digest.update(json.dumps([*identity, listing.classes]).encode())
-    stamps: dict[str, tuple[int, int] | None] = {}
+    stamps: dict[str, tuple[int, int | str] | None] = {}
     for split, images in listing.splits.items():
         digest.update(split.encode())
         for image in (part for whole in images for part in whole.parts):

@@ -42,11 +42,12 @@ class Stream:
     channel_names: tuple[str, ...] = ()
 
 
-def joined(parts: list[Stream]) -> Stream:
+def joined(parts: list[Stream], name: str | None = None) -> Stream:
     """Several collections, one after another.
 
     Args:
-        parts: At least two.
+        parts: Perhaps none.
+        name: What they are called together, or None for ``name_of``.
 
     Returns:
         All of them as one.
@@ -54,7 +55,7 @@ def joined(parts: list[Stream]) -> Stream:
     Raises:
         NormscopeError: If their pixels have different ranges.
     """
-    scales = {part.scale for part in parts}
+    scales = {part.scale for part in parts} or {None}
     if len(scales) > 1:
         raise NormscopeError(
             f"all sources must have pixels of one range, got {parts[0].name} beside others. "
@@ -82,9 +83,26 @@ def joined(parts: list[Stream]) -> Stream:
     names = [part.name for part in parts]
     channels = {part.channel_names for part in parts}
     return Stream(
-        name_of(names), shards, total, scales.pop(), notes=notes, passed=passed,
+        name or name_of(names), shards, total, scales.pop(), notes=notes, passed=passed,
         channel_names=channels.pop() if len(channels) == 1 else (),
     )  # fmt: skip
+
+
+def check_split_is_whole(name: str, split: str | None) -> None:
+    """Refuse a split of what has none.
+
+    Args:
+        name: The source as the user named it.
+        split: The split that was asked for, or None.
+
+    Raises:
+        NormscopeError: If it is a part.
+    """
+    if split not in {None, "all"}:
+        raise NormscopeError(
+            f"{name} must hold splits for --split {split}, got one collection without names. "
+            "Leave out --split, or pass all."
+        )
 
 
 def name_of(names: list[str]) -> str:

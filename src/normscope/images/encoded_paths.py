@@ -5,26 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from normscope.errors import NormscopeError
+from normscope.images.collection import check_split_is_whole
 from normscope.images.containers.opening import is_container, split_part
-from normscope.images.formats import ARCHIVES, SUFFIXES, is_image
+from normscope.images.formats import ARCHIVES, PACKED_ARCHIVES, SUFFIXES, is_image
+from normscope.images.remote import is_remote
 from normscope.images.tree import head_of, split_folder
-
-
-def check_split_is_whole(name: str, split: str | None) -> None:
-    """Refuse a split of what has none.
-
-    Args:
-        name: What the source is called.
-        split: The split that was asked for.
-
-    Raises:
-        NormscopeError: If it is neither all nor left out.
-    """
-    if split not in {None, "all"}:
-        raise NormscopeError(
-            f"{name} must hold splits for --split {split}, got one collection without names. "
-            "Leave out --split, or pass all."
-        )
 
 
 def is_encoded(path: str) -> bool:
@@ -36,9 +21,9 @@ def is_encoded(path: str) -> bool:
     Returns:
         The answer, without opening it.
     """
-    if is_container(split_part(path)[0]):
+    if is_remote(path) or is_container(split_part(path)[0]):
         return False
-    return Path(path).is_dir() or path.lower().endswith((*SUFFIXES, *ARCHIVES))
+    return Path(path).is_dir() or path.lower().endswith((*SUFFIXES, *ARCHIVES, *PACKED_ARCHIVES))
 
 
 def check_encoded(path: str, split: str | None) -> None:
@@ -57,10 +42,10 @@ def check_encoded(path: str, split: str | None) -> None:
         raise NormscopeError(
             f"{path} must be a file or folder that exists, got nothing there. Check the path."
         )
-    elif not path.lower().endswith(ARCHIVES):
+    elif not path.lower().endswith((*ARCHIVES, *PACKED_ARCHIVES)):
         if not path.lower().endswith(SUFFIXES) and not is_image(head_of(path)):
             raise NormscopeError(
-                f"{path} must be an image, a .tar archive, .npy, .npz or IDX, got a file of an "
-                "unknown format. Convert it."
+                f"{path} must be an image, an archive, an array or a table of a known format, got "
+                "a file of another. Convert it."
             )
         check_split_is_whole(path, split)

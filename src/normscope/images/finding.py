@@ -11,12 +11,15 @@ from normscope.errors import NormscopeError
 from normscope.images.archive import tar_members
 from normscope.images.choosing import Choice
 from normscope.images.encoded import EncodedImage
-from normscope.images.formats import ARCHIVES
+from normscope.images.formats import ARCHIVES, PACKED_ARCHIVES, kind_of_name
+from normscope.images.packed_tar import packed_tar_members
+from normscope.images.remote import is_remote
 from normscope.images.tree import split_folder, split_of_path, walk_images
+from normscope.images.zip_archive import zip_members
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from normscope.images.band_stack import BandStack
 
@@ -35,7 +38,7 @@ def find_images(
     images fits in memory.
 
     Args:
-        path: A folder, a ``.tar`` archive or an image file.
+        path: A folder, a ``.tar`` or ``.zip`` archive or an image file.
         split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
             all. A split is a folder of that name, in the folder or the archive that the path names.
         passed: Counts the files that are no images, by suffix.
@@ -75,7 +78,11 @@ def expand_braces(pattern: str) -> list[str]:
 
 
 def every_image(
-    path: str | Path, split: str | None = "all", passed: Counter[str] | None = None
+    path: str | Path,
+    split: str | None = "all",
+    passed: Counter[str] | None = None,
+    *,
+    in_order: bool = False,
 ) -> Iterator[EncodedImage]:
     """All of them, each file and each member by itself.
 
@@ -83,14 +90,20 @@ def every_image(
         path: As of ``find_images``.
         split: As there.
         passed: As there.
+        in_order: Whether each image is read before the next is asked for, so that compressed tar
+            archives can be read too; they are passed over otherwise.
 
     Yields:
         Images in the order of ``find_images``.
     """
     for file in files_under(path, split, passed):
-        if file.lower().endswith(ARCHIVES):
+        is_packed = file.lower().endswith(PACKED_ARCHIVES)
+        if is_packed and not in_order:
+            if passed is not None:
+                passed[kind_of_name(file)] += 1
+        elif is_packed or file.lower().endswith(ARCHIVES):
             # Archives below a split's folder belong to it whole.
-            yield from _members(file, "all" if Path(path).is_dir() else split, passed)
+            yield from archive_images(file, "all" if Path(path).is_dir() else split, passed)
         else:
             yield EncodedImage(file)
 
@@ -115,13 +128,27 @@ def files_under(
         yield str(path)
 
 
-def _members(
+def archive_images(
     archive: str, split: str | None, passed: Counter[str] | None
 ) -> Iterator[EncodedImage]:
-    if split is None and any(split_of_path(m.name) == "train" for m in tar_members(archive)):
+    """The images of one archive.
+
+    Args:
+        archive: Path or URL of the file.
+        split: As of ``find_images``; a folder within the archive.
+        passed: As there.
+
+    Yields:
+        Images in the archive's own order.
+
+    Raises:
+        NormscopeError: If it cannot be read, or lacks the split.
+    """
+    members = _reader(archive)
+    if split is None and any(split_of_path(m.name) == "train" for m in members(archive)):
         split = "train"
     met = False
-    for member in tar_members(archive, passed):
+    for member in members(archive, passed):
         if split in {None, "all"} or split_of_path(member.name) == split:
             met = True
             yield member
@@ -130,3 +157,12 @@ def _members(
             f"{archive} must hold {split}/ for --split {split}, got no such folder in it. "
             "Choose a split that is there, or all."
         )
+
+
+def _reader(archive: str) -> Callable[..., Iterator[EncodedImage]]:
+    name = archive.lower()
+    if name.endswith(".zip"):
+        return zip_members
+    # What is elsewhere is not asked for twice, once for its header and once for its bytes.
+    in_order = name.endswith(PACKED_ARCHIVES) or is_remote(name)
+    return packed_tar_members if in_order else tar_members

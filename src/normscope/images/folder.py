@@ -33,7 +33,7 @@ def open_folder(
     is skipped and listed. The pixels are kept in the user's cache, and mapped from there.
 
     Args:
-        path: The folder or ``.tar`` archive that holds the splits.
+        path: The folder, ``.tar`` or ``.zip`` archive that holds the splits.
         transform: What is done to each image.
         train: Whether there must be images to train on; without, the test split alone is decoded.
         on_image: Called with how many images are decoded and how many there are.

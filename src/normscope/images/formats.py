@@ -21,7 +21,9 @@ SUFFIXES = (
 """Of image files."""
 
 ARRAYS = (".npy",)
-ARCHIVES = (".tar",)
+ARCHIVES = (".tar", ".zip")
+PACKED_ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""Those that can only be read in order, from their start."""
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NPY_MAGIC = b"\x93NUMPY"

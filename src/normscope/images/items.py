@@ -1,14 +1,18 @@
-"""Images as Python hands them over: tensors, arrays, Pillow images, or pairs with a label."""
+"""Images as Python hands them over: arrays, Pillow images, paths, bytes, or pairs with a label."""
 
 from __future__ import annotations
 
 import sys
+from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.arrays import COLOUR, as_images
+from normscope.images.encoded import EncodedImage
+from normscope.images.encoded_shards import encoded_shards
 from normscope.images.pillow import pixels_of_pillow
 from normscope.images.pixels import Pixels, UnreadableImage
 
@@ -16,6 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from normscope.images.shards import Shard
+
+KEYS = ("image", "pixel_values", "img")
+"""Of the image in an item that is a dictionary."""
+
+ENCODED = (str, Path, bytes, bytearray, memoryview)
+"""Paths of images, and the bytes of images."""
 
 BATCH_BYTES = 2**22
 """Consecutive images of one shape are worked on together up to this size."""
@@ -52,12 +62,7 @@ def pixels_of_item(item: Any) -> Pixels:
     Raises:
         NormscopeError: If it is none of these.
     """
-    if isinstance(item, tuple | list) and item:
-        return pixels_of_item(item[0])
-    if isinstance(item, dict):
-        for key in ("image", "pixel_values", "img"):
-            if key in item:
-                return pixels_of_item(item[key])
+    item = _inner(item)
     array = as_array(item)
     if array is not None:
         return Pixels(_one_image(array))
@@ -73,14 +78,44 @@ def shards_of_items(items: Iterable[Any]) -> Iterator[Shard]:
     """The images of any iterable, with neighbours of one kind put together.
 
     Args:
-        items: Yields what `pixels_of_item` takes.
+        items: Yields what `pixels_of_item` takes, or paths or the bytes of encoded images.
 
     Yields:
         Shards in the order of the items.
     """
+    start = 0
+    for encoded, group in groupby(items, lambda item: isinstance(_inner(item), ENCODED)):
+        shards_of = _encoded if encoded else _decoded
+        for shard in shards_of(group, start):
+            yield shard
+            start = shard.start + shard.count
+
+
+def _inner(item: Any) -> Any:
+    # What stands first in pairs with a label, or under a usual key.
+    while True:
+        if isinstance(item, tuple | list) and item:
+            item = item[0]
+        elif isinstance(item, dict) and (key := next((k for k in KEYS if k in item), None)):
+            item = item[key]
+        else:
+            return item
+
+
+def _encoded(items: Iterable[Any], start: int) -> Iterator[Shard]:
+    images = (
+        EncodedImage(str(item))
+        if isinstance(item, str | Path)
+        else EncodedImage(f"image {position}", data=bytes(item))
+        for position, item in enumerate(map(_inner, items), start)
+    )
+    return encoded_shards(images, start)
+
+
+def _decoded(items: Iterable[Any], start: int) -> Iterator[Shard]:
     from normscope.images.shards import ArrayShard, SkippedShard
 
-    start, waiting = 0, []
+    waiting: list[np.ndarray] = []
     for item in items:
         try:
             pixels = pixels_of_item(item)

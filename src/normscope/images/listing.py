@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.images.finding import ALL, find_images
+from normscope.images.formats import ARCHIVES
 from normscope.images.tree import SPLIT_FOLDERS, split_of_path
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ def list_images(path: Path, train: bool, choice: Choice = ALL) -> Listing:
     """Find the images of a folder or archive without opening them.
 
     A folder holds ``train/``, ``val/`` or ``test/`` or archives of these names
-    (``train.tar``); an archive holds folders of these names.
+    (``train.tar``, ``train.zip``); an archive holds folders of these names.
 
     Args:
-        path: The folder, or a ``.tar`` file.
+        path: The folder, or a ``.tar`` or ``.zip`` file.
         train: Whether there must be images to train on.
         choice: Which images are taken; bands of one image lie in one class.
 
@@ -106,14 +107,19 @@ def _splits_of_folder(path: Path, passed: Counter[str], choice: Choice) -> dict[
         for name in SPLIT_FOLDERS[split]:
             if (path / name).is_dir():
                 found[split] = _of_folder(path / name, passed, choice)
-            elif (path / f"{name}.tar").is_file():
-                archive = path / f"{name}.tar"
+            elif archive := archive_named(path, name):
                 found[split] = _of_archive(
                     archive, list(find_images(archive, passed=passed, choice=choice)), split
                 )
             if split in found:
                 break
     return found
+
+
+def archive_named(folder: Path, name: str) -> Path | None:
+    """The archive of a name in a folder, such as ``train.tar``, or None without one."""
+    files = (folder / f"{name}{suffix}" for suffix in ARCHIVES)
+    return next((file for file in files if file.is_file()), None)
 
 
 def _splits_of_archive(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
 from normscope.images import named
+from normscope.images.formats import ARCHIVES
 from normscope.images.transform import UNCHANGED
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def open_source(
 
     Args:
         source: ``digits``, ``mnist``, ``fashion-mnist``, ``cifar10``, ``cifar100``, or the path
-            of a folder or ``.tar`` archive with ``train/`` and ``val/`` or ``test/``.
+            of a folder, ``.tar`` or ``.zip`` archive with ``train/`` and ``val/`` or ``test/``.
         root: Where the named data sets are looked for first.
         transform: What is done to each image.
         train: Whether there must be images to train on.
@@ -54,7 +55,7 @@ def open_source(
     if source in named.NAMES:
         return transformed(named.open_named(source, root), transform)
     path = Path(source)
-    if path.is_dir() or (path.is_file() and path.suffix == ".tar"):
+    if path.is_dir() or (path.is_file() and path.suffix.lower() in ARCHIVES):
         try:
             return open_folder(path, transform, train=train, on_image=on_image)
         except OSError as error:
@@ -63,7 +64,7 @@ def open_source(
             ) from None
     if path.exists():
         raise NormscopeError(
-            "source must be a name, a folder or a .tar archive of images for trials, got the file "
+            "source must be a name, or a folder, .tar or .zip of images for trials, got the file "
             f"{path}. Sort its images into train/ and test/ with one folder per class."
         )
     if len(path.parts) > 1:

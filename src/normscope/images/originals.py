@@ -14,7 +14,7 @@ from normscope.images.decoded import Skipped
 from normscope.images.encoded import EncodedImage
 from normscope.images.finding import every_image
 from normscope.images.formats import ARCHIVES
-from normscope.images.listing import list_images
+from normscope.images.listing import archive_named, list_images
 from normscope.images.pixels import UnreadableImage
 from normscope.images.tree import SPLIT_FOLDERS, split_of_path
 
@@ -41,7 +41,7 @@ class Originals:
 
 
 def find_originals(path: str | Path) -> Originals:
-    """List the images of a folder or ``.tar`` archive.
+    """List the images of a folder, ``.tar`` or ``.zip`` archive.
 
     With ``val/`` or ``test/`` in it, these images are taken and their folders are the classes.
     Otherwise every image below it is, and none has a label.
@@ -56,10 +56,10 @@ def find_originals(path: str | Path) -> Originals:
         NormscopeError: If it is neither, or holds no image.
     """
     folder = Path(path)
-    if not folder.is_dir() and not (folder.is_file() and folder.suffix in ARCHIVES):
+    if not folder.is_dir() and not (folder.is_file() and folder.suffix.lower() in ARCHIVES):
         met = "a file of another kind" if folder.exists() else "nothing there"
         raise NormscopeError(
-            f"--images must name a folder of images or a .tar of one, got {folder}: {met}. "
+            f"--images must name a folder of images or a .tar or .zip of one, got {folder}: {met}. "
             "Check the path."
         )
     if _has_tested_split(folder):
@@ -160,5 +160,5 @@ def with_channels(pixels: np.ndarray, channels: int, path: str) -> np.ndarray:
 def _has_tested_split(folder: Path) -> bool:
     if folder.is_dir():
         names = [name for split in TESTED for name in SPLIT_FOLDERS[split]]
-        return any((folder / n).is_dir() or (folder / f"{n}.tar").is_file() for n in names)
+        return any((folder / n).is_dir() or archive_named(folder, n) for n in names)
     return any(split_of_path(image.name) in TESTED for image in every_image(folder))

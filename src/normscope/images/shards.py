@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from normscope.images.encoded import EncodedImage, stamp
+from normscope.images.encoded import EncodedImage, Packing, stamp
 from normscope.images.pixels import Pixels, UnreadableImage
 from normscope.images.read_image import read_image
 from normscope.images.windows import Windows
@@ -59,8 +59,10 @@ class EncodedShard:
         start: The position of the first in file order.
         archive: The archive that they lie in, or None for files.
         names: What `EncodedImage` calls them, joined by NUL: a third of the size of a tuple.
-        extents: int64, shape ``(N, 2)``: where each starts in the archive and how long it is.
+        extents: int64, shape ``(N, 2)``: where each starts in the archive and how long it is; of
+            a zip archive ``(N, 5)``, with how each is packed.
         units: How many files they are, or which share of the archive.
+        held: Their bytes, where they can be read no more, or None.
     """
 
     start: int
@@ -68,6 +70,7 @@ class EncodedShard:
     names: str
     extents: np.ndarray
     units: float
+    held: tuple[bytes | None, ...] | None = None
 
     @classmethod
     def of(cls, start: int, images: Sequence[EncodedImage], units: float) -> EncodedShard:
@@ -81,9 +84,13 @@ class EncodedShard:
         Returns:
             The shard.
         """
-        extents = np.array([(image.offset, image.size) for image in images], np.int64)
-        names = "\0".join(image.name for image in images)
-        return cls(start, images[0].archive, names, extents, units)
+        extents = [(image.offset, image.size, *(image.packing or ())) for image in images]
+        names = "\0".join(image.name.replace("\0", "\\0") for image in images)
+        held = tuple(image.data for image in images)
+        return cls(
+            start, images[0].archive, names, np.array(extents, np.int64), units,
+            held if any(data is not None for data in held) else None,
+        )  # fmt: skip
 
     @property
     def count(self) -> int:
@@ -93,12 +100,16 @@ class EncodedShard:
     @property
     def encoded(self) -> list[EncodedImage]:
         """The images, unread."""
+        held = self.held or (None,) * self.count
         return [
-            EncodedImage(name, self.archive, offset, size)
-            for name, (offset, size) in zip(
-                self.names.split("\0"), self.extents.tolist(), strict=True
+            EncodedImage(
+                name, self.archive, offset, size,
+                packing=Packing(*packing) if packing else None, data=data,
             )
-        ]
+            for name, (offset, size, *packing), data in zip(
+                self.names.split("\0"), self.extents.tolist(), held, strict=True
+            )
+        ]  # fmt: skip
 
     def images(self) -> Iterator[Item]:
         """Read and decode each image.
@@ -121,6 +132,8 @@ class EncodedShard:
         """A digest of the images' places, and of their files' sizes and times of change."""
         stamps = [stamp(file) for file in dict.fromkeys(image.file for image in self.encoded)]
         extents = self.extents.tolist()
+        if self.held is not None and self.archive is None:
+            stamps = [hashlib.sha256(data or b"").hexdigest() for data in self.held]
         return digest("encoded", self.start, self.archive, self.names, extents, stamps)
 
 

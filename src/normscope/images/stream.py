@@ -17,26 +17,30 @@ from normscope.images.arrays import (
     layout_of,
     open_npy,
 )
-from normscope.images.collection import Stream, joined, name_of
+from normscope.images.collection import Stream, check_split_is_whole, joined, name_of
+from normscope.images.containers.data_sets import open_data_set
 from normscope.images.containers.opening import (
     Wanted,
     is_container,
     open_container,
     split_part,
+    with_part,
 )
-from normscope.images.encoded_paths import check_encoded, check_split_is_whole, is_encoded
+from normscope.images.encoded_paths import check_encoded, is_encoded
+from normscope.images.encoded_shards import encoded_shards
 from normscope.images.finding import ALL, every_image, expand_braces, files_under
 from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
 from normscope.images.masks import NamesMet
 from normscope.images.opening import NAMES, open_source
-from normscope.images.shards import ArrayShard, EncodedShard, Shard, shard_size
+from normscope.images.remote import is_remote
+from normscope.images.remote_stream import open_remote_stream
+from normscope.images.shards import ArrayShard, Shard
 
 if TYPE_CHECKING:
     import numpy as np
 
     from normscope.images.choosing import Choice
-    from normscope.images.encoded import EncodedImage
 
 ARRAY_SHARD_BYTES = 2**22
 SPLITS = ("train", "val", "test", "all")
@@ -52,9 +56,9 @@ def open_stream(
     """Open a source without reading its images.
 
     Args:
-        source: A named source, a path or a list of paths (folders, image files, ``.tar``
-            archives, ``.npy``, IDX, files of many arrays), an array or tensor, one of Dask, Zarr
-            or xarray, or any iterable or Dataset.
+        source: A named source, a path, URL or list of them (folders, image files, archives,
+            tables, videos, ``.npy``, IDX, files of many arrays), an array or tensor, one of Dask,
+            Zarr or xarray, or any iterable or Dataset.
         split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
             all.
         root: Where the named data sets are looked for first.
@@ -80,6 +84,9 @@ def open_stream(
         return chosen_stream(source, split, choice)
     if isinstance(source, str | Path):
         return _open_path(str(source), split, root, layout)
+    data_set = open_data_set(source, split)
+    if data_set is not None:
+        return data_set
     array = as_array(source)
     if array is not None:
         check_split_is_whole("the array", split)
@@ -99,6 +106,12 @@ def open_stream(
 
 
 def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
+    if is_remote(source):
+        return open_remote_stream(source, split, layout)
+    return _open_local(source, split, root, layout)
+
+
+def _open_local(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
     if source in NAMES:
         return _named_stream(source, split, root)
     if not source:
@@ -110,7 +123,7 @@ def _open_path(source: str, split: str | None, root: Path | None, layout: str | 
     if path.is_dir():
         return _encoded_stream([source], split)
     if not path.exists():
-        expanded = [found + source[len(file) :] for found in expand_braces(file)]
+        expanded = [with_part(each, part) for each in expand_braces(file)]
         if expanded != [source]:
             return _open_paths(expanded, split, root, layout)
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
@@ -145,30 +158,15 @@ def _encoded_stream(paths: list[str], split: str | None) -> Stream:
     def shards() -> Iterator[Shard]:
         passed.clear()
         names.clear()
-        images = (image for path in paths for image in every_image(path, split, passed))
-        yield from _encoded_shards(names.counted(images))
+        images = (
+            image for path in paths for image in every_image(path, split, passed, in_order=True)
+        )
+        yield from encoded_shards(names.counted(images))
 
     def total() -> float:
         return sum(1 for path in paths for _ in files_under(path, split))
 
     return Stream(name_of(paths), shards, total, passed=passed, names=names)
-
-
-def _encoded_shards(images: Iterator[EncodedImage]) -> Iterator[Shard]:
-    start, index = 0, 0
-    for archive, group in groupby(images, lambda image: image.archive):
-        size = 0 if archive is None else Path(archive).stat().st_size
-        done = 0
-        waiting: list[EncodedImage] = []
-        for image in group:
-            if len(waiting) >= shard_size(index):
-                units = (image.offset - done) / size if size else len(waiting)
-                yield EncodedShard.of(start, waiting, units)
-                start, index, waiting, done = start + len(waiting), index + 1, [], image.offset
-            waiting.append(image)
-        units = (size - done) / size if size else len(waiting)
-        yield EncodedShard.of(start, waiting, units)
-        start, index = start + len(waiting), index + 1
 
 
 def _array_shards(

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.images.encoded import open_regular
-from normscope.images.formats import ARCHIVES, ARRAYS, HEAD, SUFFIXES, is_image, kind_of_name
+from normscope.images.formats import (
+    ARCHIVES,
+    ARRAYS,
+    HEAD,
+    PACKED_ARCHIVES,
+    SUFFIXES,
+    is_image,
+    kind_of_name,
+)
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -20,9 +28,11 @@ SPLIT_FOLDERS = {
     "test": ("test", "testing"),
 }
 
+KNOWN = (*SUFFIXES, *ARRAYS, *ARCHIVES, *PACKED_ARCHIVES)
+
 
 def walk_images(folder: Path, passed: Counter[str] | None = None) -> Iterator[str]:
-    """Image files, NumPy files and tar archives under a folder, in the order of their names.
+    """Image files, NumPy files and archives under a folder, in the order of their names.
 
     A file whose name tells nothing is one if its first bytes are those of an image.
 
@@ -58,7 +68,7 @@ def _walk(
         path = f"{folder}/{name}"
         if is_folder:
             yield from _walk(path, (*above, identity), passed)
-        elif name.lower().endswith((*SUFFIXES, *ARRAYS, *ARCHIVES)) or is_image(head_of(path)):
+        elif name.lower().endswith(KNOWN) or is_image(head_of(path)):
             yield path
         elif passed is not None:
             passed[kind_of_name(name)] += 1

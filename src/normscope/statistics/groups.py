@@ -37,7 +37,7 @@ class Groups:
     by: str
     roots: Roots
     split: str | None = None
-    stamp: tuple[int, int] | None = None
+    stamp: tuple[int, int | str] | None = None
 
     @classmethod
     def of(cls, by: str, source: Any, split: str | None) -> Groups:
@@ -87,7 +87,7 @@ def _read_table(
     path: str,
     column: str,
     by: str,
-    stamp: tuple[int, int] | None,  # noqa: ARG001 - tells a changed file from the one in the cache
+    stamp: tuple[int, int | str] | None,  # noqa: ARG001 - tells a changed file from the one in the cache
 ) -> Mapping[str, str]:
     if not path or not column:
         raise NormscopeError(

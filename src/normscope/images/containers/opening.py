@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import EXTRAS, MissingExtra
+from normscope.images.containers.folders import reader_of_folder
 
 if TYPE_CHECKING:
     from normscope.images.collection import Stream
@@ -16,14 +19,21 @@ PART = "::"
 """Between a file's path and the name of the part that is wanted: ``FILE::DATASET``."""
 
 READERS: dict[str, str] = {
+    **dict.fromkeys((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"), "video"),
+    **dict.fromkeys((".fits", ".fit", ".fts"), "fits"),
     **dict.fromkeys((".h5", ".hdf5", ".hdf"), "hdf5"),
+    **dict.fromkeys((".lmdb", ".mdb"), "key_values"),
+    **dict.fromkeys((".nc", ".nc4", ".cdf"), "netcdf"),
+    **dict.fromkeys((".tfrecord", ".tfrecords"), "tfrecord"),
+    ".arrow": "arrow",
     ".mat": "mat",
     ".npz": "npz",
-    ".zarr": "zarr_folder",
-    **dict.fromkeys((".fits", ".fit", ".fts"), "fits"),
-    **dict.fromkeys((".nc", ".nc4", ".cdf"), "netcdf"),
+    ".parquet": "parquet",
 }
 """Which module of this package reads files (or folders) of a suffix."""
+
+PART_OF_SEVERAL = re.compile(r"-\d{5}-of-\d{5}$")
+"""The end of a TFRecord file's name, which need have no suffix."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,19 @@ def split_part(source: str) -> tuple[str, str | None]:
     return path, part if found else None
 
 
+def with_part(path: str, part: str | None) -> str:
+    """A path with the part behind it, as ``split_part`` takes it.
+
+    Args:
+        path: Of a file.
+        part: The part, or None.
+
+    Returns:
+        Both as one.
+    """
+    return path if part is None else f"{path}{PART}{part}"
+
+
 def is_container(path: str) -> bool:
     """Whether one of this package's readers opens a path.
 
@@ -67,9 +90,25 @@ def is_container(path: str) -> bool:
         path: Of a file or folder, without a part.
 
     Returns:
-        Whether its suffix says so.
+        Whether its suffix, or what lies in the folder, says so.
     """
-    return Path(path).suffix.lower() in READERS
+    return reader_of(path) is not None
+
+
+def reader_of(path: str) -> str | None:
+    """Which module of this package reads a file or folder.
+
+    Args:
+        path: Of a file or folder, without a part.
+
+    Returns:
+        The module's name, or None.
+    """
+    if os.path.isdir(path):  # noqa: PTH112
+        return reader_of_folder(path)
+    if PART_OF_SEVERAL.search(path):
+        return "tfrecord"
+    return READERS.get(Path(path).suffix.lower())
 
 
 def open_container(wanted: Wanted) -> Stream:
@@ -86,7 +125,7 @@ def open_container(wanted: Wanted) -> Stream:
         ModuleNotFoundError: If another module is missing, which is a fault of ours.
         NormscopeError: If the file cannot be read, or lacks the part.
     """
-    name = READERS[Path(wanted.path).suffix.lower()]
+    name = reader_of(wanted.path)
     try:
         return import_module(f"normscope.images.containers.{name}").open_stream(wanted)
     except ModuleNotFoundError as error:

@@ -1,0 +1,223 @@
+"""Files elsewhere, through fsspec: read in ranges, tried again, and never named with a secret."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from normscope.errors import MissingExtra, NormscopeError, WorkFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+URL = re.compile(r"(s3|gs|gcs|https?|hf|az|abfs)://", re.IGNORECASE)
+
+ATTEMPTS = 3
+PAUSE_SECONDS = 0.5
+"""Before the second attempt, and twice as long before each further one."""
+
+CONNECT_SECONDS, READ_SECONDS = 10, 30
+BUFFER_BYTES = 2**20
+
+_SECRETS: dict[str, str] = {}
+"""URLs as they were given, by what they are called from then on: without user and query."""
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is the URL of something elsewhere."""
+    return URL.match(path) is not None
+
+
+def without_secrets(url: str) -> str:
+    """What a URL is called in all that is shown or kept; ``open_remote`` knows the rest.
+
+    Args:
+        url: As the user gave it, perhaps with a password or a signature.
+
+    Returns:
+        The URL without user, password, query and fragment.
+    """
+    parts = urlsplit(url)
+    shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    if shown != url:
+        _SECRETS[shown] = url
+    return shown
+
+
+def open_remote(url: str) -> io.BufferedReader:
+    """Open a file elsewhere, to read any part of it.
+
+    Args:
+        url: As ``without_secrets`` returns it.
+
+    Returns:
+        The file; parts of it are asked for as they are read.
+    """
+    return io.BufferedReader(_RemoteFile(url), BUFFER_BYTES)
+
+
+def remote_stamp(url: str) -> tuple[int, str]:
+    """What tells that a file elsewhere has changed: its size, and its tag or time."""
+    info = _tried(url, lambda files, path: files.info(path))
+    marks = [str(info[key]) for key in ("ETag", "etag", "LastModified", "mtime") if key in info]
+    return _size(url, info), " ".join(marks)
+
+
+def read_remote(url: str, start: int | None = None, end: int | None = None) -> bytes:
+    """Read a file elsewhere, or a part of it.
+
+    Args:
+        url: As ``without_secrets`` returns it.
+        start: The first byte, or None for all.
+        end: The byte behind the last.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        WorkFailed: If they cannot be had, or the server sends more than was asked for.
+    """
+    data = _tried(url, lambda files, path: files.cat_file(path, start=start, end=end))
+    if start is not None and end is not None and len(data) > end - start:
+        raise WorkFailed(
+            f"{url} must be on a server that sends parts of files, got the whole file. "
+            "Download it first."
+        )
+    return data
+
+
+def list_remote(url: str) -> list[tuple[str, int]]:
+    """The files under a prefix.
+
+    Args:
+        url: As ``without_secrets`` returns it.
+
+    Returns:
+        URL and size in bytes of each, in the order of their names.
+    """
+
+    def find(files: Any, path: str) -> list[tuple[str, int]]:
+        found = files.find(path, detail=True)
+        return sorted(
+            (files.unstrip_protocol(name), info.get("size") or 0) for name, info in found.items()
+        )
+
+    return _tried(url, find)
+
+
+class _RemoteFile(io.RawIOBase):
+    def __init__(self, url: str) -> None:
+        self.url, self.at = url, 0
+        self.size = remote_stamp(url)[0]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self.at = max(0, offset + (0, self.at, self.size)[whence])
+        return self.at
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self.at + len(buffer), self.size)
+        if end <= self.at:
+            return 0
+        data = read_remote(self.url, self.at, end)
+        buffer[: len(data)] = data
+        self.at += len(data)
+        return len(data)
+
+
+def _size(url: str, info: dict[str, Any]) -> int:
+    if info.get("size") is None:
+        raise WorkFailed(
+            f"{url} must be on a server that tells a file's size, got none. Download it first."
+        )
+    return info["size"]
+
+
+@lru_cache
+def _files_of(protocol: str) -> Any:
+    try:
+        import fsspec
+    except ModuleNotFoundError:
+        raise MissingExtra("fsspec") from None
+    options: dict[str, Any] = {}
+    if protocol == "s3":
+        retries = {"max_attempts": 1}
+        options["config_kwargs"] = {
+            "connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS, "retries": retries,
+        }  # fmt: skip
+    try:
+        if protocol in {"http", "https"}:
+            import aiohttp
+
+            timeout = aiohttp.ClientTimeout(
+                total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+            )
+            options["client_kwargs"] = {"timeout": timeout}
+        return fsspec.filesystem(protocol, **options)
+    except ImportError as error:
+        raise NormscopeError(
+            f"{protocol}:// must be read by a package of fsspec, got: {error}. Install it."
+        ) from None
+
+
+def _tried(url: str, work: Callable[[Any, str], Any]) -> Any:
+    full = _SECRETS.get(url, url)
+    files = _files_of(full.partition("://")[0].lower())
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return work(files, full)
+        except NormscopeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - every service has errors of its own
+            cause = error.__cause__
+            if isinstance(cause, Exception) and (isinstance(cause, OSError) or _status(cause)):
+                # Over HTTP whatever goes wrong is first called a file that is not found.
+                error = cause
+            refusal = _refusal(error)
+            if refusal is not None or attempt == ATTEMPTS:
+                break_off = refusal or f"{_reason(error)} in each of {ATTEMPTS} attempts"
+                raise WorkFailed(
+                    f"{url} must be readable, got: {break_off}. "
+                    "Check the address, the network and the credentials in the environment."
+                ) from None
+        time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+    raise AssertionError  # the last attempt returned or raised
+
+
+def _refusal(error: Exception) -> str | None:
+    """Why another attempt is of no use, or None."""
+    status = _status(error)
+    if isinstance(error, FileNotFoundError) or status in {404, 410}:
+        return "nothing there"
+    if isinstance(error, PermissionError) or status in {401, 403}:
+        return "access denied"
+    if type(error).__name__ in {"NoCredentialsError", "PartialCredentialsError"}:
+        return "no credentials (for a public bucket set FSSPEC_S3_ANON=true)"
+    return f"status {status}" if status is not None and 400 <= status < 500 else None
+
+
+def _status(error: Exception) -> int | None:
+    status = getattr(error, "status", None)
+    return status if isinstance(status, int) else None
+
+
+def _reason(error: Exception) -> str:
+    # Only the kind: an error's own text may hold the URL with its secrets.
+    status = _status(error)
+    if status is not None:
+        return f"status {status}"
+    if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
+        return "no answer in time"
+    return f"no connection ({type(error).__name__})"

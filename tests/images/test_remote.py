@@ -1,0 +1,241 @@
+"""Sources elsewhere: served by this machine to itself."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from normscope import stats
+from normscope.errors import NormscopeError, WorkFailed
+from tests.images.containers.made import check, encode, random_images
+
+pytest.importorskip("fsspec", reason="the extra remote is not installed")
+pytest.importorskip("aiohttp", reason="the extra remote is not installed")
+
+ADVICE = "Check the address, the network and the credentials in the environment."
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        server = self.server
+        server.asked.append((self.command, self.path, self.headers.get("Range")))
+        path = self.path.partition("?")[0]
+        if server.kills and self.command == "GET":
+            server.kills -= 1
+            self.close_connection = True
+            self.connection.close()
+            return
+        if path in server.statuses or path not in server.files:
+            self.send_response(server.statuses.get(path, 404))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        data = server.files[path]
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if asked and server.ranges:
+            start, end = int(asked[1]), min(int(asked[2]) + 1, len(data))
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(data)}")
+            data = data[start:end]
+        else:
+            self.send_response(200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr("normscope.images.remote.PAUSE_SECONDS", 0.01)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        server.files, server.statuses, server.asked = {}, {}, []
+        server.kills, server.ranges = 0, True
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def _archive(name, encoded):
+    data = io.BytesIO()
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+            for k, image in enumerate(encoded):
+                archive.writestr(f"{k:03}.png", image)
+    else:
+        with tarfile.open(fileobj=data, mode="w:gz" if name.endswith("gz") else "w") as archive:
+            for k, image in enumerate(encoded):
+                info = tarfile.TarInfo(f"{k:03}.png")
+                info.size = len(image)
+                archive.addfile(info, io.BytesIO(image))
+    return data.getvalue()
+
+
+def _table(name, encoded):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table, sink = pa.table({"image": encoded}), io.BytesIO()
+    if name.endswith(".parquet"):
+        pq.write_table(table, sink, row_group_size=7)
+    else:
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table, 7)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tgz", "a.zip", "a.parquet", "a.arrow", "a.png"])
+def test_files_over_http(server, name):
+    images = random_images(1 if name == "a.png" else 20)
+    encoded = [encode(image) for image in images]
+    make = _table if name in {"a.parquet", "a.arrow"} else _archive
+    server.files[f"/{name}"] = encoded[0] if name == "a.png" else make(name, encoded)
+    found = stats(f"{server.url}/{name}", workers=2)
+    check(found, images)
+    assert found.name == f"{server.url}/{name}"
+
+
+def test_a_killed_connection_is_tried_again(server):
+    images = random_images(20)
+    server.files["/a.zip"] = _archive("a.zip", [encode(image) for image in images])
+    server.kills = 2
+    check(stats(f"{server.url}/a.zip"), images)
+    server.kills = 1000
+    with pytest.raises(WorkFailed) as error:
+        stats(f"{server.url}/a.zip")
+    assert re.fullmatch(
+        re.escape(f"{server.url}/a.zip must be readable, got: no connection (")
+        + r"\w+"
+        + re.escape(f") in each of 3 attempts. {ADVICE}"),
+        str(error.value),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "met"),
+    [(404, "nothing there"), (403, "access denied"), (410, "nothing there"),
+     (503, "status 503 in each of 3 attempts")],
+)  # fmt: skip
+def test_refusals(server, status, met):
+    server.statuses["/a.tar"] = status
+    with pytest.raises(WorkFailed) as error:
+        stats(f"{server.url}/a.tar")
+    assert str(error.value) == f"{server.url}/a.tar must be readable, got: {met}. {ADVICE}"
+
+
+def test_secrets_are_used_and_never_shown(server):
+    images = random_images(2)
+    server.files["/a.zip"] = _archive("a.zip", [encode(images[0]), encode(images[1])[:60]])
+    shown = f"{server.url}/a.zip"
+    found = stats(f"{shown}?signature=hidden")
+    assert found.name == shown
+    assert [str(s.path) for s in found.skipped] == [f"{shown}/001.png".replace("//", "/")]
+    assert all(path == "/a.zip?signature=hidden" for _, path, _ in server.asked)
+    with pytest.raises(WorkFailed) as error:
+        stats(f"{server.url.replace('//', '//me:secret@')}/none.zip?signature=hidden")
+    assert "secret" not in str(error.value)
+    assert "hidden" not in str(error.value)
+    assert str(error.value).startswith(f"{server.url}/none.zip must be readable, got: ")
+
+
+def test_no_such_host(monkeypatch):
+    monkeypatch.setattr("normscope.images.remote.PAUSE_SECONDS", 0.01)
+    with pytest.raises(WorkFailed) as error:
+        stats("http://nowhere.invalid/a.tar")
+    assert str(error.value).startswith(
+        "http://nowhere.invalid/a.tar must be readable, got: no connection ("
+    )
+    assert str(error.value).endswith(f") in each of 3 attempts. {ADVICE}")
+
+
+def test_a_server_that_sends_no_parts(server):
+    server.ranges = False
+    images = [encode(image) for image in random_images(40, (40, 40, 3))]
+    server.files["/a.zip"] = _archive("a.zip", images) + bytes(2**21)
+    with pytest.raises(NormscopeError, match=r"Download it first\.$"):
+        stats(f"{server.url}/a.zip")
+
+
+def test_what_must_be_on_disk(server):
+    with pytest.raises(NormscopeError) as error:
+        stats(f"{server.url}/a.npz")
+    assert str(error.value) == (
+        f"{server.url}/a.npz must be on disk, got an array elsewhere. Download it first."
+    )
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    pytest.importorskip("s3fs", reason="the extra remote is not installed")
+    boto3 = pytest.importorskip("boto3", reason="the package boto3 is not installed")
+    moto = pytest.importorskip("moto.server", reason="the package moto is not installed")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for key, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(key, value)
+    import fsspec
+
+    from normscope.images.remote import _files_of
+
+    _files_of.cache_clear()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="bkt")
+    yield lambda key, data: client.put_object(Bucket="bkt", Key=key, Body=data)
+    server.stop()
+    _files_of.cache_clear()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_s3(bucket, tmp_path):
+    images = random_images(12)
+    encoded = [encode(image) for image in images]
+    for k, data in enumerate(encoded):
+        folder = "train" if k < 8 else "val"
+        bucket(f"photos/{folder}/{k:02}.png", data)
+        local = tmp_path / "photos" / folder / f"{k:02}.png"
+        local.parent.mkdir(parents=True, exist_ok=True)
+        local.write_bytes(data)
+    bucket("photos/notes.txt", b"notes")
+    for split in (None, "val", "all"):
+        there, here = (
+            stats("s3://bkt/photos", split=split),
+            stats(tmp_path / "photos", split=split),
+        )
+        assert there.to_json()["mean"] == here.to_json()["mean"]
+        assert there.to_json()["std"] == here.to_json()["std"]
+    check(stats("s3://bkt/photos/"), images[:8])
+    for name, make in (("a.tar", _archive), ("a.parquet", _table), ("a.zip", _archive)):
+        bucket(name, make(name, encoded))
+        check(stats(f"s3://bkt/{name}"), images)
+    with pytest.raises(WorkFailed) as error:
+        stats("s3://bkt/none.tar")
+    assert str(error.value) == f"s3://bkt/none.tar must be readable, got: nothing there. {ADVICE}"
+    with pytest.raises(WorkFailed) as error:
+        stats("s3://bkt/photos/none/")
+    assert str(error.value) == (
+        "s3://bkt/photos/none/ must hold at least one readable image, got none. Check the source."
+    )
