@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from normscope.detection.sample import sample_images
 from torchvision.transforms import v2
 
 from normscope import scan
 from normscope.auditing.variants import Preparation
+from normscope.detection.inputs import sample_images
 from normscope.errors import NormscopeError
 from normscope.images.resizing import resized
 from normscope.images.size import Size, as_resize

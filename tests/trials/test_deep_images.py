@@ -191,7 +191,7 @@ def test_mixed_depths_are_refused(pairs):
         train(str(pairs[0]), epochs=1)
     assert str(error.value) == (
         f"the images of {pairs[0]} must share one type of pixels, got 2: uint8 (159 images), "
-        "uint16 (1 images). Convert them to one depth, or sort them."
+        "uint16 (1 image). Convert them to one depth, or sort them."
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.luma import with_channels
 from normscope.images.pixels import UnreadableImage, in_native_type
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.images.pixels import Pixels
@@ -199,7 +200,7 @@ class Met:
             (self.bands, "one number of channels", "Sort them, or pass --channels."),
         ):
             if len(counts) > 1:
-                met = ", ".join(f"{kind} ({n} images)" for kind, n in _first(counts))
+                met = ", ".join(f"{kind} ({counted(n, 'image')})" for kind, n in _first(counts))
                 raise NormscopeError(
                     f"the images of {name} must share {what}, got {len(counts)}: {met}. {advice}"
                 )

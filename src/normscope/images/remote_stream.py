@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.images.collection import Stream, check_split_is_whole
-from normscope.images.containers.opening import Wanted, is_container, open_container, split_part
+from normscope.images.containers.opening import (
+    ON_DISK,
+    Wanted,
+    is_container,
+    open_container,
+    reader_of,
+    split_part,
+)
 from normscope.images.encoded import EncodedImage
 from normscope.images.encoded_shards import encoded_shards
 from normscope.images.finding import archive_images
@@ -35,13 +42,16 @@ def open_remote_stream(source: str, split: str | None, layout: str | None) -> St
     """
     url, part = split_part(source)
     url = without_secrets(url)
+    name = url.lower()
+    of_one_array = name.endswith((".idx", ".gz")) and not name.endswith(
+        (*SUFFIXES, *PACKED_ARCHIVES)
+    )
+    if of_one_array or reader_of(url) in ON_DISK:
+        raise NormscopeError(f"{url} must be on disk, got an array elsewhere. Download it first.")
     if is_container(url):
         return open_container(Wanted(url, part, split, layout))
     if part is not None:
         raise NormscopeError(f"{url} must be a file with parts, got ::{part}. Leave it out.")
-    name = url.lower()
-    if name.endswith((".npz", ".idx", ".gz")) and not name.endswith((*SUFFIXES, *PACKED_ARCHIVES)):
-        raise NormscopeError(f"{url} must be on disk, got an array elsewhere. Download it first.")
     passed: Counter[str] = Counter()
     if name.endswith((*ARCHIVES, *PACKED_ARCHIVES)):
         return Stream(

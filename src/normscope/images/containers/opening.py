@@ -29,8 +29,12 @@ READERS: dict[str, str] = {
     ".mat": "mat",
     ".npz": "npz",
     ".parquet": "parquet",
+    ".zarr": "zarr_folder",
 }
 """Which module of this package reads files (or folders) of a suffix."""
+
+ON_DISK = {"fits", "hdf5", "mat", "netcdf", "npz", "zarr_folder"}
+"""The modules whose libraries read files of this machine alone."""
 
 PART_OF_SEVERAL = re.compile(r"-\d{5}-of-\d{5}$")
 """The end of a TFRecord file's name, which need have no suffix."""
