@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: install demo test lint
+.PHONY: install demo test coverage lint
 
 install: $(VENV)/.installed
 
@@ -25,6 +25,10 @@ demo: install
 	$(BIN)/normscope scan --epochs 25 --survival 12 --out runs/demo
 
 test: install
+	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+# Apart, since it makes the tests a quarter slower.
+coverage: install
 	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report term
 
 lint: install

@@ -17,7 +17,7 @@ from normscope.studies.known_trials import slot_of
 from normscope.studies.search_study import SearchStudy
 from tests.studies.function_in_place_of_training import evaluate
 
-TRIALS = 200
+TRIALS = 120
 
 
 def begin(out, *, storage=None, seconds=0.0, trials=TRIALS, halving=False) -> subprocess.Popen:
@@ -57,7 +57,7 @@ def check_exact(study: SearchStudy, trials: int = TRIALS) -> None:
     assert sorted(slots) == sorted({t.user_attrs["slot"] for t in repeated})
 
 
-def test_200_trials_after_three_kills_in_a_folder(tmp_path):
+def test_all_trials_after_three_kills_in_a_folder(tmp_path):
     out, moments = tmp_path / "study", random.Random(0)
     for kill in range(3):
         process = begin(out)
@@ -72,7 +72,7 @@ def test_200_trials_after_three_kills_in_a_folder(tmp_path):
     check_exact(SearchStudy.open(out))
 
 
-def test_200_trials_of_three_processes_each_killed_on_postgresql(tmp_path, postgresql):
+def test_all_trials_of_three_processes_each_killed_on_postgresql(tmp_path, postgresql):
     moments = random.Random(1)
     outs = [tmp_path / f"machine-{i}" for i in range(3)]
     processes = [begin(out, storage=postgresql, seconds=0.05) for out in outs]

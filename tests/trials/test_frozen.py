@@ -233,8 +233,8 @@ def squeezenet():
     ("norm", "precision", "accuracy", "within"),
     [
         ("model", "fp32", 0.612, 0.003),
-        ("half", "bf16", 0.576, 0.006),
-        ("none", "bf16", 0.385, 0.006),
+        ("half", "auto", 0.576, 0.006),
+        ("none", "auto", 0.385, 0.006),
     ],
 )
 def test_squeezenet_on_real_images(squeezenet, norm, precision, accuracy, within):

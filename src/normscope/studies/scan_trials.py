@@ -56,6 +56,8 @@ class ScanTrials:
         self.storage = storage
         self.optuna_study = storage.begun(name) if storage else None
         self._name = name
+        # Opened once: to look for one asks the database for all names.
+        self._begun: dict[bool, optuna.Study] = {}
         self._exported = list(exported)
 
     def add(self, spec: TrialSpec, result: TrialResult) -> None:
@@ -181,4 +183,6 @@ class ScanTrials:
 
     def _optuna(self, storage: Storage, *, survival: bool) -> optuna.Study:
         """Survival has an Optuna study of its own: its accuracies are no part of the other's."""
-        return storage.begun(self._name + SURVIVAL * survival)
+        if survival not in self._begun:
+            self._begun[survival] = storage.begun(self._name + SURVIVAL * survival)
+        return self._begun[survival]
