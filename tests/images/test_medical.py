@@ -12,6 +12,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.data import get_testdata_file, get_testdata_files
 
 from normscope import stats
@@ -19,6 +20,7 @@ from normscope.errors import NormscopeError
 from normscope.images.decode import decode
 from normscope.images.pixels import UnreadableImage
 
+RANDOM = np.random.default_rng(0)
 VOLUMES = Path(nibabel.__file__).parent / "tests" / "data"
 
 
@@ -52,6 +54,43 @@ def test_every_dicom_is_what_pydicom_reads_or_is_refused():
         np.testing.assert_allclose(np.sort(pixels.values, None), np.sort(values, None), rtol=1e-12)
         compared += 1
     assert compared > 60
+
+
+def _slices(folder, series, description, brightness):
+    for k in range(8):
+        header = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+        header.SeriesInstanceUID = f"1.2.826.0.1.{series}"
+        header.SeriesDescription = description
+        values = RANDOM.normal(brightness, 40, header.pixel_array.shape) + 5 * k
+        header.PixelData = values.clip(0, 4000).astype(np.int16).tobytes()
+        header.save_as(folder / f"{series}-{k}.dcm")
+
+
+def test_series_in_one_folder_are_said_and_compared(tmp_path):
+    _slices(tmp_path, "11111111", "thin", 1000)
+    _slices(tmp_path, "22222222", "thick", 1200)
+    note = "The DICOM files are of 2 series: --by series compares them."
+    assert note in stats(tmp_path, scale=1).notes
+    found = stats(tmp_path, scale=1, by="series")
+    assert note not in found.notes
+    first, second = found.groups.groups
+    assert (first.name, first.images) == ("thick ...22222222", 8)
+    assert (second.name, second.images) == ("thin ...11111111", 8)
+    assert found.groups.sentence.startswith(
+        "thick ...22222222 is brighter than thin ...11111111 by "
+    )
+    header = pydicom.dcmread(tmp_path / "22222222-0.dcm")
+    slices = [pydicom.dcmread(tmp_path / f"22222222-{k}.dcm").pixel_array for k in range(8)]
+    intercept = float(header.RescaleIntercept)
+    np.testing.assert_allclose(first.mean.value[0], np.mean(slices) + intercept, rtol=1e-12)
+    (tmp_path / "plain").mkdir()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "plain" / "a.png")
+    with pytest.raises(NormscopeError) as error:
+        stats(tmp_path / "plain", by="series")
+    assert str(error.value) == (
+        "--by must find the group of at least one image, got none by series for 1 image. "
+        "Give DICOM files whose headers name their series."
+    )
 
 
 def test_a_slice_of_ct_is_in_hounsfield_units():

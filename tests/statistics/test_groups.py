@@ -263,8 +263,8 @@ def test_what_makes_no_groups_is_refused(sites, tmp_path):
     with pytest.raises(NormscopeError) as error:
         stats(root, by="sites")
     assert str(error.value) == (
-        "--by must be folder or FILE.csv:COLUMN, got 'sites'. Write it as sites.csv:site, where "
-        "the first column of sites.csv has the images' paths."
+        "--by must be folder, series or FILE.csv:COLUMN, got 'sites'. Write it as "
+        "sites.csv:site, where the first column of sites.csv has the images' paths."
     )
     with pytest.raises(NormscopeError) as error:
         stats(root, by="none.csv:site")

@@ -98,9 +98,10 @@ def stats(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Compare groups of images: the first folders below the source, or what a column "
-            "of a table says, whose first column has the images' paths below the source.",
-            metavar="folder|FILE.csv:COLUMN",
+            help="Compare groups of images: the first folders below the source, DICOM series, or "
+            "what a column of a table says, whose first column has the images' paths below the "
+            "source.",
+            metavar="folder|series|FILE.csv:COLUMN",
         ),
     ] = None,
     outliers: Annotated[

@@ -11,6 +11,9 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.pixels import MAX_BYTES, UNIT, Pixels, UnreadableImage, check_size
 
+SERIES_DIGITS = 8
+"""Of a series' identifier, the last; what stands before them names who made it."""
+
 
 def decode_dicom(data: bytes) -> Pixels:
     """Decode every frame of a DICOM file, with its rescale slope and intercept applied.
@@ -80,7 +83,14 @@ def _decoded(header: Any) -> Pixels:
     elif header.get("BitsStored", 0) not in {header.get("BitsAllocated"), 1}:
         most = 2**header.BitsStored - 1
         noticed.append(f"of {header.BitsStored} bits: --scale {most} brings them to [0, 1]")
-    return Pixels(values, valid, noticed=tuple(noticed))
+    return Pixels(values, valid, noticed=tuple(noticed), series=_series(header))
+
+
+def _series(header: Any) -> str:
+    """What tells a file's series from others: its description, and the end of its identifier."""
+    unique = str(header.get("SeriesInstanceUID") or "")
+    said = str(header.get("SeriesDescription") or header.get("Modality") or "").strip()
+    return f"{said} ...{unique[-SERIES_DIGITS:]}".strip() if unique else ""
 
 
 def _as_images(stored: np.ndarray, samples: int) -> np.ndarray:

@@ -41,6 +41,7 @@ class Pixels:
         noticed: What a reader should know of them, as the end of a sentence on images.
         names: Of the channels, where the file says them.
         most: The largest value that the format has, where the type holds more; None otherwise.
+        series: The DICOM series that they belong to, or nothing.
     """
 
     values: np.ndarray
@@ -49,6 +50,7 @@ class Pixels:
     noticed: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     most: int | None = None
+    series: str = ""
 
     def image(self, index: int) -> Pixels:
         """One of the images.

@@ -58,6 +58,7 @@ class Collected:
         traits: What the images of each kind are like one by one.
         names: The channels' names that files say, with the number of images that have them.
         most: The largest values that formats have, with the number of images.
+        series: The DICOM series, with the number of images.
     """
 
     kinds: dict[Kind, KindSums] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Collected:
     traits: dict[Kind, ImageTraits] = field(default_factory=dict)
     names: Counter[tuple[str, ...]] = field(default_factory=Counter)
     most: Counter[int] = field(default_factory=Counter)
+    series: Counter[str] = field(default_factory=Counter)
 
     def add(
         self, kind: Kind, pixels: int, moments: Moments, sums: ImageSums, positions: np.ndarray
@@ -93,6 +95,7 @@ class Collected:
         self.noticed += other.noticed
         self.names += other.names
         self.most += other.most
+        self.series += other.series
         if self.batches is not None and other.batches is not None:
             self.batches.merge(other.batches)
         if self.groups is not None and other.groups is not None:
@@ -120,6 +123,7 @@ class Collected:
             "noticed": dict(self.noticed),
             "names": [[list(names), count] for names, count in self.names.items()],
             "most": list(self.most.items()),
+            "series": dict(self.series),
             "batches": None if self.batches is None else _batches_to_json(self.batches),
             "groups": None if self.groups is None else self.groups.to_json(_exact),
             "traits": [[list(kind), traits.to_json()] for kind, traits in self.traits.items()],
@@ -144,7 +148,8 @@ class Collected:
         names = Counter({tuple(names): count for names, count in data["names"]})
         most = Counter(dict(data["most"]))
         noticed = Counter(data["noticed"])
-        return cls(kinds, skipped, batches, noticed, groups, traits, names, most)
+        series = Counter(data["series"])
+        return cls(kinds, skipped, batches, noticed, groups, traits, names, most, series)
 
 
 def _exact(values) -> list[int | str]:

@@ -15,7 +15,7 @@ from normscope.statistics.names import Roots
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FOLDER = "folder"
+FOLDER, SERIES = "folder", "series"
 MOST_GROUPS = 1000
 """More groups are no groups any more, and each keeps sums of its own."""
 
@@ -28,7 +28,7 @@ class Groups:
     once.
 
     Attributes:
-        by: ``folder`` or ``FILE.csv:COLUMN``.
+        by: ``folder``, ``series`` or ``FILE.csv:COLUMN``.
         roots: What images are named relative to.
         split: What is read of an archive.
         stamp: The table's size and time of change, so that another one is not taken for it.
@@ -44,7 +44,7 @@ class Groups:
         """Groups of a source's images.
 
         Args:
-            by: ``folder`` or ``FILE.csv:COLUMN``.
+            by: ``folder``, ``series`` or ``FILE.csv:COLUMN``.
             source: As of ``stats``.
             split: As of ``stats``.
 
@@ -54,6 +54,8 @@ class Groups:
         Raises:
             NormscopeError: If the source's images have no paths, or the table cannot be read.
         """
+        if by == SERIES:
+            return cls(by, Roots(()), split)
         roots = Roots.of(source, "--by")
         if by == FOLDER:
             return cls(by, roots.of_split(split), split)
@@ -62,15 +64,18 @@ class Groups:
         groups._table()
         return groups
 
-    def group_of(self, path: str) -> str | None:
+    def group_of(self, path: str, series: str = "") -> str | None:
         """The group of an image.
 
         Args:
             path: The image's, or nothing where it has none.
+            series: Its DICOM series, or nothing.
 
         Returns:
             The group's name; None where the image is in none.
         """
+        if self.by == SERIES:
+            return series or None
         if not path:
             return None
         if self.by == FOLDER:
@@ -91,8 +96,8 @@ def _read_table(
 ) -> Mapping[str, str]:
     if not path or not column:
         raise NormscopeError(
-            f"--by must be folder or FILE.csv:COLUMN, got '{by}'. Write it as sites.csv:site, "
-            "where the first column of sites.csv has the images' paths."
+            f"--by must be folder, series or FILE.csv:COLUMN, got '{by}'. Write it as "
+            "sites.csv:site, where the first column of sites.csv has the images' paths."
         )
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:

@@ -46,6 +46,7 @@ def notes_on(
         *stream.notes,
         *filter(None, [passed_over(stream.passed)]),
         *_noticed(collected, reading),
+        *_series(collected, reading),
         *_foreground(reading, moments, pixels),
         *_notes(stream, images, moments, given, grey),
     )
@@ -65,6 +66,12 @@ def unit_of(collected: Collected, images: int) -> str | None:
         what.partition(UNIT)[2]: count for what, count in collected.noticed.items() if UNIT in what
     }
     return next(iter(units)) if list(units.values()) == [images] else None
+
+
+def _series(collected: Collected, reading: Reading) -> list[str]:
+    if len(collected.series) < 2 or reading.groups is not None:
+        return []
+    return [f"The DICOM files are of {len(collected.series):,} series: --by series compares them."]
 
 
 def _foreground(reading: Reading, moments: Moments, pixels: int) -> list[str]:

@@ -116,8 +116,10 @@ class _Work:
         self.noticed: Counter[str] = Counter()
         self.names: Counter[tuple[str, ...]] = Counter()
         self.most: Counter[int] = Counter()
+        self.series: Counter[str] = Counter()
         self.stack: list[tuple[int, np.ndarray]] = []
         self.paths: dict[int, str] = {}
+        self.series_at: dict[int, str] = {}
 
     def take(self, position: int, name: str, item: Pixels | Windows | UnreadableImage) -> None:
         masks = self.reading.masks
@@ -171,11 +173,7 @@ class _Work:
                 self.skipped.append((position, name or f"image {position}", str(error)))
             return
         values, valid = pixels.values, pixels.valid
-        self.noticed.update(dict.fromkeys(item.noticed, len(values)))
-        if item.names:
-            self.names[item.names] += len(values)
-        if item.most is not None:
-            self.most[item.most] += len(values)
+        self._note(position, item, len(values))
         if is_counted_alone(values, valid):
             self._kept(values).count(position, values[0])
             return
@@ -188,6 +186,16 @@ class _Work:
             self._add_stack()
         self.stack.append((position, values))
 
+    def _note(self, position: int, item: Pixels, images: int) -> None:
+        self.noticed.update(dict.fromkeys(item.noticed, images))
+        if item.names:
+            self.names[item.names] += images
+        if item.most is not None:
+            self.most[item.most] += images
+        if item.series:
+            self.series[item.series] += images
+            self.series_at[position] = item.series
+
     def finish(self, start: int, count: int) -> Collected:
         self._add_stack()
         size = self.reading.batch_size
@@ -199,6 +207,7 @@ class _Work:
             groups=None if self.reading.groups is None else GroupSums(),
             names=self.names,
             most=self.most,
+            series=self.series,
         )
         for kind, kept in self.kept.items():
             moments, sums, positions = kept.finish(kind.dtype)
@@ -213,7 +222,10 @@ class _Work:
     ) -> None:
         groups, paths = self.reading.groups, self.paths
         if collected.groups is not None and groups is not None:
-            labels = [groups.group_of(paths.get(at, "")) for at in positions.tolist()]
+            labels = [
+                groups.group_of(paths.get(at, ""), self.series_at.get(at, ""))
+                for at in positions.tolist()
+            ]
             collected.groups.add(kind, labels, sums)
         if self.reading.outliers:
             collected.traits[kind] = ImageTraits.of(

@@ -91,8 +91,9 @@ def stats(
         above: Only pixels of a greater value count, in the pixels' own units, channel by channel.
         mask: A folder with a mask for each image, of the same name relative to the source (or with
             another suffix) and the same size; pixels where it is 0 do not count.
-        by: ``folder`` to compare the first folders below the source, or ``FILE.csv:COLUMN``, a
-            table whose first column has paths relative to the source.
+        by: ``folder`` to compare the first folders below the source, ``series`` to compare DICOM
+            series, or ``FILE.csv:COLUMN``, a table whose first column has paths relative to the
+            source.
         outliers: At most so many images that are unlike the rest are listed; 10 if None.
         workers: Threads; one for each core if None.
         ray: The address of a Ray cluster to work on instead.

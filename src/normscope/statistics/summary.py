@@ -22,7 +22,7 @@ from normscope.statistics.estimators import (
     root_mean_image_variance,
 )
 from normscope.statistics.group_differences import compare_groups
-from normscope.statistics.groups import FOLDER
+from normscope.statistics.groups import FOLDER, SERIES
 from normscope.statistics.kinds import Kind, common_kind
 from normscope.statistics.known_values import known_values
 from normscope.statistics.notes import notes_on, unit_of
@@ -43,6 +43,12 @@ if TYPE_CHECKING:
 
 PROBABILITIES = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 GREY, COLOUR = Kind(1, "uint8"), Kind(3, "uint8")
+
+ADVICE = {
+    FOLDER: "Give a source with folders in it.",
+    SERIES: "Give DICOM files whose headers name their series.",
+}
+"""Where no image has a group."""
 
 
 def summarize_collection(
@@ -209,11 +215,7 @@ def _groups(
         raise NormscopeError(
             f"--by must find the group of at least one image, got none by {by.by} for "
             f"{counted(sums.outside, 'image')}. "
-            + (
-                "Give a source with folders in it."
-                if by.by == FOLDER
-                else "Write paths relative to the source into the table's first column."
-            )
+            + ADVICE.get(by.by, "Write paths relative to the source into the table's first column.")
         )
     return compare_groups(by.by, sums.of_kind(kind), sums.outside, scale, names)
 
