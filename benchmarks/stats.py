@@ -13,10 +13,12 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import tempfile
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -27,6 +29,9 @@ from torchvision.io import decode_jpeg
 
 from normscope.images.idx import read_idx
 from normscope.statistics.stats import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WORKERS = 2
 
@@ -180,6 +185,66 @@ def in_memory(root: Path, rounds: int) -> None:
     print(f"  {seconds['notebook'] / seconds['normscope']:.1f} times as fast (40 needed)")
 
 
+def tables(folder: Path, rounds: int) -> None:
+    """The ImageNet sample's files as rows of a Parquet file.
+
+    Args:
+        folder: Holds one folder per class.
+        rounds: How often to time.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = [path.read_bytes() for path in sorted(folder.rglob("*.JPEG"))]
+    with tempfile.TemporaryDirectory() as place:
+        path = f"{place}/images.parquet"
+        pq.write_table(pa.table({"image": data}), path, row_group_size=100)
+
+        def alone(group: int) -> None:
+            for encoded in pq.ParquetFile(path).read_row_group(group)["image"].to_pylist():
+                cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+
+        print("ImageNet sample, native size, in a Parquet file")
+        _beside(alone, pq.ParquetFile(path).num_row_groups, path, rounds)
+
+
+def arrays(rounds: int) -> None:
+    """2,000 smooth colour images in a Zarr array of chunks of 16.
+
+    Args:
+        rounds: How often to time.
+    """
+    import zarr
+
+    small = np.random.default_rng(0).integers(0, 256, (2000, 28, 28, 3), dtype=np.uint8)
+    pixels = np.stack([cv2.resize(image, (224, 224)) for image in small]).transpose(0, 3, 1, 2)
+    with tempfile.TemporaryDirectory() as place:
+        path = f"{place}/images.zarr"
+        chunked = zarr.create_array(path, data=pixels, chunks=(16, 3, 224, 224))
+
+        def alone(chunk: int) -> None:
+            zarr.open_array(path, mode="r")[16 * chunk : 16 * chunk + 16]
+
+        print("2,000 images of 224 x 224 in a Zarr array")
+        _beside(alone, chunked.nchunks, path, rounds)
+
+
+def _beside(alone: Callable[[int], None], parts: int, path: str, rounds: int) -> None:
+    def all_parts() -> None:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(alone, range(parts)))
+
+    seconds = time_rounds(
+        {
+            "reading and decoding alone": all_parts,
+            "normscope": lambda: stats(path, workers=WORKERS),
+        },
+        rounds,
+    )
+    share = seconds["reading and decoding alone"] / seconds["normscope"]
+    print(f"  {share:.3f} of the rate of reading and decoding alone (0.8 needed)")
+
+
 def main() -> None:
     """Print seconds and ratios."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -196,6 +261,8 @@ def main() -> None:
     in_memory(arguments.data, arguments.rounds)
     native(folder, arguments.rounds)
     resized(folder, arguments.rounds)
+    tables(folder, arguments.rounds)
+    arrays(arguments.rounds)
 
 
 if __name__ == "__main__":

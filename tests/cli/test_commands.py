@@ -128,7 +128,7 @@ def test_survival_alone_then_full_trainings_on_the_same_folder(capsys, tmp_path)
     alone = [*cells, "--seeds", "0", "--survival", "2"]
     assert run([*alone, "--dry-run"]) == 0
     assert capsys.readouterr().out.startswith(
-        f"6 trials would run in {out} (0 are finished): 1 means x 1 stds and the references, "
+        f"6 trials would run in {out} (0 are finished): 1 mean x 1 std and the references, "
         "2 seeds for survival alone.\n"
     )
     assert run([*alone, "--json", "-"]) == 0

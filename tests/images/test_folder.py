@@ -110,5 +110,5 @@ def test_images_of_several_sizes(class_folders):
         open_folder(class_folders)
     assert str(error.value) == (
         f"the images of {class_folders} must share one size, got 2: 12 x 12 (23 images), "
-        "9 x 7 (1 images). Resize them to one size."
+        "9 x 7 (1 image). Resize them to one size."
     )

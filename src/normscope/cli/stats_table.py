@@ -135,7 +135,8 @@ def _beyond(found: CollectionStatistics) -> bool:
 
 def _with_se(estimate: Estimate, form: str = "f") -> list[str]:
     return [
-        f"{value:.6{form}}" if se is None else f"{value:.6{form}} ± {se:.2g}"
+        # Two digits of an error, never as a power of ten.
+        f"{value:.6{form}}" if se is None else f"{value:.6{form}} ± {float(f'{se:.2g}'):.6g}"
         for value, se in zip(estimate.value, estimate.se, strict=True)
     ]
 

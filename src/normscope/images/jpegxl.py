@@ -28,7 +28,7 @@ def jpegxl_size(data: bytes) -> tuple[int, int]:
 
     Example:
         >>> jpegxl_size(bytes.fromhex("ff0a 0100"))
-        (8, 256)
+        (8, 8)
     """
     start = data.find(CODESTREAM, FIRST_BOX) if data.startswith(CONTAINER) else 0
     if start < 0 or data[start : start + 2] != CODESTREAM:
