@@ -42,6 +42,21 @@ def test_many_channels_have_colours_of_their_own():
     assert len({patch.get_edgecolor() for patch in figure.axes[0].patches}) == 10
 
 
+def test_of_thousands_of_channels_some_are_drawn():
+    found = stats(np.arange(5000 * 4, dtype=np.uint16).reshape(1, 5000, 2, 2), layout="NCHW")
+    figure = draw_channel_histograms(channel_histograms(found))
+    assert len(figure.axes[0].patches) == 64
+    assert figure.axes[0].get_title().endswith(": 64 of 5,000 channels")
+
+
+def test_names_of_channels_are_no_formulas(tmp_path):
+    numbers = channel_histograms(stats(np.arange(16, dtype=np.uint8).reshape(1, 1, 4, 4)))
+    figure = draw_channel_histograms(replace(numbers, names=("$\\frac{",)))
+    figure.savefig(tmp_path / "drawn.png")
+    (text,) = figure.axes[0].get_legend().get_texts()
+    assert text.get_text().startswith("$\\frac{: ")
+
+
 def test_axes_have_the_values_as_stored_and_between_0_and_1():
     found = stats(np.array([[[0, 51], [102, 255]]], np.uint8), clip="10:200")
     axes = draw_channel_histograms(channel_histograms(found)).axes[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 256
 """Finer bins than this are put together: a picture shows no more."""
+
+MOST_DRAWN = 64
+"""More lines cover each other, and take a second each hundred."""
 
 MOST_NAMED = 12
 COLOURS = {"red": "tab:red", "green": "tab:green", "blue": "tab:blue", "grey": "black"}
@@ -90,8 +94,8 @@ def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
     axes = figure.add_subplot()
     scale = numbers.scale
     channels = zip(numbers.names, numbers.share, numbers.mean, numbers.std, strict=True)
-    for index, (name, share, mean, std) in enumerate(channels):
-        label = f"{name}: {mean * scale:.4g} ± {std * scale:.4g}"
+    for index, (name, share, mean, std) in enumerate(islice(channels, MOST_DRAWN)):
+        label = f"{_drawable(name)}: {mean * scale:.4g} ± {std * scale:.4g}"
         colour = COLOURS.get(name, f"C{index}")
         line = axes.stairs(share, numbers.edges * scale, color=colour, label=label, lw=1.2)
         axes.axvline(mean * scale, color=line.get_edgecolor(), ls="--", lw=0.8)
@@ -105,8 +109,18 @@ def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
         functions = (lambda v: np.divide(v, scale), lambda v: np.multiply(v, scale))
         above = axes.secondary_xaxis("top", functions=functions)
         above.set_xlabel(f"pixel value / {scale:.10g}")
-    # A name is no formula, and may hold bytes that no font can show.
-    axes.set_title(numbers.title.encode(errors="replace").decode(), parse_math=False)
+    left = len(numbers.names) - MOST_DRAWN
+    title = numbers.title + f": {MOST_DRAWN} of {len(numbers.names):,} channels" * (left > 0)
+    axes.set_title(_drawable(title), parse_math=False)
     if len(numbers.names) <= MOST_NAMED:
-        axes.legend(title="mean ± std", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        legend = axes.legend(
+            title="mean ± std", frameon=False, loc="upper left", bbox_to_anchor=(1, 1)
+        )
+        for text in legend.get_texts():
+            text.set_parse_math(False)
     return figure
+
+
+def _drawable(name: str) -> str:
+    """A name without bytes that no font can show; nor is it a formula."""
+    return name.encode(errors="replace").decode()
