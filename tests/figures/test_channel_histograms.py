@@ -43,7 +43,8 @@ def test_many_channels_have_colours_of_their_own():
 
 
 def test_of_thousands_of_channels_some_are_drawn():
-    found = stats(np.arange(5000 * 4, dtype=np.uint16).reshape(1, 5000, 2, 2), layout="NCHW")
+    values = np.arange(5000 * 4).astype(np.uint8).reshape(1, 5000, 2, 2)
+    found = stats(values, layout="NCHW", outliers=0)
     figure = draw_channel_histograms(channel_histograms(found))
     assert len(figure.axes[0].patches) == 64
     assert figure.axes[0].get_title().endswith(": 64 of 5,000 channels")

@@ -129,7 +129,7 @@ def test_a_run_from_the_command_line_is_stopped_and_goes_on(tmp_path, sign):
     run = _run(images, out, "--workers", "2")
     shards = out / "shards"
     deadline = time.monotonic() + 60
-    while not (shards.is_dir() and list(shards.glob("*.json"))):
+    while not (shards.is_dir() and list(shards.glob("[!.]*.json"))):
         assert time.monotonic() < deadline
         assert run.poll() is None, run.stderr.read()
         time.sleep(0.05)

@@ -118,7 +118,7 @@ class ImageTraits:
         rows = np.flatnonzero((sums.n > 0).all(axis=1))
         values = values[rows]
         flat = (values[:, kind.channels : 2 * kind.channels] == 0).all(axis=1)
-        counts = [Counter(_keys(column[~flat]).tolist()) for column in values.T]
+        counts = [_counted(_keys(column[~flat])) for column in values.T]
         chosen = sorted(_chosen(values, flat, most))
         ends = []
         for at in chosen:
@@ -201,6 +201,12 @@ def numbers_of(counts: Counter[int]) -> tuple[np.ndarray, np.ndarray]:
     magnitude = (np.abs(keys) << DROPPED_BITS).astype(np.uint32).view(np.float32)
     images = np.array([counts[key] for key in keys.tolist()], np.int64)
     return np.copysign(magnitude.astype(np.float64), keys), images
+
+
+def _counted(keys: np.ndarray) -> Counter[int]:
+    # As Counter(keys.tolist()), in a third of the time.
+    different, images = np.unique(keys, return_counts=True)
+    return Counter(dict(zip(different.tolist(), images.tolist(), strict=True)))
 
 
 def _keys(values: np.ndarray) -> np.ndarray:

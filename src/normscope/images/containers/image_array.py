@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from normscope.images.containers.variable import Box, Variable
     from normscope.images.pixels import Pixels
 
-READ_BYTES = 2**22
-"""Images are read up to this size at a time,"""
+READ_BYTES = 2**24
+"""Images are read up to this size at a time: smaller reads cost more than what they hold,"""
 
 CHUNKED_BYTES = 2**26
 """or up to this one where chunks span so many, so that each chunk is decoded once."""
