@@ -230,3 +230,30 @@ def test_trainings_choose_too_and_say_so(tmp_path):
         f"{folder} must hold at least one image (such as .jpg or .png), got none. Check --select "
         "and --bands."
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "note"),
+    [
+        (
+            ["T32_1_B04.tif", "T32_1_B8A.tif", "T32_2_B04.tif", "T32_2_B8A.tif"],
+            "The files look like bands of 2 scenes: --bands B04,B8A puts them together.",
+        ),
+        (["s_vv.tif", "s_vh.tif"], "The files look like bands of 1 scene: --bands vh,vv puts them"),
+        (["T32_1_B04.tif", "T32_1_B8A.tif", "T32_2_B04.tif"], ""),
+        (["T32_1_B04.tif", "T32_1_B8A.tif", "other.tif"], ""),
+        (["red.tif", "rose.tif"], ""),
+    ],
+)
+def test_files_that_look_like_bands_are_said(tmp_path, names, note):
+    for name in names:
+        tifffile.imwrite(tmp_path / name, np.arange(20, dtype=np.uint16).reshape(4, 5))
+    said = [text for text in stats(tmp_path).notes if "look like bands" in text]
+    assert len(said) == bool(note)
+    assert note in " ".join(said)
+
+
+def test_colour_photographs_are_no_bands(tmp_path):
+    for name in ("red.tif", "green.tif"):
+        tifffile.imwrite(tmp_path / name, np.arange(60, dtype=np.uint8).reshape(4, 5, 3))
+    assert not any("look like bands" in text for text in stats(tmp_path).notes)

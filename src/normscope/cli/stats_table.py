@@ -58,16 +58,21 @@ def tables(found: CollectionStatistics) -> list[Table]:
 
 def _sections(found: CollectionStatistics) -> list[Section]:
     unit = f" ({found.unit})" if found.unit and found.scale == 1 else ""
-    used = {f"mean{unit}": _with_se(found.mean), f"pixel std{unit}": _with_se(found.std)}
+    # Six decimals are for values near 1.
+    form = "g" if found.scale == 1 and _beyond(found) else "f"
+    used = {
+        f"mean{unit}": _with_se(found.mean, form),
+        f"pixel std{unit}": _with_se(found.std, form),
+    }
     sections = [used, _stored(found)]
     if found.clip is not None:
         sections.append(_clip(found))
     others = {
-        "mean image std": _with_se(found.mean_image_std),
-        "root mean image variance": _with_se(found.root_mean_image_variance),
+        "mean image std": _with_se(found.mean_image_std, form),
+        "root mean image variance": _with_se(found.root_mean_image_variance, form),
     }
     if found.sizes_differ:
-        others = {"mean of image means": _with_se(found.mean_of_image_means), **others}
+        others = {"mean of image means": _with_se(found.mean_of_image_means, form), **others}
     if found.batch_mean is not None and found.batch_std is not None:
         others["batch mean"] = [f"{value:.6f}" for value in found.batch_mean.value]
         others["batch std"] = [f"{value:.6f}" for value in found.batch_std.value]
@@ -125,7 +130,9 @@ def _worth(found: CollectionStatistics) -> Section:
         rows["clipped high"] = [f"{100 * share:.2f} %" for share in found.clipped_high]
     for what, estimate in (("mean", found.mean), ("std", found.std)):
         digits = [real_digits(se) for se in estimate.se]
-        rows[f"real digits of {what}"] = ["unknown" if d is None else str(d) for d in digits]
+        rows[f"real digits of {what}"] = [
+            "unknown" if d is None else str(d) if d >= 0 else "none" for d in digits
+        ]
     return rows
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.images.masks import NamesMet
+from normscope.images.names_met import NamesMet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

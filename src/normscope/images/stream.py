@@ -31,7 +31,7 @@ from normscope.images.encoded_shards import encoded_shards
 from normscope.images.finding import ALL, every_image, expand_braces, files_under
 from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
-from normscope.images.masks import NamesMet
+from normscope.images.names_met import NamesMet
 from normscope.images.opening import NAMES, open_source
 from normscope.images.remote import is_remote
 from normscope.images.remote_stream import open_remote_stream

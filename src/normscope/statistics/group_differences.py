@@ -233,6 +233,8 @@ def _amounts(found: list[tuple[int, Difference]], names: tuple[str, ...]) -> str
     for channel, difference in sorted(found, key=_size, reverse=True)[:MOST_NAMED]:
         ends = sorted(abs(end) for end in difference[1:] if end is not None)
         size, low, high = map(difference.written, (abs(difference.value), *ends))
+        # It is above 0, or nothing would be said.
+        low = low if float(low) else f"{ends[0]:.1g}"
         place = "" if len(names) == 1 else f" in {names[channel]}"
         texts.append(f"{size}{place} ({low} to {high})")
     more = len(found) - len(texts)

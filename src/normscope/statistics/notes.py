@@ -92,7 +92,7 @@ def _notes(
         notes.append(_range_note(dtype, moments, given))
     if grey:
         notes.append(f"{grey} grey images count as colour with three equal channels.")
-    if masks := stream.names.note(images, grey):
+    if masks := stream.names.note(images, grey, len(moments.n)):
         notes.append(masks)
     if moments.whole is None and (dtype.kind == "f" or dtype.itemsize > 2):
         notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")

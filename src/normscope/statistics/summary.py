@@ -80,6 +80,9 @@ def summarize_collection(
     given = scale if scale is not None else stream.scale
     if given is None:
         given = _most(collected, sums.images)
+    if given is None and unit_of(collected, sums.images) is not None:
+        # The files' own unit, such as HU, is what such images are normalized in.
+        given = 1.0
     divisor = _scale(given, dtype, moments, stream.name)
     means = {"pixel mean": pixel_mean(moments, images, divisor)}
     stds = {
