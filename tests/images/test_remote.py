@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
+import socket
+import socketserver
 import tarfile
 import threading
 import zipfile
@@ -239,3 +243,47 @@ def test_s3(bucket, tmp_path):
     assert str(error.value) == (
         "s3://bkt/photos/none/ must hold at least one readable image, got none. Check the source."
     )
+
+
+class _CuttingProxy(socketserver.ThreadingTCPServer):
+    """Passes on what client and server say, and cuts some answers in the middle."""
+
+    daemon_threads = True
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        super().__init__(("127.0.0.1", 0), _Passing)
+        self.target, self.cuts, self.cut = target, 0, 0
+
+
+class _Passing(socketserver.BaseRequestHandler):
+    def handle(self):
+        with socket.create_connection(self.server.target) as there:
+            threading.Thread(target=self._pass, args=(self.request, there), daemon=True).start()
+            self._pass(there, self.request, answers=True)
+
+    def _pass(self, source, target, *, answers=False):
+        with contextlib.suppress(OSError):
+            while data := source.recv(2**16):
+                if answers and self.server.cuts and b"HTTP/1.1 206" in data:
+                    self.server.cuts, self.server.cut = self.server.cuts - 1, self.server.cut + 1
+                    target.sendall(data[:300])
+                    break
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_s3_through_connections_that_are_cut(bucket, monkeypatch):
+    import fsspec
+
+    images = random_images(12)
+    bucket("a.zip", _archive("a.zip", [encode(image) for image in images]))
+    host, port = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://").split(":")
+    with _CuttingProxy((host, int(port))) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.server_address[1]}")
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        proxy.cuts = 2
+        check(stats("s3://bkt/a.zip"), images)
+        proxy.shutdown()
+    assert proxy.cut == 2
