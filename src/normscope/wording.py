@@ -116,21 +116,22 @@ def channels_text(values: Sequence[float]) -> str:
     return ", ".join(f"{v:.4g}" for v in (values[:1] if len(set(values)) == 1 else values))
 
 
-def listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str], before_last: str = "and") -> str:
     """Words as an enumeration.
 
     Args:
         words: At least one.
+        before_last: ``and`` or ``or``.
 
     Returns:
-        Commas between them, ``and`` before the last.
+        Commas between them, and that word before the last.
 
     Example:
         >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
         ('a', 'a and b', 'a, b and c')
     """
     *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} {before_last} {last}" if first else last
 
 
 def _without_minus_zero(text: str) -> str:

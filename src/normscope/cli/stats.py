@@ -14,6 +14,7 @@ from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.stats_table import group_table, tables
 from normscope.statistics.paste import FORMATS, USUAL, paste_lines
+from normscope.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,14 +70,15 @@ def stats(
         typer.Option(
             help="keep an alpha channel as a channel, mask the pixels where it is 0, or drop it; "
             "by default what the file's format means: a TIFF's fourth band is kept.",
-            metavar="keep|mask|drop",
+            metavar="WHAT",
         ),
     ] = None,
     layout: Annotated[
         str | None,
         typer.Option(
-            help="What the axes of an array are; by default guessed, and said.",
-            metavar="HW|NHW|HWC|CHW|NCHW|NHWC|HWN|HWCN",
+            help="What the axes of an array are, such as HWC or NCHW; by default guessed, and "
+            "said.",
+            metavar="AXES",
         ),
     ] = None,
     select: options.Select = None,
@@ -98,10 +100,10 @@ def stats(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Compare groups of images: the first folders below the source, DICOM series, or "
-            "what a column of a table says, whose first column has the images' paths below the "
-            "source.",
-            metavar="folder|series|FILE.csv:COLUMN",
+            help="Compare groups of images: by folder, the first below the source; by series, of "
+            "DICOM; or by FILE.csv:COLUMN, a table whose first column has the images' paths below "
+            "the source.",
+            metavar="HOW",
         ),
     ] = None,
     outliers: Annotated[
@@ -112,8 +114,8 @@ def stats(
         str | None,
         typer.Option(
             "--format",
-            help="Show the line to paste for this library alone.",
-            metavar="|".join(FORMATS),
+            help=f"Show the line to paste for this library alone: {listed(FORMATS, 'or')}.",
+            metavar="LIBRARY",
         ),
     ] = None,
     workers: Annotated[
