@@ -111,7 +111,9 @@ def test_lines_after_a_clip_say_what_they_take(capsys, tmp_path):
     assert run([*arguments, "--format", "torchgeo"]) == 0
     clipped = np.clip(PIXELS.astype(float), -500, 500)
     out = capsys.readouterr().out
-    assert "These take pixels clipped to -500..500 (values as stored):\ntorchgeo: " in out
+    assert (
+        "Clip the pixels first, as stored, to -500..500; what follows does not:\ntorchgeo: " in out
+    )
     (mean, std), = [
         [[float(v) for v in part.split("]")[0].split(",")] for part in line.split("tensor([")[1:]]
         for line in out.splitlines() if line.startswith("torchgeo")
@@ -120,7 +122,7 @@ def test_lines_after_a_clip_say_what_they_take(capsys, tmp_path):
     assert std == pytest.approx(clipped.std((0, 2, 3)), rel=1e-5)
     assert run([*arguments, "--format", "nnunet"]) == 0
     captured = capsys.readouterr()
-    assert "These take pixels" not in captured.out
+    assert "Clip the pixels first" not in captured.out
     assert captured.err == (
         "nnU-Net's fingerprint is that of the foreground: add --mask with the label maps.\n"
     )

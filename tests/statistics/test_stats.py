@@ -284,7 +284,7 @@ def test_16_bits_say_whether_they_fill_their_range():
     dark[0, 0, 0] = 3
     assert stats(dark).notes[1] == (
         "The 16-bit pixels reach only 235 of 65535: divided by 65535 the images are almost black. "
-        "Pass --scale with what your model divides by, such as 235."
+        "Pass --scale with what your model divides by, such as 255, all of 8 bits."
     )
     assert stats(dark, scale=235).notes[1] == (
         "The 16-bit pixels reach 235 of 65535; --scale 235 divides them."

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.stats_table import group_table, tables
-from normscope.statistics.paste import FORMATS, USUAL, paste_lines
+from normscope.statistics.paste import FORMATS, paste_lines, usual_formats
 from normscope.wording import listed
 
 if TYPE_CHECKING:
@@ -209,10 +209,11 @@ def _show_outliers(found: CollectionStatistics, json: str | None) -> None:
 
 
 def _show_paste_lines(found: CollectionStatistics, format_: str | None, json: str | None) -> None:
-    lines = paste_lines(found, USUAL if format_ is None else (format_,))
+    lines = paste_lines(found, usual_formats(found) if format_ is None else (format_,))
     if found.clip is not None and format_ not in {"monai", "nnunet"}:
         show(
-            f"These take pixels clipped to {found.clip.ends} (values as stored):", json_target=json
+            f"Clip the pixels first, as stored, to {found.clip.ends}; what follows does not:",
+            json_target=json,
         )
     if format_ == "nnunet" and found.mask is None:
         note("nnU-Net's fingerprint is that of the foreground: add --mask with the label maps.")

@@ -162,7 +162,7 @@ def group_table(found: CollectionStatistics) -> Table:
     shown = sorted(groups, key=_distance, reverse=True)[:MOST_GROUPS]
     left = len(groups) - len(shown)
     table = Table(
-        title="Groups, and how far each lies from the rest (95 % for all at once)",
+        title="Groups; in brackets: how far from the rest, ± half of an interval of 95 % for all",
         caption=f"{left} groups that lie nearer are in --json." if left else None,
     )
     table.add_column("group (images)", overflow="fold")

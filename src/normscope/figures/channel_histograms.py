@@ -113,9 +113,8 @@ def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
     title = numbers.title + f": {MOST_DRAWN} of {len(numbers.names):,} channels" * (left > 0)
     axes.set_title(_drawable(title), parse_math=False)
     if len(numbers.names) <= MOST_NAMED:
-        legend = axes.legend(
-            title="mean ± std", frameon=False, loc="upper left", bbox_to_anchor=(1, 1)
-        )
+        title = "mean (dashed) ± std" + "\nclip (dotted)" * bool(numbers.clip)
+        legend = axes.legend(title=title, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
         for text in legend.get_texts():
             text.set_parse_math(False)
     return figure

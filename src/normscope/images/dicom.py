@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.pixels import MAX_BYTES, UNIT, Pixels, UnreadableImage, check_size
+from normscope.images.pixels import MAX_BYTES, PARTS, UNIT, Pixels, UnreadableImage, check_size
 
 SERIES_DIGITS = 8
 """Of a series' identifier, the last; what stands before them names who made it."""
@@ -70,7 +70,7 @@ def _decoded(header: Any) -> Pixels:
     if kind == "MONOCHROME1":
         noticed.append("of MONOCHROME1, in which high values are dark: they stay as stored")
     if frames > 1:
-        noticed.append("that are frames of one file: each counts as an image")
+        noticed.append("that are frames of one file" + PARTS)
     values = _as_images(stored, samples)
     valid = _without_padding(values, header, noticed) if samples == 1 else None
     slope, intercept = header.get("RescaleSlope", 1), header.get("RescaleIntercept", 0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.formats import GZIP_MAGIC, HEAD, is_nifti
-from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage
+from normscope.images.pixels import MAX_BYTES, PARTS, Pixels, UnreadableImage
 
 UNSCALED = {(None, None), (1.0, 0.0)}
 """Slope and intercept that change nothing."""
@@ -54,7 +54,7 @@ def decode_nifti(data: bytes) -> Pixels:
     except Exception as error:  # noqa: BLE001 - headers can be wrong in many ways
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise UnreadableImage(f"not a readable NIfTI volume: {reason}") from None
-    noticed = ["that are slices of volumes: each counts as an image"]
+    noticed = ["that are slices of volumes" + PARTS]
     noticed += ["with a slope and intercept, which are applied"] if scaled else []
     return Pixels(_slices(values), noticed=tuple(noticed))
 

@@ -26,6 +26,13 @@ ALPHA_KEPT = (
     "with a last band that is tagged as alpha, as writers of satellite images tag any fourth band: "
     "it counts as a channel (--alpha changes it)"
 )
+ALIKE = (
+    "Slices and frames of one scan or film are alike: the standard errors, which take images for "
+    "independent, are too small."
+)
+PARTS = ": each counts as an image"
+"""At the end of a notice of images that are parts of one file."""
+
 UNIT = ": values are in "
 """What stands before the unit in a notice of the header's unit, at its end."""
 

@@ -129,6 +129,7 @@ def compare_groups(
     outside: int,
     scale: float,
     channel_names: tuple[str, ...],
+    unit: str | None = None,
 ) -> GroupComparison:
     """Compare each group with the images of all others.
 
@@ -148,6 +149,7 @@ def compare_groups(
         outside: How many images are in no group.
         scale: What brings pixels to [0, 1].
         channel_names: What the channels are called.
+        unit: Of the values, where files say one and ``scale`` leaves it.
 
     Returns:
         The comparison.
@@ -168,7 +170,7 @@ def compare_groups(
                 _differences(std, pixel_std_of(rest, scale), counts, level),
             ]
         groups.append(Group(name, max(c.images for c in own), mean, std, *differences))
-    sentence = _sentence(groups, channel_names)
+    sentence = _sentence(groups, channel_names, unit)
     if outside:
         verb = "is" if outside == 1 else "are"
         sentence += f" {counted(outside, 'image')} {verb} in no group and not compared."
@@ -194,7 +196,7 @@ def _differences(
     return tuple(found)
 
 
-def _sentence(groups: list[Group], names: tuple[str, ...]) -> str:
+def _sentence(groups: list[Group], names: tuple[str, ...], unit: str | None) -> str:
     if len(groups) < 2:
         only = f", '{groups[0].name}'" if groups else ""
         return (
@@ -203,7 +205,7 @@ def _sentence(groups: list[Group], names: tuple[str, ...]) -> str:
     proven: dict[tuple[str, str], list[tuple[int, Difference]]] = {}
     for group in groups[:1] if len(groups) == 2 else groups:
         for differences, words in (
-            (group.mean_difference, ("brighter", "darker")),
+            (group.mean_difference, ("higher", "lower") if unit else ("brighter", "darker")),
             (group.std_difference, ("richer in contrast", "poorer in contrast")),
         ):
             for channel, difference in enumerate(differences or ()):
@@ -217,7 +219,7 @@ def _sentence(groups: list[Group], names: tuple[str, ...]) -> str:
     largest = sorted(proven.items(), key=lambda found: -max(_size(entry) for entry in found[1]))
     others = "the others" if len(groups) > 2 else groups[1].name
     texts = [
-        f"{name} is {what} than {others} by {_amounts(found, names)}."
+        f"{name} is {what} than {others} by {_amounts(found, names, unit)}."
         for (name, what), found in largest[:MOST_NAMED]
     ]
     more = len(largest) - len(texts)
@@ -228,7 +230,7 @@ def _size(entry: tuple[int, Difference]) -> float:
     return abs(entry[1].value)
 
 
-def _amounts(found: list[tuple[int, Difference]], names: tuple[str, ...]) -> str:
+def _amounts(found: list[tuple[int, Difference]], names: tuple[str, ...], unit: str | None) -> str:
     texts = []
     for channel, difference in sorted(found, key=_size, reverse=True)[:MOST_NAMED]:
         ends = sorted(abs(end) for end in difference[1:] if end is not None)
@@ -236,7 +238,7 @@ def _amounts(found: list[tuple[int, Difference]], names: tuple[str, ...]) -> str
         # It is above 0, or nothing would be said.
         low = low if float(low) else f"{ends[0]:.1g}"
         place = "" if len(names) == 1 else f" in {names[channel]}"
-        texts.append(f"{size}{place} ({low} to {high})")
+        texts.append(f"{size}{f' {unit}' * bool(unit)}{place} ({low} to {high})")
     more = len(found) - len(texts)
     return listed([*texts, *([f"less in {counted(more, 'more channel')}"] if more else [])])
 

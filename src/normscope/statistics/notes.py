@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.images.formats import passed_over
-from normscope.images.pixels import ALPHA_KEPT, ALPHA_MASKED, UNIT
+from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT
 from normscope.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def notes_on(
         *_series(collected, reading),
         *_foreground(reading, moments, pixels),
         *_notes(stream, images, moments, given, grey),
+        *_dependence(collected),
     )
 
 
@@ -72,6 +73,13 @@ def _series(collected: Collected, reading: Reading) -> list[str]:
     if len(collected.series) < 2 or reading.groups is not None:
         return []
     return [f"The DICOM files are of {len(collected.series):,} series: --by series compares them."]
+
+
+def _dependence(collected: Collected) -> list[str]:
+    alike = any(images > 1 for images in collected.series.values())
+    if not alike and not any(PARTS in what for what in collected.noticed):
+        return []
+    return [ALIKE]
 
 
 def _foreground(reading: Reading, moments: Moments, pixels: int) -> list[str]:
@@ -126,11 +134,13 @@ def _range_note(dtype: np.dtype, moments: Moments, given: float | None) -> str:
     limit = int(np.iinfo(dtype).max)
     top = max(v for v in moments.maximum if v is not None)
     bits = 8 * dtype.itemsize
+    used = max(1, int(top).bit_length())
     if 2 * top > limit:
         return f"The {bits}-bit pixels fill their range: they reach {top} of {limit}."
     if given is not None:
         return f"The {bits}-bit pixels reach {top} of {limit}; --scale {given:g} divides them."
     return (
         f"The {bits}-bit pixels reach only {top} of {limit}: divided by {limit} the images are "
-        f"almost black. Pass --scale with what your model divides by, such as {max(top, 1)}."
+        f"almost black. Pass --scale with what your model divides by, such as {2**used - 1}, all "
+        f"of {used} bits."
     )

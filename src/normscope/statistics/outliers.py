@@ -42,7 +42,8 @@ OTHER_UNIT = 8.0
 
 RULE = (
     f"An image stands out where its mean, its std or its colour balance lies more than {FAR:g} "
-    "robust standard deviations from the median image, or where it is constant and few others are."
+    "robust standard deviations from the median image, or where it is constant and few others are. "
+    "It is counted all the same."
 )
 
 

@@ -75,9 +75,10 @@ def _albumentations(n: _Numbers) -> str:
 
 
 def _huggingface(n: _Numbers) -> str:
+    rescaled = "do_rescale=False" if n.found.scale == 1 else f"rescale_factor=1 / {n.scale}"
     return (
         f"AutoImageProcessor.from_pretrained(NAME, image_mean={n.mean}, image_std={n.std}, "
-        f"rescale_factor=1 / {n.scale})"
+        f"{rescaled})"
     )
 
 
@@ -124,9 +125,10 @@ def _nnunet(n: _Numbers) -> str:
 
 
 def _torchgeo(n: _Numbers) -> str:
+    # Of the class: its constructor makes the normalization, so that an object's come too late.
     return (
-        f"datamodule.mean, datamodule.std = torch.tensor({n.stored_mean}), "
-        f"torch.tensor({n.stored_std})"
+        f"DataModule.mean, DataModule.std = torch.tensor({n.stored_mean}), "
+        f"torch.tensor({n.stored_std})  # of your class, before it is called"
     )
 
 
@@ -178,8 +180,12 @@ LINES: dict[str, Callable[[_Numbers], str]] = {
     "tensorrt": _tensorrt,
 }
 FORMATS = tuple(LINES)
-USUAL = FORMATS[:4]
-"""Those that are shown where none is asked for."""
+
+
+def usual_formats(statistics: CollectionStatistics) -> tuple[str, ...]:
+    """Those that are shown where none is asked for; timm reads images of 8 bits alone."""
+    first = FORMATS[:4]
+    return tuple(name for name in first if name != "timm" or statistics.dtype == "uint8")
 
 
 def _rounded(values) -> list[float]:

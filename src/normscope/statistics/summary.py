@@ -130,7 +130,7 @@ def summarize_collection(
         quantiles=_quantiles(moments, divisor),
         percentiles=percentiles(known),
         clip=None if clip is None else clip_pixels(known, clip, divisor),
-        groups=_groups(collected, reading, kind, divisor, names),
+        groups=_groups(collected, reading, kind, divisor, names, sums.images),
         outliers=find_outliers(collected.traits, kind, reading.outliers, _span(moments), names),
         above=reading.above,
         mask=None if reading.masks is None else reading.masks.folder,
@@ -209,7 +209,12 @@ def _scale(given: float | None, dtype: np.dtype, moments: Moments, name: str) ->
 
 
 def _groups(
-    collected: Collected, reading: Reading, kind: Kind, scale: float, names: tuple[str, ...]
+    collected: Collected,
+    reading: Reading,
+    kind: Kind,
+    scale: float,
+    names: tuple[str, ...],
+    images: int,
 ) -> GroupComparison | None:
     sums, by = collected.groups, reading.groups
     if sums is None or by is None:
@@ -220,7 +225,8 @@ def _groups(
             f"{counted(sums.outside, 'image')}. "
             + ADVICE.get(by.by, "Write paths relative to the source into the table's first column.")
         )
-    return compare_groups(by.by, sums.of_kind(kind), sums.outside, scale, names)
+    unit = unit_of(collected, images) if scale == 1 else None
+    return compare_groups(by.by, sums.of_kind(kind), sums.outside, scale, names, unit)
 
 
 def _span(moments: Moments) -> float:

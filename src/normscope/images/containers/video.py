@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.encoded import open_binary, stamp
-from normscope.images.pixels import MAX_PIXELS, UnreadableImage
+from normscope.images.pixels import ALIKE, MAX_PIXELS, UnreadableImage
 from normscope.images.shards import ArrayShard, SkippedShard
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def open_stream(wanted: Wanted) -> Stream:
     total = float(-(-frames // every)) if frames else None
     which = "Every frame" if every == 1 else f"One of every {every} frames"
     note = f"{which} of {path} counts as an image, as FFmpeg converts it to RGB."
-    return Stream(path, lambda: _shards(path, every), lambda: total, notes=(note,))
+    return Stream(path, lambda: _shards(path, every), lambda: total, notes=(note, ALIKE))
 
 
 def _shards(path: str, every: int) -> Iterator[Shard]:
