@@ -18,7 +18,7 @@ from pydicom.data import get_testdata_file, get_testdata_files
 from normscope import stats
 from normscope.errors import NormscopeError
 from normscope.images.decode import decode
-from normscope.images.pixels import UnreadableImage
+from normscope.images.pixels import ALIKE, UnreadableImage
 
 RANDOM = np.random.default_rng(0)
 VOLUMES = Path(nibabel.__file__).parent / "tests" / "data"
@@ -78,9 +78,10 @@ def test_series_in_one_folder_are_said_and_compared(tmp_path):
     first, second = found.groups.groups
     assert (first.name, first.images) == ("thick ...22222222", 8)
     assert (second.name, second.images) == ("thin ...11111111", 8)
-    assert found.groups.sentence.startswith(
-        "thick ...22222222 is brighter than thin ...11111111 by "
-    )
+    start = "thick ...22222222 is higher than thin ...11111111 by 2"
+    assert found.groups.sentence.startswith(start)
+    assert " HU (" in found.groups.sentence
+    assert ALIKE in found.notes
     header = pydicom.dcmread(tmp_path / "22222222-0.dcm")
     slices = [pydicom.dcmread(tmp_path / f"22222222-{k}.dcm").pixel_array for k in range(8)]
     intercept = float(header.RescaleIntercept)
