@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torchvision.transforms import v2
 
 from normscope import scan
@@ -106,3 +107,13 @@ def test_an_audit_says_it_and_a_detection_takes_it(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 21, 33), np.uint8)
     found = sample_images(pixels, 4, Reading(resize=as_resize("8x12")))
     np.testing.assert_array_equal(found, v2.Resize((8, 12))(torch.from_numpy(pixels)).numpy())
+
+
+@pytest.mark.parametrize("resize", ["1x1", "1"])
+def test_one_pixel_is_what_pillow_makes(tmp_path, resize):
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = stats(tmp_path, resize=resize, scale=1)
+    assert found.pixels == 1
+    expected = Image.fromarray(pixels).resize((1, 1), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(found.mean.value, expected.getpixel((0, 0)), atol=1)

@@ -357,3 +357,44 @@ def test_archives_below_a_split_folder_belong_to_it_whole(tmp_path):
     with tarfile.open(tmp_path / "train" / "shard-0.tar", "w") as tar:
         tar.add(tmp_path / "one" / "a.png", "a.png")
     assert _paths(tmp_path, "train") == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (
+            "shard-{0..999999999}.tar",
+            "shard-{0..999999999}.tar must name at most 100,000 files, got {0..999999999}. Give a "
+            "smaller range.",
+        ),
+        ("http://[::1/x.zip", "http://[ must be an address, got: Invalid IPv6 URL. Check it."),
+        (
+            "photos/nope.png",
+            "source must be a name, a folder, an archive or a file of images that exists, got "
+            "photos/nope.png: nothing is there. Check the path.",
+        ),
+        (["digits", "digits"], "each source must be given once, got digits twice. Leave one out."),
+    ],
+)
+def test_sources_that_cannot_be_meant(source, sentence):
+    with pytest.raises(NormscopeError) as error:
+        stats(source)
+    assert str(error.value) == sentence
+
+
+def test_a_link_to_itself_costs_itself_alone(tmp_path):
+    Image.new("RGB", (4, 4), (9, 9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "self.png").symlink_to("self.png")
+    found = stats(tmp_path)
+    assert found.images == 1
+    assert [skipped.path.name for skipped in found.skipped] == ["self.png"]
+
+
+def test_pictures_of_own_results_are_no_images(tmp_path):
+    Image.new("L", (4, 4), 9).save(tmp_path / "a.png")
+    first = stats(tmp_path, out=tmp_path)
+    (tmp_path / "figures").mkdir()
+    Image.new("L", (400, 400), 200).save(tmp_path / "figures" / "b.png")
+    assert stats(tmp_path).mean == first.mean
+    (tmp_path / "stats.json").unlink()
+    assert stats(tmp_path).images == 2

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from normscope.images.band_stack import BandStack
 
 ALL = Choice()
+MOST_EXPANDED = 100_000
 
 
 def find_images(
@@ -67,11 +68,19 @@ def expand_braces(pattern: str) -> list[str]:
     Example:
         >>> expand_braces("a-{08..10}.tar")
         ['a-08.tar', 'a-09.tar', 'a-10.tar']
+
+    Raises:
+        NormscopeError: If it names too many.
     """
     match = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
     if match is None:
         return sorted(glob.glob(pattern)) or [pattern] if "*" in pattern else [pattern]  # noqa: PTH207
     first, last = match.groups()
+    if int(last) - int(first) >= MOST_EXPANDED:
+        raise NormscopeError(
+            f"{pattern} must name at most {MOST_EXPANDED:,} files, got {match[0]}. "
+            "Give a smaller range."
+        )
     head, tail = pattern[: match.start()], pattern[match.end() :]
     numbers = range(int(first), int(last) + 1)
     return [p for n in numbers for p in expand_braces(f"{head}{n:0{len(first)}}{tail}")]

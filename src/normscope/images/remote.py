@@ -40,8 +40,14 @@ def without_secrets(url: str) -> str:
 
     Returns:
         The URL without user, password, query and fragment.
+
+    Raises:
+        NormscopeError: If it is none.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise NormscopeError(f"{url} must be an address, got: {error}. Check it.") from None
     shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     if shown != url:
         _SECRETS[shown] = url

@@ -126,6 +126,11 @@ def _open_local(source: str, split: str | None, root: Path | None, layout: str |
         expanded = [with_part(each, part) for each in expand_braces(file)]
         if expanded != [source]:
             return _open_paths(expanded, split, root, layout)
+        if len(path.parts) > 1:
+            raise NormscopeError(
+                f"source must be a name, a folder, an archive or a file of images that exists, got "
+                f"{source}: nothing is there. Check the path."
+            )
         raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
     suffix = path.suffix.lower()
     if suffix == ".npy":
@@ -140,6 +145,11 @@ def _open_local(source: str, split: str | None, root: Path | None, layout: str |
 def _open_paths(
     paths: list[str], split: str | None, root: Path | None, layout: str | None
 ) -> Stream:
+    twice = [path for path, count in Counter(paths).items() if count > 1]
+    if twice:
+        raise NormscopeError(
+            f"each source must be given once, got {twice[0]} twice. Leave one out."
+        )
     parts = []
     for encoded, group in groupby(paths, is_encoded):
         if encoded:

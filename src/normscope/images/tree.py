@@ -30,6 +30,9 @@ SPLIT_FOLDERS = {
 
 KNOWN = (*SUFFIXES, *ARRAYS, *ARCHIVES, *PACKED_ARCHIVES)
 
+FIGURES, RESULTS = "figures", {"stats.json", "summary.json"}
+"""The pictures of normscope's own results, which are no images of the user's."""
+
 
 def walk_images(folder: Path, passed: Counter[str] | None = None) -> Iterator[str]:
     """Image files, NumPy files and archives under a folder, in the order of their names.
@@ -59,19 +62,29 @@ def _walk(
         if identity in above:
             return
         with os.scandir(folder) as entries:
-            names = sorted((e.name, e.is_dir()) for e in entries if e.name[0] != ".")
+            names = sorted((e.name, _is_folder(e)) for e in entries if e.name[0] != ".")
     except OSError as error:
         raise NormscopeError(
             f"{folder} must be readable, got: {error.strerror}. Check its permissions."
         ) from None
+    ours = any(name in RESULTS for name, _ in names)
     for name, is_folder in names:
         path = f"{folder}/{name}"
+        if is_folder and ours and name == FIGURES:
+            continue
         if is_folder:
             yield from _walk(path, (*above, identity), passed)
         elif name.lower().endswith(KNOWN) or is_image(head_of(path)):
             yield path
         elif passed is not None:
             passed[kind_of_name(name)] += 1
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link to itself, which is skipped as an image that cannot be read
 
 
 def head_of(path: str) -> bytes:

@@ -198,7 +198,8 @@ def _check_counted(moments: Moments) -> None:
         if n == 0:
             raise NormscopeError(
                 "every channel must have at least one pixel that counts, "
-                f"got none in channel {channel}. Check --nodata and the alpha channel."
+                f"got none in channel {channel}. Check --nodata, --above, --mask, the alpha "
+                "channel and NaN."
             )
 
 
