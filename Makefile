@@ -8,20 +8,30 @@ UV := $(shell command -v uv 2>/dev/null)
 
 .PHONY: install demo test coverage lint
 
+ifdef UV
+MAKE_VENV = test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
+INSTALL = uv pip install --quiet --python $(BIN)/python
+else
+MAKE_VENV = test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+INSTALL = $(BIN)/python -m pip install --quiet
+endif
+
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml
-ifdef UV
-	test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
-	uv pip install --quiet --python $(BIN)/python --editable '.[train]' --group dev
-else
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[train]' --group dev
-endif
+# What a study needs, without what the tests need.
+$(VENV)/.demo: pyproject.toml
+	$(MAKE_VENV)
+	$(INSTALL) --editable '.[train]'
 	touch $@
 
-demo: install
+$(VENV)/.installed: pyproject.toml $(VENV)/.demo
+ifndef UV
+	$(INSTALL) --upgrade 'pip>=25.1'
+endif
+	$(INSTALL) --editable '.[train]' --group dev
+	touch $@
+
+demo: $(VENV)/.demo
 	$(BIN)/normscope scan --epochs 25 --survival 12 --out runs/demo
 
 test: install

@@ -1,0 +1,36 @@
+"""What a command imports as it starts: as little as makes its answer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SAY_MODULES = """
+import sys
+from normscope.cli.app import run
+status = run(sys.argv[1:])
+print(*sorted(name for name in sys.modules if name.startswith("normscope.cli.")), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def _modules(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", SAY_MODULES, *arguments], capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, set(done.stderr.split())
+
+
+def test_the_options_of_other_commands_are_not_read():
+    status, modules = _modules("stats", "digits", "--split", "train")
+    assert status == 0
+    assert "normscope.cli.stats" in modules
+    assert not modules & {f"normscope.cli.{name}" for name in ("article", "audit", "scan", "train")}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], []])
+def test_without_a_command_all_are_listed(arguments):
+    _, modules = _modules(*arguments)
+    assert {f"normscope.cli.{name}" for name in ("article", "audit", "scan", "train")} <= modules
