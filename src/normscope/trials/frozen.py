@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
 from normscope.images.tensors import on_device, per_channel, shared
-from normscope.machine.cores import threads
+from normscope.machine.cores import images_together, threads
 from normscope.machine.device import wide_dtype
 from normscope.machine.environment import describe_environment
 from normscope.models.first_layer import describe_first_layer
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     from normscope.images.decoded import DecodedSource
     from normscope.trials.spec import TrialSpec
-
-CACHED_PIXELS = 2**20
-"""A processor tests about so many pixels at a time soonest: more leave its caches."""
 
 ORDER_SEED = 0
 """Draws the order in which images are tested where a test may stop early."""
@@ -115,9 +112,7 @@ class FrozenNetwork:
         most = spec.recipe.batch_size
         if spec.trainer == "plain" or self._device.type != "cpu":
             return most
-        height, width = self._pixels.shape[2:]
-        fitting = max(1, CACHED_PIXELS // (height * width))
-        return min(most, 2 ** (fitting.bit_length() - 1))
+        return images_together(*self._pixels.shape[2:], most)
 
     def _known(self, right: list[Tensor], spec: TrialSpec) -> bool:
         assert spec.half_width is not None
