@@ -82,3 +82,7 @@ def __getattr__(name: str) -> Any:
                 raise
             raise MissingExtra(error.name) from None
     raise AttributeError(f"module 'normscope' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+import normscope
+from normscope.cli.app import run
+
 SAY_MODULES = """
 import sys
 from normscope.cli.app import run
@@ -34,3 +37,23 @@ def test_the_options_of_other_commands_are_not_read():
 def test_without_a_command_all_are_listed(arguments):
     _, modules = _modules(*arguments)
     assert {f"normscope.cli.{name}" for name in ("article", "audit", "scan", "train")} <= modules
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        (["-V"], ["--version"]),
+        (["version"], ["--version"]),
+        (["help"], ["--help"]),
+        (["help", "scan"], ["scan", "--help"]),
+    ],
+)
+def test_the_words_of_other_tools_do_the_same(short, long, capsys):
+    assert run(long) == 0
+    expected = capsys.readouterr().out
+    assert run(short) == 0
+    assert capsys.readouterr().out == expected
+
+
+def test_completion_in_python_shows_the_public_names():
+    assert dir(normscope) == sorted(normscope.__all__)

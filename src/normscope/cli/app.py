@@ -86,6 +86,11 @@ def _run(arguments: list[str]) -> int:
         raise NormscopeError(
             "standard output must be open, got it closed. Send it to a file or to /dev/null."
         )
+    # As of other tools: "normscope help scan", "normscope version".
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
+    elif arguments == ["version"]:
+        arguments = ["--version"]
     status = 0
     try:
         _app(arguments)(arguments, prog_name="normscope")
@@ -118,7 +123,11 @@ def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and commit."
+            "--version",
+            "-V",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version and commit.",
         ),
     ] = False,
 ) -> None: ...
