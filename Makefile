@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: install demo test coverage lint
+.PHONY: install demo test coverage lint docs
 
 ifdef UV
 MAKE_VENV = test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
@@ -46,3 +46,6 @@ lint: install
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+docs: install
+	$(BIN)/mkdocs build --strict --site-dir site

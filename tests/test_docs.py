@@ -1,7 +1,8 @@
-"""The README's commands and code run, and every local link leads somewhere."""
+"""The commands and code of README and site run, local links lead somewhere, and the site builds."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -10,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
+import normscope
+from normscope.cli.app import COMMANDS as COMMAND_NAMES
 from normscope.cli.app import run
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [path for pattern in ("*.md", "docs/**/*.md") for path in sorted(ROOT.glob(pattern))]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, page: Path = ROOT / "README.md") -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +28,18 @@ def empty_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("readme")
 
 
-COMMANDS = [
-    line for block in blocks("sh") for line in block.splitlines() if line.startswith("normscope ")
-]
+# Each once; what stands in two calls of one page goes on with the first's study.
+COMMANDS = dict.fromkeys(
+    line
+    for page in PAGES
+    for block in blocks("sh", page)
+    for line in block.splitlines()
+    if line.startswith("normscope ")
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_readmes_commands_run(command, empty_folder, monkeypatch):
+def test_the_commands_run(command, empty_folder, monkeypatch):
     monkeypatch.chdir(empty_folder)
     assert run(shlex.split(command)[1:]) == 0
 
@@ -53,3 +60,22 @@ def test_local_links_lead_somewhere(page):
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert missing == []
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("material", reason="mkdocs-material is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    commands = (tmp_path / "site/reference/commands.html").read_text(encoding="utf-8")
+    assert all(f"normscope {name}" in commands for name in COMMAND_NAMES)
+    python = (tmp_path / "site/reference/python.html").read_text(encoding="utf-8")
+    values = {"NormscopeError", "SearchStudy", "SearchSummary", "Study", "Summary"}
+    public = set(normscope.__all__) - {"__version__"}
+    assert {name for name in public if f"normscope.{name}" in python or name in values} == public
+    # Nothing is fetched from elsewhere when it is read.
+    fetched = re.findall(r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))"', python)
+    assert fetched == []

@@ -93,7 +93,7 @@ def _run(arguments: list[str]) -> int:
         arguments = ["--version"]
     status = 0
     try:
-        _app(arguments)(arguments, prog_name="normscope")
+        command_line(arguments)(arguments, prog_name="normscope")
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 0
     try:
@@ -133,7 +133,7 @@ def _options(
 ) -> None: ...
 
 
-def _app(arguments: list[str]) -> typer.Typer:
+def command_line(arguments: list[str]) -> typer.Typer:
     """The command that is asked for, or all: the options of those beside it would cost 0.1 s."""
     app = typer.Typer(
         name="normscope",
