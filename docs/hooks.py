@@ -1,8 +1,12 @@
-"""What the site takes from the code as it is built: every command with its options."""
+"""What the site is given as it is built: every command with its options, formulas as MathML."""
 
 from __future__ import annotations
 
+import html
+import re
+
 import typer
+from latex2mathml.converter import convert
 from typer.cli import get_docs_for_click
 
 from normscope.cli.app import command_line
@@ -13,6 +17,21 @@ COMMANDS = "<!-- commands -->"
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Put the help of all commands in the place that a page keeps for it."""
     return markdown.replace(COMMANDS, commands()) if COMMANDS in markdown else markdown
+
+
+FORMULA = re.compile(
+    r'<(?:span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</(?:span|div)>', re.DOTALL
+)
+
+
+def on_page_content(content: str, **_: object) -> str:
+    """Write formulas as browsers show them by themselves, so that no script is fetched."""
+    return FORMULA.sub(_mathml, content)
+
+
+def _mathml(found: re.Match[str]) -> str:
+    display = "block" if found[0].startswith("<div") else "inline"
+    return convert(html.unescape(found[1]), display=display)
 
 
 def commands() -> str:
