@@ -45,7 +45,24 @@ def counted(number: int, noun: str) -> str:
         >>> counted(1, "epoch"), counted(12000, "image")
         ('1 epoch', '12,000 images')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {plural(number, noun)}"
+
+
+def plural(number: float, noun: str) -> str:
+    """The name of some things.
+
+    Args:
+        number: How many.
+        noun: What one of them is called; its plural ends in s.
+
+    Returns:
+        The noun in the right number.
+
+    Example:
+        >>> plural(1, "core"), plural(0.5, "core")
+        ('core', 'cores')
+    """
+    return noun if number == 1 else f"{noun}s"
 
 
 def gap(value: float) -> str:
@@ -116,21 +133,23 @@ def channels_text(values: Sequence[float]) -> str:
     return ", ".join(f"{v:.4g}" for v in (values[:1] if len(set(values)) == 1 else values))
 
 
-def listed(words: Sequence[str], before_last: str = "and") -> str:
+def listed(words: Sequence[str], before_last: str = "and", most: int | None = None) -> str:
     """Words as an enumeration.
 
     Args:
         words: At least one.
         before_last: ``and`` or ``or``.
+        most: So many are named and the others counted; None for all.
 
     Returns:
         Commas between them, and that word before the last.
 
     Example:
-        >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
-        ('a', 'a and b', 'a, b and c')
+        >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"]), listed("abcd", most=2)
+        ('a', 'a and b', 'a, b and c', 'a, b and 2 more')
     """
-    *first, last = words
+    more = [] if most is None or len(words) <= most else [f"{len(words) - most:,} more"]
+    *first, last = [*words[:most], *more]
     return f"{', '.join(first)} {before_last} {last}" if first else last
 
 

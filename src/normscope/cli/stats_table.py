@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from normscope.cli.output import printable
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,7 +164,7 @@ def group_table(found: CollectionStatistics) -> Table:
     left = len(groups) - len(shown)
     table = Table(
         title="Groups; in brackets: how far from the rest, ± half of an interval of 95 % for all",
-        caption=f"{left} groups that lie nearer are in --json." if left else None,
+        caption=f"In --json: {counted(left, 'group')} nearer to the rest." if left else None,
     )
     table.add_column("group (images)", overflow="fold")
     if found.channels > 1:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from normscope.statistics.histogram import bin_values
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.statistics.collection_statistics import CollectionStatistics
@@ -74,7 +75,7 @@ def channel_histograms(statistics: CollectionStatistics) -> ChannelHistograms:
         names=statistics.channel_names,
         mean=statistics.mean.value,
         std=statistics.std.value,
-        title=f"{statistics.images} image{'s' * (statistics.images != 1)} of {statistics.name}",
+        title=f"{counted(statistics.images, 'image')} of {statistics.name}",
         scale=statistics.scale,
         unit=statistics.unit,
         clip=() if clip is None else tuple(zip(clip.low, clip.high, strict=True)),

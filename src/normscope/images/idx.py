@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ def read_idx(path: Path) -> np.ndarray:
     if len(data) != expected:
         met = "more" if len(data) > expected else f"only {len(data)}"
         raise NormscopeError(
-            f"{path} must hold {expected} bytes of data, as its header says, got {met}. "
+            f"{path} must hold {counted(expected, 'byte')} of data, as its header says, got {met}. "
             "Fetch the file again."
         )
     return np.frombuffer(data, np.uint8).reshape(shape)
@@ -60,7 +61,7 @@ def _shape(path: Path, magic: bytes, read) -> tuple[int, ...]:
     header = read(4 * magic[3])
     if len(header) != 4 * magic[3]:
         raise NormscopeError(
-            f"{path} must hold a size for each of its {magic[3]} dimensions, "
+            f"{path} must hold a size for each of its {counted(magic[3], 'dimension')}, "
             f"got {len(header)} bytes of header. Fetch the file again."
         )
     shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from normscope.errors import NormscopeError
 from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.containers.opening import (
-    ON_DISK,
+    OF_ARRAYS,
     Wanted,
     is_container,
     open_container,
@@ -46,7 +46,7 @@ def open_remote_stream(source: str, split: str | None, layout: str | None) -> St
     of_one_array = name.endswith((".idx", ".gz")) and not name.endswith(
         (*SUFFIXES, *PACKED_ARCHIVES)
     )
-    if of_one_array or reader_of(url) in ON_DISK:
+    if of_one_array or reader_of(url) in OF_ARRAYS - {"video"}:
         raise NormscopeError(f"{url} must be on disk, got an array elsewhere. Download it first.")
     if is_container(url):
         return open_container(Wanted(url, part, split, layout))

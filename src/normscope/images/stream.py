@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,13 @@ from normscope.images.arrays import (
     layout_of,
     open_npy,
 )
-from normscope.images.collection import Stream, check_split_is_whole, joined, name_of
+from normscope.images.collection import (
+    Stream,
+    check_split_is_whole,
+    counted_path,
+    joined,
+    name_of,
+)
 from normscope.images.containers.data_sets import open_data_set
 from normscope.images.containers.opening import (
     Wanted,
@@ -164,19 +170,22 @@ def _encoded_stream(paths: list[str], split: str | None) -> Stream:
         check_encoded(path, split)
     passed: Counter[str] = Counter()
     names = NamesMet()
+    empty: list[str] = []
 
     def shards() -> Iterator[Shard]:
         passed.clear()
         names.clear()
-        images = (
-            image for path in paths for image in every_image(path, split, passed, in_order=True)
+        empty.clear()
+        images = chain.from_iterable(
+            counted_path(path, every_image(path, split, passed, in_order=True), empty)
+            for path in paths
         )
         yield from encoded_shards(names.counted(images))
 
     def total() -> float:
         return sum(1 for path in paths for _ in files_under(path, split))
 
-    return Stream(name_of(paths), shards, total, passed=passed, names=names)
+    return Stream(name_of(paths), shards, total, passed=passed, names=names, empty=empty)
 
 
 def _array_shards(
@@ -231,17 +240,30 @@ def _named_stream(name: str, split: str | None, root: Path | None) -> Stream:
 
 def _items_stream(source: Any) -> Stream:
     name = type(source).__name__
-    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+    by_index = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    if by_index and not isinstance(source, Mapping):
         count = len(source)
         # A Dataset need not be iterable; its items are read by index, as a DataLoader does.
         return Stream(
             name,
-            lambda: shards_of_items(source[i] for i in range(count)),
+            lambda: shards_of_items(_item(source, i) for i in range(count)),
             lambda: float(count),
         )
-    if not isinstance(source, Iterable):
+    if not isinstance(source, Iterable) or isinstance(source, Mapping):
         raise NormscopeError(
             "source must be a name, a path, an array, a tensor, a Dataset or an iterable of "
             f"images, got {name}. Give one of these."
         )
     return Stream(name, lambda: shards_of_items(source), lambda: None)
+
+
+def _item(source: Any, index: int) -> Any:
+    try:
+        return source[index]
+    except (KeyError, TypeError) as error:
+        if index:
+            raise
+        raise NormscopeError(
+            f"source must give its first image by the index 0, got {type(error).__name__} from "
+            f"{type(source).__name__}. Give a Dataset, or an iterable of images."
+        ) from error

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.statistics.estimators import as_normalization
+from normscope.normalization import Normalization
 from normscope.statistics.exact import exact_dot, exact_sqrt, integer_dot
 
 if TYPE_CHECKING:
-    from normscope.normalization import Normalization
     from normscope.statistics.known_values import KnownValues
 
 
@@ -135,7 +134,14 @@ class Clipped:
         Raises:
             NormscopeError: If a channel is constant once it is clipped.
         """
-        return as_normalization(self.mean, self.std)
+        if 0 in self.std:
+            channel = self.std.index(0)
+            raise NormscopeError(
+                "--clip must leave two values or more in every channel, got one in channel "
+                f"{channel}: {self.text} clips it to {self.low[channel]:.6g} to "
+                f"{self.high[channel]:.6g}. Move an end."
+            )
+        return Normalization(self.mean, self.std)
 
     def to_json(self) -> dict[str, Any]:
         """The clip as JSON has it: ``mean`` and ``std`` in [0, 1], the rest under ``stored``."""
@@ -188,7 +194,8 @@ def _clipped(known: KnownValues, clip: Clip, channel: int) -> tuple[float, ...]:
         )
     n = int(known.counts.sum())
     values, counts = known.middle, known.counts
-    below, above = int(counts[values <= low].sum()), int(counts[values >= high].sum())
+    below = int(counts[values <= low].sum())
+    above = int(counts[(values >= high) & (values > low)].sum())
     inside = (values > low) & (values < high)
     some, of = values[inside], counts[inside]
     if known.exact:

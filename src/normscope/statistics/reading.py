@@ -87,6 +87,10 @@ class Reading:
                 f"--outliers must be from 0 to {MOST_OUTLIERS}, got {self.outliers}. "
                 "Give a whole number."
             )
+        if self.nodata is not None and math.isnan(self.nodata):
+            raise NormscopeError(
+                f"--nodata must be a number, got {self.nodata}. Leave it out: NaN never counts."
+            )
         if self.above is not None and not math.isfinite(self.above):
             raise NormscopeError(f"--above must be a number, got {self.above}. Give a pixel value.")
 

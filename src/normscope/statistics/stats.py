@@ -12,6 +12,7 @@ from normscope.images.choosing import Choice
 from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.images.stream import open_stream
+from normscope.keywords import typed
 from normscope.normalization import Normalization
 from normscope.statistics.batches import Batches
 from normscope.statistics.checkpoint import Checkpoint
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 MOST_WORKERS = 1024
 
 
+@typed
 def stats(
     source: Any,
     *,

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from normscope.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -134,7 +136,9 @@ def arrays_of(path: str) -> Iterator[Mat5Array]:
             tag = _tag(file.read(8), 0, order)
             start, size = at + 8, tag.size
             if start + size > end or tag.kind not in {MATRIX, COMPRESSED}:
-                raise ValueError(f"an element of type {tag.kind} and {size} bytes at byte {at}")
+                raise ValueError(
+                    f"an element of type {tag.kind} and {counted(size, 'byte')} at byte {at}"
+                )
             head = file.read(min(size, HEAD_BYTES))
             packed = tag.kind == COMPRESSED
             if packed:
@@ -168,7 +172,7 @@ def _array(head: bytes, order: str) -> tuple[str, tuple[int, ...], np.dtype, np.
     data = _tag(head, name.stop, order)
     stored = np.dtype(order + STORED.get(data.kind, "V"))
     if data.size != math.prod(shape) * stored.itemsize:
-        raise ValueError(f"{called} of {data.size} bytes, unlike its shape says")
+        raise ValueError(f"{called} of {counted(data.size, 'byte')}, unlike its shape says")
     return called, shape, np.dtype(CLASSES[kind]), stored, data.start
 
 

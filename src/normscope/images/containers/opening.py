@@ -33,8 +33,8 @@ READERS: dict[str, str] = {
 }
 """Which module of this package reads files (or folders) of a suffix."""
 
-ON_DISK = {"fits", "hdf5", "mat", "netcdf", "npz", "zarr_folder"}
-"""The modules whose libraries read files of this machine alone."""
+OF_ARRAYS = {"fits", "hdf5", "mat", "netcdf", "npz", "video", "zarr_folder"}
+"""The modules whose images have no names of their own."""
 
 PART_OF_SEVERAL = re.compile(r"-\d{5}-of-\d{5}$")
 """The end of a TFRecord file's name, which need have no suffix."""
