@@ -49,6 +49,7 @@ class Pixels:
         names: Of the channels, where the file says them.
         most: The largest value that the format has, where the type holds more; None otherwise.
         series: The DICOM series that they belong to, or nothing.
+        nan: How many values would count if they were not NaN; 0 before they are prepared.
     """
 
     values: np.ndarray
@@ -58,6 +59,7 @@ class Pixels:
     names: tuple[str, ...] = ()
     most: int | None = None
     series: str = ""
+    nan: int = 0
 
     def image(self, index: int) -> Pixels:
         """One of the images.

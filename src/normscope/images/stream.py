@@ -15,6 +15,7 @@ from normscope.images.arrays import (
     as_images,
     is_guess,
     layout_of,
+    most_of,
     open_npy,
 )
 from normscope.images.collection import (
@@ -189,19 +190,18 @@ def _encoded_stream(paths: list[str], split: str | None) -> Stream:
 
 
 def _array_shards(
-    images: np.ndarray, start: int = 0, origin: tuple[Any, ...] | None = None
+    images: np.ndarray, start: int, origin: tuple[Any, ...] | None, most: int | None
 ) -> Iterator[Shard]:
     rows = max(1, ARRAY_SHARD_BYTES // max(1, images[:1].nbytes))
     for row in range(0, len(images), rows):
-        yield ArrayShard(start + row, images[row : row + rows], None, origin)
+        yield ArrayShard(start + row, images[row : row + rows], None, origin, most=most)
 
 
 def _array_stream(
     name: str, array: np.ndarray, layout: str | None, path: Path | None = None
 ) -> Stream:
-    stream = _several_arrays(
-        name, {"": as_images(array, "the array" if name == "array" else name, layout)}, path
-    )
+    images = as_images(array, "the array" if name == "array" else name, layout)
+    stream = _several_arrays(name, {"": images}, path, most_of(array.dtype))
     if layout is not None or not is_guess(array.shape):
         return stream
     taken = layout_of(array.shape)
@@ -209,7 +209,9 @@ def _array_stream(
     return replace(stream, notes=(f"{sizes} values are taken for {taken}; --layout changes it.",))
 
 
-def _several_arrays(name: str, arrays: dict[str, np.ndarray], path: Path | None) -> Stream:
+def _several_arrays(
+    name: str, arrays: dict[str, np.ndarray], path: Path | None, most: int | None = None
+) -> Stream:
     origin = None
     if path is not None:
         status = path.stat()
@@ -218,7 +220,8 @@ def _several_arrays(name: str, arrays: dict[str, np.ndarray], path: Path | None)
     def shards() -> Iterator[Shard]:
         start = 0
         for key, images in arrays.items():
-            yield from _array_shards(images, start, None if origin is None else (*origin, key))
+            here = None if origin is None else (*origin, key)
+            yield from _array_shards(images, start, here, most)
             start += len(images)
 
     return Stream(name, shards, lambda: float(sum(len(images) for images in arrays.values())))

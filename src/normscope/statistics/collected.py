@@ -59,6 +59,7 @@ class Collected:
         names: The channels' names that files say, with the number of images that have them.
         most: The largest values that formats have, with the number of images.
         series: The DICOM series, with the number of images.
+        nan: How many values are NaN and do not count.
     """
 
     kinds: dict[Kind, KindSums] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Collected:
     names: Counter[tuple[str, ...]] = field(default_factory=Counter)
     most: Counter[int] = field(default_factory=Counter)
     series: Counter[str] = field(default_factory=Counter)
+    nan: int = 0
 
     def add(
         self, kind: Kind, pixels: int, moments: Moments, sums: ImageSums, positions: np.ndarray
@@ -96,6 +98,7 @@ class Collected:
         self.names += other.names
         self.most += other.most
         self.series += other.series
+        self.nan += other.nan
         if self.batches is not None and other.batches is not None:
             self.batches.merge(other.batches)
         if self.groups is not None and other.groups is not None:
@@ -124,6 +127,7 @@ class Collected:
             "names": [[list(names), count] for names, count in self.names.items()],
             "most": list(self.most.items()),
             "series": dict(self.series),
+            "nan": self.nan,
             "batches": None if self.batches is None else _batches_to_json(self.batches),
             "groups": None if self.groups is None else self.groups.to_json(_exact),
             "traits": [[list(kind), traits.to_json()] for kind, traits in self.traits.items()],
@@ -149,7 +153,9 @@ class Collected:
         most = Counter(dict(data["most"]))
         noticed = Counter(data["noticed"])
         series = Counter(data["series"])
-        return cls(kinds, skipped, batches, noticed, groups, traits, names, most, series)
+        return cls(
+            kinds, skipped, batches, noticed, groups, traits, names, most, series, data["nan"]
+        )
 
 
 def _exact(values) -> list[int | str]:

@@ -48,6 +48,7 @@ def notes_on(
         *stream.notes,
         *filter(None, [passed_over(stream.passed), _empty(stream)]),
         *_noticed(collected, reading),
+        *_nan(collected.nan),
         *_series(collected, reading),
         *_foreground(reading, moments, pixels),
         *_notes(stream, images, moments, given, grey),
@@ -76,6 +77,13 @@ def unit_of(collected: Collected, images: int) -> str | None:
         what.partition(UNIT)[2]: count for what, count in collected.noticed.items() if UNIT in what
     }
     return next(iter(units)) if list(units.values()) == [images] else None
+
+
+def _nan(values: int) -> list[str]:
+    if not values:
+        return []
+    verbs = ("is", "does") if values == 1 else ("are", "do")
+    return [f"{counted(values, 'pixel value')} {verbs[0]} NaN and {verbs[1]} not count."]
 
 
 def _series(collected: Collected, reading: Reading) -> list[str]:

@@ -29,7 +29,7 @@ from normscope.statistics.notes import notes_on, unit_of
 from normscope.statistics.outliers import find_outliers
 from normscope.statistics.percentiles import percentiles
 from normscope.statistics.provenance import explain
-from normscope.wording import counted
+from normscope.wording import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def summarize_collection(
     dtype = np.dtype(kind.dtype)
     given = scale if scale is not None else stream.scale
     if given is None:
-        given = _most(collected, sums.images)
+        given = _most(collected, sums.images, stream.name)
     if given is None and unit_of(collected, sums.images) is not None:
         # The files' own unit, such as HU, is what such images are normalized in.
         given = 1.0
@@ -138,6 +138,7 @@ def summarize_collection(
         clipped_high=high,
         histogram=moments.histogram,
         grey_images=grey,
+        nan=collected.nan,
         skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
         notes=notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
         explanations=tuple(explain(text, means, stds) for text in constants),
@@ -164,10 +165,18 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
     return kind._replace(channels=3) if reading.channels == "rgb" else kind
 
 
-def _most(collected: Collected, images: int) -> float | None:
+def _most(collected: Collected, images: int, name: str) -> float | None:
     """The largest value that the format of every image has, where their type holds more."""
-    most, count = next(iter(collected.most.items()), (None, 0))
-    return most if count == images else None
+    found = dict(sorted(collected.most.items()))
+    others = images - sum(found.values())
+    if len(found) > 1 or (found and others):
+        met = [f"{counted(count, 'image')} up to {most}" for most, count in found.items()]
+        met += [counted(others, "other")] * (others > 0)
+        raise NormscopeError(
+            f"the images of {name} must have one largest value, got {listed(met)}. Pass --scale, "
+            "or sort them."
+        )
+    return next(iter(found), None)
 
 
 def _names(

@@ -33,7 +33,7 @@ CLASSES = {
 }  # fmt: skip
 """Classes of arrays of numbers; their data may be stored in a smaller type."""
 
-COMPLEX = 0x0800
+COMPLEX, LOGICAL = 0x0800, 0x0200
 HEAD_BYTES = 2**16
 """An array's flags, lengths and name are no longer."""
 
@@ -173,7 +173,8 @@ def _array(head: bytes, order: str) -> tuple[str, tuple[int, ...], np.dtype, np.
     stored = np.dtype(order + STORED.get(data.kind, "V"))
     if data.size != math.prod(shape) * stored.itemsize:
         raise ValueError(f"{called} of {counted(data.size, 'byte')}, unlike its shape says")
-    return called, shape, np.dtype(CLASSES[kind]), stored, data.start
+    dtype = np.dtype(bool if word & LOGICAL else CLASSES[kind])
+    return called, shape, dtype, stored, data.start
 
 
 def _tag(data: bytes, at: int, order: str) -> Tag:

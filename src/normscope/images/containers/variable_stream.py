@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.images.arrays import is_guess
+from normscope.images.arrays import is_guess, most_of
 from normscope.images.collection import Stream
 from normscope.images.containers.axes import given_axes, guessed_axes, named_axes
 from normscope.images.containers.choosing import choose
@@ -157,7 +157,8 @@ def _shards(array: ImageArray, start: int, origin: tuple[Any, ...] | None) -> It
     rows = max(1, READ_BYTES // array.image_bytes)
     for row in range(0, len(images), rows):
         here = None if origin is None else (variable.label, array.axes, *origin)
-        yield ArrayShard(start + row, images[row : row + rows], None, here)
+        most = most_of(variable.dtype)
+        yield ArrayShard(start + row, images[row : row + rows], None, here, most=most)
 
 
 def axes_note(array: ImageArray, layout: str | None) -> str:
