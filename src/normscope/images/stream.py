@@ -40,7 +40,7 @@ from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
 from normscope.images.names_met import NamesMet
 from normscope.images.opening import NAMES, open_source
-from normscope.images.remote import is_remote
+from normscope.images.remote import is_remote, without_secrets
 from normscope.images.remote_stream import open_remote_stream
 from normscope.images.shards import ArrayShard, Shard
 
@@ -114,6 +114,10 @@ def open_stream(
 
 def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
     if is_remote(source):
+        url = without_secrets(source)
+        if _is_idx(url):
+            check_split_is_whole(url, split)
+            return _array_stream(url, read_idx(url), layout)
         return open_remote_stream(source, split, layout)
     return _open_local(source, split, root, layout)
 
@@ -143,10 +147,15 @@ def _open_local(source: str, split: str | None, root: Path | None, layout: str |
     if suffix == ".npy":
         check_split_is_whole(source, split)
         return _array_stream(source, open_npy(path), layout, path)
-    if suffix == ".idx" or "-ubyte" in path.name:
+    if _is_idx(source):
         check_split_is_whole(source, split)
         return _array_stream(source, read_idx(path), layout, path)
     return _encoded_stream([source], split)
+
+
+def _is_idx(path: str) -> bool:
+    name = path.rpartition("/")[2].lower()
+    return name.removesuffix(".gz").endswith(".idx") or "-ubyte" in name
 
 
 def _open_paths(

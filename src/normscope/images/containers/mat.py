@@ -61,11 +61,9 @@ def _load(array: Mat5Array) -> np.ndarray:
 
 
 def _of_version_7_3(path: str) -> list[Variable]:
-    import h5py
+    from normscope.images.containers.hdf5 import opened, variables_of
 
-    from normscope.images.containers.hdf5 import variables_of
-
-    with h5py.File(path, "r", locking=False) as file:
+    with opened(path) as file:
         return [
             replace(
                 variable,

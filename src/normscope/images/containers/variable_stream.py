@@ -14,7 +14,7 @@ from normscope.images.containers.choosing import choose
 from normscope.images.containers.image_array import READ_BYTES, ImageArray
 from normscope.images.containers.opening import PART
 from normscope.images.containers.variable_shard import VariableShard
-from normscope.images.encoded import open_regular, stamp
+from normscope.images.encoded import open_binary, stamp
 from normscope.images.formats import HEAD
 from normscope.images.shards import ArrayShard
 
@@ -105,14 +105,14 @@ def whole_file(path: str, kind: str) -> Iterator[bytes]:
     """Open a file's header, and say in one sentence what is wrong with it.
 
     Args:
-        path: A regular file.
+        path: Of a regular file, or a URL.
         kind: What it should be, such as ``HDF5 file``.
 
     Yields:
         Its first bytes.
     """
     with whole(path, kind):
-        with open_regular(path) as file:
+        with open_binary(path) as file:
             head = file.read(HEAD)
         yield head
 
