@@ -123,7 +123,7 @@ def test_another_grammar_is_refused(text):
         Clip.parse(text)
     assert str(error.value) == (
         "--clip must be LOW:HIGH, each a value as stored or a percentile from 0% to 100%, "
-        f"got '{text}'. Write it as -1000:400 or 0.5%:99.5%."
+        f"or window, got '{text}'. Write it as -1000:400 or 0.5%:99.5%."
     )
 
 

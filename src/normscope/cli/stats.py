@@ -59,8 +59,8 @@ def stats(
         str | None,
         typer.Option(
             help="Also give the mean and std after this clip; each end is a value as stored or a "
-            "percentile: -1000:400 or 0.5%:99.5%.",
-            metavar="LOW:HIGH",
+            "percentile: -1000:400 or 0.5%:99.5%; window takes that of the DICOM headers.",
+            metavar="LOW:HIGH|window",
         ),
     ] = None,
     channels: options.Channels = None,

@@ -114,7 +114,7 @@ def open_stream(
 
 def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
     if is_remote(source):
-        url = without_secrets(source)
+        url = without_secrets(split_part(source)[0])
         if _is_idx(url):
             check_split_is_whole(url, split)
             return _array_stream(url, read_idx(url), layout)

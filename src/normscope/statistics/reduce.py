@@ -113,6 +113,7 @@ class _Work:
         self.reading, self.stopped = reading, stopped
         self.kept: dict[Kind, _Kept] = {}
         self.skipped: list[tuple[int, str, str]] = []
+        self.windows: Counter[tuple[float, float]] = Counter()
         self.nan = 0
         self.noticed: Counter[str] = Counter()
         self.names: Counter[tuple[str, ...]] = Counter()
@@ -195,6 +196,8 @@ class _Work:
             self.names[item.names] += images
         if item.most is not None:
             self.most[item.most] += images
+        if item.window is not None:
+            self.windows[item.window] += images
         if item.series:
             self.series[item.series] += images
             self.series_at[position] = item.series
@@ -211,6 +214,7 @@ class _Work:
             names=self.names,
             most=self.most,
             series=self.series,
+            windows=self.windows,
             nan=self.nan,
         )
         for kind, kept in self.kept.items():

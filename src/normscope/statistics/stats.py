@@ -78,8 +78,9 @@ def stats(
         channels: ``rgb`` or ``grey`` to convert every image.
         nodata: The value of pixels that do not count.
         scale: What brings pixels to [0, 1]; the type's maximum, or 1 for floats.
-        clip: ``LOW:HIGH``, each a value as stored or a percentile such as ``0.5%``: the mean and
-            std after such a clip are given too, as ``clip``.
+        clip: ``LOW:HIGH``, each a value as stored or a percentile such as ``0.5%``, or ``window``
+            for that of DICOM headers: the mean and std after such a clip are given too, as
+            ``clip``.
         resize: Length in pixels that each image's shorter side is brought to, or ``(height,
             width)``.
         crop: Side in pixels of the square around the centre that is kept.

@@ -72,6 +72,8 @@ def summarize_collection(
     Returns:
         The statistics.
     """
+    if clip is not None:
+        clip = clip.of_images(collected.windows, sum(of.images for of in collected.kinds.values()))
     kind = _kind_of(collected, reading, stream.name)
     sums = _as_one_kind(collected, kind)
     moments, images = sums.moments, sums.per_image
@@ -140,7 +142,10 @@ def summarize_collection(
         grey_images=grey,
         nan=collected.nan,
         skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
-        notes=notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
+        notes=(
+            *((clip.note,) if clip is not None and clip.note else ()),
+            *notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
+        ),
         explanations=tuple(explain(text, means, stds) for text in constants),
         names=said,
     )
