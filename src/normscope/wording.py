@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 MOST_DECIMALS = 4
 """Accuracies are counts of some hundred or thousand images: further digits say nothing."""
 
+MOST_ERROR_DECIMALS = 6
+
 
 def check_at_least(least: int, number: int, name: str) -> None:
     """Refuse a whole number that is too small.
@@ -115,6 +117,26 @@ def span(interval: Sequence[float]) -> str:
     decimals = 3 if interval[1] - interval[0] >= 0.01 else MOST_DECIMALS
     low, high = (_without_minus_zero(f"{end:.{decimals}f}") for end in interval)
     return f"{low} to {high}"
+
+
+def with_error(value: float, error: float) -> str:
+    """A number with its standard error of two digits, both with the same decimals.
+
+    Args:
+        value: Any.
+        error: Above 0.
+
+    Returns:
+        Both, with ``±`` between them.
+
+    Example:
+        >>> with_error(0.457889944, 0.0082008), with_error(-31.88, 123.4), with_error(0.5, 3e-10)
+        ('0.4579 ± 0.0082', '-32 ± 123', '0.500000 ± 3e-10')
+    """
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    if decimals > MOST_ERROR_DECIMALS:
+        return f"{value:.{MOST_ERROR_DECIMALS}f} ± {error:.2g}"
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
 
 
 def channels_text(values: Sequence[float]) -> str:

@@ -66,6 +66,7 @@ class CollectionStatistics:
         clipped_low: Share of each channel's pixels at 0 or the type's minimum.
         clipped_high: Share at the scale or above.
         histogram: int64, shape ``(C, bins)``.
+        whole: As of ``Moments``: of wide pixels that are whole numbers a bin for each, else None.
         grey_images: How many grey images count as colour ones.
         nan: How many values are NaN and do not count.
         skipped: Images that could not be read, with why.
@@ -109,6 +110,7 @@ class CollectionStatistics:
     notes: tuple[str, ...] = ()
     explanations: tuple[Explanation, ...] = ()
     names: tuple[str, ...] = ()
+    whole: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def channels(self) -> int:

@@ -148,6 +148,7 @@ def summarize_collection(
         ),
         explanations=tuple(explain(text, means, stds) for text in constants),
         names=said,
+        whole=moments.whole,
     )
 
 
