@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -125,6 +124,8 @@ def _within(values: Sequence[float], within: Sequence[float], scale: float) -> l
 
 
 def _worth(found: CollectionStatistics) -> Section:
+    import numpy as np
+
     from normscope.statistics.estimators import real_digits
 
     rows: Section = {}

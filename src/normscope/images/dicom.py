@@ -49,7 +49,9 @@ def decode_dicom(data: bytes) -> Pixels:
     except UnreadableImage:
         raise
     except Exception as error:  # noqa: BLE001 - decoders of many kinds, each with errors of its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        # The first line only announces what each decoder says.
+        lines = (str(error) or type(error).__name__).splitlines()
+        reason = " ".join(line.strip() for line in lines[: 1 + lines[0].endswith(":")]).rstrip(".")
         raise UnreadableImage(f"not a readable DICOM image: {reason}") from None
 
 
