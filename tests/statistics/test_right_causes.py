@@ -108,6 +108,20 @@ def test_what_is_no_sequence_of_images():
     )
 
 
+def test_masked_arrays_and_empty_paths(photos):
+    masked = np.ma.masked_array(PIXELS, PIXELS > 9)
+    assert refusal(masked) == (
+        "the array must have no masked values, got a masked array. Fill them with NaN, or with a "
+        "value that --nodata names."
+    )
+    assert stats(np.ma.masked_array(PIXELS)).images == 4
+    for choice in ({}, {"select": "*.png"}):
+        assert refusal([photos, ""], **choice) == (
+            "each source must name a file or folder, got an empty path. Write '.' for the current "
+            "folder, or leave it out."
+        )
+
+
 def test_a_source_of_several_without_an_image(photos, tmp_path):
     for name in ("empty", "none"):
         (tmp_path / name).mkdir()

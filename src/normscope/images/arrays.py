@@ -82,6 +82,11 @@ def as_images(array: np.ndarray, name: str, layout: str | None = None) -> np.nda
         raise NormscopeError(
             f"{name} must hold integers or floats, got {array.dtype}. Convert the array."
         )
+    if np.ma.is_masked(array):
+        raise NormscopeError(
+            f"{name} must have no masked values, got a masked array. Fill them with NaN, or with a "
+            "value that --nodata names."
+        )
     if array.ndim not in {2, 3, 4} or 0 in array.shape:
         raise NormscopeError(
             f"{name} must have the shape (H, W), (N, H, W), (N, C, H, W) or (N, H, W, C) with no "

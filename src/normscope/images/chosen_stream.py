@@ -18,6 +18,7 @@ from normscope.images.finding import every_image, expand_braces
 from normscope.images.formats import ARCHIVES, passed_over
 from normscope.images.shards import EncodedShard, Shard, shard_size
 from normscope.images.stack_shard import StackShard
+from normscope.keywords import check_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,6 +43,8 @@ def chosen_stream(source: Any, split: str | None, choice: Choice) -> Stream:
     given = source if isinstance(source, list | tuple) else [source]
     if not all(isinstance(part, str | Path) for part in given):
         raise NormscopeError(_no_files(type(source).__name__))
+    for part in given:
+        check_path(part, "each source")
     paths = [path for part in given for path in expand_braces(str(part))]
     for path in paths:
         if not is_encoded(path):

@@ -43,6 +43,7 @@ from normscope.images.opening import NAMES, open_source
 from normscope.images.remote import is_remote, without_secrets
 from normscope.images.remote_stream import open_remote_stream
 from normscope.images.shards import ArrayShard, Shard
+from normscope.keywords import check_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,6 +162,8 @@ def _is_idx(path: str) -> bool:
 def _open_paths(
     paths: list[str], split: str | None, root: Path | None, layout: str | None
 ) -> Stream:
+    for path in paths:
+        check_path(path, "each source")
     twice = [path for path, count in Counter(paths).items() if count > 1]
     if twice:
         raise NormscopeError(
@@ -272,7 +275,7 @@ def _items_stream(source: Any) -> Stream:
 def _item(source: Any, index: int) -> Any:
     try:
         return source[index]
-    except (KeyError, TypeError) as error:
+    except (KeyError, IndexError, TypeError) as error:
         if index:
             raise
         raise NormscopeError(

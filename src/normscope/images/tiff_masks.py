@@ -126,10 +126,13 @@ def image_pages(file: TiffFile) -> ImagePages:
         return ImagePages(series, (None,) * len(series.pages))
     pages = [_page(file, index) for index in range(len(file.pages))]
     behind: dict[int, PageMask] = {}
+    latest: dict[tuple[int, int], int] = {}
     for page in pages:
-        before = [p for p in pages[: page.index] if not p.is_mask and _size(p) == _size(page)]
-        if page.is_mask and before:
-            behind.setdefault(before[-1].index, PageMask(page))
+        size = (page.imagelength, page.imagewidth)
+        if not page.is_mask:
+            latest[size] = page.index
+        elif size in latest:
+            behind.setdefault(latest[size], PageMask(page))
     kept = [page for page in series.pages if page is not None and not pages[page.index].is_mask]
     if len(kept) < len(series.pages) and kept:
         series = _series_of([pages[page.index] for page in kept], file)
@@ -165,7 +168,3 @@ def _series_of(pages: list[TiffPage], file: TiffFile) -> TiffPageSeries:
 def _page(file: TiffFile, index: int) -> Any:
     # A frame has no tags of its own.
     return file.pages.get(index, aspage=True, cache=False, validate=False)
-
-
-def _size(page: Any) -> tuple[int, int]:
-    return page.imagelength, page.imagewidth
