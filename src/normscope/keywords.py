@@ -26,7 +26,7 @@ KINDS: dict[str, tuple[Any, str]] = {
     "bool": (bool, "True or False"),
     "int": (Integral, "a whole number"),
     "float": (Real, "a number"),
-    "str": (str, "a text"),
+    "str": ((str, Path), "a text"),
     "Path": (Path, "a path"),
     "Size": (tuple, ""),
     "tuple[int, int]": (tuple, "a height and a width"),

@@ -29,7 +29,7 @@ from normscope.statistics.notes import notes_on, unit_of
 from normscope.statistics.outliers import find_outliers
 from normscope.statistics.percentiles import percentiles
 from normscope.statistics.provenance import explain
-from normscope.wording import counted, listed
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from normscope.statistics.group_differences import GroupComparison
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
+
+TRUE = 1
+"""The largest truth value: bytes of 0 and 1 beside those of 0 to 255 would be almost black."""
 
 PROBABILITIES = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 GREY, COLOUR = Kind(1, "uint8"), Kind(3, "uint8")
@@ -173,16 +176,14 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
 
 def _most(collected: Collected, images: int, name: str) -> float | None:
     """The largest value that the format of every image has, where their type holds more."""
-    found = dict(sorted(collected.most.items()))
-    others = images - sum(found.values())
-    if len(found) > 1 or (found and others):
-        met = [f"{counted(count, 'image')} up to {most}" for most, count in found.items()]
-        met += [counted(others, "other")] * (others > 0)
+    most, count = next(iter(collected.most.items()), (None, 0))
+    truths = collected.most[TRUE]
+    if 0 < truths < images:
         raise NormscopeError(
-            f"the images of {name} must have one largest value, got {listed(met)}. Pass --scale, "
-            "or sort them."
+            f"the images of {name} must all be truth values or none, got {truths} of {images}. "
+            "Pass --scale, or sort them."
         )
-    return next(iter(found), None)
+    return most if count == images else None
 
 
 def _names(
