@@ -8,6 +8,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from normscope.keywords import check_types, names_that_fit, plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -148,10 +150,14 @@ def by_keywords(
     Returns:
         A decorator, which also adds the fields to the function's signature and docstring.
     """
+    types = {field.name: field.type for field in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
 
     def decorate(function: Callable[[Options], Result]) -> Callable[Keywords, Result]:
         def call(*args: Keywords.args, **keywords: Keywords.kwargs) -> Result:
-            return function(kind(*args, **keywords))
+            options = kind(*args, **{name: plain(value) for name, value in keywords.items()})
+            check_types(types, vars(options))
+            with names_that_fit():
+                return function(options)
 
         for name in ("__name__", "__qualname__", "__module__"):
             setattr(call, name, getattr(function, name))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 MOST_DECIMALS = 4
 """Accuracies are counts of some hundred or thousand images: further digits say nothing."""
 
+MOST_ERROR_DECIMALS = 6
+
 
 def check_at_least(least: int, number: int, name: str) -> None:
     """Refuse a whole number that is too small.
@@ -45,7 +47,24 @@ def counted(number: int, noun: str) -> str:
         >>> counted(1, "epoch"), counted(12000, "image")
         ('1 epoch', '12,000 images')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {plural(number, noun)}"
+
+
+def plural(number: float, noun: str) -> str:
+    """The name of some things.
+
+    Args:
+        number: How many.
+        noun: What one of them is called; its plural ends in s.
+
+    Returns:
+        The noun in the right number.
+
+    Example:
+        >>> plural(1, "core"), plural(0.5, "core")
+        ('core', 'cores')
+    """
+    return noun if number == 1 else f"{noun}s"
 
 
 def gap(value: float) -> str:
@@ -100,6 +119,26 @@ def span(interval: Sequence[float]) -> str:
     return f"{low} to {high}"
 
 
+def with_error(value: float, error: float) -> str:
+    """A number with its standard error of two digits, both with the same decimals.
+
+    Args:
+        value: Any.
+        error: Above 0.
+
+    Returns:
+        Both, with ``±`` between them.
+
+    Example:
+        >>> with_error(0.457889944, 0.0082008), with_error(-31.88, 123.4), with_error(0.5, 3e-10)
+        ('0.4579 ± 0.0082', '-32 ± 123', '0.500000 ± 3e-10')
+    """
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    if decimals > MOST_ERROR_DECIMALS:
+        return f"{value:.{MOST_ERROR_DECIMALS}f} ± {error:.2g}"
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+
+
 def channels_text(values: Sequence[float]) -> str:
     """A mean or std by channel, once where all channels have the same.
 
@@ -116,21 +155,23 @@ def channels_text(values: Sequence[float]) -> str:
     return ", ".join(f"{v:.4g}" for v in (values[:1] if len(set(values)) == 1 else values))
 
 
-def listed(words: Sequence[str], before_last: str = "and") -> str:
+def listed(words: Sequence[str], before_last: str = "and", most: int | None = None) -> str:
     """Words as an enumeration.
 
     Args:
         words: At least one.
         before_last: ``and`` or ``or``.
+        most: So many are named and the others counted; None for all.
 
     Returns:
         Commas between them, and that word before the last.
 
     Example:
-        >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
-        ('a', 'a and b', 'a, b and c')
+        >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"]), listed("abcd", most=2)
+        ('a', 'a and b', 'a, b and c', 'a, b and 2 more')
     """
-    *first, last = words
+    more = [] if most is None or len(words) <= most else [f"{len(words) - most:,} more"]
+    *first, last = [*words[:most], *more]
     return f"{', '.join(first)} {before_last} {last}" if first else last
 
 

@@ -22,7 +22,8 @@ def test_table_lines_and_explanations(capsys):
     out = capsys.readouterr().out
     assert out.startswith("digits: 1438 images, 92032 pixels, uint8, divided by 16.\n")
     for words in (
-        "0.305483 ± 0.00089", "real digits of mean", "batch std", "clipped low",
+        "0.30548 ± 0.00089", "sure decimals of mean", "batch std", "│ at 0 ", "│ at 16 ",
+        "± standard error",
         "mnist: no estimator here explains the mean; the nearest is the pixel mean",
         "torchvision: transforms.Normalize(mean=[0.305483], std=[0.37611])",
         "timm: --mean 0.305483 --std 0.37611",

@@ -30,6 +30,26 @@ def test_every_pixel_is_shown_and_drawn(dtype, channels):
     assert (figure.axes[0].get_legend() is None) == (channels > 12)
 
 
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.arange(-1000, 1000, dtype=np.int16),
+        np.arange(-1000, 1000, dtype=np.float64),
+        np.arange(-300, 700, dtype=np.int32),
+        np.arange(3, 800, dtype=np.uint16),
+    ],
+    ids=lambda pixels: f"{pixels.dtype} {len(pixels)}",
+)
+def test_whole_numbers_that_are_equally_frequent_make_no_spikes(pixels):
+    numbers = channel_histograms(stats(np.stack([pixels.reshape(1, -1)] * 2), scale=1))
+    widths = np.diff(numbers.edges)
+    assert numbers.edges[0] == pixels[0] - 0.5
+    assert set(widths) == {-(-len(pixels) // 256)}
+    assert numbers.share.sum() == pytest.approx(1)
+    # The last step may reach beyond the greatest value.
+    assert len(set(numbers.share[0, :-1].tolist())) == 1
+
+
 def test_one_value():
     numbers = channel_histograms(stats(np.full((2, 3, 3), 0.5, np.float32)))
     assert numbers.share.sum() == 1
@@ -67,7 +87,7 @@ def test_axes_have_the_values_as_stored_and_between_0_and_1():
     assert low < 0
     assert high > 255
     assert [line.get_xdata()[0] for line in axes.lines] == pytest.approx([102, 10, 200])
-    assert axes.get_legend().get_texts()[0].get_text() == "grey: 102 ± 95.41"
+    assert axes.get_legend().get_texts()[0].get_text() == "grey: 102, std 95.41"
 
 
 def test_one_axis_where_there_is_one_unit():

@@ -96,7 +96,7 @@ def test_nothing_is_chosen(with_masks):
     with pytest.raises(NormscopeError) as error:
         stats(folder, select="jpg")
     assert str(error.value) == (
-        f"{folder} must hold images that --select or --bands choose, got none. Check them."
+        f"{folder} must hold images that --select jpg chooses, got none. Check it."
     )
 
 

@@ -81,7 +81,7 @@ def test_units_by_name_version_and_number(tmp_path):
     fits.HDUList(units).writeto(path)
     assert refusal(path) == (
         f"{path} must be asked for one of its arrays, got 3 that could be images: "
-        "SCI,1 (6 x 5, uint8), ERR (6 x 5, uint8), SCI,2 (6 x 5, uint8). "
+        "SCI,1 (6 x 5, uint8), ERR (6 x 5, uint8) and SCI,2 (6 x 5, uint8). "
         f"Name one, as in {path}::SCI,1, or a group of them."
     )
     for part, value in (("SCI,2", 3), ("ERR", 2), ("3", 3)):

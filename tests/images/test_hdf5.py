@@ -92,7 +92,7 @@ def test_one_of_several_must_be_named(tmp_path):
         file["raw/a"], file["raw/b"], file["masks"] = BYTES, BYTES[:10], BYTES[:, 0]
     assert refusal(path) == (
         f"{path} must be asked for one of its arrays, got 3 that could be images: "
-        "masks (50 x 17 x 13, uint8), raw/a (50 x 3 x 17 x 13, uint8), "
+        "masks (50 x 17 x 13, uint8), raw/a (50 x 3 x 17 x 13, uint8) and "
         f"raw/b (10 x 3 x 17 x 13, uint8). Name one, as in {path}::masks, or a group of them."
     )
     assert stats(f"{path}::raw/b").images == 10

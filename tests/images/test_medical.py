@@ -56,6 +56,15 @@ def test_every_dicom_is_what_pydicom_reads_or_is_refused():
     assert compared > 60
 
 
+def test_what_a_decoder_says_is_passed_on():
+    data = Path(get_testdata_file("JPEG2000-embedded-sequence-delimiter.dcm")).read_bytes()
+    with pytest.raises(UnreadableImage) as error:
+        decode(data)
+    announced = "not a readable DICOM image: Unable to decode as exceptions were raised by all"
+    assert str(error.value).startswith(f"{announced} available plugins: ")
+    assert not str(error.value).endswith((":", "."))
+
+
 def _slices(folder, series, description, brightness):
     for k in range(8):
         header = pydicom.dcmread(get_testdata_file("CT_small.dcm"))

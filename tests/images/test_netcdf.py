@@ -117,7 +117,7 @@ def test_groups_and_names(tmp_path):
             file.createVariable(f"bands/{name}", "u1", ("y", "x"))[:] = np.full((6, 6), number)
     assert refusal(tmp_path / "a.nc") == (
         f"{tmp_path}/a.nc must be asked for one of its arrays, got 2 that could be images: "
-        "bands/B02 (6 x 6, uint8), bands/B03 (6 x 6, uint8). "
+        "bands/B02 (6 x 6, uint8) and bands/B03 (6 x 6, uint8). "
         f"Name one, as in {tmp_path}/a.nc::bands/B02, or a group of them."
     )
     assert stats(f"{tmp_path}/a.nc::bands/B03").mean.value == (1 / 255,)

@@ -19,7 +19,7 @@ def test_one_of_several_must_be_named(tmp_path, save):
     save(path, images=BYTES, masks=BYTES[:, 0] > 9, names=np.array(["a", None], object))
     assert refusal(path) == (
         f"{path} must be asked for one of its arrays, got 2 that could be images: "
-        "images (30 x 3 x 9 x 8, uint8), masks (30 x 9 x 8, bool). "
+        "images (30 x 3 x 9 x 8, uint8) and masks (30 x 9 x 8, bool). "
         f"Name one, as in {path}::images, or a group of them."
     )
     exact(stats(f"{path}::images"), BYTES, 1)

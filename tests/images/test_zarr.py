@@ -144,7 +144,7 @@ def test_one_of_several_must_be_named(tmp_path):
     _create(group, "b", BYTES)
     assert refusal(tmp_path / "a.zarr") == (
         f"{tmp_path}/a.zarr must be asked for one of its arrays, got 2 that could be images: "
-        "a (40 x 3 x 17 x 13, uint8), b (40 x 3 x 17 x 13, uint8). "
+        "a (40 x 3 x 17 x 13, uint8) and b (40 x 3 x 17 x 13, uint8). "
         f"Name one, as in {tmp_path}/a.zarr::a, or a group of them."
     )
 

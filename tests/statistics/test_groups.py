@@ -91,7 +91,7 @@ def test_the_sentence_names_the_group_that_differs(sites, capsys):
     out = capsys.readouterr().out
     assert found.sentence in out
     assert (
-        f"│ west (40)      │ {found.groups[2].mean.value[0]:.4f} (+{difference.value:.3f} ± " in out
+        f"│ west (40)      │ {found.groups[2].mean.value[0]:.4f} (+{difference.value:.3f}, " in out
     )
     assert found.to_json()["groups"][2]["mean_difference"][0] == {
         "value": difference.value, "low": difference.low, "high": difference.high,

@@ -123,7 +123,7 @@ def test_another_grammar_is_refused(text):
         Clip.parse(text)
     assert str(error.value) == (
         "--clip must be LOW:HIGH, each a value as stored or a percentile from 0% to 100%, "
-        f"got '{text}'. Write it as -1000:400 or 0.5%:99.5%."
+        f"or window, got '{text}'. Write it as -1000:400 or 0.5%:99.5%."
     )
 
 
@@ -138,17 +138,6 @@ def test_ends_that_cross_are_refused():
     assert str(error.value) == (
         "--clip must have LOW below HIGH in every channel, got 7.5 and 3 in channel 0 from "
         "'50%:3'. Move an end."
-    )
-
-
-def test_a_channel_that_the_clip_makes_constant_is_said(capsys):
-    pixels = np.array([[[0, 0, 0, 9]]], np.uint8)
-    found = stats(pixels, clip="0%:10%")
-    with pytest.raises(NormscopeError) as error:
-        _ = found.clip.normalization
-    assert str(error.value) == (
-        "std must be > 0 in every channel, got (0): channel 0 is constant. "
-        "Drop the channel or give its std yourself."
     )
 
 
@@ -202,7 +191,7 @@ def test_a_ct_has_its_unit_and_exact_percentiles(tmp_path, capsys):
     assert run(["stats", str(tmp_path), "--scale", "1"]) == 0
     out = capsys.readouterr().out
     assert "mean (HU)" in out
-    assert "clipped low" not in out
+    assert "│ at " not in out
     assert run(["stats", str(tmp_path), "--scale", "4095"]) == 0
     assert "std (HU)" in capsys.readouterr().out
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import string
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from normscope.cli.output import printable
 from normscope.errors import EXTRAS, MissingExtra, NormscopeError, WorkFailed
+from normscope.keywords import names_that_fit
 
 COMMANDS = (
     "stats",
@@ -33,7 +35,6 @@ NOT_WRITABLE = {
     errno.EBUSY,
     errno.EFBIG,
     errno.EISDIR,
-    errno.ENAMETOOLONG,
     errno.ENOENT,
     errno.ENOSPC,
     errno.ENOTDIR,
@@ -91,9 +92,11 @@ def _run(arguments: list[str]) -> int:
         arguments = [*arguments[1:2], "--help"]
     elif arguments == ["version"]:
         arguments = ["--version"]
+    _check_values(arguments)
     status = 0
     try:
-        command_line(arguments)(arguments, prog_name="normscope")
+        with names_that_fit():
+            command_line(arguments)(arguments, prog_name="normscope")
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 0
     try:
@@ -103,6 +106,31 @@ def _run(arguments: list[str]) -> int:
         _drop_output()
         raise
     return status
+
+
+def _check_values(arguments: list[str]) -> None:
+    """Refuse an empty value: as a path it would mean the current folder."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, equals, value = argument.partition("=")
+        if argument and not (equals and not value and option.startswith("--")):
+            continue
+        takes_it = before[:1] == "-" and before[1:2] not in string.digits
+        if not argument:
+            option = before if takes_it and before not in _flags(arguments) else "every argument"
+        raise NormscopeError(
+            f"{option} must have a value, got an empty one, as of a variable that is not set. "
+            "Give one, or leave it out."
+        )
+
+
+def _flags(arguments: list[str]) -> set[str]:
+    command: Any = typer.main.get_command(command_line(arguments))
+    command = command.commands.get(arguments[0], command)
+    return {flag for option in command.params for flag in _names_of(option)}
+
+
+def _names_of(option: Any) -> list[str]:
+    return [*option.opts, *option.secondary_opts] if getattr(option, "is_flag", False) else []
 
 
 def _drop_output() -> None:

@@ -9,6 +9,7 @@ import typer
 
 from normscope.cli import options
 from normscope.cli.output import show, write_json
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,7 +35,11 @@ def cache(
     entries = cached()
     total = sum(entry.bytes_ for entry in entries)
     tables = [_table(entries)] if entries else []
-    show(*tables, f"{len(entries)} files, {total / 1e6:.1f} MB in {folder}.", json_target=json)
+    show(
+        *tables,
+        f"{counted(len(entries), 'file')}, {total / 1e6:.1f} MB in {folder}.",
+        json_target=json,
+    )
     listed = [
         {"path": str(e.path), "source": e.source, "bytes": e.bytes_, "used": _time(e.used)}
         for e in entries

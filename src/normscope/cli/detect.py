@@ -12,7 +12,7 @@ from normscope.cli.output import show, write_json
 from normscope.cli.progress import progress
 from normscope.detection.detection_result import confidence_text
 from normscope.detection.options import DetectOptions
-from normscope.wording import channels_text
+from normscope.wording import channels_text, counted
 
 if TYPE_CHECKING:
     from normscope.detection.detection_result import Detection
@@ -77,7 +77,8 @@ def _sentences(found: Detection) -> list[str]:
     known = "given" if found.augmentation_given else "which fits best of those tried"
     return [
         (
-            f"From what {read} kept of its training, compared on {found.images} images. Pixels: "
+            f"From what {read} kept of its training, compared on {counted(found.images, 'image')}. "
+            "Pixels: "
             f"{found.pixels}.{order} Augmentation: {found.augmentation} ({known})."
         ),
         *found.notes,

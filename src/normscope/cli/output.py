@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from normscope.wording import plural
 from normscope.writing import write_result
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def note_skipped(skipped: Iterable[Skipped]) -> None:
     listed = list(skipped)
     if not listed:
         return
-    note(f"{len(listed)} unreadable image{'s were' if len(listed) > 1 else ' was'} skipped:")
+    verb = "were" if len(listed) > 1 else "was"
+    note(f"{len(listed)} unreadable {plural(len(listed), 'image')} {verb} skipped:")
     for image in listed[:MOST_LISTED]:
         note(f"  {image.path}: {image.reason}")
     if len(listed) > MOST_LISTED:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from normscope.cli import options
 from normscope.cli.output import show, write_json
-from normscope.wording import channels_text
+from normscope.wording import channels_text, counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -170,7 +170,7 @@ def _table(summary: Summary) -> Table:
 
 def _counts(summary: Summary) -> str:
     """How many runs are finished, of how many."""
-    text = f"{summary.trials:,} of {summary.planned:,} trials"
+    text = f"{summary.trials:,} of {counted(summary.planned, 'trial')}"
     if summary.survival_planned:
         short = f"{summary.survival_trials:,} of {summary.survival_planned:,}"
         text += f", and {short} short ones that only count failures"

@@ -14,7 +14,7 @@ from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.stats_table import group_table, tables
 from normscope.statistics.paste import FORMATS, paste_lines, usual_formats
-from normscope.wording import listed
+from normscope.wording import listed, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,8 +59,8 @@ def stats(
         str | None,
         typer.Option(
             help="Also give the mean and std after this clip; each end is a value as stored or a "
-            "percentile: -1000:400 or 0.5%:99.5%.",
-            metavar="LOW:HIGH",
+            "percentile: -1000:400 or 0.5%:99.5%; window takes that of the DICOM headers.",
+            metavar="LOW:HIGH|window",
         ),
     ] = None,
     channels: options.Channels = None,
@@ -189,11 +189,9 @@ def stats(
 
 
 def _headline(found: CollectionStatistics) -> str:
-    images = f"{found.images} image{'s' * (found.images != 1)}"
-    return (
-        f"{found.name}: {images}, {found.pixels} pixels, {found.dtype}, "
-        f"divided by {found.scale:.10g}."
-    )
+    images = f"{found.images} {plural(found.images, 'image')}"
+    pixels = f"{found.pixels} {plural(found.pixels, 'pixel')}"
+    return f"{found.name}: {images}, {pixels}, {found.dtype}, divided by {found.scale:.10g}."
 
 
 def _show_outliers(found: CollectionStatistics, json: str | None) -> None:

@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from normscope.cli.output import printable
+from normscope.wording import counted, with_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +45,10 @@ def tables(found: CollectionStatistics) -> list[Table]:
     fitting = (TABLE_COLUMNS - NAME_COLUMNS - 4) // (widest + 3)
     abreast = max(1, min(fitting, found.channels))
     made = []
+    known = any(se is not None for se in found.mean.se)
     for first in range(0, found.channels, abreast):
-        table = Table(Column(max_width=TABLE_COLUMNS - 4 - abreast * (widest + 3)))
+        title = "± standard error" if known else ""
+        table = Table(Column(title, max_width=TABLE_COLUMNS - 4 - abreast * (widest + 3)))
         for name in found.channel_names[first : first + abreast]:
             table.add_column(Text(printable(name)), no_wrap=True)
         for section in sections:
@@ -121,16 +124,24 @@ def _within(values: Sequence[float], within: Sequence[float], scale: float) -> l
 
 
 def _worth(found: CollectionStatistics) -> Section:
+    import numpy as np
+
     from normscope.statistics.estimators import real_digits
 
     rows: Section = {}
     # Floats beyond [0, 1], such as Hounsfield units, have no ends to be clipped at.
     if not (found.dtype.startswith("float") and _beyond(found)):
-        rows["clipped low"] = [f"{100 * share:.2f} %" for share in found.clipped_low]
-        rows["clipped high"] = [f"{100 * share:.2f} %" for share in found.clipped_high]
+        dtype = np.dtype(found.dtype)
+        least = np.iinfo(dtype).min if dtype.kind == "i" else 0
+        below, above = min(found.minimum) < least, max(found.maximum) > found.scale
+        for end, shares in (
+            (f"at {least:g}{' or below' * below}", found.clipped_low),
+            (f"at {found.scale:.10g}{' or above' * above}", found.clipped_high),
+        ):
+            rows[end] = [f"{100 * share:.2f} %" for share in shares]
     for what, estimate in (("mean", found.mean), ("std", found.std)):
         digits = [real_digits(se) for se in estimate.se]
-        rows[f"real digits of {what}"] = [
+        rows[f"sure decimals of {what}"] = [
             "unknown" if d is None else str(d) if d >= 0 else "none" for d in digits
         ]
     return rows
@@ -142,8 +153,7 @@ def _beyond(found: CollectionStatistics) -> bool:
 
 def _with_se(estimate: Estimate, form: str = "f") -> list[str]:
     return [
-        # Two digits of an error, never as a power of ten.
-        f"{value:.6{form}}" if se is None else f"{value:.6{form}} ± {float(f'{se:.2g}'):.6g}"
+        f"{value:.6{form}}" if not se else with_error(value, se)
         for value, se in zip(estimate.value, estimate.se, strict=True)
     ]
 
@@ -162,8 +172,8 @@ def group_table(found: CollectionStatistics) -> Table:
     shown = sorted(groups, key=_distance, reverse=True)[:MOST_GROUPS]
     left = len(groups) - len(shown)
     table = Table(
-        title="Groups; in brackets: how far from the rest, ± half of an interval of 95 % for all",
-        caption=f"{left} groups that lie nearer are in --json." if left else None,
+        title="Groups; in brackets: how far from the rest, and half of an interval of 95 % for all",
+        caption=f"In --json: {counted(left, 'group')} nearer to the rest." if left else None,
     )
     table.add_column("group (images)", overflow="fold")
     if found.channels > 1:
@@ -196,4 +206,4 @@ def _from_rest(differences: tuple[Difference, ...] | None, channel: int) -> str:
     sign = "-" if difference.value < 0 else "+"
     value = sign + difference.written(abs(difference.value))
     half = difference.half
-    return f" ({value})" if half is None else f" ({value} ± {difference.written(half)})"
+    return f" ({value})" if half is None else f" ({value}, {difference.written(half)})"

@@ -8,6 +8,7 @@ from normscope.cli import options
 from normscope.cli.output import note, note_source, show, write_json
 from normscope.cli.progress import progress
 from normscope.trials.options import TrainOptions
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.trials.result import Epoch, FinishedTrial, TrialResult
@@ -40,11 +41,11 @@ def _sentence(finished: FinishedTrial) -> str:
     if not spec.recipe.trains:
         return (
             f"{under}, frozen, not trained: accuracy {result.accuracy:.4f} on "
-            f"{result.test_images} images in {result.seconds:.1f} s."
+            f"{counted(result.test_images, 'image')} in {result.seconds:.1f} s."
         )
     epochs = len(result.history)
     return (
-        f"{under}, recipe {spec.recipe.name}, {epochs} epoch{'' if epochs == 1 else 's'}, "
+        f"{under}, recipe {spec.recipe.name}, {counted(epochs, 'epoch')}, "
         f"seed {spec.seed}: test accuracy {result.accuracy:.4f} in {result.seconds:.1f} s. "
         f"{_fate(result)}"
     ).rstrip()
@@ -59,8 +60,8 @@ def _fate(result: TrialResult) -> str:
         return f"It is stuck: no better than always giving one answer ({result.chance:.4f})."
     if result.outcome == "died":
         return (
-            f"It died within {result.died_at} steps: its answer no longer depends on the image, "
-            "and no further step can change that."
+            f"It died within {counted(result.died_at or 0, 'step')}: its answer no longer depends "
+            "on the image, and no further step can change that."
         )
     # That it diverged is said on standard error, with --json too.
     return ""

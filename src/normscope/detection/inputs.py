@@ -18,6 +18,7 @@ from normscope.images.windows import Windows
 from normscope.models.building import build_model
 from normscope.models.options import ModelOptions
 from normscope.models.trained import OUTPUTS, check_weights_given
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,7 +67,7 @@ def build_network(name: str, weights: str | Path | None, sample: np.ndarray) -> 
             raise
         kind = "rgb" if other == 3 else "grey"
         raise NormscopeError(
-            f"images must have {other} channel{'s' * (other > 1)} to fit these weights of {name}, "
+            f"images must have {counted(other, 'channel')} to fit these weights of {name}, "
             f"got {channels}. Use --channels {kind}."
         ) from None
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from normscope.wording import counted
+
 if TYPE_CHECKING:
     from normscope.auditing.audit_numbers import Cost
     from normscope.auditing.audit_result import Audit
@@ -53,7 +55,7 @@ def audit_prices(audit: Audit) -> AuditPrices:
         high=numbers[:, 2],
         tested=audit.tested is not None,
         axis="accuracy lost" if audit.labelled else "share of images whose answer changes",
-        title=f"{audit.model}, {audit.images} images",
+        title=f"{audit.model}, {counted(audit.images, 'image')}",
     )
 
 

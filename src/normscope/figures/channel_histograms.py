@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from normscope.statistics.histogram import bin_values
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.statistics.collection_statistics import CollectionStatistics
@@ -53,28 +54,38 @@ class ChannelHistograms:
 
 
 def channel_histograms(statistics: CollectionStatistics) -> ChannelHistograms:
-    """The numbers of the picture."""
+    """The numbers of the picture.
+
+    Of whole numbers every step holds equally many, so that none stands out because it holds one
+    more than its neighbours.
+
+    Returns:
+        Steps that hold every pixel, at most ``MOST_STEPS``.
+    """
     dtype, clip = np.dtype(statistics.dtype), statistics.clip
-    values = bin_values(dtype)
-    met = np.flatnonzero(statistics.histogram.sum(axis=0))
+    values, histogram = bin_values(dtype), statistics.histogram
+    if statistics.whole is not None:
+        values, histogram = bin_values(np.dtype(np.int16)), statistics.whole
+    met = np.flatnonzero(histogram.sum(axis=0))
     first, last = int(met[0]), int(met[-1])
-    counts = statistics.histogram[:, first : last + 1]
-    present = values[first : last + 1] / statistics.scale
-    whole = dtype.kind in "iu" and dtype.itemsize <= 2
-    # A bin of one value is drawn centred on it; a bin of floats starts at the value that names it.
-    width = 1 / statistics.scale if whole else 0.0
-    steps = min(MOST_STEPS, len(present)) if whole else MOST_STEPS
-    low, high = present[0] - width / 2, present[-1] + width / 2
-    edges = np.linspace(low, high if high > low else low + 1, steps + 1)
+    counts, present = histogram[:, first : last + 1], values[first : last + 1]
+    if values.dtype.kind == "i":
+        each = -(-len(present) // MOST_STEPS)
+        steps = -(-len(present) // each)
+        edges = present[0] - 0.5 + each * np.arange(steps + 1)
+    else:
+        steps, low, high = MOST_STEPS, present[0], present[-1]
+        edges = np.linspace(low, high if high > low else low + statistics.scale, steps + 1)
+    # A bin of floats starts at the value that names it.
     step = np.clip(np.searchsorted(edges, present, "right") - 1, 0, steps - 1)
     share = np.stack([np.bincount(step, row, minlength=steps) for row in counts])
     return ChannelHistograms(
-        edges=edges,
+        edges=edges / statistics.scale,
         share=share / np.asarray(statistics.counted)[:, None],
         names=statistics.channel_names,
         mean=statistics.mean.value,
         std=statistics.std.value,
-        title=f"{statistics.images} image{'s' * (statistics.images != 1)} of {statistics.name}",
+        title=f"{counted(statistics.images, 'image')} of {statistics.name}",
         scale=statistics.scale,
         unit=statistics.unit,
         clip=() if clip is None else tuple(zip(clip.low, clip.high, strict=True)),
@@ -95,7 +106,7 @@ def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
     scale = numbers.scale
     channels = zip(numbers.names, numbers.share, numbers.mean, numbers.std, strict=True)
     for index, (name, share, mean, std) in enumerate(islice(channels, MOST_DRAWN)):
-        label = f"{_drawable(name)}: {mean * scale:.4g} ± {std * scale:.4g}"
+        label = f"{_drawable(name)}: {mean * scale:.4g}, std {std * scale:.4g}"
         colour = COLOURS.get(name, f"C{index}")
         line = axes.stairs(share, numbers.edges * scale, color=colour, label=label, lw=1.2)
         axes.axvline(mean * scale, color=line.get_edgecolor(), ls="--", lw=0.8)
@@ -113,7 +124,7 @@ def draw_channel_histograms(numbers: ChannelHistograms) -> Figure:
     title = numbers.title + f": {MOST_DRAWN} of {len(numbers.names):,} channels" * (left > 0)
     axes.set_title(_drawable(title), parse_math=False)
     if len(numbers.names) <= MOST_NAMED:
-        title = "mean (dashed) ± std" + "\nclip (dotted)" * bool(numbers.clip)
+        title = "mean (dashed) and std" + "\nclip (dotted)" * bool(numbers.clip)
         legend = axes.legend(title=title, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
         for text in legend.get_texts():
             text.set_parse_math(False)

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullLocator
 from matplotlib.tri import Triangulation
 
 from normscope.studies.search_work import references
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +122,7 @@ def search_contours(study: SearchStudy) -> SearchContours:
         columns=columns,
         scores=np.array([trial.score for trial in trials]),
         chosen_on=specification.chosen_on,
-        title=f"{len(trials)} trials of {specification.trial.model} on "
+        title=f"{counted(len(trials), 'trial')} of {specification.trial.model} on "
         f"{specification.trial.source}",
     )
 

@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from normscope.figures.search_contours import DARKEST_PERCENTILE
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.studies.ranges import Range
@@ -46,7 +47,7 @@ def search_coordinates(study: SearchStudy) -> SearchCoordinates:
         places=np.array([[r.share(t.values[r.name]) for r in over] for t in trials]),
         scores=np.array([t.score for t in trials]),
         chosen_on=specification.chosen_on,
-        title=f"{len(trials)} trials of {specification.trial.model} on "
+        title=f"{counted(len(trials), 'trial')} of {specification.trial.model} on "
         f"{specification.trial.source}",
     )
 

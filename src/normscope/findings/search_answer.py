@@ -141,7 +141,7 @@ def _where(specification: SearchSpec, found: SearchSummary) -> list[str]:
         parts.append(
             f"{range_.name} {where.low:.3g} to {where.high:.3g} ({100 * share:.0f} % of the range)"
         )
-    return [f"The best {good.trials} of {done} trials lie in {listed(parts)}."]
+    return [f"The best {good.trials} of {counted(done, 'trial')} lie in {listed(parts)}."]
 
 
 def _failures(found: SearchSummary) -> list[str]:
@@ -169,7 +169,8 @@ def _failures(found: SearchSummary) -> list[str]:
 def _open(specification: SearchSpec, found: SearchSummary) -> list[str]:
     settle, done = found.settle, found.done
     if done < found.wanted:
-        return [f"Only {done} of {found.wanted} trials have finished: the same command goes on."]
+        wanted = counted(found.wanted, "trial")
+        return [f"Only {done} of {wanted} have finished: the same command goes on."]
     if found.verdict != "unsettled":
         return []
     why = _why_open(found)

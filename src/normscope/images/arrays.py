@@ -55,6 +55,11 @@ def is_guess(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 or (len(shape) == 4 and (shape[1] in COLOUR) == (shape[3] in COLOUR))
 
 
+def most_of(dtype: np.dtype) -> int | None:
+    """The largest value of truth values, which are seen as bytes of 0 and 1; None of all others."""
+    return 1 if dtype.kind == "b" else None
+
+
 def as_images(array: np.ndarray, name: str, layout: str | None = None) -> np.ndarray:
     """See an array as images of shape ``(N, C, H, W)``.
 
@@ -64,7 +69,7 @@ def as_images(array: np.ndarray, name: str, layout: str | None = None) -> np.nda
         layout: What its axes are, such as ``HWC``; ``layout_of`` says if None.
 
     Returns:
-        A view of the array, without a copy.
+        A view of the array, without a copy; of truth values bytes of 0 and 1.
 
     Raises:
         NormscopeError: If it has other axes or another type, or no pixel.
@@ -76,6 +81,11 @@ def as_images(array: np.ndarray, name: str, layout: str | None = None) -> np.nda
     if array.dtype.kind not in "biuf":
         raise NormscopeError(
             f"{name} must hold integers or floats, got {array.dtype}. Convert the array."
+        )
+    if np.ma.is_masked(array):
+        raise NormscopeError(
+            f"{name} must have no masked values, got a masked array. Fill them with NaN, or with a "
+            "value that --nodata names."
         )
     if array.ndim not in {2, 3, 4} or 0 in array.shape:
         raise NormscopeError(
@@ -134,7 +144,7 @@ def decode_npy(data: bytes) -> Pixels:
     """
     try:
         array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-        return Pixels(as_images(array, "it"))
+        return Pixels(as_images(array, "it"), most=most_of(array.dtype))
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise UnreadableImage(f"not a whole NumPy file of numbers: {_first_line(error)}") from None
     except NormscopeError as error:

@@ -22,11 +22,13 @@ class BandStack:
         bands: The names of its bands, in the order of the channels.
         found: The files by band, as far as they are there.
         label: Its class's index, or ``NO_LABEL``.
+        select: The pattern that alone its files were taken by, or None.
     """
 
     bands: tuple[str, ...]
     found: tuple[tuple[str, EncodedImage], ...]
     label: int = NO_LABEL
+    select: str | None = None
 
     @property
     def parts(self) -> tuple[EncodedImage, ...]:
@@ -63,7 +65,8 @@ class BandStack:
         files = dict(self.found)
         missing = [band for band in self.bands if band not in files]
         if missing:
-            raise UnreadableImage(f"no file of band {', '.join(missing)} beside it")
+            taken = "" if self.select is None else f" that --select {self.select} takes"
+            raise UnreadableImage(f"no file of band {', '.join(missing)} beside it{taken}")
         parts: list[Pixels] = []
         for band in self.bands:
             part = decode(files[band])

@@ -117,7 +117,8 @@ class Choice:
                 stacks.setdefault((image.archive, rest), {}).setdefault(band, image)
         names = self.band_names
         for files in stacks.values():
-            yield BandStack(names, tuple((name, files[name]) for name in names if name in files))
+            found_files = tuple((name, files[name]) for name in names if name in files)
+            yield BandStack(names, found_files, select=self.select)
 
     def _band(self, path: str) -> tuple[str, str] | None:
         """The band that a path names last, and the path without its name."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from normscope.errors import NormscopeError
 from normscope.images.names_met import NamesMet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from normscope.images.shards import Shard
+
+Image = TypeVar("Image")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Stream:
         passed: Counts the files that are no images, by suffix, as the shards are made.
         names: Takes note of the images' names likewise.
         channel_names: What the source calls the channels, or nothing.
+        empty: Which of several sources hold no image, as the shards are made.
     """
 
     name: str
@@ -40,6 +43,26 @@ class Stream:
     passed: Counter[str] = field(default_factory=Counter)
     names: NamesMet = field(default_factory=NamesMet)
     channel_names: tuple[str, ...] = ()
+    empty: list[str] = field(default_factory=list)
+
+
+def counted_path(path: str, images: Iterable[Image], empty: list[str]) -> Iterator[Image]:
+    """The images of one path, and note it where there is none.
+
+    Args:
+        path: A folder, a file or an archive.
+        images: All that was found there.
+        empty: Paths without an image.
+
+    Yields:
+        The images.
+    """
+    met = False
+    for image in images:
+        met = True
+        yield image
+    if not met:
+        empty.append(path)
 
 
 def joined(parts: list[Stream], name: str | None = None) -> Stream:
@@ -62,15 +85,18 @@ def joined(parts: list[Stream], name: str | None = None) -> Stream:
             "Ask about them one by one."
         )
     passed: Counter[str] = Counter()
+    empty: list[str] = []
 
     def shards() -> Iterator[Shard]:
         passed.clear()
+        empty.clear()
         start = 0
         for part in parts:
             end = start
             for shard in part.shards():
                 end = start + shard.start + shard.count
                 yield replace(shard, start=start + shard.start)  # type: ignore[type-var]
+            empty.extend(part.empty or [part.name] * (end == start))
             start = end
             passed.update(part.passed)
 
@@ -84,7 +110,7 @@ def joined(parts: list[Stream], name: str | None = None) -> Stream:
     channels = {part.channel_names for part in parts}
     return Stream(
         name or name_of(names), shards, total, scales.pop(), notes=notes, passed=passed,
-        channel_names=channels.pop() if len(channels) == 1 else (),
+        channel_names=channels.pop() if len(channels) == 1 else (), empty=empty,
     )  # fmt: skip
 
 

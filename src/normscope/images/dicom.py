@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
+from collections.abc import MutableSequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +49,9 @@ def decode_dicom(data: bytes) -> Pixels:
     except UnreadableImage:
         raise
     except Exception as error:  # noqa: BLE001 - decoders of many kinds, each with errors of its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        # The first line only announces what each decoder says.
+        lines = (str(error) or type(error).__name__).splitlines()
+        reason = " ".join(line.strip() for line in lines[: 1 + lines[0].endswith(":")]).rstrip(".")
         raise UnreadableImage(f"not a readable DICOM image: {reason}") from None
 
 
@@ -83,7 +87,26 @@ def _decoded(header: Any) -> Pixels:
     elif header.get("BitsStored", 0) not in {header.get("BitsAllocated"), 1}:
         most = 2**header.BitsStored - 1
         noticed.append(f"of {header.BitsStored} bits: --scale {most} brings them to [0, 1]")
-    return Pixels(values, valid, noticed=tuple(noticed), series=_series(header))
+    window = _window(header) if samples == 1 else None
+    return Pixels(values, valid, noticed=tuple(noticed), series=_series(header), window=window)
+
+
+def _window(header: Any) -> tuple[float, float] | None:
+    """The ends of the header's first window, as its function has them (PS3.3, C.11.2.1.2)."""
+    centre, width = (_first(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    if centre is None or width is None or not math.isfinite(centre + width):
+        return None
+    function = header.get("VOILUTFunction") or "LINEAR"
+    if function == "LINEAR" and width >= 1:
+        centre, width = centre - 0.5, width - 1
+    elif function != "LINEAR_EXACT" or width <= 0:
+        return None
+    return centre - width / 2, centre + width / 2
+
+
+def _first(value: Any) -> float | None:
+    several = value if isinstance(value, MutableSequence) else [value]
+    return None if not several or several[0] in {None, ""} else float(several[0])
 
 
 def _series(header: Any) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.images.encoded import open_binary
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,14 +20,14 @@ MAX_BYTES = 8 * 2**30
 UNSIGNED_BYTE = 0x08
 
 
-def read_idx(path: Path) -> np.ndarray:
+def read_idx(path: str | Path) -> np.ndarray:
     """Read an IDX file of unsigned bytes.
 
     The format is two zero bytes, a type byte, the number of dimensions, each dimension as four
     big-endian bytes, then the data (LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/).
 
     Args:
-        path: A file that ends in ``.gz`` is unpacked while it is read.
+        path: Or URL; a file that ends in ``.gz`` is unpacked while it is read.
 
     Returns:
         uint8, of the shape that the header gives.
@@ -34,7 +36,8 @@ def read_idx(path: Path) -> np.ndarray:
         NormscopeError: If the file is not IDX, holds another type, or is truncated or corrupt.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        is_packed = str(path).endswith(".gz")
+        with open_binary(str(path)) as raw, gzip.open(raw) if is_packed else raw as file:
             shape = _shape(path, file.read(4), file.read)
             expected = math.prod(shape)
             data = file.read(expected + 1)
@@ -45,13 +48,13 @@ def read_idx(path: Path) -> np.ndarray:
     if len(data) != expected:
         met = "more" if len(data) > expected else f"only {len(data)}"
         raise NormscopeError(
-            f"{path} must hold {expected} bytes of data, as its header says, got {met}. "
+            f"{path} must hold {counted(expected, 'byte')} of data, as its header says, got {met}. "
             "Fetch the file again."
         )
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 
-def _shape(path: Path, magic: bytes, read) -> tuple[int, ...]:
+def _shape(path: str | Path, magic: bytes, read) -> tuple[int, ...]:
     if len(magic) != 4 or magic[:2] != b"\0\0" or magic[2] != UNSIGNED_BYTE or not magic[3]:
         raise NormscopeError(
             f"{path} must start with the IDX header of unsigned bytes (00 00 08 and the number "
@@ -60,7 +63,7 @@ def _shape(path: Path, magic: bytes, read) -> tuple[int, ...]:
     header = read(4 * magic[3])
     if len(header) != 4 * magic[3]:
         raise NormscopeError(
-            f"{path} must hold a size for each of its {magic[3]} dimensions, "
+            f"{path} must hold a size for each of its {counted(magic[3], 'dimension')}, "
             f"got {len(header)} bytes of header. Fetch the file again."
         )
     shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))

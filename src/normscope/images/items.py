@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.arrays import COLOUR, as_images
+from normscope.images.arrays import COLOUR, as_images, most_of
 from normscope.images.encoded import EncodedImage
 from normscope.images.encoded_shards import encoded_shards
 from normscope.images.pillow import pixels_of_pillow
@@ -65,7 +65,7 @@ def pixels_of_item(item: Any) -> Pixels:
     item = _inner(item)
     array = as_array(item)
     if array is not None:
-        return Pixels(_one_image(array))
+        return Pixels(_one_image(array), most=most_of(array.dtype))
     if hasattr(item, "getbands") and hasattr(item, "convert"):
         return pixels_of_pillow(item)
     raise NormscopeError(
@@ -126,14 +126,17 @@ def _decoded(items: Iterable[Any], start: int) -> Iterator[Shard]:
             yield SkippedShard(start, error)
             start += 1
             continue
-        single = len(pixels.values) == 1 and pixels.valid is None and not pixels.noticed
+        plain = pixels.valid is None and pixels.most is None and not pixels.noticed
+        single = len(pixels.values) == 1 and plain
         if waiting and not (single and _fits(waiting, pixels.values)):
             yield _stacked(start, waiting)
             start, waiting = start + len(waiting), []
         if single:
             waiting.append(pixels.values)
         else:
-            yield ArrayShard(start, pixels.values, pixels.valid, None, pixels.alpha, pixels.noticed)
+            yield ArrayShard(
+                start, pixels.values, pixels.valid, None, pixels.alpha, pixels.noticed, pixels.most
+            )
             start += len(pixels.values)
     if waiting:
         yield _stacked(start, waiting)

@@ -17,6 +17,7 @@ from normscope.images.formats import ARCHIVES
 from normscope.images.listing import archive_named, list_images
 from normscope.images.pixels import UnreadableImage
 from normscope.images.tree import SPLIT_FOLDERS, split_of_path
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.images.band_stack import BandStack
@@ -151,7 +152,7 @@ def with_channels(pixels: np.ndarray, channels: int, path: str) -> np.ndarray:
     """
     if len(pixels) not in {1, channels}:
         raise NormscopeError(
-            f"the images must have {channels} channel{'s' if channels > 1 else ''} to fit the "
+            f"the images must have {counted(channels, 'channel')} to fit the "
             f"model, got {len(pixels)} in {path}. Convert the images, or check --channels."
         )
     return np.ascontiguousarray(np.broadcast_to(pixels, (channels, *pixels.shape[1:])))

@@ -49,6 +49,8 @@ class Pixels:
         names: Of the channels, where the file says them.
         most: The largest value that the format has, where the type holds more; None otherwise.
         series: The DICOM series that they belong to, or nothing.
+        window: The least and the greatest value that a DICOM header's first window shows, or None.
+        nan: How many values would count if they were not NaN; 0 before they are prepared.
     """
 
     values: np.ndarray
@@ -58,6 +60,8 @@ class Pixels:
     names: tuple[str, ...] = ()
     most: int | None = None
     series: str = ""
+    window: tuple[float, float] | None = None
+    nan: int = 0
 
     def image(self, index: int) -> Pixels:
         """One of the images.

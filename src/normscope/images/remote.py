@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ PAUSE_SECONDS = 0.5
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 BUFFER_BYTES = 2**20
+
+MOST_HELD_BYTES = 2**28
+_HOLDING = threading.Lock()
 
 _SECRETS: dict[str, str] = {}
 """URLs as they were given, by what they are called from then on: without user and query."""
@@ -94,6 +98,70 @@ def read_remote(url: str, start: int | None = None, end: int | None = None) -> b
             "Download it first."
         )
     return data
+
+
+def read_remote_if_there(
+    url: str, start: int | None = None, end: int | None = None
+) -> bytes | None:
+    """As ``read_remote``, but None where there is nothing; a negative start counts from the end."""
+
+    def work(files: Any, path: str) -> bytes | None:
+        try:
+            return files.cat_file(path, start=start, end=end)
+        except FileNotFoundError as error:
+            if error.__cause__ is None:
+                return None
+            raise
+
+    return _tried(url, work)
+
+
+def remote_below(url: str, name: str) -> str:
+    """The URL of a file below another, which is asked for with the same secrets.
+
+    Args:
+        url: As ``without_secrets`` returns it.
+        name: Its path below that.
+
+    Returns:
+        Likewise without secrets.
+    """
+    below = f"{url}/{name}"
+    if url in _SECRETS:
+        parts = urlsplit(_SECRETS[url])
+        path = f"{parts.path.rstrip('/')}/{name}"
+        _SECRETS[below] = urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+    return below
+
+
+@lru_cache(maxsize=1)
+def _held(url: str, stamp: tuple[int, str]) -> bytes:  # noqa: ARG001 - tells a changed file
+    return read_remote(url)
+
+
+def held_remote(url: str, kind: str) -> bytes:
+    """A whole file elsewhere, of a format that cannot be read in parts.
+
+    The last one stays in memory, so that all who read parts of it fetch it once.
+
+    Args:
+        url: As ``without_secrets`` returns it.
+        kind: The format, for errors.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        NormscopeError: If they are too many.
+    """
+    stamp = remote_stamp(url)
+    if stamp[0] > MOST_HELD_BYTES:
+        raise NormscopeError(
+            f"{url} must have at most {MOST_HELD_BYTES} bytes, as {kind} elsewhere is held in "
+            f"memory, got {stamp[0]}. Download it first."
+        )
+    with _HOLDING:
+        return _held(url, stamp)
 
 
 def list_remote(url: str) -> list[tuple[str, int]]:

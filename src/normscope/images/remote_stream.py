@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.images.collection import Stream, check_split_is_whole
+from normscope.images.containers.folders import MARKS
 from normscope.images.containers.opening import (
-    ON_DISK,
     Wanted,
     is_container,
     open_container,
-    reader_of,
     split_part,
 )
 from normscope.images.encoded import EncodedImage
@@ -30,7 +29,7 @@ def open_remote_stream(source: str, split: str | None, layout: str | None) -> St
     """Open a URL; nothing is kept on disk, and no more than a few shards in memory.
 
     Args:
-        source: Of a file of a kind that is read in order or in parts, or a prefix of images.
+        source: Of a file, or a prefix of images or of a Zarr folder.
         split: As of ``open_stream``.
         layout: As there.
 
@@ -38,16 +37,11 @@ def open_remote_stream(source: str, split: str | None, layout: str | None) -> St
         Its images.
 
     Raises:
-        NormscopeError: If it is of a kind that must be on disk, or cannot be read.
+        NormscopeError: If it cannot be read.
     """
     url, part = split_part(source)
     url = without_secrets(url)
     name = url.lower()
-    of_one_array = name.endswith((".idx", ".gz")) and not name.endswith(
-        (*SUFFIXES, *PACKED_ARCHIVES)
-    )
-    if of_one_array or reader_of(url) in ON_DISK:
-        raise NormscopeError(f"{url} must be on disk, got an array elsewhere. Download it first.")
     if is_container(url):
         return open_container(Wanted(url, part, split, layout))
     if part is not None:
@@ -63,12 +57,14 @@ def open_remote_stream(source: str, split: str | None, layout: str | None) -> St
     if name.endswith((*SUFFIXES, *ARRAYS)):
         check_split_is_whole(url, split)
         return Stream(url, lambda: encoded_shards([EncodedImage(url)]), lambda: 1.0)
-    return _prefix(url, split, passed)
+    return _prefix(url, split, layout, passed)
 
 
-def _prefix(url: str, split: str | None, passed: Counter[str]) -> Stream:
+def _prefix(url: str, split: str | None, layout: str | None, passed: Counter[str]) -> Stream:
     files = list_remote(url)
     start = len(url.rstrip("/")) + 1
+    if any(MARKS.get(file[start:]) == "zarr_folder" for file, _ in files):
+        return open_container(Wanted(url, None, split, layout), MARKS["zarr.json"])
     splits = {split_of_path(file[start:]) for file, _ in files}
     wanted = "train" if split is None and "train" in splits else split
     if wanted in {"train", "val", "test"}:

@@ -148,6 +148,7 @@ class ArrayShard:
         origin: What the array is a part of, where a file says so: its path, size and time.
         alpha: The channel that was taken for alpha, as of ``Pixels``.
         noticed: What a reader should know of them, as of ``Pixels``.
+        most: The largest value that the format has, as of ``Pixels``.
     """
 
     start: int
@@ -156,6 +157,7 @@ class ArrayShard:
     origin: tuple[Any, ...] | None = None
     alpha: np.ndarray | None = None
     noticed: tuple[str, ...] = ()
+    most: int | None = None
 
     @property
     def count(self) -> int:
@@ -173,7 +175,11 @@ class ArrayShard:
         Yields:
             The position of the first, no name, and the pixels.
         """
-        yield self.start, "", Pixels(self.pixels, self.valid, self.alpha, self.noticed)
+        yield (
+            self.start,
+            "",
+            Pixels(self.pixels, self.valid, self.alpha, self.noticed, most=self.most),
+        )
 
     def only(self, rows: np.ndarray) -> ArrayShard:
         """Some of the rows."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,16 @@ from normscope.images.arrays import (
     as_images,
     is_guess,
     layout_of,
+    most_of,
     open_npy,
 )
-from normscope.images.collection import Stream, check_split_is_whole, joined, name_of
+from normscope.images.collection import (
+    Stream,
+    check_split_is_whole,
+    counted_path,
+    joined,
+    name_of,
+)
 from normscope.images.containers.data_sets import open_data_set
 from normscope.images.containers.opening import (
     Wanted,
@@ -33,9 +40,10 @@ from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
 from normscope.images.names_met import NamesMet
 from normscope.images.opening import NAMES, open_source
-from normscope.images.remote import is_remote
+from normscope.images.remote import is_remote, without_secrets
 from normscope.images.remote_stream import open_remote_stream
 from normscope.images.shards import ArrayShard, Shard
+from normscope.keywords import check_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,6 +115,10 @@ def open_stream(
 
 def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
     if is_remote(source):
+        url = without_secrets(split_part(source)[0])
+        if _is_idx(url):
+            check_split_is_whole(url, split)
+            return _array_stream(url, read_idx(url), layout)
         return open_remote_stream(source, split, layout)
     return _open_local(source, split, root, layout)
 
@@ -136,15 +148,22 @@ def _open_local(source: str, split: str | None, root: Path | None, layout: str |
     if suffix == ".npy":
         check_split_is_whole(source, split)
         return _array_stream(source, open_npy(path), layout, path)
-    if suffix == ".idx" or "-ubyte" in path.name:
+    if _is_idx(source):
         check_split_is_whole(source, split)
         return _array_stream(source, read_idx(path), layout, path)
     return _encoded_stream([source], split)
 
 
+def _is_idx(path: str) -> bool:
+    name = path.rpartition("/")[2].lower()
+    return name.removesuffix(".gz").endswith(".idx") or "-ubyte" in name
+
+
 def _open_paths(
     paths: list[str], split: str | None, root: Path | None, layout: str | None
 ) -> Stream:
+    for path in paths:
+        check_path(path, "each source")
     twice = [path for path, count in Counter(paths).items() if count > 1]
     if twice:
         raise NormscopeError(
@@ -164,35 +183,37 @@ def _encoded_stream(paths: list[str], split: str | None) -> Stream:
         check_encoded(path, split)
     passed: Counter[str] = Counter()
     names = NamesMet()
+    empty: list[str] = []
 
     def shards() -> Iterator[Shard]:
         passed.clear()
         names.clear()
-        images = (
-            image for path in paths for image in every_image(path, split, passed, in_order=True)
+        empty.clear()
+        images = chain.from_iterable(
+            counted_path(path, every_image(path, split, passed, in_order=True), empty)
+            for path in paths
         )
         yield from encoded_shards(names.counted(images))
 
     def total() -> float:
         return sum(1 for path in paths for _ in files_under(path, split))
 
-    return Stream(name_of(paths), shards, total, passed=passed, names=names)
+    return Stream(name_of(paths), shards, total, passed=passed, names=names, empty=empty)
 
 
 def _array_shards(
-    images: np.ndarray, start: int = 0, origin: tuple[Any, ...] | None = None
+    images: np.ndarray, start: int, origin: tuple[Any, ...] | None, most: int | None
 ) -> Iterator[Shard]:
     rows = max(1, ARRAY_SHARD_BYTES // max(1, images[:1].nbytes))
     for row in range(0, len(images), rows):
-        yield ArrayShard(start + row, images[row : row + rows], None, origin)
+        yield ArrayShard(start + row, images[row : row + rows], None, origin, most=most)
 
 
 def _array_stream(
     name: str, array: np.ndarray, layout: str | None, path: Path | None = None
 ) -> Stream:
-    stream = _several_arrays(
-        name, {"": as_images(array, "the array" if name == "array" else name, layout)}, path
-    )
+    images = as_images(array, "the array" if name == "array" else name, layout)
+    stream = _several_arrays(name, {"": images}, path, most_of(array.dtype))
     if layout is not None or not is_guess(array.shape):
         return stream
     taken = layout_of(array.shape)
@@ -200,7 +221,9 @@ def _array_stream(
     return replace(stream, notes=(f"{sizes} values are taken for {taken}; --layout changes it.",))
 
 
-def _several_arrays(name: str, arrays: dict[str, np.ndarray], path: Path | None) -> Stream:
+def _several_arrays(
+    name: str, arrays: dict[str, np.ndarray], path: Path | None, most: int | None = None
+) -> Stream:
     origin = None
     if path is not None:
         status = path.stat()
@@ -209,7 +232,8 @@ def _several_arrays(name: str, arrays: dict[str, np.ndarray], path: Path | None)
     def shards() -> Iterator[Shard]:
         start = 0
         for key, images in arrays.items():
-            yield from _array_shards(images, start, None if origin is None else (*origin, key))
+            here = None if origin is None else (*origin, key)
+            yield from _array_shards(images, start, here, most)
             start += len(images)
 
     return Stream(name, shards, lambda: float(sum(len(images) for images in arrays.values())))
@@ -231,17 +255,30 @@ def _named_stream(name: str, split: str | None, root: Path | None) -> Stream:
 
 def _items_stream(source: Any) -> Stream:
     name = type(source).__name__
-    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+    by_index = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    if by_index and not isinstance(source, Mapping):
         count = len(source)
         # A Dataset need not be iterable; its items are read by index, as a DataLoader does.
         return Stream(
             name,
-            lambda: shards_of_items(source[i] for i in range(count)),
+            lambda: shards_of_items(_item(source, i) for i in range(count)),
             lambda: float(count),
         )
-    if not isinstance(source, Iterable):
+    if not isinstance(source, Iterable) or isinstance(source, Mapping):
         raise NormscopeError(
             "source must be a name, a path, an array, a tensor, a Dataset or an iterable of "
             f"images, got {name}. Give one of these."
         )
     return Stream(name, lambda: shards_of_items(source), lambda: None)
+
+
+def _item(source: Any, index: int) -> Any:
+    try:
+        return source[index]
+    except (KeyError, IndexError, TypeError) as error:
+        if index:
+            raise
+        raise NormscopeError(
+            f"source must give its first image by the index 0, got {type(error).__name__} from "
+            f"{type(source).__name__}. Give a Dataset, or an iterable of images."
+        ) from error

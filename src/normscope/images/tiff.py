@@ -23,6 +23,7 @@ from normscope.images.pixels import (
     UnreadableImage,
     split_alpha,
 )
+from normscope.images.tiff_masks import image_pages
 from normscope.images.tiff_metadata import channel_metadata
 
 if TYPE_CHECKING:
@@ -123,19 +124,21 @@ def whole_tiff(file: TiffFile, data: bytes) -> Pixels:
     Raises:
         UnreadableImage: If it claims too many bytes, or none.
     """
-    series = file.series[0]
+    images = image_pages(file)
+    series = images.series
     bytes_ = bytes_of(series)
     if bytes_ > MAX_BYTES:
         raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
     if bytes_ == 0:
         raise UnreadableImage("a TIFF without pixels")
     if series.keyframe.photometric in {PALETTE, CMYK}:
-        return decode_by_pillow(data)
+        return images.masked(decode_by_pillow(data))
     found = pixels_of(series.asarray(), series.axes, series.keyframe, channel_metadata(file))
     if not found.values.size:
         # A damaged header can promise pixels that its file does not hold.
         raise UnreadableImage("a TIFF without pixels")
-    return replace(found, noticed=(*found.noticed, *parts_of(file)))
+    found = images.masked(found)
+    return replace(found, noticed=(*found.noticed, *parts_of(file, series)))
 
 
 def pixels_of(pixels: np.ndarray, axes: str, page: TiffPage, said: ChannelMetadata) -> Pixels:
@@ -192,19 +195,19 @@ def _without_nodata(pixels: Pixels, page) -> Pixels:
     return replace(pixels, valid=valid, noticed=(*pixels.noticed, said))
 
 
-def parts_of(file: TiffFile) -> tuple[str, ...]:
+def parts_of(file: TiffFile, series: TiffPageSeries) -> tuple[str, ...]:
     """What a TIFF holds beside one image.
 
     Args:
         file: The TIFF.
+        series: Its images.
 
     Returns:
         What a reader should know of it.
     """
-    series = file.series[0]
     noticed = []
     if len(series.pages) > 1:
         noticed.append(SEVERAL_PAGES)
-    if len(file.series) > 1:
+    if any(not other.keyframe.is_mask for other in file.series[1:]):
         noticed.append("with parts of other sizes or types, such as overviews: the first counts")
     return tuple(noticed)

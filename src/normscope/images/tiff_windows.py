@@ -22,15 +22,19 @@ from normscope.images.tiff import (
     pixels_of,
     whole_tiff,
 )
+from normscope.images.tiff_masks import image_pages, without_masked
 from normscope.images.tiff_metadata import channel_metadata
 from normscope.images.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tifffile import TiffFile, TiffPage, TiffPageSeries
+    from tifffile import TiffFile, TiffPage
 
     from normscope.images.encoded import EncodedImage
+    from normscope.images.tiff_masks import ImagePages
+
+    Stretch = tuple[int, int, int | None, np.ndarray]
 
 WHOLE_BYTES = 2**26
 """Larger images are read by window: decoding one at once takes three times its own size."""
@@ -64,10 +68,11 @@ def read_tiff(image: EncodedImage) -> Pixels | Windows:
     size = image.bytes_()
     data = image.read() if size <= WHOLE_BYTES else None
     with _opened(image, data) as file:
-        series = file.series[0]
+        images = image_pages(file)
+        series = images.series
         if data is not None and bytes_of(series) <= WHOLE_BYTES:
             return whole_tiff(file, data)
-        reason = _why_not(series)
+        reason = _why_not(images)
         if reason is None:
             return Windows(lambda: _windows(image, data), lambda: _whole(image))
         if bytes_of(series) > MAX_BYTES:
@@ -77,7 +82,7 @@ def read_tiff(image: EncodedImage) -> Pixels | Windows:
 
 def _whole(image: EncodedImage) -> Pixels:
     with _opened(image, None) as file:
-        bytes_ = bytes_of(file.series[0])
+        bytes_ = bytes_of(image_pages(file).series)
     if bytes_ > MAX_BYTES:
         raise UnreadableImage(
             f"{bytes_} bytes of pixels is too large to be held at once, which --resize and --crop "
@@ -117,8 +122,9 @@ class _Part(io.BufferedReader):
         return super().tell() - self._start
 
 
-def _why_not(series: TiffPageSeries) -> str | None:
-    """Why a series cannot be read by window, if so."""
+def _why_not(images: ImagePages) -> str | None:
+    """Why images cannot be read by window, if so."""
+    series = images.series
     page = series.keyframe
     if page.photometric in {PALETTE, CMYK}:
         return "its colours are no plain channels"
@@ -129,7 +135,7 @@ def _why_not(series: TiffPageSeries) -> str | None:
     if _is_plain(series.pages):
         return None
     largest = math.prod(page.chunks) * np.dtype(series.dtype).itemsize
-    channels = len(_groups(series)[0])
+    channels = len(images.groups[0])
     if page.planarconfig == SEPARATE:
         channels = page.shaped[0]
     if largest * channels > LARGEST_WINDOW_BYTES:
@@ -145,33 +151,28 @@ def _is_plain(pages: Sequence[Any]) -> bool:
     return all(page.keyframe.is_final and page.is_contiguous for page in pages)
 
 
-def _groups(series: TiffPageSeries) -> np.ndarray:
-    # As in tiff.pixels_of, samples are channels, else the axis C is, and all other axes are more
-    # rows: each row of indices is of the pages that together have all channels of some rows.
-    page = series.keyframe
-    leading = series.axes[: len(series.axes) - len(page.shape)]
-    numbers = np.arange(len(series.pages)).reshape(series.shape[: len(leading)])
-    if "S" in series.axes or "C" not in leading:
-        return numbers.reshape(-1, 1)
-    channel = leading.index("C")
-    return np.moveaxis(numbers, channel, -1).reshape(-1, numbers.shape[channel])
-
-
 def _windows(image: EncodedImage, data: bytes | None) -> Iterator[Pixels]:
     with _opened(image, data) as file:
-        series = file.series[0]
-        noticed, said = parts_of(file), channel_metadata(file)
-        for group in _groups(series):
+        images = image_pages(file)
+        series = images.series
+        noticed, said = parts_of(file, series), channel_metadata(file)
+        for group in images.groups:
             pages: list[Any] = [series.pages[index] for index in group]
+            mask = images.masks[group[0]]
             read = _rows if _is_plain(pages) else _segments
-            for stretch in read(file, pages):
+            for top, left, index, stretch in read(file, pages):
                 found = pixels_of(stretch, "CYX", series.keyframe, said)
+                if mask is not None:
+                    height, width = stretch.shape[1:]
+                    place = slice(top, top + height), slice(left, left + width)
+                    part = mask.window(place, index, lambda page, at: _segment(file, page, at)[2])
+                    found = without_masked(found, part)
                 yield replace(found, noticed=(*found.noticed, *noticed))
                 noticed = ()
 
 
-def _rows(file: TiffFile, pages: list[TiffPage]) -> Iterator[np.ndarray]:
-    """Rows of pages that are not compressed, shape ``(C, h, W)``."""
+def _rows(file: TiffFile, pages: list[TiffPage]) -> Iterator[Stretch]:
+    """Rows of pages that are not compressed."""
     keyframe = pages[0].keyframe
     planes, _, length, width, samples = keyframe.shaped
     dtype = np.dtype(keyframe.dtype).newbyteorder(file.byteorder)
@@ -186,25 +187,25 @@ def _rows(file: TiffFile, pages: list[TiffPage]) -> Iterator[np.ndarray]:
                 data = file.filehandle.read(count * row)
                 pixels = np.frombuffer(data, dtype).reshape(count, width, samples)
                 stretch.append(pixels.transpose(2, 0, 1))
-        yield np.concatenate(stretch)
+        yield first, 0, None, np.concatenate(stretch)
 
 
-def _segments(file: TiffFile, pages: list[TiffPage]) -> Iterator[np.ndarray]:
-    """Tiles or strips of pages, shape ``(C, h, w)``."""
+def _segments(file: TiffFile, pages: list[TiffPage]) -> Iterator[Stretch]:
+    """Tiles or strips of pages."""
     keyframe = pages[0].keyframe
     planes = keyframe.shaped[0]
     each = math.prod(keyframe.chunked) // planes
     for index in range(each):
-        yield np.concatenate(
-            [
-                _segment(file, page, plane * each + index).transpose(2, 0, 1)
-                for page in pages
-                for plane in range(planes)
-            ]
-        )
+        parts = [
+            _segment(file, page, plane * each + index) for page in pages for plane in range(planes)
+        ]
+        top, left, _ = parts[0]
+        pixels = np.concatenate([part.transpose(2, 0, 1) for _, _, part in parts])
+        yield top, left, index, pixels
 
 
-def _segment(file: TiffFile, page: TiffPage, index: int) -> np.ndarray:
+def _segment(file: TiffFile, page: TiffPage, index: int) -> tuple[int, int, np.ndarray]:
+    """One tile or strip, shape ``(h, w, C)``, and the row and column where it starts."""
     keyframe = page.keyframe
     count = page.databytecounts[index]
     data = None
@@ -219,5 +220,5 @@ def _segment(file: TiffFile, page: TiffPage, index: int) -> np.ndarray:
     width = min(shape[2], keyframe.imagewidth - left)
     if pixels is None:
         # A part that was never written holds the value that stands for nothing.
-        return np.full((height, width, shape[3]), keyframe.nodata, keyframe.dtype)
-    return pixels[0, :height, :width]
+        return top, left, np.full((height, width, shape[3]), keyframe.nodata, keyframe.dtype)
+    return top, left, pixels[0, :height, :width]

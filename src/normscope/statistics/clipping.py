@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.statistics.estimators import as_normalization
+from normscope.normalization import Normalization
 from normscope.statistics.exact import exact_dot, exact_sqrt, integer_dot
+from normscope.wording import counted, listed
 
 if TYPE_CHECKING:
-    from normscope.normalization import Normalization
+    from collections.abc import Mapping
+
     from normscope.statistics.known_values import KnownValues
 
 
@@ -31,22 +33,30 @@ class End(NamedTuple):
     percent: bool
 
 
+WINDOW = "window"
+"""In place of both ends: what the images' own headers show."""
+
+MOST_WINDOWS = 4
+
+
 class Clip(NamedTuple):
     """What is clipped away.
 
     Attributes:
         text: As the user wrote it.
-        low: The lower end.
+        low: The lower end; of ``window`` None until it is known.
         high: The upper one.
+        note: What is said of it, or nothing.
     """
 
     text: str
-    low: End
-    high: End
+    low: End | None
+    high: End | None
+    note: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Clip:
-        """Read ``LOW:HIGH``.
+        """Read ``LOW:HIGH`` or ``window``.
 
         Args:
             text: Each end a value in the pixels' own units, or a percentile with ``%``.
@@ -61,11 +71,13 @@ class Clip(NamedTuple):
             >>> Clip.parse("0.5%:400").high
             End(number=Fraction(400, 1), percent=False)
         """
+        if text.strip().lower() == WINDOW:
+            return cls(WINDOW, None, None)
         ends = [_end(part.strip()) for part in text.split(":")]
         if len(ends) != 2 or ends[0] is None or ends[1] is None:
             raise NormscopeError(
                 "--clip must be LOW:HIGH, each a value as stored or a percentile from 0% to 100%, "
-                f"got '{text}'. Write it as -1000:400 or 0.5%:99.5%."
+                f"or window, got '{text}'. Write it as -1000:400 or 0.5%:99.5%."
             )
         low, high = ends[0], ends[1]
         if low.percent == high.percent and low.number >= high.number:
@@ -73,6 +85,37 @@ class Clip(NamedTuple):
                 f"--clip must have LOW below HIGH, got '{text}'. Write the smaller one first."
             )
         return cls(text, low, high)
+
+    def of_images(self, windows: Mapping[tuple[float, float], int], images: int) -> Clip:
+        """The clip with both ends, of ``window`` those that most images name.
+
+        Args:
+            windows: The ends of the windows that headers name, with the number of images.
+            images: How many there are.
+
+        Returns:
+            The clip, with what is said where not all images name one window.
+
+        Raises:
+            NormscopeError: If ``window`` was asked for and no image names one.
+        """
+        if self.low is not None:
+            return self
+        if not windows:
+            raise NormscopeError(
+                "--clip window must have DICOM images whose headers name a window, got none among "
+                f"{counted(images, 'image')}. Give the ends, as -1000:400."
+            )
+        ordered = sorted(windows.items(), key=lambda entry: (-entry[1], entry[0]))
+        (ends, count), others = ordered[0], images - sum(windows.values())
+        low, high = (End(Fraction(end), percent=False) for end in ends)
+        said = [f"{low:.6g} to {high:.6g} ({of:,})" for (low, high), of in ordered]
+        said += [f"none ({others:,})"] * (others > 0)
+        note = (
+            f"The clip is the window of {count:,} of {counted(images, 'image')}; these name "
+            f"{listed(said, most=MOST_WINDOWS)}."
+        )
+        return Clip(self.text, low, high, note if len(said) > 1 else "")
 
 
 def _end(text: str) -> End | None:
@@ -135,7 +178,14 @@ class Clipped:
         Raises:
             NormscopeError: If a channel is constant once it is clipped.
         """
-        return as_normalization(self.mean, self.std)
+        if 0 in self.std:
+            channel = self.std.index(0)
+            raise NormscopeError(
+                "--clip must leave two values or more in every channel, got one in channel "
+                f"{channel}: {self.text} clips it to {self.low[channel]:.6g} to "
+                f"{self.high[channel]:.6g}. Move an end."
+            )
+        return Normalization(self.mean, self.std)
 
     def to_json(self) -> dict[str, Any]:
         """The clip as JSON has it: ``mean`` and ``std`` in [0, 1], the rest under ``stored``."""
@@ -164,7 +214,7 @@ def clip_pixels(known: tuple[KnownValues, ...], clip: Clip, scale: float) -> Cli
 
     Args:
         known: The pixels, channel by channel.
-        clip: Where to clip.
+        clip: Where to clip, with both ends.
         scale: What brings pixels to [0, 1].
 
     Returns:
@@ -179,6 +229,8 @@ def clip_pixels(known: tuple[KnownValues, ...], clip: Clip, scale: float) -> Cli
 
 
 def _clipped(known: KnownValues, clip: Clip, channel: int) -> tuple[float, ...]:
+    assert clip.low is not None
+    assert clip.high is not None
     low, high = (_at(known, end) for end in (clip.low, clip.high))
     if low > high or (low == high and clip.low.percent != clip.high.percent):
         raise NormscopeError(
@@ -188,7 +240,8 @@ def _clipped(known: KnownValues, clip: Clip, channel: int) -> tuple[float, ...]:
         )
     n = int(known.counts.sum())
     values, counts = known.middle, known.counts
-    below, above = int(counts[values <= low].sum()), int(counts[values >= high].sum())
+    below = int(counts[values <= low].sum())
+    above = int(counts[(values >= high) & (values > low)].sum())
     inside = (values > low) & (values < high)
     some, of = values[inside], counts[inside]
     if known.exact:

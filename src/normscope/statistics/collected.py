@@ -59,6 +59,8 @@ class Collected:
         names: The channels' names that files say, with the number of images that have them.
         most: The largest values that formats have, with the number of images.
         series: The DICOM series, with the number of images.
+        windows: The ends of the windows that DICOM headers name, with the number of images.
+        nan: How many values are NaN and do not count.
     """
 
     kinds: dict[Kind, KindSums] = field(default_factory=dict)
@@ -70,6 +72,8 @@ class Collected:
     names: Counter[tuple[str, ...]] = field(default_factory=Counter)
     most: Counter[int] = field(default_factory=Counter)
     series: Counter[str] = field(default_factory=Counter)
+    windows: Counter[tuple[float, float]] = field(default_factory=Counter)
+    nan: int = 0
 
     def add(
         self, kind: Kind, pixels: int, moments: Moments, sums: ImageSums, positions: np.ndarray
@@ -96,6 +100,8 @@ class Collected:
         self.names += other.names
         self.most += other.most
         self.series += other.series
+        self.windows += other.windows
+        self.nan += other.nan
         if self.batches is not None and other.batches is not None:
             self.batches.merge(other.batches)
         if self.groups is not None and other.groups is not None:
@@ -124,6 +130,8 @@ class Collected:
             "names": [[list(names), count] for names, count in self.names.items()],
             "most": list(self.most.items()),
             "series": dict(self.series),
+            "windows": [[list(ends), count] for ends, count in self.windows.items()],
+            "nan": self.nan,
             "batches": None if self.batches is None else _batches_to_json(self.batches),
             "groups": None if self.groups is None else self.groups.to_json(_exact),
             "traits": [[list(kind), traits.to_json()] for kind, traits in self.traits.items()],
@@ -149,7 +157,11 @@ class Collected:
         most = Counter(dict(data["most"]))
         noticed = Counter(data["noticed"])
         series = Counter(data["series"])
-        return cls(kinds, skipped, batches, noticed, groups, traits, names, most, series)
+        windows = Counter({(low, high): count for (low, high), count in data["windows"]})
+        return cls(
+            kinds, skipped, batches, noticed, groups, traits, names, most, series, windows,
+            data["nan"],
+        )  # fmt: skip
 
 
 def _exact(values) -> list[int | str]:

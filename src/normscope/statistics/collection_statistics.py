@@ -66,7 +66,9 @@ class CollectionStatistics:
         clipped_low: Share of each channel's pixels at 0 or the type's minimum.
         clipped_high: Share at the scale or above.
         histogram: int64, shape ``(C, bins)``.
+        whole: As of ``Moments``: of wide pixels that are whole numbers a bin for each, else None.
         grey_images: How many grey images count as colour ones.
+        nan: How many values are NaN and do not count.
         skipped: Images that could not be read, with why.
         notes: Sentences on what to beware of.
         explanations: Where the constants that were asked about come from.
@@ -103,10 +105,12 @@ class CollectionStatistics:
     clipped_high: tuple[float, ...]
     histogram: np.ndarray = field(repr=False)
     grey_images: int = 0
+    nan: int = 0
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     explanations: tuple[Explanation, ...] = ()
     names: tuple[str, ...] = ()
+    whole: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def channels(self) -> int:
@@ -184,6 +188,7 @@ class CollectionStatistics:
             "groups": None if self.groups is None else self.groups.to_json(),
             "outliers": [outlier.to_json() for outlier in self.outliers],
             "grey_images": self.grey_images,
+            "nan": self.nan,
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
             "notes": list(self.notes),
             "explanations": [explanation.to_json() for explanation in self.explanations],

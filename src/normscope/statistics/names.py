@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from normscope.errors import NormscopeError
-from normscope.images.formats import ARCHIVES
+from normscope.images.containers.opening import OF_ARRAYS, reader_of, split_part
+from normscope.images.formats import ARCHIVES, ARRAYS
 from normscope.images.opening import NAMES
 from normscope.images.stream import expand_braces
 from normscope.images.tree import split_folder, split_of_path
@@ -44,8 +45,8 @@ class Roots:
         """
         given = list(source) if isinstance(source, list | tuple) else [source]
         for part in given:
-            if not isinstance(part, str | Path) or str(part) in NAMES:
-                met = part if isinstance(part, str) else f"an object of type {type(part).__name__}"
+            met = _without_names(part)
+            if met:
                 raise NormscopeError(
                     f"{option} must have images with paths, got {met}. Give folders, files or "
                     "archives of images."
@@ -112,6 +113,17 @@ class Roots:
 
     def _in_archive(self, path: str, name: str) -> bool:
         return path.removesuffix(name).rstrip("/").lower().endswith(ARCHIVES)
+
+
+def _without_names(part: Any) -> str:
+    """What a source is called whose images have no names, or nothing."""
+    if not isinstance(part, str | Path):
+        return f"an object of type {type(part).__name__}"
+    if str(part) in NAMES:
+        return str(part)
+    file, _ = split_part(str(part))
+    is_array = file.lower().endswith((*ARRAYS, ".idx")) or "-ubyte" in Path(file).name
+    return f"the array {part}" if is_array or reader_of(file) in OF_ARRAYS else ""
 
 
 def _expanded(path: str) -> list[str]:

@@ -8,13 +8,15 @@ import numpy as np
 
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT
-from normscope.wording import counted, listed
+from normscope.wording import counted, listed, plural
 
 if TYPE_CHECKING:
     from normscope.images.collection import Stream
     from normscope.statistics.collected import Collected
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
+
+MOST_EMPTY = 5
 
 
 def notes_on(
@@ -44,13 +46,21 @@ def notes_on(
     """
     return (
         *stream.notes,
-        *filter(None, [passed_over(stream.passed)]),
+        *filter(None, [passed_over(stream.passed), _empty(stream)]),
         *_noticed(collected, reading),
+        *_nan(collected.nan),
         *_series(collected, reading),
         *_foreground(reading, moments, pixels),
         *_notes(stream, images, moments, given, grey),
         *_dependence(collected),
     )
+
+
+def _empty(stream: Stream) -> str:
+    if not stream.empty:
+        return ""
+    verb = "holds" if len(stream.empty) == 1 else "hold"
+    return f"{listed(stream.empty, most=MOST_EMPTY)} {verb} no image."
 
 
 def unit_of(collected: Collected, images: int) -> str | None:
@@ -67,6 +77,13 @@ def unit_of(collected: Collected, images: int) -> str | None:
         what.partition(UNIT)[2]: count for what, count in collected.noticed.items() if UNIT in what
     }
     return next(iter(units)) if list(units.values()) == [images] else None
+
+
+def _nan(values: int) -> list[str]:
+    if not values:
+        return []
+    verbs = ("is", "does") if values == 1 else ("are", "do")
+    return [f"{counted(values, 'pixel value')} {verbs[0]} NaN and {verbs[1]} not count."]
 
 
 def _series(collected: Collected, reading: Reading) -> list[str]:
@@ -99,7 +116,10 @@ def _notes(
     if dtype.kind in "iu" and dtype.itemsize > 1:
         notes.append(_range_note(dtype, moments, given))
     if grey:
-        notes.append(f"{grey} grey images count as colour with three equal channels.")
+        verb = "counts" if grey == 1 else "count"
+        notes.append(
+            f"{grey} {plural(grey, 'grey image')} {verb} as colour with three equal channels."
+        )
     if masks := stream.names.note(images, grey, len(moments.n)):
         notes.append(masks)
     if moments.whole is None and (dtype.kind == "f" or dtype.itemsize > 2):

@@ -28,7 +28,9 @@ class _Numbers:
 
     @classmethod
     def of(cls, found: CollectionStatistics) -> _Numbers:
-        normalization = found.normalization if found.clip is None else found.clip.normalization
+        normalization = found.normalization  # a channel that is constant without a clip, first
+        if found.clip is not None:
+            normalization = found.clip.normalization
         both = (normalization.mean, normalization.std)
         stored = ([value * found.scale for value in values] for values in both)
         return cls(found, *map(_rounded, both), *map(_rounded, stored))

@@ -87,6 +87,10 @@ class Reading:
                 f"--outliers must be from 0 to {MOST_OUTLIERS}, got {self.outliers}. "
                 "Give a whole number."
             )
+        if self.nodata is not None and math.isnan(self.nodata):
+            raise NormscopeError(
+                f"--nodata must be a number, got {self.nodata}. Leave it out: NaN never counts."
+            )
         if self.above is not None and not math.isfinite(self.above):
             raise NormscopeError(f"--above must be a number, got {self.above}. Give a pixel value.")
 
@@ -97,7 +101,7 @@ class Reading:
             pixels: As decoded.
 
         Returns:
-            Images in native byte order, without NaN.
+            Images in native byte order, without NaN, whose number is told.
         """
         values, valid = self._with_alpha(pixels)
         values = in_native_type(values)
@@ -111,13 +115,14 @@ class Reading:
             above = np.asarray(values > self.above)
             valid = above if valid is None else np.asarray(valid & above)
         values, valid = with_channels(values, valid, self.channels)
+        nan = 0
         if values.dtype.kind == "f":
-            values, valid = _without_nan(values, valid)
+            values, valid, nan = _without_nan(values, valid)
         if self.resize is not None or self.crop is not None:
             from normscope.images.resizing import resized
 
             values, valid = resized(values, valid, self.resize, self.crop)
-        return Pixels(values, valid)
+        return Pixels(values, valid, nan=nan)
 
     def _with_alpha(self, pixels: Pixels) -> tuple[np.ndarray, np.ndarray | None]:
         values, valid, alpha = pixels.values, pixels.valid, pixels.alpha
@@ -157,12 +162,14 @@ class Reading:
 
 def _without_nan(
     values: np.ndarray, valid: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> tuple[np.ndarray, np.ndarray | None, int]:
     missing = np.isnan(values)
+    nan = 0
     if missing.any():
+        nan = int(np.count_nonzero(missing if valid is None else missing & valid))
         valid = ~missing if valid is None else valid & ~missing
         values = np.where(missing, values.dtype.type(0), values)
     counted = values if valid is None else np.where(valid, values, 0)
     if np.isinf(counted).any() or np.abs(counted).max() > np.float64(LARGEST_FLOAT):
         raise UnreadableImage("pixels that are infinite or too large to square")
-    return values if valid is None else counted, valid
+    return values if valid is None else counted, valid, nan

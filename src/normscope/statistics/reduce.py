@@ -113,6 +113,8 @@ class _Work:
         self.reading, self.stopped = reading, stopped
         self.kept: dict[Kind, _Kept] = {}
         self.skipped: list[tuple[int, str, str]] = []
+        self.windows: Counter[tuple[float, float]] = Counter()
+        self.nan = 0
         self.noticed: Counter[str] = Counter()
         self.names: Counter[tuple[str, ...]] = Counter()
         self.most: Counter[int] = Counter()
@@ -150,6 +152,7 @@ class _Work:
         kept.keep(np.array([position]), whole.totals, whole.of_image())
         kept.pixels += whole.pixels
         self.noticed.update(whole.noticed)
+        self.nan += whole.nan
         if whole.names:
             self.names[whole.names] += 1
 
@@ -174,6 +177,7 @@ class _Work:
             return
         values, valid = pixels.values, pixels.valid
         self._note(position, item, len(values))
+        self.nan += pixels.nan
         if is_counted_alone(values, valid):
             self._kept(values).count(position, values[0])
             return
@@ -192,6 +196,8 @@ class _Work:
             self.names[item.names] += images
         if item.most is not None:
             self.most[item.most] += images
+        if item.window is not None:
+            self.windows[item.window] += images
         if item.series:
             self.series[item.series] += images
             self.series_at[position] = item.series
@@ -208,6 +214,8 @@ class _Work:
             names=self.names,
             most=self.most,
             series=self.series,
+            windows=self.windows,
+            nan=self.nan,
         )
         for kind, kept in self.kept.items():
             moments, sums, positions = kept.finish(kind.dtype)

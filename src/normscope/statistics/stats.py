@@ -12,6 +12,7 @@ from normscope.images.choosing import Choice
 from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.images.stream import open_stream
+from normscope.keywords import typed
 from normscope.normalization import Normalization
 from normscope.statistics.batches import Batches
 from normscope.statistics.checkpoint import Checkpoint
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 MOST_WORKERS = 1024
 
 
+@typed
 def stats(
     source: Any,
     *,
@@ -76,8 +78,9 @@ def stats(
         channels: ``rgb`` or ``grey`` to convert every image.
         nodata: The value of pixels that do not count.
         scale: What brings pixels to [0, 1]; the type's maximum, or 1 for floats.
-        clip: ``LOW:HIGH``, each a value as stored or a percentile such as ``0.5%``: the mean and
-            std after such a clip are given too, as ``clip``.
+        clip: ``LOW:HIGH``, each a value as stored or a percentile such as ``0.5%``, or ``window``
+            for that of DICOM headers: the mean and std after such a clip are given too, as
+            ``clip``.
         resize: Length in pixels that each image's shorter side is brought to, or ``(height,
             width)``.
         crop: Side in pixels of the square around the centre that is kept.

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
 
+TRUE = 1
+"""The largest truth value: bytes of 0 and 1 beside those of 0 to 255 would be almost black."""
+
 PROBABILITIES = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 GREY, COLOUR = Kind(1, "uint8"), Kind(3, "uint8")
 
@@ -72,6 +75,8 @@ def summarize_collection(
     Returns:
         The statistics.
     """
+    if clip is not None:
+        clip = clip.of_images(collected.windows, sum(of.images for of in collected.kinds.values()))
     kind = _kind_of(collected, reading, stream.name)
     sums = _as_one_kind(collected, kind)
     moments, images = sums.moments, sums.per_image
@@ -79,7 +84,7 @@ def summarize_collection(
     dtype = np.dtype(kind.dtype)
     given = scale if scale is not None else stream.scale
     if given is None:
-        given = _most(collected, sums.images)
+        given = _most(collected, sums.images, stream.name)
     if given is None and unit_of(collected, sums.images) is not None:
         # The files' own unit, such as HU, is what such images are normalized in.
         given = 1.0
@@ -138,10 +143,15 @@ def summarize_collection(
         clipped_high=high,
         histogram=moments.histogram,
         grey_images=grey,
+        nan=collected.nan,
         skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
-        notes=notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
+        notes=(
+            *((clip.note,) if clip is not None and clip.note else ()),
+            *notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
+        ),
         explanations=tuple(explain(text, means, stds) for text in constants),
         names=said,
+        whole=moments.whole,
     )
 
 
@@ -164,9 +174,15 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
     return kind._replace(channels=3) if reading.channels == "rgb" else kind
 
 
-def _most(collected: Collected, images: int) -> float | None:
+def _most(collected: Collected, images: int, name: str) -> float | None:
     """The largest value that the format of every image has, where their type holds more."""
     most, count = next(iter(collected.most.items()), (None, 0))
+    truths = collected.most[TRUE]
+    if 0 < truths < images:
+        raise NormscopeError(
+            f"the images of {name} must all be truth values or none, got {truths} of {images}. "
+            "Pass --scale, or sort them."
+        )
     return most if count == images else None
 
 

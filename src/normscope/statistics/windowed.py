@@ -30,6 +30,7 @@ class WindowSums:
         totals: As ``sum_images`` gives them.
         noticed: What was noticed of any part.
         names: Of the channels, where the file says them.
+        nan: How many values are NaN, as of ``Pixels``.
     """
 
     channels: int
@@ -38,6 +39,7 @@ class WindowSums:
     totals: np.ndarray | Moments
     noticed: set[str]
     names: tuple[str, ...]
+    nan: int
 
     def merge(self, other: WindowSums) -> WindowSums:
         """The sums over both sets of parts."""
@@ -50,7 +52,8 @@ class WindowSums:
             totals = mine + theirs
         pixels = self.pixels + other.pixels
         noticed = self.noticed | other.noticed
-        return WindowSums(self.channels, self.dtype, pixels, totals, noticed, self.names)
+        nan = self.nan + other.nan
+        return WindowSums(self.channels, self.dtype, pixels, totals, noticed, self.names, nan)
 
     def of_image(self) -> ImageSums:
         """What ``sum_images`` gives of the whole image by itself.
@@ -97,8 +100,9 @@ def sum_windows(parts: Iterable[Pixels], reading: Reading) -> WindowSums:
         totals, _ = sum_images(values, prepared.valid)
         pixels = values.shape[2] * values.shape[3]
         found = WindowSums(
-            values.shape[1], values.dtype, pixels, totals, set(part.noticed), part.names
-        )
+            values.shape[1], values.dtype, pixels, totals, set(part.noticed), part.names,
+            prepared.nan,
+        )  # fmt: skip
         so_far = found if so_far is None else so_far.merge(found)
     if so_far is None:
         raise UnreadableImage("an image without pixels")

@@ -14,7 +14,7 @@ from normscope.studies.parameters import point_of
 from normscope.studies.study_file import SCHEMA, WrittenSpecification
 from normscope.trials.plain_data import exactly
 from normscope.trials.spec import TrialSpec
-from normscope.wording import check_at_least
+from normscope.wording import check_at_least, counted
 
 SURVIVAL_SEEDS = 1_000_000
 """The first seed of survival trials, so that they never share one with a full training."""
@@ -65,9 +65,10 @@ class ScanSpec(WrittenSpecification):
         check_at_least(0, self.survival, "--survival")
         cells = math.prod(len(axis.values) for axis in self.axes)
         if cells * max(1, self.seeds + self.survival) > MOST_TRIALS:
+            seeds = counted(self.seeds + self.survival, "seed")
             raise NormscopeError(
-                f"a scan must have at most {MOST_TRIALS:,} trials, got {cells:,} cells with "
-                f"{self.seeds + self.survival:,} seeds each. Take fewer."
+                f"a scan must have at most {MOST_TRIALS:,} trials, got {counted(cells, 'cell')} "
+                f"with {seeds} each. Take fewer."
             )
         if self.trial.seed + self.seeds > SURVIVAL_SEEDS:
             raise NormscopeError(

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from normscope.errors import NormscopeError, WorkFailed
-from normscope.images.collection import Stream, check_split_is_whole
-from normscope.images.containers.columns import DAMAGE, encoded, find_column
+from normscope.images.containers.columns import encoded, table_stream, whole_table
 from normscope.images.containers.held import Record, held_shards
 from normscope.images.encoded import open_binary
 from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
+    from normscope.images.collection import Stream
     from normscope.images.containers.opening import Wanted
+
+    Opened = tuple[pa.Schema, Iterator[tuple[pa.RecordBatch, float]]]
 
 FILE_MAGIC = b"ARROW1"
 """Of a file with random access; a stream has none."""
@@ -31,12 +33,8 @@ def open_stream(wanted: Wanted) -> Stream:
 
     Returns:
         Its images.
-
-    Raises:
-        NormscopeError: If it is no such file, or has no column of images.
     """
     path = wanted.path
-    check_split_is_whole(path, wanted.split)
 
     def head(name: str) -> Iterator[pa.Array]:
         with _opened(path) as (_, batches):
@@ -44,8 +42,9 @@ def open_stream(wanted: Wanted) -> Stream:
                 yield _column(batch, name)
 
     with _opened(path) as (schema, _):
-        column = find_column(path, schema, wanted.part, head)
-    return Stream(path, lambda: held_shards(_records(path, column)), lambda: 1.0)
+        return table_stream(
+            wanted, schema, head, lambda column: held_shards(_records(path, column))
+        )
 
 
 def _records(path: str, column: str) -> Iterator[Record]:
@@ -75,26 +74,18 @@ def _batches(source: pa.NativeFile, size: int, reader) -> Iterator[tuple[pa.Reco
             yield batch, min(1.0, source.tell() / size)
 
 
+def _opened(path: str) -> AbstractContextManager[Opened]:
+    return whole_table(path, "Arrow file or stream", _reader)
+
+
 @contextmanager
-def _opened(path: str) -> Iterator[tuple[pa.Schema, Iterator[tuple[pa.RecordBatch, float]]]]:
-    is_open = False
-    try:
-        with open_binary(path) as raw:
-            magic = raw.read(len(FILE_MAGIC))
-            size = raw.seek(0, 2)
-            raw.seek(0)
-            # Mapped, because one batch may be larger than memory.
-            with pa.PythonFile(raw, "r") if is_remote(path) else pa.memory_map(path) as source:
-                is_file = magic == FILE_MAGIC
-                reader = (pa.ipc.open_file if is_file else pa.ipc.open_stream)(source)
-                is_open = True
-                yield reader.schema, _batches(source, size, reader)
-    except (NormscopeError, GeneratorExit):
-        raise
-    except DAMAGE as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        kind = WorkFailed if is_open else NormscopeError
-        raise kind(
-            f"{path} must be a whole Arrow file or stream, got: {lines[0].rstrip('.')}. "
-            "Copy it again, or write it again."
-        ) from None
+def _reader(path: str) -> Iterator[Opened]:
+    with open_binary(path) as raw:
+        magic = raw.read(len(FILE_MAGIC))
+        size = raw.seek(0, 2)
+        raw.seek(0)
+        # Mapped, because one batch may be larger than memory.
+        with pa.PythonFile(raw, "r") if is_remote(path) else pa.memory_map(path) as source:
+            is_file = magic == FILE_MAGIC
+            reader = (pa.ipc.open_file if is_file else pa.ipc.open_stream)(source)
+            yield reader.schema, _batches(source, size, reader)

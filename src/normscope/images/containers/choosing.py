@@ -62,7 +62,7 @@ def choose(variables: Sequence[Variable], wanted: Wanted) -> tuple[list[Variable
         return _part(variables, wanted, wanted.part.strip("/"))
     possible = _possible(variables)
     if not possible:
-        met = listed([v.described for v in variables[:MOST_NAMED]]) if variables else "none"
+        met = _names(variables) if variables else "none"
         raise NormscopeError(
             f"{wanted.path} must hold an array of images, of integers or floats with rows and "
             f"columns, got {met}. Save the pixels."
@@ -99,7 +99,10 @@ def _part(variables: Sequence[Variable], wanted: Wanted, part: str) -> tuple[lis
             f"and columns, got {_names(members)}. Ask for another group."
         )
     if inside:
-        return inside, f"All {len(inside)} arrays of {wanted.path}::{part} are taken, in order."
+        where = f"{wanted.path}::{part}"
+        if len(inside) == 1:
+            return inside, f"Of {where} the array {inside[0].described} is taken."
+        return inside, f"All {len(inside)} arrays of {where} are taken, in order."
     names = [variable.name for variable in variables]
     if not names:
         raise NormscopeError(
@@ -135,6 +138,4 @@ def _of_split(possible: list[Variable], wanted: Wanted) -> list[Variable]:
 
 
 def _names(variables: Sequence[Variable]) -> str:
-    named = [variable.described for variable in variables[:MOST_NAMED]]
-    more = len(variables) - MOST_NAMED
-    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+    return listed([variable.described for variable in variables], most=MOST_NAMED)

@@ -1,21 +1,31 @@
-"""Which column of an Arrow table holds encoded images, and their bytes."""
+"""Tables of Arrow: which column holds encoded images, their bytes, and damage to the file."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, WorkFailed
+from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.formats import HEAD, is_image
 from normscope.images.pixels import UnreadableImage
 from normscope.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from normscope.images.containers.opening import Wanted
+    from normscope.images.shards import Shard
+
+Table = TypeVar("Table")
 
 BYTES = "bytes"
 """The field of a Hugging Face image (``{bytes, path}``) that holds the file's bytes."""
+
+MOST_NAMED = 12
 
 LOOKED_AT = 64
 """Rows that tell which column of bytes holds images."""
@@ -24,23 +34,69 @@ DAMAGE = (pa.ArrowException, OSError, ValueError, MemoryError, KeyError)
 """What Arrow raises at damaged files."""
 
 
-def find_column(
-    path: str, schema: pa.Schema, part: str | None, head: Callable[[str], Iterator[pa.Array]]
-) -> str:
-    """The column of a table that holds encoded images.
+def table_stream(
+    wanted: Wanted,
+    schema: pa.Schema,
+    head: Callable[[str], Iterator[pa.Array]],
+    shards: Callable[[str], Iterator[Shard]],
+) -> Stream:
+    """The images of a table.
 
     Args:
-        path: The table's file, for errors.
+        wanted: Its file, and perhaps its column.
         schema: The table's.
-        part: The column that was asked for, or None.
         head: Reads the first rows of a column.
+        shards: Reads all rows of a column as images.
 
     Returns:
-        Its name.
+        The images, unread.
+    """
+    check_split_is_whole(wanted.path, wanted.split)
+    column = _find_column(wanted.path, schema, wanted.part, head)
+    notes = ()
+    if wanted.part is None and len(schema.names) > 1:
+        every = listed(schema.names, most=MOST_NAMED)
+        notes = (f"Of the columns {every} {column} is taken, which alone holds images.",)
+    return Stream(wanted.path, lambda: shards(column), lambda: 1.0, notes=notes)
+
+
+@contextmanager
+def whole_table(
+    path: str, kind: str, opened: Callable[[str], AbstractContextManager[Table]]
+) -> Iterator[Table]:
+    """Open a table, and say in one sentence what is wrong with it.
+
+    Args:
+        path: Its file.
+        kind: What it should be, such as ``Parquet file``.
+        opened: Opens it; what it raises then is a wrong call, later a work that failed.
+
+    Yields:
+        What it opened.
 
     Raises:
-        NormscopeError: If there is none, or there are several and none was asked for.
+        NormscopeError: If it is damaged.
+        GeneratorExit: If who reads it has read enough.
     """
+    is_open = False
+    try:
+        with opened(path) as table:
+            is_open = True
+            yield table
+    except (NormscopeError, GeneratorExit):
+        raise
+    except DAMAGE as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        failure = WorkFailed if is_open else NormscopeError
+        raise failure(
+            f"{path} must be a whole {kind}, got: {lines[0].rstrip('.')}. "
+            "Copy it again, or write it again."
+        ) from None
+
+
+def _find_column(
+    path: str, schema: pa.Schema, part: str | None, head: Callable[[str], Iterator[pa.Array]]
+) -> str:
     candidates = [field.name for field in schema if _may_hold_images(field.type)]
     columns = f"the columns {listed([f'{f.name} ({f.type})' for f in schema][:20])}"
     if part is not None:

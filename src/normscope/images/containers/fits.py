@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,8 +14,12 @@ from astropy.io import fits
 from normscope.images.containers.packing import Packing
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
+from normscope.images.encoded import open_binary, stamp
+from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from normscope.images.collection import Stream
     from normscope.images.containers.opening import Wanted
     from normscope.images.containers.variable import Box
@@ -47,9 +51,18 @@ def open_stream(wanted: Wanted) -> Stream:
     return stream_of(variables, wanted)
 
 
-def _opened(path: str) -> fits.HDUList:
+@contextmanager
+def _opened(path: str) -> Iterator[fits.HDUList]:
     # Scaled here: astropy gives single precision to integers of 16 bits, and does not map them.
-    return fits.open(path, memmap=True, do_not_scale_image_data=True)
+    if is_remote(path):
+        with (
+            open_binary(path) as raw,
+            fits.open(raw, memmap=False, do_not_scale_image_data=True) as file,
+        ):
+            yield file
+        return
+    with fits.open(path, memmap=True, do_not_scale_image_data=True) as file:
+        yield file
 
 
 def _names(units: list) -> list[str]:
@@ -83,8 +96,12 @@ def _variable(path: str, index: int, name: str, unit) -> Variable:
             scale=None if scale == 1 else scale,
             offset=offset or None,
         ),
-        stored=partial(os.path.getsize, path),
+        stored=partial(_stored, path),
     )
+
+
+def _stored(path: str) -> int:
+    return (stamp(path) or (0,))[0]
 
 
 def _sign_offset(dtype: np.dtype) -> int | None:

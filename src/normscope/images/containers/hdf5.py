@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,11 @@ from normscope.errors import NormscopeError
 from normscope.images.containers.packing import Packing
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
+from normscope.images.encoded import open_binary, stamp
+from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
 
@@ -68,14 +70,28 @@ def variables_of(path: str, fills: Mapping[str, Any] | None = None) -> list[Vari
         if isinstance(item, h5py.Dataset):
             found.append(_variable(path, name, item, fills or {}))
 
-    with _opened(path) as file:
+    with opened(path) as file:
         file.visititems(visit)
     return sorted(found, key=lambda variable: variable.name)
 
 
-def _opened(path: str) -> h5py.File:
+@contextmanager
+def opened(path: str) -> Iterator[h5py.File]:
+    """Open an HDF5 file.
+
+    Args:
+        path: Its path or URL.
+
+    Yields:
+        The open file.
+    """
+    if is_remote(path):
+        with open_binary(path) as raw, h5py.File(raw, "r") as file:
+            yield file
+        return
     # A lock would be refused on many network disks, and nothing is written here.
-    return h5py.File(path, "r", locking=False)
+    with h5py.File(path, "r", locking=False) as file:
+        yield file
 
 
 def _variable(path: str, name: str, dataset: h5py.Dataset, fills: Mapping[str, Any]) -> Variable:
@@ -94,14 +110,15 @@ def _variable(path: str, name: str, dataset: h5py.Dataset, fills: Mapping[str, A
 
 
 def _read(path: str, name: str, box: Box) -> np.ndarray:
-    with _opened(path) as file:
+    with opened(path) as file:
         return file[name][box]  # type: ignore[return-value, index]
 
 
 def _stored(path: str, name: str) -> int:
-    with _opened(path) as file:
+    with opened(path) as file:
         # A file of holes would otherwise hold what it claims.
-        return min(file[name].id.get_storage_size(), os.stat(path).st_size)  # type: ignore[union-attr] # noqa: PTH116
+        size, _ = stamp(path) or (0, 0)
+        return min(file[name].id.get_storage_size(), size)  # type: ignore[union-attr]
 
 
 def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
@@ -146,7 +163,7 @@ def _check_link(wanted: Wanted) -> None:
     """Say it where the part is, or lies behind, a link to another file."""
     if wanted.part is None:
         return
-    with _opened(wanted.path) as file:
+    with opened(wanted.path) as file:
         group = file
         for name in wanted.part.strip("/").split("/"):
             if not isinstance(group, h5py.Group) or name not in group.keys():  # noqa: SIM118

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.arrays import as_images
+from normscope.images.arrays import as_images, most_of
 from normscope.images.pixels import MAX_BYTES, MAX_PIXELS, UnreadableImage
 
 if TYPE_CHECKING:
@@ -128,7 +128,9 @@ class ImageArray:
             raise UnreadableImage(f"cannot be read from the file: {reason}") from None
         if stored.shape != tuple(part.stop - part.start for part in box):
             raise UnreadableImage(f"a part of the shape {stored.shape}, unlike its header says")
-        return variable.packing.unpacked(self.arranged(stored))
+        unpacked = variable.packing.unpacked(self.arranged(stored))
+        most = most_of(variable.dtype)
+        return [replace(part, most=most) for part in unpacked] if most else unpacked
 
     def arranged(self, stored: np.ndarray) -> np.ndarray:
         """The images of a part of the array.

@@ -61,11 +61,9 @@ def _load(array: Mat5Array) -> np.ndarray:
 
 
 def _of_version_7_3(path: str) -> list[Variable]:
-    import h5py
+    from normscope.images.containers.hdf5 import opened, variables_of
 
-    from normscope.images.containers.hdf5 import variables_of
-
-    with h5py.File(path, "r", locking=False) as file:
+    with opened(path) as file:
         return [
             replace(
                 variable,
@@ -74,7 +72,7 @@ def _of_version_7_3(path: str) -> list[Variable]:
                 chunks=variable.chunks and variable.chunks[::-1],
                 dims=(),
                 guess=matlab_axes,
-                dtype=np.dtype(object) if _is_text(file[variable.name]) else variable.dtype,
+                dtype=_type_of(file[variable.name], variable.dtype),
             )
             for variable in variables_of(path)
             # What cells refer to.
@@ -82,8 +80,10 @@ def _of_version_7_3(path: str) -> list[Variable]:
         ]
 
 
-def _is_text(dataset) -> bool:
-    return dataset.attrs.get("MATLAB_class") == b"char"
+def _type_of(dataset, stored: np.dtype) -> np.dtype:
+    """Of a variable's class: texts and truth values are stored as numbers."""
+    name = dataset.attrs.get("MATLAB_class")
+    return {b"char": np.dtype(object), b"logical": np.dtype(bool)}.get(name, stored)
 
 
 def _read_reversed(variable: Variable, box: Box) -> np.ndarray:

@@ -11,10 +11,13 @@ from __future__ import annotations
 import math
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from normscope.images.encoded import open_binary, stamp
+from normscope.images.remote import is_remote
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +34,7 @@ CLASSES = {
 }  # fmt: skip
 """Classes of arrays of numbers; their data may be stored in a smaller type."""
 
-COMPLEX = 0x0800
+COMPLEX, LOGICAL = 0x0800, 0x0200
 HEAD_BYTES = 2**16
 """An array's flags, lengths and name are no longer."""
 
@@ -83,7 +86,8 @@ class Mat5Array:
     @property
     def unpacked_bytes(self) -> int:
         """What must be in memory once it is loaded; nothing where it is mapped."""
-        mapped = not self.packed and self.stored == self.dtype.newbyteorder(self.stored.byteorder)
+        as_is = not self.packed and self.stored == self.dtype.newbyteorder(self.stored.byteorder)
+        mapped = as_is and not is_remote(self.path)
         return 0 if mapped else math.prod(self.shape) * self.dtype.itemsize
 
     def load(self) -> np.ndarray:
@@ -96,16 +100,16 @@ class Mat5Array:
             ValueError: If the file is cut.
         """
         count = math.prod(self.shape)
-        if not self.packed:
+        if not self.packed and not is_remote(self.path):
             if self.start + self.offset + count * self.stored.itemsize > _size(self.path):
                 raise ValueError(f"the file ends within {self.name}")
             flat = np.memmap(self.path, self.stored, "r", self.start + self.offset, (count,))
         else:
-            with Path(self.path).open("rb") as file:
+            with open_binary(self.path) as file:
                 file.seek(self.start)
-                unpacked = _unpacked(
-                    file.read(self.size), self.offset + count * self.stored.itemsize
-                )
+                data = file.read(self.size)
+            end = self.offset + count * self.stored.itemsize
+            unpacked = _unpacked(data, end) if self.packed else data
             flat = np.frombuffer(unpacked, self.stored, count, self.offset)
         array = flat.reshape(self.shape, order="F")
         return array if not self.unpacked_bytes else array.astype(self.dtype)
@@ -124,7 +128,7 @@ def arrays_of(path: str) -> Iterator[Mat5Array]:
         ValueError: If it is no file of version 5, or damaged.
     """
     end = _size(path)
-    with Path(path).open("rb") as file:
+    with open_binary(path) as file:
         order = {b"IM": "<", b"MI": ">"}.get(file.read(HEADER)[126:128])
         if order is None:
             raise ValueError("neither version 5 nor 7.3 of MATLAB's format")
@@ -134,7 +138,9 @@ def arrays_of(path: str) -> Iterator[Mat5Array]:
             tag = _tag(file.read(8), 0, order)
             start, size = at + 8, tag.size
             if start + size > end or tag.kind not in {MATRIX, COMPRESSED}:
-                raise ValueError(f"an element of type {tag.kind} and {size} bytes at byte {at}")
+                raise ValueError(
+                    f"an element of type {tag.kind} and {counted(size, 'byte')} at byte {at}"
+                )
             head = file.read(min(size, HEAD_BYTES))
             packed = tag.kind == COMPRESSED
             if packed:
@@ -168,8 +174,9 @@ def _array(head: bytes, order: str) -> tuple[str, tuple[int, ...], np.dtype, np.
     data = _tag(head, name.stop, order)
     stored = np.dtype(order + STORED.get(data.kind, "V"))
     if data.size != math.prod(shape) * stored.itemsize:
-        raise ValueError(f"{called} of {data.size} bytes, unlike its shape says")
-    return called, shape, np.dtype(CLASSES[kind]), stored, data.start
+        raise ValueError(f"{called} of {counted(data.size, 'byte')}, unlike its shape says")
+    dtype = np.dtype(bool if word & LOGICAL else CLASSES[kind])
+    return called, shape, dtype, stored, data.start
 
 
 def _tag(data: bytes, at: int, order: str) -> Tag:
@@ -191,4 +198,4 @@ def _unpacked(data: bytes, most: int, *, cut: bool = False) -> bytes:
 
 
 def _size(path: str) -> int:
-    return Path(path).stat().st_size
+    return (stamp(path) or (0,))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from normscope.errors import NormscopeError
 from normscope.images.containers.packing import Packing
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
+from normscope.images.remote import held_remote, is_remote
 
 if TYPE_CHECKING:
     from normscope.images.collection import Stream
@@ -56,7 +58,7 @@ def _of_version_4(path: str) -> list[Variable]:
 
 
 def _classic(path: str) -> list[Variable]:
-    with netcdf_file(path, mmap=True) as file:
+    with _opened(path) as file:
         return [
             Variable(
                 path,
@@ -73,6 +75,12 @@ def _classic(path: str) -> list[Variable]:
         ]
 
 
+def _opened(path: str) -> netcdf_file:
+    if is_remote(path):
+        return netcdf_file(io.BytesIO(held_remote(path, "NetCDF's classic format")), mmap=False)
+    return netcdf_file(path, mmap=True)
+
+
 def _read(path: str, name: str, box: Box) -> np.ndarray:
-    with netcdf_file(path, mmap=True) as file:
+    with _opened(path) as file:
         return np.array(file.variables[name].data[box])

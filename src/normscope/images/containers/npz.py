@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -13,8 +14,12 @@ import numpy as np
 from normscope.images.arrays import MAX_BYTES
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
+from normscope.images.encoded import open_binary
+from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from normscope.images.collection import Stream
     from normscope.images.containers.opening import Wanted
 
@@ -30,7 +35,7 @@ def open_stream(wanted: Wanted) -> Stream:
     Returns:
         The images, unread.
     """
-    with whole_file(wanted.path, KIND), zipfile.ZipFile(wanted.path) as archive:
+    with whole_file(wanted.path, KIND), _opened(wanted.path) as archive:
         variables = [
             _variable(wanted.path, archive, info)
             for info in archive.infolist()
@@ -39,17 +44,27 @@ def open_stream(wanted: Wanted) -> Stream:
     return stream_of(variables, wanted)
 
 
+@contextmanager
+def _opened(path: str) -> Iterator[zipfile.ZipFile]:
+    with open_binary(path) as raw, zipfile.ZipFile(raw) as archive:
+        yield archive
+
+
+def _is_mapped(path: str, info: zipfile.ZipInfo) -> bool:
+    return info.compress_type == zipfile.ZIP_STORED and not is_remote(path)
+
+
 def _variable(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Variable:
     with archive.open(info) as member:
         shape, _, dtype = _header(member)
         bytes_ = math.prod(shape) * dtype.itemsize
         is_whole = dtype.hasobject or member.tell() + bytes_ <= info.file_size
     refusal = ""
-    if info.compress_type != zipfile.ZIP_STORED and bytes_ > MAX_BYTES:
-        refusal = (
-            f"must be compressed from at most {MAX_BYTES} bytes, got {bytes_}. "
-            "Save it uncompressed, so that it can be mapped."
-        )
+    if not _is_mapped(path, info) and bytes_ > MAX_BYTES:
+        refusal = f"must be compressed from at most {MAX_BYTES} bytes, got {bytes_}. "
+        refusal += "Save it uncompressed, so that it can be mapped."
+        if is_remote(path):
+            refusal = f"must have at most {MAX_BYTES} bytes, got {bytes_}. Download it first."
     elif not is_whole:
         raise ValueError(f"{info.filename} is shorter than its header says")
     return Variable(
@@ -63,9 +78,9 @@ def _variable(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Var
 
 
 def _load(path: str, name: str) -> np.ndarray:
-    with whole_file(path, KIND), zipfile.ZipFile(path) as archive:
+    with whole_file(path, KIND), _opened(path) as archive:
         info = archive.getinfo(name)
-        if info.compress_type == zipfile.ZIP_STORED:
+        if _is_mapped(path, info):
             return _mapped(path, archive, info)
         return _unpacked(archive, info)
 

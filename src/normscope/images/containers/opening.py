@@ -33,8 +33,8 @@ READERS: dict[str, str] = {
 }
 """Which module of this package reads files (or folders) of a suffix."""
 
-ON_DISK = {"fits", "hdf5", "mat", "netcdf", "npz", "zarr_folder"}
-"""The modules whose libraries read files of this machine alone."""
+OF_ARRAYS = {"fits", "hdf5", "mat", "netcdf", "npz", "video", "zarr_folder"}
+"""The modules whose images have no names of their own."""
 
 PART_OF_SEVERAL = re.compile(r"-\d{5}-of-\d{5}$")
 """The end of a TFRecord file's name, which need have no suffix."""
@@ -115,11 +115,12 @@ def reader_of(path: str) -> str | None:
     return READERS.get(Path(path).suffix.lower())
 
 
-def open_container(wanted: Wanted) -> Stream:
+def open_container(wanted: Wanted, reader: str | None = None) -> Stream:
     """Open a file that holds many images, without reading them.
 
     Args:
-        wanted: A path that ``is_container`` says yes to.
+        wanted: A path that ``is_container`` says yes to, or any with a reader.
+        reader: The module of this package that reads it; None for that of its name.
 
     Returns:
         Its images.
@@ -129,7 +130,7 @@ def open_container(wanted: Wanted) -> Stream:
         ModuleNotFoundError: If another module is missing, which is a fault of ours.
         NormscopeError: If the file cannot be read, or lacks the part.
     """
-    name = reader_of(wanted.path)
+    name = reader or reader_of(wanted.path)
     try:
         return import_module(f"normscope.images.containers.{name}").open_stream(wanted)
     except ModuleNotFoundError as error:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from normscope.errors import NormscopeError, WorkFailed
-from normscope.images.collection import Stream, check_split_is_whole
-from normscope.images.containers.columns import DAMAGE, encoded, find_column, leaf
+from normscope.images.containers.columns import encoded, leaf, table_stream, whole_table
 from normscope.images.containers.held import Record, decoded, held_shards
 from normscope.images.encoded import open_binary, stamp
 from normscope.images.remote import is_remote
@@ -18,9 +16,11 @@ from normscope.images.shards import Item, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     import numpy as np
 
+    from normscope.images.collection import Stream
     from normscope.images.containers.opening import Wanted
     from normscope.images.pixels import UnreadableImage
 
@@ -91,21 +91,15 @@ def open_stream(wanted: Wanted) -> Stream:
 
     Returns:
         Its images.
-
-    Raises:
-        NormscopeError: If it is no such file, or has no column of images.
     """
-    path = wanted.path
-    check_split_is_whole(path, wanted.split)
-    with _opened(path) as file:
+    with _opened(wanted.path) as file:
         schema = file.schema_arrow
-        column = find_column(
-            path,
+        return table_stream(
+            wanted,
             schema,
-            wanted.part,
             lambda name: _batches(file, leaf(schema, name), list(range(file.num_row_groups))),
+            lambda column: _shards(wanted.path, leaf(schema, column)),
         )
-    return Stream(path, lambda: _shards(path, leaf(schema, column)), lambda: 1.0)
 
 
 def _shards(path: str, column: str) -> Iterator:
@@ -150,23 +144,15 @@ def _name(path: str, row: int) -> str:
     return f"{path} row {row}"
 
 
+def _opened(path: str) -> AbstractContextManager[pq.ParquetFile]:
+    return whole_table(path, "Parquet file", _file)
+
+
 @contextmanager
-def _opened(path: str) -> Iterator[pq.ParquetFile]:
-    is_open = False
-    try:
-        # Opened here first, which refuses a pipe; Arrow reads without Python's lock.
-        with (
-            open_binary(path) as raw,
-            pq.ParquetFile(raw if is_remote(path) else path, buffer_size=BUFFER_BYTES) as file,
-        ):
-            is_open = True
-            yield file
-    except (NormscopeError, GeneratorExit):
-        raise
-    except DAMAGE as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        kind = WorkFailed if is_open else NormscopeError
-        raise kind(
-            f"{path} must be a whole Parquet file, got: {lines[0].rstrip('.')}. "
-            "Copy it again, or write it again."
-        ) from None
+def _file(path: str) -> Iterator[pq.ParquetFile]:
+    # Opened here first, which refuses a pipe; Arrow reads without Python's lock.
+    with (
+        open_binary(path) as raw,
+        pq.ParquetFile(raw if is_remote(path) else path, buffer_size=BUFFER_BYTES) as file,
+    ):
+        yield file

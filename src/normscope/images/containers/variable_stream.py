@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.images.arrays import is_guess
+from normscope.images.arrays import is_guess, most_of
 from normscope.images.collection import Stream
 from normscope.images.containers.axes import given_axes, guessed_axes, named_axes
 from normscope.images.containers.choosing import choose
 from normscope.images.containers.image_array import READ_BYTES, ImageArray
 from normscope.images.containers.opening import PART
 from normscope.images.containers.variable_shard import VariableShard
-from normscope.images.encoded import open_regular, stamp
+from normscope.images.encoded import open_binary, stamp
 from normscope.images.formats import HEAD
 from normscope.images.shards import ArrayShard
 
@@ -105,14 +105,14 @@ def whole_file(path: str, kind: str) -> Iterator[bytes]:
     """Open a file's header, and say in one sentence what is wrong with it.
 
     Args:
-        path: A regular file.
+        path: Of a regular file, or a URL.
         kind: What it should be, such as ``HDF5 file``.
 
     Yields:
         Its first bytes.
     """
     with whole(path, kind):
-        with open_regular(path) as file:
+        with open_binary(path) as file:
             head = file.read(HEAD)
         yield head
 
@@ -157,7 +157,8 @@ def _shards(array: ImageArray, start: int, origin: tuple[Any, ...] | None) -> It
     rows = max(1, READ_BYTES // array.image_bytes)
     for row in range(0, len(images), rows):
         here = None if origin is None else (variable.label, array.axes, *origin)
-        yield ArrayShard(start + row, images[row : row + rows], None, here)
+        most = most_of(variable.dtype)
+        yield ArrayShard(start + row, images[row : row + rows], None, here, most=most)
 
 
 def axes_note(array: ImageArray, layout: str | None) -> str:

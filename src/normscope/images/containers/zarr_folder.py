@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,13 @@ import zarr
 
 from normscope.images.containers.ome_zarr import OmeImage, is_plate, ome_image
 from normscope.images.containers.packing import Packing
+from normscope.images.containers.remote_zarr import RemoteZarr
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole
+from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from normscope.images.collection import Stream
     from normscope.images.containers.opening import Wanted
@@ -33,14 +36,16 @@ def open_stream(wanted: Wanted) -> Stream:
         The images, unread.
     """
     with whole(wanted.path, "Zarr folder"):
-        root = zarr.open(wanted.path, mode="r")
+        there = RemoteZarr(wanted.path) if is_remote(wanted.path) else None
+        root = zarr.open(there or wanted.path, mode="r")
         if isinstance(root, zarr.Array):
             variables = [_variable(wanted.path, "", root)]
         else:
             variables = _of_group(wanted.path, root, wanted.part)
             if wanted.part is None and is_plate(root.attrs.asdict()):
                 wanted = replace(wanted, part="")
-        origin = _stamp(wanted.path)
+        # Over HTTP nothing tells whether chunks have changed, so that no run goes on from another.
+        origin = _stamp(wanted.path) if there is None else there.stamp or (time.time_ns(),)
     return stream_of(variables, wanted, origin)
 
 
@@ -88,13 +93,20 @@ def _variable(path: str, name: str, array: zarr.Array, image: OmeImage | None = 
         dims=dims if len(dims) == array.ndim else (),
         chunks=tuple(array.chunks),
         packing=Packing.of(attributes),
-        stored=partial(_stored, os.path.join(path, name)),  # noqa: PTH118
+        stored=_stored_of(path, name, array),
         channel_names=image.channel_names if image else (),
     )
 
 
 def _read(array: zarr.Array, box: Box) -> np.ndarray:
     return np.asarray(array[box])
+
+
+def _stored_of(path: str, name: str, array: zarr.Array) -> Callable[[], int] | None:
+    store = array.store
+    if isinstance(store, RemoteZarr):
+        return partial(store.stored, name) if store.supports_listing else None
+    return partial(_stored, os.path.join(path, name))  # noqa: PTH118
 
 
 def _stored(path: str) -> int:

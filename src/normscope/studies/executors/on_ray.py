@@ -11,6 +11,7 @@ from normscope.errors import NormscopeError, WorkFailed
 from normscope.ray_connection import ray_cluster
 from normscope.studies.executors.executor import Executor
 from normscope.trials.result import FinishedTrial
+from normscope.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,5 +238,5 @@ def _room(ray: Any, needs: dict[str, float]) -> int:
 
 
 def _words(needs: dict[str, float]) -> str:
-    cores = f"{needs['num_cpus']:g} core{'s' if needs['num_cpus'] != 1 else ''}"
+    cores = f"{needs['num_cpus']:g} {plural(needs['num_cpus'], 'core')}"
     return f"{cores} and a GPU" if "num_gpus" in needs else cores
