@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import zlib
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.regular_files import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +36,8 @@ def read_idx(path: Path) -> np.ndarray:
         NormscopeError: If the file is not IDX, holds another type, or is truncated or corrupt.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with io.BufferedReader(open_regular(path)) as raw:
+            file = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
             shape = _shape(path, file.read(4), file.read)
             expected = math.prod(shape)
             data = file.read(expected + 1)

@@ -36,6 +36,7 @@ from normscope.images.opening import NAMES, open_source
 from normscope.images.remote import is_remote
 from normscope.images.remote_stream import open_remote_stream
 from normscope.images.shards import ArrayShard, Shard
+from normscope.regular_files import is_special
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,6 +109,11 @@ def open_stream(
 def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:
     if is_remote(source):
         return open_remote_stream(source, split, layout)
+    if is_special(split_part(source)[0]):
+        raise NormscopeError(
+            f"source must be a name, a folder or a regular file, got {source}, a pipe or a device. "
+            "Keep what it gives in a file."
+        )
     return _open_local(source, split, root, layout)
 
 

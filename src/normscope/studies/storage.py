@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.regular_files import is_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,6 +150,10 @@ def open_url(text: str, *, begin: bool = True) -> Storage:
 
 def _check_ours(path: Path, *, begin: bool) -> None:
     """Look before Optuna makes its tables: another program's file must not be altered."""
+    if is_special(path):
+        raise NormscopeError(
+            f"{path} must be a database of studies, got a pipe or a device. Choose another file."
+        )
     if not path.is_file() or not path.stat().st_size:
         if begin:
             return

@@ -14,9 +14,10 @@ from normscope.images.containers.choosing import choose
 from normscope.images.containers.image_array import READ_BYTES, ImageArray
 from normscope.images.containers.opening import PART
 from normscope.images.containers.variable_shard import VariableShard
-from normscope.images.encoded import open_regular, stamp
+from normscope.images.encoded import stamp
 from normscope.images.formats import HEAD
 from normscope.images.shards import ArrayShard
+from normscope.regular_files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
