@@ -68,6 +68,25 @@ class Storage:
         with _answering(self.shown, self._advice, self._secret):
             yield
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """The same of what was stored, which may be damaged.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            NormscopeError: If the database cannot be read, or holds other than Optuna wrote.
+        """
+        with self.answering():
+            try:
+                yield
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise NormscopeError(
+                    f"{self.shown} must hold studies as Optuna wrote them, got damage: "
+                    f"{reason_without(self._secret, error)}. Restore the database."
+                ) from None
+
     def names(self) -> list[str]:
         """What the studies in it are called."""
         # Not by the studies' summaries: to make those, Optuna reads all trials.
