@@ -55,7 +55,7 @@ def kept_trial(trial: FrozenTrial, study: str, shown: str) -> FinishedTrial:
     try:
         return trial_of(trial.user_attrs)
     except (KeyError, TypeError, ValueError, NormscopeError) as error:
-        met = f"no {error}" if isinstance(error, KeyError) else error
+        met = f"no {error}" if isinstance(error, KeyError) else str(error).partition(". ")[0]
         raise NormscopeError(
             f"trial {trial.number} of the study '{study}' in {shown} must be as normscope wrote "
             f"it, got {met}. Restore the database, or choose another --out."
