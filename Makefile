@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: install demo test coverage lint
+.PHONY: install demo test fuzz coverage lint
 
 install: $(VENV)/.installed
 
@@ -26,6 +26,13 @@ demo: install
 
 test: install
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+# make fuzz SEED=x CALLS=50000: other calls than before, and more of them.
+SEED ?= $(shell date +%s)
+CALLS ?= 10000
+
+fuzz: install
+	$(BIN)/python -m tests.fuzz $(SEED) $(CALLS)
 
 # Apart, since it makes the tests a quarter slower.
 coverage: install
