@@ -64,9 +64,10 @@ def drawn(rng: random.Random, seeds: Path, work: Path) -> list[str]:
     command = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     given = _positional(command, rng, seeds, work)
     options = [p for p in COMMANDS[command].params if p.opts and p.opts[-1].startswith("--")]
+    often = rng.choice((0, 0, 0.04, 0.12))  # with many options one is wrong, and no file is read
     for option in options:
         name = rng.choice((*option.opts, *option.secondary_opts))
-        if option.opts[-1] in NEVER or rng.random() > (0.8 if option.required else 0.12):
+        if option.opts[-1] in NEVER or rng.random() > (0.9 if option.required else often):
             continue
         given.append(name)
         if not option.is_flag:

@@ -12,6 +12,7 @@ from tests.fuzz.mutating import mutated
 PARTS, CALLS = 10, 100
 
 
+@pytest.mark.timeout(900)  # ten seconds on a machine that does nothing else
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_call_is_at_fault(seeds, tmp_path, part):
     faults = []
