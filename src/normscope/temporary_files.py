@@ -21,7 +21,7 @@ _looked_at: set[Path] = set()
 """Folders, each looked at once: a run may write thousands of files into one."""
 
 
-def begun_file(path: Path) -> tuple[int, Path]:
+def begun_file(path: Path) -> tuple[int | None, Path]:
     """Begin a file beside the one that it will become.
 
     It is locked until it is closed, so that no other process takes it for a leftover; the system
@@ -32,7 +32,8 @@ def begun_file(path: Path) -> tuple[int, Path]:
         path: What it will be called.
 
     Returns:
-        The open file, to be closed, and its name until then.
+        The open file, to be closed when all is written, and its name until then. Where there are
+        no locks it is closed already: Windows renames no open file.
     """
     folder = path.parent.resolve()
     if folder not in _looked_at:
@@ -42,9 +43,13 @@ def begun_file(path: Path) -> tuple[int, Path]:
         handle, name = tempfile.mkstemp(
             prefix=f".{path.name}.{MARK}", suffix=path.suffix, dir=path.parent
         )
-        if _lock(handle) is not False and os.path.exists(name):  # noqa: PTH110
+        locked = _lock(handle)
+        if locked and os.path.exists(name):  # noqa: PTH110
             return handle, Path(name)
-        os.close(handle)  # taken for a leftover before it was locked
+        os.close(handle)
+        if locked is None:
+            return None, Path(name)
+        # Else another process took it for a leftover before it was locked.
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -61,7 +66,7 @@ def remove_leftovers(folder: Path) -> None:
 
 def _remove_if_left(name: str) -> None:
     with suppress(OSError):  # removed by another process just now, or not ours to remove
-        handle = os.open(name, os.O_RDWR | os.O_NOFOLLOW)
+        handle = os.open(name, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         try:
             if _lock(handle):
                 os.unlink(name)  # noqa: PTH108
