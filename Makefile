@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: install demo test coverage lint docs
+.PHONY: install demo test fuzz coverage lint docs
 
 ifdef UV
 MAKE_VENV = test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
@@ -36,6 +36,13 @@ demo: $(VENV)/.demo
 
 test: install
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+# make fuzz SEED=x CALLS=50000: other calls than before, and more of them.
+SEED ?= $(shell date +%s)
+CALLS ?= 10000
+
+fuzz: install
+	$(BIN)/python -m tests.fuzz $(SEED) $(CALLS)
 
 # Apart, since it makes the tests a quarter slower.
 coverage: install

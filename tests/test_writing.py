@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import os
+import pathlib
+import signal
+import subprocess
+import sys
 
 import pytest
 
+from normscope import temporary_files
+from normscope.temporary_files import remove_leftovers
 from normscope.writing import replacing, write_text
 
 
@@ -36,3 +42,86 @@ def test_a_device_or_a_pipe_is_written_to_and_stays(tmp_path):
         os.close(reader)
     assert pipe.is_fifo()
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+WRITING = """
+import pathlib, sys, time
+from normscope.writing import replacing
+with replacing(pathlib.Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    print(temporary.name, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process in the middle of writing a picture, and its file's name."""
+    call = [sys.executable, "-c", WRITING, str(tmp_path / "map.png")]
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
+    yield process, tmp_path / process.stdout.readline().strip()
+    process.kill()
+    process.communicate()
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_write(writer, tmp_path, monkeypatch):
+    monkeypatch.setattr(temporary_files, "_looked_at", set())
+    process, temporary = writer
+    assert temporary.read_text() == "half"
+    write_text(tmp_path / "summary.json", "{}")
+    assert temporary.exists()  # it is being written
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    write_text(tmp_path / "summary.json", "{}")
+    assert temporary.exists()  # a folder is looked at once
+    temporary_files._looked_at.clear()
+    write_text(tmp_path / "summary.json", "{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_only_our_own_leftovers_are_removed(tmp_path):
+    left = tmp_path / ".map.png.normscope-abc_1234.png"
+    others = [
+        ".map.png.abcd1234.png", "map.png.normscope-abcd1234.png", ".normscope-abcd1234.png",
+        ".map.png.normscope-ABCD1234.png", ".map.png.normscope-abcd12345.png", ".a.normscope-",
+    ]  # fmt: skip
+    for name in [left.name, *others]:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / ".a.b.normscope-abcd1234").mkdir()
+    target = tmp_path / "precious"
+    target.write_text("mine")
+    (tmp_path / ".b.png.normscope-abcd1234.png").symlink_to(target)
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *others, "precious", ".a.b.normscope-abcd1234", ".b.png.normscope-abcd1234.png",
+    }  # fmt: skip
+    remove_leftovers(tmp_path / "none")
+
+
+def test_a_file_that_was_taken_for_a_leftover_is_begun_again(tmp_path, monkeypatch):
+    mkstemp = temporary_files.tempfile.mkstemp
+    begun = []
+
+    def taken_at_once(**where):
+        handle, name = mkstemp(**where)
+        begun.append(name)
+        if len(begun) == 1:
+            pathlib.Path(name).unlink()
+        return handle, name
+
+    monkeypatch.setattr(temporary_files.tempfile, "mkstemp", taken_at_once)
+    write_text(tmp_path / "a.json", "whole")
+    assert len(begun) == 2
+    assert (tmp_path / "a.json").read_text() == "whole"
+
+
+def test_a_disk_without_locks_is_written_and_never_cleaned(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(temporary_files.fcntl, "flock", refuse)
+    left = tmp_path / ".map.png.normscope-abc_1234.png"
+    left.touch()
+    remove_leftovers(tmp_path)
+    write_text(tmp_path / "a.json", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [left.name, "a.json"]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.temporary_files import begun_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 LOOKED_AT = 2**16
@@ -43,23 +43,22 @@ def replacing(path: Path) -> Iterator[Path]:
         yield path
         return
     try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent
-        )
+        handle, temporary = begun_file(path)
     except OSError as error:
         error.filename = str(path)
         raise
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in {None, name}:
+        if isinstance(error, OSError) and error.filename in {None, str(temporary)}:
             error.filename = str(path)
         raise
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,8 +1,10 @@
+import io
 import multiprocessing
 import os
 import pickle
 import signal
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from torchvision.io import decode_image as decode_by_torchvision
 from torchvision.transforms.v2 import functional
 
 from normscope.errors import NormscopeError
-from normscope.images import cache, packing
+from normscope.images import block_sums, cache, packing
 from normscope.images.folder import open_folder
 from normscope.images.splits import with_train_images, with_validation
 from normscope.images.transform import ImageTransform
@@ -161,13 +163,67 @@ def test_a_killed_build_leaves_nothing_that_is_trusted(photos, folder):
     assert [p.name[0] != "." for p in folder.glob("*.images*")] == [True]
 
 
-def test_a_file_that_was_cut_is_made_again(photos, folder):
-    open_folder(photos, PRESET, train=False)
+def _zero_a_quarter(data):
+    data[len(data) // 4 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 4)
+
+
+def _flip(place):
+    def flip(data):
+        data[place] ^= 4
+
+    return flip
+
+
+def _swap_blocks(data):
+    size = 2**10
+    data[:size], data[size : 2 * size] = data[size : 2 * size], data[:size]
+
+
+def _grow(data):
+    data[:0] = bytes(8)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _zero_a_quarter, _swap_blocks, _grow, bytearray.clear, lambda data: data.__delitem__(-3),
+        *map(_flip, (0, 999, 5000, 6143, 6144, -300, -40, -35, -30, -25, -1)),
+    ],
+)  # fmt: skip
+def test_a_file_that_was_damaged_is_decoded_anew(photos, folder, monkeypatch, damage):
+    monkeypatch.setattr(block_sums, "BLOCK_BYTES", 2**10)
+    whole = open_folder(photos, PRESET, train=False)
+    expected = np.array(whole.test.pixels)
     (path,) = folder.glob("*.images")
-    path.write_bytes(path.read_bytes()[:-3])
-    assert len(open_folder(photos, PRESET, train=False).test) == 8
-    path.write_bytes(b"")
-    assert len(open_folder(photos, PRESET, train=False).test) == 8
+    kept = path.read_bytes()
+    data = bytearray(kept)
+    damage(data)
+    path.write_bytes(data)
+    with pytest.warns(RuntimeWarning) as met:
+        again = open_folder(photos, PRESET, train=False)
+    assert [str(warning.message) for warning in met] == [
+        f"the decoded images of {photos} must be whole to be used, got damage in {path}; decoding "
+        "them anew. Check the disk if it happens again."
+    ]
+    np.testing.assert_array_equal(again.test.pixels, expected)
+    assert again.test.labels.tolist() == whole.test.labels.tolist()
+    assert path.read_bytes() == kept
+
+
+@pytest.mark.parametrize("sizes", [[], [1], [1023, 1, 1], [1024], [5000, 0, 3, 1021], [10] * 500])
+def test_sums_of_blocks_are_those_of_zlib(monkeypatch, sizes):
+    monkeypatch.setattr(block_sums, "BLOCK_BYTES", 2**10)
+    data = np.random.default_rng(0).integers(0, 256, sum(sizes), np.uint8).tobytes()
+    file = io.BytesIO(b"an older file's bytes")
+    writer = block_sums.SummedWriter(file)
+    for start, size in zip(np.cumsum([0, *sizes]), sizes, strict=False):
+        writer.write(data[start : start + size])
+    assert file.getvalue() == data
+    assert writer.tell() == len(data)
+    assert writer.sums == [
+        zlib.crc32(data[start : start + 1024]) for start in range(0, len(data), 1024)
+    ]
+    assert block_sums.undamaged(np.frombuffer(data, np.uint8), writer.sums)
 
 
 def test_the_least_recently_used_is_evicted(photos, folder, monkeypatch):

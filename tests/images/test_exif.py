@@ -36,3 +36,8 @@ def test_no_orientation_or_a_senseless_one_leaves_the_image(orientation):
 
 def test_a_tiff_is_turned_by_pillow_and_not_again():
     assert orientation_of(encoded(np.zeros((2, 2, 3), np.uint8), 6, "TIFF")) == 1
+
+
+def test_what_pillow_cannot_open_is_upright():
+    cut_marker = b"\xff\xd8\xff\xe0\x00\x03"  # which OpenCV reads past
+    assert [orientation_of(data) for data in (cut_marker, b"\xff\x0a", b"v/1\x01", b"")] == [1] * 4

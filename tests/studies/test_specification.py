@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import datetime
 import json
 from dataclasses import replace
 
 import pytest
+import tomli_w
 
 from normscope.errors import NormscopeError
 from normscope.normalization import NONE
@@ -120,3 +122,44 @@ def test_a_slip_of_the_keyboard_is_refused_at_once(small_plan):
         "a scan must have at most 1,000,000 trials, got 6 cells with 1,000,000 seeds each. "
         "Take fewer."
     )
+
+
+HUGE = 10**29
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "sentence"),
+    [
+        ("model", 3, "fault at 3 in place of a text"),
+        (
+            "model",
+            datetime.date(2026, 1, 2),
+            "fault at datetime.date(2026, 1, 2) in place of a text",
+        ),
+        ("mean", float("nan"), "fault at nan in place of a text"),
+        ("seeds", HUGE, f"fault at {HUGE} in place of a number of at most {2**63 - 1}"),
+        ("threads", HUGE, f"fault at {HUGE} in place of a number of at most {2**63 - 1}"),
+        ("threads", 2**40, f"threads must be at most 1024, got {2**40}."),
+        ("threads", "two", "fault at 'two' in place of a whole number"),
+        ("device", 7, "fault at 7 in place of a text"),
+        ("device", "gpu", "device must be one of auto, cpu, cuda, mps, got 'gpu'."),
+        ("precision", "x", "precision must be one of auto, fp32, bf16, got 'x'."),
+        ("trainer", "quick", "trainer must be one of fast, plain, compiled, got 'quick'."),
+        ("recipe.name", 5, "fault at 5 in place of a text"),
+        ("recipe.lr", HUGE, f"fault at {HUGE} in place of a number of at most {2**63 - 1}"),
+        ("recipe", [], "fault at "),
+        ("init_scale", "x", "fault at "),
+    ],
+)
+def test_values_of_another_kind(small_plan, tmp_path, place, value, sentence):
+    fields = small_plan.specification.to_json()
+    *tables, name = place.split(".")
+    inner = fields
+    for table in tables:
+        inner = inner[table]
+    inner[name] = value
+    path = tmp_path / "study.toml"
+    path.write_text(tomli_w.dumps(fields), encoding="utf-8")
+    with pytest.raises(NormscopeError) as met:
+        ScanSpec.read_toml(path)
+    assert sentence in str(met.value)

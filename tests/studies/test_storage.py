@@ -5,6 +5,7 @@ import sys
 from contextlib import closing
 
 import pytest
+from sqlalchemy import create_engine, inspect
 
 from normscope.errors import NormscopeError
 from normscope.studies.storage import open_file, open_url, reason_without
@@ -92,6 +93,32 @@ def test_reading_makes_no_database(tmp_path):
             f"{tmp_path}/none.db must be a database of studies, got none. Check --storage."
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_makes_no_tables(postgresql, tmp_path):
+    shown = postgresql.replace(PASSWORD, "***").replace("postgresql:", "postgresql+psycopg:")
+    for read in (
+        lambda: open_url(postgresql, begin=False),
+        lambda: Study.open(tmp_path, postgresql, "none"),
+    ):
+        with pytest.raises(NormscopeError) as error:
+            read()
+        assert str(error.value) == (
+            f"{shown} must be a database of studies, got none. Check --storage."
+        )
+    engine = create_engine(postgresql.replace("postgresql:", "postgresql+psycopg:"))
+    assert inspect(engine).get_table_names() == []
+    open_url(postgresql)
+    assert open_url(postgresql, begin=False).names() == []
+    engine.dispose()
+
+
+def test_reading_makes_no_tables_in_memory():
+    with pytest.raises(NormscopeError) as error:
+        open_url("sqlite://", begin=False)
+    assert str(error.value) == (
+        "sqlite:// must be a database of studies, got none. Check --storage."
+    )
 
 
 def test_a_database_that_goes_away(tmp_path):

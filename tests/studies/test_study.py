@@ -75,13 +75,14 @@ def test_the_same_specification_opens_the_study_again(small_plan, result):
     assert len(Study.create(small_plan.out, small_plan.specification).trials()) == 1
 
 
-def test_opening_a_study_says_nothing(small_plan, result, capfd):
-    study = Study.create(small_plan.out, small_plan.specification)
-    study.add(small_plan.specification.trials()[0], result)
+def test_making_and_opening_a_study_says_nothing(small_plan, result, capfd):
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.INFO)
     try:
         capfd.readouterr()
+        study = Study.create(small_plan.out, small_plan.specification)
+        study.add(small_plan.specification.trials()[0], result)
+        assert optuna.logging.get_verbosity() == optuna.logging.INFO
         assert len(Study.open(small_plan.out).every_trial()) == 1
         assert capfd.readouterr().err == ""
     finally:

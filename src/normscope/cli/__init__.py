@@ -11,6 +11,7 @@ def main() -> None:
     import os
     import signal
     import sys
+    import warnings
 
     # Threads that spin while they wait slow a busy machine down a hundredfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -22,6 +23,15 @@ def main() -> None:
         # To leave as after Ctrl-C: what was finished stays, what was begun is removed.
         raise KeyboardInterrupt
 
+    as_python_does = warnings.showwarning
+
+    def show_warning(message, category, *where) -> None:
+        if category is RuntimeWarning:  # a sentence of ours, for which no line of code is needed
+            print(f"normscope: {message}", file=sys.stderr)  # noqa: T201
+        else:
+            as_python_does(message, category, *where)
+
+    warnings.showwarning = show_warning
     try:
         signal.signal(signal.SIGTERM, terminate)
         from normscope.cli.app import run

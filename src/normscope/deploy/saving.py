@@ -19,6 +19,7 @@ from normscope.errors import NormscopeError, UnknownName
 from normscope.models.building import build_model
 from normscope.models.importing import check_caller_named
 from normscope.models.options import ModelOptions
+from normscope.regular_files import read_text
 from normscope.writing import replacing
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def load_folded(path: str | Path, *, model: str | None = None) -> RawPixels:
     from normscope.models.weights import read_weights
 
     try:
-        plan = json.loads(plan_path(path).read_text(encoding="utf-8"))
+        plan = json.loads(read_text(plan_path(path)))
         built = Built(**plan["built"])
         channels = int(plan["channels"])
         height, width = map(int, plan["image_size"])

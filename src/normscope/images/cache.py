@@ -19,7 +19,7 @@ from platformdirs import user_cache_path
 
 from normscope.errors import NormscopeError
 from normscope.images.encoded import stamp
-from normscope.images.packing import MAGIC, pack, read_footer
+from normscope.images.packing import MAGIC, is_whole, pack, read_footer
 from normscope.writing import replacing
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def packed(
     """The packed images of a listing: from the cache, else decoded into it.
 
     Of two processes that want the same images one decodes and the other waits. A file gets its
-    name when it is whole. Where the cache cannot be written, the images are decoded into memory.
+    name when it is whole, and is checked to the last bit before it is used. Where the cache cannot
+    be written, the images are decoded into memory.
 
     Args:
         listing: The images.
@@ -102,6 +103,13 @@ def packed(
         with FileLock(path.with_suffix(".lock")):
             data = _opened(path)
             if data is None:
+                if path.is_file():
+                    warnings.warn(
+                        f"the decoded images of {name} must be whole to be used, got damage in "
+                        f"{path}; decoding them anew. Check the disk if it happens again.",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
                 _remove_leftovers(folder, path.stem)
                 with replacing(path) as temporary, temporary.open("w+b") as file:
                     pack(listing, transform, name, file, on_image)
@@ -182,7 +190,7 @@ def _opened(path: Path) -> np.ndarray | None:
     if not path.is_file():
         return None
     data = _mapped(path)
-    if read_footer(data) is None:
+    if not is_whole(data):
         return None
     with suppress(OSError):  # a cache that may only be read
         os.utime(path)  # noted as used, so that it is evicted last

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import stat
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -13,6 +11,7 @@ from normscope.images.formats import HEAD
 from normscope.images.pixels import UnreadableImage
 from normscope.images.remote import is_remote, open_remote, read_remote, remote_stamp
 from normscope.images.unpacking import HEADER_BYTES, Packing, unpack
+from normscope.regular_files import open_regular
 
 MAX_FILE_BYTES = 2**31
 """A larger file is no single image that could be decoded within its bounds."""
@@ -148,26 +147,6 @@ def open_binary(path: str) -> BinaryIO:
         OSError: If it cannot be read, or is no regular file.
     """
     return open_remote(path) if is_remote(path) else io.BufferedReader(open_regular(path))
-
-
-def open_regular(path: str) -> io.FileIO:
-    """Open a file to read, if it is a regular one: a pipe or a device could keep a reader waiting.
-
-    Args:
-        path: Its path.
-
-    Returns:
-        The open file, unbuffered.
-
-    Raises:
-        OSError: If it cannot be read, or is no regular file.
-    """
-    # Not to wait for a pipe's writer, where the system knows that.
-    file = io.FileIO(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "not a regular file")
-    return file
 
 
 def stamp(file: str) -> tuple[int, int | str] | None:

@@ -20,20 +20,21 @@ def orientation_of(data: bytes) -> int:
         data: The file's bytes, of an image that can be decoded.
 
     Returns:
-        1 to 8; 1 where there is none, and for TIFFs, which Pillow turns upright itself.
+        1 to 8; 1 where none can be read, and for TIFFs, which Pillow turns upright itself.
     """
     from PIL import Image
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(io.BytesIO(data)) as image:
-            if image.format == "TIFF":
-                return UPRIGHT
-            try:
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                if image.format == "TIFF":
+                    return UPRIGHT
                 noted = image.getexif().get(ORIENTATION, UPRIGHT)
-            except (OSError, SyntaxError, ValueError, KeyError):
-                # Damaged Exif beside sound pixels: nothing is known of the orientation.
-                return UPRIGHT
+        except Exception:  # noqa: BLE001 - Pillow raises many kinds at damage that others read past
+            # Damaged headers or Exif beside sound pixels, or a format of another library's:
+            # nothing is known of the orientation.
+            return UPRIGHT
     return noted if noted in range(1, 9) else UPRIGHT
 
 

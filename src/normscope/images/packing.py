@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -15,6 +16,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.band_stack import BandStack
+from normscope.images.block_sums import SummedWriter, undamaged
 from normscope.images.decode import decode_for_networks
 from normscope.images.decoded import Skipped
 from normscope.images.frames import COLOURS, Frame, Met, frames_of
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
     from normscope.images.listing import Listing
     from normscope.images.transform import ImageTransform
 
-MAGIC = b"normscope images 2\n"
+MAGIC = b"normscope images 3\n"
 """Ends a whole file: a file that was cut does not end so."""
+
+NUMBER_BYTES = 8
+"""Each of the two numbers between the footer and the end: its checksum and its length."""
 
 AHEAD, AHEAD_BYTES = 512, 2**29
 """Images decoded before they are written: enough for every core, little memory."""
@@ -79,13 +84,31 @@ def read_footer(data: np.ndarray) -> dict[str, Any] | None:
         data: The file's bytes, uint8.
 
     Returns:
-        The footer, or None where the file is not whole.
+        The footer, or None where the file or its footer is not whole.
     """
-    end = len(data) - len(MAGIC)
-    if end < 8 or bytes(data[end:]) != MAGIC:
+    end = len(data) - len(MAGIC) - 2 * NUMBER_BYTES
+    if end < 0 or bytes(data[end + 2 * NUMBER_BYTES :]) != MAGIC:
         return None
-    length = int.from_bytes(bytes(data[end - 8 : end]), "little")
-    return json.loads(bytes(data[end - 8 - length : end - 8]))
+    numbers = bytes(data[end : -len(MAGIC)])
+    checksum, length = (
+        int.from_bytes(number, "little")
+        for number in (numbers[:NUMBER_BYTES], numbers[NUMBER_BYTES:])
+    )
+    text = bytes(data[max(0, end - length) : end])
+    return json.loads(text) if (zlib.crc32(text), len(text)) == (checksum, length) else None
+
+
+def is_whole(data: np.ndarray) -> bool:
+    """Whether a file holds what ``pack`` wrote, to the last bit.
+
+    Args:
+        data: The file's bytes, uint8.
+
+    Returns:
+        Whether every checksum fits.
+    """
+    footer = read_footer(data)
+    return footer is not None and undamaged(data[: footer["pixels_end"]], footer["block_sums"])
 
 
 def _pack(
@@ -96,16 +119,15 @@ def _pack(
     channels: int | None,
     on_image: Callable[[int, int], None] | None,
 ) -> None:
-    file.seek(0)
-    file.truncate()
+    pixels_file = SummedWriter(file)
     total = sum(len(images) for images in listing.splits.values())
     done = 0
     met = Met()
     skipped: list[Skipped] = []
     splits: dict[str, Any] = {}
     for split, images in listing.splits.items():
-        file.write(bytes(-file.tell() % LARGEST_PIXEL_BYTES))
-        offset, labels, digest = file.tell(), [], hashlib.sha256()
+        pixels_file.write(bytes(-pixels_file.tell() % LARGEST_PIXEL_BYTES))
+        offset, labels, digest = pixels_file.tell(), [], hashlib.sha256()
         histogram = None
         for image, frames in _prepared(images, transform, skipped):
             done += 1
@@ -117,7 +139,7 @@ def _pack(
                     pixels = np.ascontiguousarray(
                         np.broadcast_to(frame.pixels, (channels, *frame.pixels.shape[1:]))
                     )
-                    file.write(pixels.data)
+                    pixels_file.write(pixels.data)
                     digest.update(pixels.data)
                     histogram = frame.counted(histogram, channels)
                 labels.append(image.label)
@@ -139,10 +161,13 @@ def _pack(
         "ends": met.ends,
         "most": next(iter(met.most)) if len(met.most) == 1 else None,
         "splits": splits,
+        "pixels_end": pixels_file.tell(),
+        "block_sums": pixels_file.sums,
         "skipped": [[str(s.path), s.reason] for s in skipped],
     }
     text = json.dumps(footer).encode()
-    file.write(text + len(text).to_bytes(8, "little") + MAGIC)
+    numbers = (n.to_bytes(NUMBER_BYTES, "little") for n in (zlib.crc32(text), len(text)))
+    file.write(b"".join((text, *numbers, MAGIC)))
 
 
 def _prepared(

@@ -44,6 +44,7 @@ from normscope.images.remote import is_remote, without_secrets
 from normscope.images.remote_stream import open_remote_stream
 from normscope.images.shards import ArrayShard, Shard
 from normscope.keywords import check_path
+from normscope.regular_files import is_special
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,6 +121,11 @@ def _open_path(source: str, split: str | None, root: Path | None, layout: str | 
             check_split_is_whole(url, split)
             return _array_stream(url, read_idx(url), layout)
         return open_remote_stream(source, split, layout)
+    if is_special(split_part(source)[0]):
+        raise NormscopeError(
+            f"source must be a name, a folder or a regular file, got {source}, a pipe or a device. "
+            "Keep what it gives in a file."
+        )
     return _open_local(source, split, root, layout)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.images.encoded import open_regular
 from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage
 from normscope.images.tiff import (
     CMYK,
@@ -25,6 +24,7 @@ from normscope.images.tiff import (
 from normscope.images.tiff_masks import image_pages, without_masked
 from normscope.images.tiff_metadata import channel_metadata
 from normscope.images.windows import Windows
+from normscope.regular_files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

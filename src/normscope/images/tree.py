@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.images.encoded import open_regular
 from normscope.images.formats import (
     ARCHIVES,
     ARRAYS,
@@ -16,6 +15,7 @@ from normscope.images.formats import (
     is_image,
     kind_of_name,
 )
+from normscope.regular_files import open_regular
 
 if TYPE_CHECKING:
     from collections import Counter

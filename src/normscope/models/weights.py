@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from normscope.errors import NormscopeError
+from normscope.regular_files import open_regular
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor, nn
 
 WRAPPINGS = ("state_dict", "model_state_dict", "model", "net")
@@ -38,7 +40,7 @@ def weights_digest(path: str | Path) -> str:
         NormscopeError: If it cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
     except OSError as error:
         raise NormscopeError(
@@ -72,7 +74,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             "Where you trust it, convert it once: safetensors.torch.save_file("
             "torch.load(FILE, weights_only=False).state_dict(), 'weights.safetensors')."
         ) from None
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # noqa: BLE001 - a damaged pickle can make torch raise anything
         raise NormscopeError(
             f"{path} must be a safetensors file or a state dict saved by torch, "
             f"got: {_first_line(error)}. Save it again."
@@ -179,13 +181,23 @@ def _unwrapped(content: Any, path: str | Path) -> dict[str, Tensor]:
             f"{path} must hold a state dict (tensors by name), got {type(content).__name__}. "
             "Save model.state_dict()."
         )
-    other = [key for key, value in content.items() if not isinstance(value, torch.Tensor)]
+    other = [k for k, v in content.items() if not (isinstance(k, str) and _holds_numbers(v))]
     if other:
         raise NormscopeError(
             f"{path} must hold a state dict (tensors by name), got other values under "
             f"{', '.join(map(str, other[:MOST_LISTED]))}. Save model.state_dict()."
         )
     return content
+
+
+def _holds_numbers(value: Any) -> bool:
+    # Others, such as sparse or quantized tensors, fit no network's own and fail where they are
+    # compared with them.
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout is torch.strided
+        and not (value.is_quantized or value.is_meta)
+    )
 
 
 def _without_prefixes(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -197,4 +209,6 @@ def _without_prefixes(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return next((line for line in str(error).splitlines() if line), type(error).__name__).rstrip(
+        "."
+    )

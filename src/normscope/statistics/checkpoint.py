@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from normscope.regular_files import read_text
 from normscope.statistics.collected import Collected
 from normscope.writing import write_text
 
@@ -48,7 +49,7 @@ class Checkpoint:
         if path is None:
             return None
         try:
-            return Collected.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return Collected.from_json(json.loads(read_text(path)))
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             return None
 

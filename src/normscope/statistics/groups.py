@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName
 from normscope.images.encoded import stamp
+from normscope.regular_files import open_regular
 from normscope.statistics.names import Roots
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def _read_table(
             "sites.csv:site, where the first column of sites.csv has the images' paths."
         )
     try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        raw = io.BufferedReader(open_regular(path))
+        with io.TextIOWrapper(raw, newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file, strict=True)
             header = next(rows, [])
             if len(header) < 2:

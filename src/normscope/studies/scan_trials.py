@@ -9,10 +9,11 @@ from optuna.trial import TrialState, create_trial
 
 from normscope.errors import NormscopeError
 from normscope.studies.growing import as_trained
+from normscope.studies.kept_trials import kept_trials
 from normscope.studies.known_trials import KnownTrials, slot_of
 from normscope.studies.options import GRACE_SECONDS
 from normscope.studies.slot_claims import SLOT, Claims
-from normscope.studies.stored_trial import attributes_of, point_for_optuna, trial_of
+from normscope.studies.stored_trial import attributes_of, kept_trial, point_for_optuna
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -169,7 +170,8 @@ class ScanTrials:
     def _complete(self, *, survival: bool) -> list[FinishedTrial]:
         if self.storage is None:
             return [trial for trial in self._exported if trial.spec.survival == survival]
-        return [trial_of(trial.user_attrs) for trial in self._kept(survival=survival)]
+        name, shown = self._name + SURVIVAL * survival, self.storage.shown
+        return [kept_trial(trial, name, shown) for trial in self._kept(survival=survival)]
 
     def _kept(self, *, survival: bool) -> list[FrozenTrial]:
         """The finished trials in the database, as Optuna has them."""
@@ -179,7 +181,7 @@ class ScanTrials:
             if survival and self._name + SURVIVAL not in self.storage.names():
                 return []
             kept_in = self._optuna(self.storage, survival=survival)
-            return kept_in.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            return kept_trials(kept_in, self.storage.optuna, (TrialState.COMPLETE,))
 
     def _optuna(self, storage: Storage, *, survival: bool) -> optuna.Study:
         """Survival has an Optuna study of its own: its accuracies are no part of the other's."""

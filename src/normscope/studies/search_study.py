@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from normscope.errors import NormscopeError, SpecificationDiffers
+from normscope.studies.kept_trials import kept_trials
 from normscope.studies.scan_trials import DATABASE
 from normscope.studies.search_specification import SearchSpec
 from normscope.studies.slot_claims import GRACE_SECONDS, Claims
 from normscope.studies.storage import Storage, open_storage
-from normscope.studies.stored_trial import trial_of
+from normscope.studies.stored_trial import kept_trial
 from normscope.studies.study_file import SPECIFICATION
 from normscope.writing import write_text
 
@@ -69,7 +70,7 @@ class SearchStudy:
         self.specification = specification
         self.storage = storage
         self._finished: dict[str, list[tuple[FrozenTrial, FinishedTrial]]] | None = None
-        with storage.answering():
+        with storage.reading():
             self.optuna_study = storage.begun(name)
             self.optuna_replicates = storage.begun(name + REPLICATES)
 
@@ -105,13 +106,13 @@ class SearchStudy:
         if path.is_file():
             _check_same(specification, SearchSpec.read_toml(path), str(folder), "--out")
         storage = open_storage(folder / DATABASE, storage_url)
-        with storage.answering():
+        with storage.reading():
             # A folder that was renamed still holds its one search.
             held = _only_search(storage.names())
         own = held if storage_url is None else None
         name = name or own or folder.resolve().name
         study = cls(folder, specification, storage, name)
-        with storage.answering():
+        with storage.reading():
             if "specification" not in study.optuna_study.user_attrs:
                 study.optuna_study.set_user_attr("specification", specification.to_json())
             begun = SearchSpec.from_json(study.optuna_study.user_attrs["specification"])
@@ -143,7 +144,7 @@ class SearchStudy:
                 "in a shared database. Give its URL by --storage."
             )
         storage = open_storage(folder / DATABASE, storage_url, begin=False)
-        with storage.answering():
+        with storage.reading():
             names = storage.names()
         name = name or _only_search(names) or folder.resolve().name
         if name not in names:
@@ -194,7 +195,8 @@ class SearchStudy:
             The trials by number, as they were when they were stopped.
         """
         stopped = self._in_state(self.optuna_study, TrialState.PRUNED)
-        return [_search_trial(trial, trial_of(trial.user_attrs)) for trial in stopped]
+        name, shown = self.optuna_study.study_name, self.storage.shown
+        return [_search_trial(trial, kept_trial(trial, name, shown)) for trial in stopped]
 
     def results(self) -> list[FinishedTrial]:
         """Every finished trial of the search with all it gave.
@@ -217,14 +219,15 @@ class SearchStudy:
         if kept is not None and study.study_name in kept:
             return kept[study.study_name]
         complete = self._in_state(study, TrialState.COMPLETE)
-        finished = [(trial, trial_of(trial.user_attrs)) for trial in complete]
+        name, shown = study.study_name, self.storage.shown
+        finished = [(trial, kept_trial(trial, name, shown)) for trial in complete]
         if kept is not None:
             kept[study.study_name] = finished
         return finished
 
     def _in_state(self, study: Study, state: TrialState) -> list[FrozenTrial]:
         with self.storage.answering():
-            return study.get_trials(deepcopy=False, states=(state,))
+            return kept_trials(study, self.storage.optuna, (state,))
 
 
 def _search_trial(trial: FrozenTrial, finished: FinishedTrial) -> SearchTrial:

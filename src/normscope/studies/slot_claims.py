@@ -13,6 +13,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
+from normscope.studies.kept_trials import kept_trials
 from normscope.studies.options import GRACE_SECONDS
 
 if TYPE_CHECKING:
@@ -270,4 +271,4 @@ class Claims:
             self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
     def _trials(self, states: tuple[TrialState, ...] | None = None) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False, states=states)
+        return kept_trials(self.study, self._storage, states)

@@ -10,14 +10,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna import create_study, get_all_study_names, load_study
+from optuna import create_study, get_all_study_names, load_study, logging
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage, get_storage
-from sqlalchemy import event
+from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.regular_files import is_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,25 @@ class Storage:
         with _answering(self.shown, self._advice, self._secret):
             yield
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """The same of what was stored, which may be damaged.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            NormscopeError: If the database cannot be read, or holds other than Optuna wrote.
+        """
+        with self.answering():
+            try:
+                yield
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise NormscopeError(
+                    f"{self.shown} must hold studies as Optuna wrote them, got damage: "
+                    f"{reason_without(self._secret, error)}. Restore the database."
+                ) from None
+
     def names(self) -> list[str]:
         """What the studies in it are called."""
         # Not by the studies' summaries: to make those, Optuna reads all trials.
@@ -76,9 +96,14 @@ class Storage:
         """A study, made where there is none of that name."""
         if name in self.names():  # else Optuna tells that it uses the one there
             return load_study(storage=self.optuna, study_name=name)
-        return create_study(
-            storage=self.optuna, study_name=name, direction="maximize", load_if_exists=True
-        )
+        before = logging.get_verbosity()
+        logging.set_verbosity(max(before, logging.WARNING))  # else Optuna tells that it made one
+        try:
+            return create_study(
+                storage=self.optuna, study_name=name, direction="maximize", load_if_exists=True
+            )
+        finally:
+            logging.set_verbosity(before)
 
 
 def open_storage(folder_file: Path, url: str | None, *, begin: bool = True) -> Storage:
@@ -109,7 +134,7 @@ def open_url(text: str, *, begin: bool = True) -> Storage:
 
     Args:
         text: As SQLAlchemy has it, such as ``postgresql://user:password@host:5432/database``.
-        begin: Whether an SQLite file is made where there is none.
+        begin: Whether a file or the tables in a database are made where there are none.
 
     Returns:
         The storage, which has answered.
@@ -130,6 +155,8 @@ def open_url(text: str, *, begin: bool = True) -> Storage:
     shown = url.render_as_string(hide_password=True)
     secret = str(url.password or "")
     try:
+        if not begin:
+            _check_begun(url, shown)
         return Storage(
             _connect(url), shown, "Check that the database runs and may be written to.", secret
         )
@@ -149,6 +176,10 @@ def open_url(text: str, *, begin: bool = True) -> Storage:
 
 def _check_ours(path: Path, *, begin: bool) -> None:
     """Look before Optuna makes its tables: another program's file must not be altered."""
+    if is_special(path):
+        raise NormscopeError(
+            f"{path} must be a database of studies, got a pipe or a device. Choose another file."
+        )
     if not path.is_file() or not path.stat().st_size:
         if begin:
             return
@@ -164,6 +195,17 @@ def _check_ours(path: Path, *, begin: bool) -> None:
             f"{path} must be a database of studies, got one of another program. "
             "Choose another file."
         )
+
+
+def _check_begun(url: URL, shown: str) -> None:
+    """Look before Optuna makes its tables: what only reads must not write."""
+    engine = create_engine(url, connect_args=_waits(url))
+    try:
+        tables = set(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+    if not tables >= OPTUNAS_TABLES:
+        raise NormscopeError(f"{shown} must be a database of studies, got none. Check --storage.")
 
 
 def written_ahead(rdb: RDBStorage) -> RDBStorage:
@@ -220,11 +262,7 @@ def _write_ahead(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _connect(url: URL) -> RDBStorage:
-    waits = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": CONNECT_SECONDS}}
-    options = {
-        "pool_pre_ping": True,
-        "connect_args": waits.get(url.get_backend_name(), {}),
-    }
+    options = {"pool_pre_ping": True, "connect_args": _waits(url)}
     text = url.render_as_string(hide_password=False)
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -237,6 +275,11 @@ def _connect(url: URL) -> RDBStorage:
                 raise
             time.sleep(0.2 * attempt)
     raise AssertionError
+
+
+def _waits(url: URL) -> dict[str, int]:
+    waits = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": CONNECT_SECONDS}}
+    return waits.get(url.get_backend_name(), {})
 
 
 def _tables_made_twice(error: Exception) -> bool:

@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
+from normscope.errors import NormscopeError
 from normscope.studies.parameters import point_of
 from normscope.studies.specification import SURVIVAL_SEEDS
-from normscope.trials.result import FinishedTrial, TrialResult
+from normscope.trials.result import FinishedTrial
 from normscope.trials.spec import TrialSpec
+from normscope.trials.stored_result import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from optuna.trial import FrozenTrial
+
     from normscope.studies.specification import ScanSpec
+    from normscope.trials.result import TrialResult
 
 
 def attributes_of(spec: TrialSpec, result: TrialResult) -> dict[str, Any]:
@@ -30,9 +35,31 @@ def attributes_of(spec: TrialSpec, result: TrialResult) -> dict[str, Any]:
 
 def trial_of(attributes: Mapping[str, Any]) -> FinishedTrial:
     """The trial that ``attributes_of`` gave, as Optuna keeps it in a trial's user attributes."""
-    return FinishedTrial(
-        TrialSpec.from_json(attributes["trial"]), TrialResult(**attributes["result"])
-    )
+    return FinishedTrial(TrialSpec.from_json(attributes["trial"]), result_of(attributes["result"]))
+
+
+def kept_trial(trial: FrozenTrial, study: str, shown: str) -> FinishedTrial:
+    """A finished trial out of a database.
+
+    Args:
+        trial: As Optuna has it.
+        study: What its study is called, for errors.
+        shown: What the database is called, for errors.
+
+    Returns:
+        The trial.
+
+    Raises:
+        NormscopeError: If it is damaged.
+    """
+    try:
+        return trial_of(trial.user_attrs)
+    except (KeyError, TypeError, ValueError, NormscopeError) as error:
+        met = f"no {error}" if isinstance(error, KeyError) else str(error).partition(". ")[0]
+        raise NormscopeError(
+            f"trial {trial.number} of the study '{study}' in {shown} must be as normscope wrote "
+            f"it, got {met}. Restore the database, or choose another --out."
+        ) from None
 
 
 def point_for_optuna(

@@ -74,7 +74,7 @@ class Study(ScanTrials):
         storage = begun.storage if begun else None
         if begun is None or storage is None:
             storage = open_storage(folder / DATABASE, storage_url)
-            with storage.answering():
+            with storage.reading():
                 study = cls(folder, specification, storage, name)
             study.adopt(begun.every_trial() if begun is not None else ())
         else:
@@ -160,7 +160,7 @@ class Study(ScanTrials):
 
     @classmethod
     def _held(cls, folder: Path, storage: Storage, name: str | None = None) -> Study | None:
-        with storage.answering():
+        with storage.reading():
             for found in storage.names():
                 study_id = storage.optuna.get_study_id_from_name(found)
                 fields = storage.optuna.get_study_user_attrs(study_id).get("specification")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import tomli_w
 
 from normscope.errors import NormscopeError
+from normscope.regular_files import read_text
 from normscope.trials.plain_data import reading
 
 if TYPE_CHECKING:
@@ -90,10 +91,11 @@ class WrittenSpecification(ABC):
             NormscopeError: If it cannot be read as one.
         """
         try:
-            fields = tomllib.loads(path.read_text(encoding="utf-8"))
+            fields = tomllib.loads(read_text(path))
         except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise NormscopeError(
-                f"{path} must be a readable study.toml, got: {error}. "
+                f"{path} must be a readable study.toml, got: {reason}. "
                 f"Pass the file that a {cls.kind} wrote."
             ) from None
         return cls.from_json(fields)
@@ -131,6 +133,6 @@ def is_search(folder: Path) -> bool:
     """Whether a study's folder holds a search, and not a scan."""
     path = folder / SPECIFICATION
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")).get("kind") == "search"
+        return tomllib.loads(read_text(path)).get("kind") == "search"
     except (OSError, ValueError):
         return False

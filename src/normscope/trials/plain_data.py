@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 converter = Converter(forbid_extra_keys=True, omit_if_default=True, detailed_validation=False)
 
+LARGEST = 2**63 - 1
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -36,8 +37,10 @@ def exactly(kind: type, value: Any) -> Any:
         The value.
 
     Raises:
-        TypeError: If it is of another type.
+        TypeError: If it is of another type, or an integer that no machine counts to.
     """
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise TypeError(f"{value} in place of a number of at most {LARGEST}")
     if type(value) is kind or (kind is float and type(value) is int):
         return value
     raise TypeError(f"{value!r} in place of {WORDS[kind]}")

@@ -8,16 +8,20 @@ from typing import Any
 
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, UnknownName
 from normscope.images.transform import ImageTransform
 from normscope.init_scale import InitScale
+from normscope.machine.device import DEVICES, PRECISIONS
 from normscope.models.options import ModelOptions
 from normscope.normalization import Normalization
 from normscope.trials.plain_data import converter, reading
 from normscope.trials.recipe import Recipe
+from normscope.trials.trainer import TRAINERS
 from normscope.wording import check_at_least
 
 LARGEST_SEED = 2**63 - 1
+MOST_THREADS = 1024
+"""More than any machine has cores for; the system may end a process that asks for a million."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class TrialSpec:
             its epochs end.
 
     Raises:
+        UnknownName: If the device, the precision or the trainer is.
         NormscopeError: If the seed or the number of threads is out of range, or a survival trial
             trains nothing.
     """
@@ -73,6 +78,18 @@ class TrialSpec:
                 "Give a number in that range."
             )
         check_at_least(1, self.threads, "threads")
+        if self.threads > MOST_THREADS:
+            raise NormscopeError(
+                f"threads must be at most {MOST_THREADS}, got {self.threads}. "
+                "Take as many as the machine has cores."
+            )
+        for name, kind, known in (
+            ("device", self.device, DEVICES),
+            ("precision", self.precision, PRECISIONS),
+            ("trainer", self.trainer, TRAINERS),
+        ):
+            if kind not in known:
+                raise UnknownName(name, kind, known)
         check_half_width(self.half_width, self.recipe)
         if self.survival and not self.recipe.trains:
             raise NormscopeError(

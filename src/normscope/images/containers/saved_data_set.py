@@ -11,6 +11,7 @@ from normscope.images.collection import check_split_is_whole, joined
 from normscope.images.containers import arrow
 from normscope.images.containers.opening import Wanted
 from normscope.images.containers.splits import of_split
+from normscope.regular_files import read_text
 
 if TYPE_CHECKING:
     from normscope.images.collection import Stream
@@ -48,7 +49,7 @@ def open_stream(wanted: Wanted) -> Stream:
 
 def _names(path: Path, pick) -> list[str]:
     try:
-        names = pick(json.loads(path.read_text(encoding="utf-8")))
+        names = pick(json.loads(read_text(path)))
         # Names are the file's own words, and must not lead out of the folder.
         if not all(isinstance(name, str) and Path(name).name == name for name in names):
             raise ValueError("a name that is no file's")
