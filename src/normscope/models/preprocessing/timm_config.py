@@ -1,0 +1,82 @@
+"""What timm's configuration of a model says: by name, in ``config.json``, or on the hub."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from normscope.errors import NormscopeError
+from normscope.models.preprocessing.claim import Claim
+from normscope.normalization import IMAGENET, Normalization
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CROP_SHARE = 0.875
+"""timm's ``DEFAULT_CROP_PCT``."""
+
+
+def is_timm_config(config: Mapping[str, Any]) -> bool:
+    """Whether the content of a ``config.json`` is timm's.
+
+    Args:
+        config: The whole file.
+
+    Returns:
+        True for today's form (with ``pretrained_cfg``) and for the old one, which is flat.
+    """
+    return "pretrained_cfg" in config or ("architecture" in config and "model_type" not in config)
+
+
+def timm_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``pretrained_cfg`` of a ``config.json`` of timm, with its label names beside it.
+
+    Args:
+        config: The whole file, in either form.
+
+    Returns:
+        Keys such as ``mean``, ``std``, ``input_size``, ``crop_pct``, and ``label_names``.
+    """
+    nested = config.get("pretrained_cfg")
+    settings = dict(nested if isinstance(nested, dict) else config)
+    names = config.get("label_names") or settings.get("label_names") or settings.get("labels")
+    return settings | {"label_names": names}
+
+
+def timm_claim(settings: Mapping[str, Any], source: str) -> Claim:
+    """What a ``pretrained_cfg`` says, with timm's defaults for what it leaves out.
+
+    Args:
+        settings: Its keys and values.
+        source: What the claim names as its source.
+
+    Returns:
+        The claim, without a normalization where its values give none.
+    """
+    try:
+        normalization = Normalization(
+            settings.get("mean") or IMAGENET.mean, settings.get("std") or IMAGENET.std
+        )
+    except (NormscopeError, TypeError, ValueError):
+        normalization = None
+    size = settings.get("input_size")
+    if not isinstance(size, list | tuple) or not size:
+        return Claim(source, normalization, "rgb", interpolation=settings.get("interpolation"))
+    side = int(size[-1])
+    squashed = settings.get("crop_mode") == "squash"
+    return Claim(
+        source,
+        normalization,
+        "rgb",
+        # As timm's own transform rounds it.
+        resize=math.floor(side / float(settings.get("crop_pct") or CROP_SHARE)),
+        crop=side,
+        squashed=squashed,
+        interpolation=settings.get("interpolation"),
+    )
+
+
+def timm_classes(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The names of the outputs where a ``pretrained_cfg`` lists them."""
+    names = settings.get("label_names")
+    return tuple(map(str, names)) if isinstance(names, list | tuple) and names else None
