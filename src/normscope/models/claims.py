@@ -14,6 +14,9 @@ from normscope.models.options import DEFAULT_WEIGHTS
 from normscope.models.preprocessing.between import disagreements
 from normscope.models.preprocessing.claim import Claim
 from normscope.models.preprocessing.folder import folder_claims, processor_claims
+from normscope.models.preprocessing.keras_layers import keras_claims
+from normscope.models.preprocessing.metadata import metadata_claims
+from normscope.models.preprocessing.onnx_nodes import onnx_claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,12 +96,38 @@ def claims(
     elif not path.is_file():
         gathered.add(_of_library(model))
     if weights is not None and str(weights) != DEFAULT_WEIGHTS:
-        gathered.add(folder_claims(Path(weights).parent))
+        gathered.add(_of_file(Path(weights)))
     return Claims(tuple(gathered.claims), (*gathered.faults, *disagreements(gathered.claims)))
 
 
 def _of_file(path: Path) -> tuple[list[Claim], list[str]]:
-    return folder_claims(path.parent)
+    found, faults = READERS.get(path.suffix, _nothing)(path)
+    beside, wrong = folder_claims(path.parent)
+    return [*found, *beside], [*faults, *wrong]
+
+
+def _of_onnx(path: Path) -> tuple[list[Claim], list[str]]:
+    import onnx
+
+    return onnx_claims(onnx.load(path, load_external_data=False), path.name)
+
+
+def _of_weights(path: Path) -> tuple[list[Claim], list[str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError):
+        return [], []  # which is said where the weights are read
+    return metadata_claims(metadata, path.name)
+
+
+def _nothing(_: Path) -> tuple[list[Claim], list[str]]:
+    return [], []
+
+
+READERS = {".onnx": _of_onnx, ".keras": keras_claims, ".safetensors": _of_weights}
 
 
 def _of_library(model: str) -> tuple[list[Claim], list[str]]:

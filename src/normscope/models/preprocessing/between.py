@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from normscope.normalization import Normalization
 
 CLOSE = 0.01
-"""The largest difference of normalized values, in units of their range, that rounding explains."""
+"""The largest difference of normalized values, in units of their range, by rounded constants."""
 
 
 def disagreements(claims: Sequence[Claim]) -> list[str]:
@@ -46,8 +46,18 @@ def disagreements(claims: Sequence[Claim]) -> list[str]:
     return sentences
 
 
-def same(one: Normalization | None, other: Normalization | None) -> bool:
-    """Whether two normalizations differ by no more than rounding of their constants."""
+def same(one: Normalization | None, other: Normalization | None, close: float = CLOSE) -> bool:
+    """Whether two normalizations do the same.
+
+    Args:
+        one: One of them.
+        other: The other.
+        close: The largest difference of normalized values that counts as none, in units of the
+            range that [0, 1] becomes.
+
+    Returns:
+        Whether they differ by no more; two of None are the same.
+    """
     if one is None or other is None:
         return one is other
     channels = max(one.channels, other.channels)
@@ -58,7 +68,7 @@ def same(one: Normalization | None, other: Normalization | None) -> bool:
         for n in (one, other)
     ]
     reach = np.ptp(ends[0], axis=0).max()
-    return bool(np.abs(ends[0] - ends[1]).max() <= CLOSE * reach)
+    return bool(np.abs(ends[0] - ends[1]).max() <= close * reach)
 
 
 def _twice(inside: Claim, other: Claim) -> str:

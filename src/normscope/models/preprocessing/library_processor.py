@@ -9,25 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.models.preprocessing.between import same
+from normscope.models.preprocessing.colours import colours, fitted, rounded
 from normscope.models.preprocessing.processor import processor_claim
-from normscope.models.preprocessing.steps import BYTE
-from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
     from normscope.models.preprocessing.claim import Claim
+    from normscope.normalization import Normalization
 
+CHANNELS = 3
 SIDE = 32
 """Of the images of one colour that a processor is shown; it brings them to its own size."""
 
-AGREES = 1e-4
-"""The largest difference in a normalized value, which a processor computes in float32."""
-
-DIGITS = 6
-
-COLOURS = np.array(
-    [[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [51, 102, 204]]
-)
-"""Black, one for each channel, and two that tell whether the processor is an affine map."""
+EXACT = 1e-4
+"""The largest difference of a normalized value, in units of their range, of float32."""
 
 
 def open_processor(name: str) -> Any | None:
@@ -89,21 +84,14 @@ def measured(processor: Any) -> tuple[Normalization, str] | None:
     Raises:
         NormscopeError: If its values are no normalization, as with a std below 0.
     """
-    shown = np.broadcast_to(COLOURS[:, None, None, :], (len(COLOURS), SIDE, SIDE, 3))
+    shown = np.tile(colours(CHANNELS)[:, None, None, :], (1, SIDE, SIDE, 1))
     try:
-        out = run_processor(processor, np.ascontiguousarray(shown, np.uint8))
+        out = run_processor(processor, shown.astype(np.uint8))
     except Exception:  # noqa: BLE001 - whatever a stranger's processor raises means no
         return None
-    if out.ndim != 4 or out.shape[1] != 3 or not np.isfinite(out).all():
+    if out.ndim != 4 or out.shape[1] != CHANNELS or not np.isfinite(out).all():
         return None
-    answers = out[:, :, out.shape[2] // 2, out.shape[3] // 2]
-    flipped = _slope(answers[:, ::-1]) is not None
-    order = "bgr" if flipped else "rgb"
-    answers = answers[:, ::-1] if flipped else answers
-    slope = _slope(answers)
-    if slope is None or (slope == 0).any():
-        return None
-    return Normalization((-answers[0] / slope).tolist(), (1 / slope).tolist()), order
+    return fitted(out[:, :, out.shape[2] // 2, out.shape[3] // 2])
 
 
 def run_claim(claim: Claim, processor: Any) -> Claim:
@@ -124,16 +112,9 @@ def run_claim(claim: Claim, processor: Any) -> Claim:
     if seen is None:
         return replace(claim, normalization=None)
     normalization, order = seen
-    said = claim.normalization
-    if said is not None and said.channels in {1, 3} and order == claim.order:
-        difference = np.abs(_ends(said) - _ends(normalization)).max()
-        if difference <= AGREES * max(1.0, np.abs(_ends(normalization)).max()):
-            return claim
-    rounded = (
-        [float(f"{v:.{DIGITS}g}") for v in values]
-        for values in (normalization.mean, normalization.std)
-    )
-    return replace(claim, normalization=Normalization(*rounded), order=order)
+    if order == claim.order and same(claim.normalization, normalization, EXACT):
+        return claim
+    return replace(claim, normalization=rounded(normalization), order=order)
 
 
 def library_claim(name: str, source: str) -> Claim | None:
@@ -150,19 +131,6 @@ def library_claim(name: str, source: str) -> Claim | None:
     if processor is None:
         return None
     return run_claim(processor_claim(settings_of(processor), source), processor)
-
-
-def _slope(answers: np.ndarray) -> np.ndarray | None:
-    # Per unit of a pixel in [0, 1], where each channel answers to its own colour alone.
-    slope = np.diagonal(answers[1:4] - answers[0])
-    expected = answers[0] + COLOURS / BYTE * slope
-    close = np.abs(expected - answers).max() <= AGREES * max(1.0, np.abs(answers).max())
-    return slope if close else None
-
-
-def _ends(normalization: Normalization) -> np.ndarray:
-    each = normalization.for_channels(3)
-    return (np.array([[0.0], [1.0]]) - each.mean) / each.std
 
 
 def _plain(value: Any) -> Any:
