@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.models.building import published
+from normscope.models.files.naming import names_file
+from normscope.models.files.onnx_file import read_graph
 from normscope.models.importing import names_code
-from normscope.models.libraries import HUGGING_FACE, TIMM
+from normscope.models.libraries import HUGGING_FACE
 from normscope.models.libraries.own import OWN_MODELS
 from normscope.models.options import DEFAULT_WEIGHTS
 from normscope.models.preprocessing.between import disagreements
@@ -19,7 +21,7 @@ from normscope.models.preprocessing.metadata import metadata_claims
 from normscope.models.preprocessing.onnx_nodes import onnx_claims
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["Claim", "Claims", "claims"]
 
@@ -86,18 +88,24 @@ def claims(
         NormscopeError: If a file cannot be read, or a name is unknown.
     """
     gathered = _Gathered()
-    path = Path(model.removeprefix(HUGGING_FACE))
-    if path.is_file():
+    path = _path(model)
+    if path is not None and path.is_file():
         gathered.add(_of_file(path))
     if processor is not None:
         gathered.add(processor_claims(Path(processor)))
-    if path.is_dir():
-        gathered.add(folder_claims(path))
-    elif not path.is_file():
+    if path is None or not path.exists():
         gathered.add(_of_library(model))
+    elif path.is_dir():
+        gathered.add(folder_claims(path))
     if weights is not None and str(weights) != DEFAULT_WEIGHTS:
         gathered.add(_of_file(Path(weights)))
     return Claims(tuple(gathered.claims), (*gathered.faults, *disagreements(gathered.claims)))
+
+
+def _path(model: str) -> Path | None:
+    if model.startswith(HUGGING_FACE):
+        return Path(model.removeprefix(HUGGING_FACE))
+    return Path(model).expanduser() if names_file(model) else None
 
 
 def _of_file(path: Path) -> tuple[list[Claim], list[str]]:
@@ -107,9 +115,7 @@ def _of_file(path: Path) -> tuple[list[Claim], list[str]]:
 
 
 def _of_onnx(path: Path) -> tuple[list[Claim], list[str]]:
-    import onnx
-
-    return onnx_claims(onnx.load(path, load_external_data=False), path.name)
+    return onnx_claims(read_graph(path, weights=False), path.name)
 
 
 def _of_weights(path: Path) -> tuple[list[Claim], list[str]]:
@@ -130,18 +136,10 @@ def _nothing(_: Path) -> tuple[list[Claim], list[str]]:
 READERS = {".onnx": _of_onnx, ".keras": keras_claims, ".safetensors": _of_weights}
 
 
-def _of_library(model: str) -> tuple[list[Claim], list[str]]:
+def _of_library(model: str) -> tuple[list[Claim], Sequence[str]]:
     if model in OWN_MODELS or names_code(model):
         return [], []
     said = published(model)
-    if said is None or said.normalization is None:
+    if said is None or said.claim is None:
         return [], []
-    library = "timm" if model.startswith(TIMM) else "torchvision"
-    claim = Claim(
-        f"{library}'s default weights of {model.removeprefix(TIMM)}",
-        said.normalization,
-        "rgb",
-        resize=said.resize,
-        crop=said.crop,
-    )
-    return [claim], []
+    return [said.claim], said.faults

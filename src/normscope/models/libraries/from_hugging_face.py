@@ -8,7 +8,7 @@ from normscope.errors import NormscopeError, WorkFailed
 from normscope.models.libraries import HUGGING_FACE
 from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.outputs import Logits
-from normscope.normalization import Normalization
+from normscope.models.preprocessing.folder import PROCESSORS, processor_reading
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,21 +58,21 @@ class HuggingFaceModel:
         """What the repository's configuration and image processor say.
 
         Returns:
-            The names of the outputs, and the normalization where there is a processor.
+            The names of the outputs, and what the processor does where there is one: by its
+            settings, and by running it.
         """
-        labels = self._config().id2label
+        config = self._config()
+        labels = config.id2label
         classes = tuple(labels[i] for i in range(len(labels)))
         try:
-            processor, _ = self._transformers.ImageProcessingMixin.get_image_processor_dict(
+            settings, _ = self._transformers.ImageProcessingMixin.get_image_processor_dict(
                 self._name
             )
         except OSError:
             return PretrainedConfig(classes=classes)
-        if not processor.get("image_mean"):
-            return PretrainedConfig(classes=classes)
-        return PretrainedConfig(
-            Normalization(processor["image_mean"], processor["image_std"]), classes
-        )
+        channels = getattr(config, "num_channels", None)
+        claim, faults = processor_reading(settings, self._name, PROCESSORS[-1], channels)
+        return PretrainedConfig(claim, classes, tuple(faults))
 
     def of_timm(self) -> bool:
         """Whether timm wrote the repository, which then reads it."""

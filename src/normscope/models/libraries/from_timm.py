@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
 from normscope.models.libraries import TIMM
 from normscope.models.libraries.protocol import PretrainedConfig
-from normscope.normalization import Normalization
+from normscope.models.preprocessing.timm_config import timm_claim, timm_classes, timm_faults
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,18 +68,15 @@ class TimmModel:
         """What timm's configuration of the model says.
 
         Returns:
-            Its normalization, crop and resize; the classes where it has ImageNet's.
+            Its normalization, crop and resize; the classes where it names them.
         """
         config = self._configuration()
         if config is None or not (self._of_its_own or config.has_weights):
             return None
-        crop = config.input_size[-1]
-        names = config.label_names
+        settings = dataclasses.asdict(config)
+        source = f"timm's pretrained_cfg of {self._name.removeprefix(LOCAL).removeprefix(HUB)}"
         return PretrainedConfig(
-            Normalization(config.mean, config.std),
-            tuple(map(str, names)) if isinstance(names, list | tuple) else None,
-            round(crop / config.crop_pct),
-            crop,
+            timm_claim(settings, source), timm_classes(settings), timm_faults(settings, source)
         )
 
     @property

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.errors import WorkFailed
 from normscope.models.libraries.protocol import PretrainedConfig
+from normscope.models.preprocessing.claim import RGB, Claim
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
@@ -63,9 +64,12 @@ class TorchvisionModel:
 
         weights: Any = get_model_weights(self._name).DEFAULT  # pyright: ignore[reportAttributeAccessIssue]
         preset = weights.transforms()
-        return PretrainedConfig(
+        claim = Claim(
+            f"torchvision's {weights}",
             Normalization(preset.mean, preset.std),
-            tuple(weights.meta["categories"]),
-            preset.resize_size[0],
-            preset.crop_size[0],
+            RGB,
+            resize=preset.resize_size[0],
+            crop=preset.crop_size[0],
+            interpolation=preset.interpolation.value,
         )
+        return PretrainedConfig(claim, tuple(weights.meta["categories"]))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from normscope.normalization import Normalization
 
+RGB, BGR = "rgb", "bgr"
+
 
 @dataclass(frozen=True)
 class Claim:

@@ -10,6 +10,9 @@ from normscope.normalization import Normalization
 AGREES = 1e-4
 """The largest difference in a value, which float32 computes, relative to the largest of all."""
 
+SMALL = 0.02
+"""A std below it is of pixels left in 0..255, or nearly so."""
+
 OTHERS = (255, 51, 102, 204)
 """White, and what a mixed colour's channels have: they tell whether the map is affine."""
 
@@ -65,8 +68,17 @@ def rounded(normalization: Normalization, digits: int = 6) -> Normalization:
         digits: Significant ones that are kept.
 
     Returns:
-        The rounded one; means that are nothing beside the std are 0.
+        The rounded one, with one value where all channels have the same; a mean that is nothing
+        beside its std is 0, and stds are rounded in units of 1/255 where they are that small.
     """
-    means, stds = normalization.mean, normalization.std
-    means = tuple(0.0 if abs(m) < AGREES * s else m for m, s in zip(means, stds, strict=True))
-    return Normalization(*([float(f"{v:.{digits}g}") for v in values] for values in (means, stds)))
+    means = [
+        0.0 if abs(m) < AGREES * s else float(f"{m:.{digits}g}")
+        for m, s in zip(normalization.mean, normalization.std, strict=True)
+    ]
+    stds = [
+        float(f"{s * BYTE:.{digits}g}") / BYTE if s < SMALL else float(f"{s:.{digits}g}")
+        for s in normalization.std
+    ]
+    if len({*means}) == len({*stds}) == 1:
+        return Normalization(means[0], stds[0])
+    return Normalization(means, stds)

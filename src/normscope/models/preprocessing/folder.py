@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.models.preprocessing.faults import constant_faults, processor_faults
+from normscope.models.preprocessing.faults import processor_faults
 from normscope.models.preprocessing.library_processor import (
     open_processor,
     run_claim,
@@ -16,6 +16,7 @@ from normscope.models.preprocessing.processor import processor_claim
 from normscope.models.preprocessing.timm_config import (
     is_timm_config,
     timm_claim,
+    timm_faults,
     timm_settings,
 )
 
@@ -86,7 +87,9 @@ def processor_claims(path: Path) -> tuple[list[Claim], list[str]]:
             f"--processor must be a folder or file of an image processor, got {path}, which holds "
             f"no {PROCESSORS[-1]}. Check the path."
         )
-    claim, faults = processor_reading(found[0], path, found[1], model_config(folder))
+    claim, faults = processor_reading(
+        found[0], path, found[1], model_config(folder).get("num_channels")
+    )
     return [claim], faults
 
 
@@ -125,19 +128,18 @@ def folder_claims(folder: Path) -> tuple[list[Claim], list[str]]:
     found = processor_settings(folder)
     if found is not None:
         settings, name = found
-        claim, wrong = processor_reading(settings, folder, name, config)
+        claim, wrong = processor_reading(settings, folder, name, config.get("num_channels"))
         claims.append(claim)
         faults += wrong
     if is_timm_config(config):
-        settings = timm_settings(config)
-        claims.append(timm_claim(settings, f"{CONFIG}, pretrained_cfg"))
-        channels = (settings.get("input_size") or [None])[0]
-        faults += constant_faults(settings.get("mean"), settings.get("std"), channels, CONFIG)
+        settings, source = timm_settings(config), f"{CONFIG}, pretrained_cfg"
+        claims.append(timm_claim(settings, source))
+        faults += timm_faults(settings, source)
     return claims, faults
 
 
 def processor_reading(
-    settings: dict[str, Any], where: Path | str, name: str, config: dict[str, Any]
+    settings: dict[str, Any], where: Path | str, name: str, channels: int | None
 ) -> tuple[Claim, list[str]]:
     """What a processor does, by its settings and by running it where transformers is installed.
 
@@ -145,7 +147,7 @@ def processor_reading(
         settings: As the file has them.
         where: The folder, file or repository that transformers opens.
         name: The file, for the reader.
-        config: The model's own configuration.
+        channels: Of the model's images, where known.
 
     Returns:
         The claim, and what is wrong in the settings.
@@ -155,4 +157,4 @@ def processor_reading(
     claim = processor_claim(whole, name)
     if processor is not None:
         claim = run_claim(claim, processor)
-    return claim, processor_faults(whole, settings, config.get("num_channels"), name)
+    return claim, processor_faults(whole, settings, channels, name)

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.models.preprocessing.claim import Claim
+from normscope.models.preprocessing.claim import RGB, Claim
+from normscope.models.preprocessing.faults import constant_faults
 from normscope.normalization import IMAGENET, Normalization
 
 if TYPE_CHECKING:
@@ -61,19 +62,26 @@ def timm_claim(settings: Mapping[str, Any], source: str) -> Claim:
         normalization = None
     size = settings.get("input_size")
     if not isinstance(size, list | tuple) or not size:
-        return Claim(source, normalization, "rgb", interpolation=settings.get("interpolation"))
+        return Claim(source, normalization, RGB, interpolation=settings.get("interpolation"))
     side = int(size[-1])
     squashed = settings.get("crop_mode") == "squash"
     return Claim(
         source,
         normalization,
-        "rgb",
+        RGB,
         # As timm's own transform rounds it.
         resize=math.floor(side / float(settings.get("crop_pct") or CROP_SHARE)),
         crop=side,
         squashed=squashed,
         interpolation=settings.get("interpolation"),
     )
+
+
+def timm_faults(settings: Mapping[str, Any], source: str) -> tuple[str, ...]:
+    """What contradicts itself in a ``pretrained_cfg``, a sentence each."""
+    size = settings.get("input_size")
+    channels = int(size[0]) if isinstance(size, list | tuple) and size else None
+    return tuple(constant_faults(settings.get("mean"), settings.get("std"), channels, source))
 
 
 def timm_classes(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
