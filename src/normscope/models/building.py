@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +13,7 @@ from normscope.errors import NormscopeError, UnknownName
 from normscope.models import libraries
 from normscope.models.batchnorm import leave_out_batchnorm
 from normscope.models.class_names import outputs_for_classes
+from normscope.models.files.naming import names_file
 from normscope.models.importing import names_code
 from normscope.models.libraries.own import OWN_MODELS, Factory, import_factory
 from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from normscope.models.libraries.protocol import Library, PretrainedConfig
 
-ALSO = "a torchvision classification model, timm/NAME, hf/NAME or package.module:factory"
+ALSO = "a torchvision classification model, timm/NAME, hf/NAME, package.module:factory or a path"
 
 PLAIN = ModelOptions()
 
@@ -40,7 +43,8 @@ def build_model(
     Args:
         name: ``lenet``, ``lenet-bn``, ``resnet20``, a classification model of torchvision,
             ``timm/NAME``, ``hf/NAME``, or ``package.module:factory``. A factory is called with
-            those of ``channels``, ``classes`` and ``image_size`` that its signature names.
+            those of ``channels``, ``classes`` and ``image_size`` that its signature names. Or the
+            path of a file or folder that brings its own weights.
         channels: Channels of the images.
         classes: How many classes the images have, or their names.
         image_size: Height and width in pixels.
@@ -54,6 +58,7 @@ def build_model(
             fit it.
     """
     library = find_library(name)
+    options = _with_own_weights(name, options)
     count = classes if isinstance(classes, int) else len(classes)
     if options.weights is None:
         return _fresh(library, name, options, (channels, count, image_size))
@@ -98,9 +103,11 @@ def find_library(name: str) -> Library:
 
         return TimmModel(name)
     if name.startswith(libraries.HUGGING_FACE):
-        from normscope.models.libraries.from_hugging_face import HuggingFaceModel
+        return _from_hugging_face(name)
+    if names_file(name):
+        from normscope.models.files.opening import open_model
 
-        return HuggingFaceModel(name)
+        return open_model(name)
     if names_code(name):
         return Factory(name, import_factory(name))
     from normscope.models.libraries.from_torchvision import TorchvisionModel, torchvision_names
@@ -109,6 +116,18 @@ def find_library(name: str) -> Library:
     if name not in known:
         raise UnknownName("model", name, OWN_MODELS, also=ALSO, similar=known)
     return TorchvisionModel(name)
+
+
+def _from_hugging_face(name: str) -> Library:
+    from normscope.models.libraries.from_hugging_face import HuggingFaceModel
+
+    model = HuggingFaceModel(name)
+    if not model.of_timm():
+        return model
+    from normscope.models.libraries.from_timm import HUB, LOCAL, TimmModel
+
+    repository = name.removeprefix(libraries.HUGGING_FACE)
+    return TimmModel(f"{LOCAL if Path(repository).is_dir() else HUB}{repository}")
 
 
 def published(name: str) -> PretrainedConfig | None:
@@ -157,6 +176,18 @@ def check_model(
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise NormscopeError(f"model {name} must have weights to train, got none. Mend the model.")
     return model
+
+
+def _with_own_weights(name: str, options: ModelOptions) -> ModelOptions:
+    """What is asked of a model, where a file or folder that is one brings its weights."""
+    if not names_file(name):
+        return options
+    if options.weights not in {None, DEFAULT_WEIGHTS}:
+        raise NormscopeError(
+            f"--weights must be used with a model's name, got {name}, which brings its own. Leave "
+            "it out."
+        )
+    return replace(options, weights=DEFAULT_WEIGHTS)
 
 
 def _from_file(

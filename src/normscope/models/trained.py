@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.models.building import build_model, show_one_image
+from normscope.models.files.naming import names_file
 from normscope.models.importing import names_code
 from normscope.models.options import ModelOptions
 
@@ -66,8 +67,8 @@ def build_trained(
 
 
 def check_weights_given(name: str, weights: object) -> None:
-    """Refuse a model without weights, unless it is a factory, which may load its own."""
-    if weights is None and not names_code(name):
+    """Refuse a model without weights, unless it is a factory or a file, which has its own."""
+    if weights is None and not names_code(name) and not names_file(name):
         raise NormscopeError(
             f"{name} must be given its weights, got none. Pass --weights FILE, or --weights "
             "default."

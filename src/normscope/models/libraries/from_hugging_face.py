@@ -74,6 +74,13 @@ class HuggingFaceModel:
             Normalization(processor["image_mean"], processor["image_std"]), classes
         )
 
+    def of_timm(self) -> bool:
+        """Whether timm wrote the repository, which then reads it."""
+        with _fetched(self._name):
+            kind = self._transformers.PretrainedConfig
+            said, _ = kind.get_config_dict(self._name)
+        return said.get("model_type") == "timm_wrapper"
+
     def _config(self) -> Any:
         with _fetched(self._name):
             # Said, since transformers would ask whoever sits at the terminal.

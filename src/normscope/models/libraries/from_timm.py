@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
@@ -13,11 +15,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+LOCAL, HUB = "local-dir:", "hf-hub:"
+"""What timm writes in front of a folder and of a repository."""
+
+
 class TimmModel:
     """A model of timm.
 
     Args:
-        name: With its prefix, such as ``"timm/resnet18.a1_in1k"``.
+        name: With its prefix, such as ``"timm/resnet18.a1_in1k"``, or
+            ``"timm/hf-hub:timm/resnet18.a1_in1k"`` for a repository of any owner; or a folder with
+            timm's own prefix, ``"local-dir:FOLDER"``.
 
     Raises:
         UnknownName: If timm has no such model.
@@ -34,7 +42,7 @@ class TimmModel:
             ) from None
         self._timm: Any = timm
         self._name = name.removeprefix(TIMM)
-        if not timm.is_model(self._name):
+        if not self._of_its_own and not timm.is_model(self._name):
             known = timm.list_models()
             raise UnknownName("timm/NAME", self._name, [], also="a model of timm", similar=known)
 
@@ -54,11 +62,7 @@ class TimmModel:
         try:
             return self._timm.create_model(self._name, pretrained=True)
         except Exception as error:
-            raise WorkFailed(
-                f"the weights of timm/{self._name} must be in the cache or downloadable, got "
-                f"{type(error).__name__}: {error}. Fetch them by hand and pass the file to "
-                "--weights."
-            ) from error
+            raise WorkFailed(_not_fetched("weights", self._name, error)) from error
 
     def published(self) -> PretrainedConfig | None:
         """What timm's configuration of the model says.
@@ -66,13 +70,48 @@ class TimmModel:
         Returns:
             Its normalization, crop and resize; the classes where it has ImageNet's.
         """
-        config = self._timm.get_pretrained_cfg(self._name)
-        if config is None or not config.has_weights:
+        config = self._configuration()
+        if config is None or not (self._of_its_own or config.has_weights):
             return None
         crop = config.input_size[-1]
+        names = config.label_names
         return PretrainedConfig(
             Normalization(config.mean, config.std),
-            None,
+            tuple(map(str, names)) if isinstance(names, list | tuple) else None,
             round(crop / config.crop_pct),
             crop,
         )
+
+    @property
+    def _of_its_own(self) -> bool:
+        """Whether it is a folder or a repository, whose configuration stands beside its weights."""
+        return self._name.startswith((LOCAL, HUB))
+
+    def _configuration(self) -> Any:
+        if not self._of_its_own:
+            return self._timm.get_pretrained_cfg(self._name)
+        from timm.models import PretrainedCfg, load_model_config_from_hf
+        from timm.models import load_model_config_from_path as load_from_folder
+
+        known = {field.name for field in dataclasses.fields(PretrainedCfg)}
+        try:
+            if self._name.startswith(LOCAL):
+                said = load_from_folder(self._name.removeprefix(LOCAL))[0]
+            else:
+                said = load_model_config_from_hf(self._name.removeprefix(HUB))[0]
+            return PretrainedCfg(**{key: said[key] for key in known & said.keys()})
+        except Exception as error:  # noqa: BLE001 - as for its weights
+            raise WorkFailed(_not_fetched("configuration", self._name, error)) from None
+
+
+def _not_fetched(what: str, name: str, error: Exception) -> str:
+    said = f"{type(error).__name__}: {error}"
+    if name.startswith(LOCAL):
+        return (
+            f"the {what} in {name.removeprefix(LOCAL)} must be those of a model that timm "
+            f"{version('timm')} knows, got {said}. Fetch the whole folder again."
+        )
+    return (
+        f"the {what} of timm/{name} must be in the cache or downloadable, got {said}. Fetch them "
+        "by hand and pass the file to --weights."
+    )
