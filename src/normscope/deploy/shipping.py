@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.deploy.comparing import check_exact, largest_difference, some_images
 from normscope.deploy.folding import fold
+from normscope.deploy.library_comparing import check_with_processor
 from normscope.deploy.saving import Built, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import published
-from normscope.models.files.naming import ONNX
 from normscope.models.expected import expected_normalization
+from normscope.models.files.naming import ONNX
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
 from normscope.writing import check_no_input
@@ -116,10 +117,12 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph:
             f"--norm {norm} must leave numbers that float32 holds, got some that are infinite "
             "once folded. Check the mean and the std."
         )
+    agreed = check_with_processor(name, model, folded, compared) if norm == "model" else None
     built = Built(name, int(folded.model(compared[:1]).shape[-1]))
     run = save_folded(folded, path, built)
     difference, spread = largest_difference(model, folded, run, compared)
-    return Shipped(folded, path, exact, difference, spread)
+    notes = () if agreed is None else (agreed,)
+    return Shipped(folded, path, exact, difference, spread, notes)
 
 
 def _normalization(name: str, norm: str) -> Normalization:

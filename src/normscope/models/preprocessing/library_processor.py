@@ -54,12 +54,13 @@ def settings_of(processor: Any) -> dict[str, Any]:
     return settings | {"image_processor_type": type(processor).__name__}
 
 
-def run_processor(processor: Any, images: np.ndarray) -> np.ndarray:
+def run_processor(processor: Any, images: np.ndarray, **choices: bool) -> np.ndarray:
     """What a processor hands to the network.
 
     Args:
         processor: Of transformers.
         images: uint8, shape ``(N, H, W, 3)``.
+        choices: Settings that are other for this call, such as ``do_resize=False``.
 
     Returns:
         Floating point, shape ``(N, 3, H, W)``.
@@ -67,7 +68,7 @@ def run_processor(processor: Any, images: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     pictures = [Image.fromarray(image) for image in images]
-    pixels = processor(images=pictures, return_tensors="pt")["pixel_values"]
+    pixels = processor(images=pictures, return_tensors="pt", **choices)["pixel_values"]
     return np.asarray(pixels, np.float64)
 
 
