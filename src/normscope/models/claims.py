@@ -89,29 +89,32 @@ def claims(
     """
     gathered = _Gathered()
     path = _path(model)
-    if path is not None and path.is_file():
+    if path is not None:
         gathered.add(_of_file(path))
     if processor is not None:
         gathered.add(processor_claims(Path(processor)))
-    if path is None or not path.exists():
+    if path is not None:
+        gathered.add(folder_claims(path if path.is_dir() else path.parent))
+    else:
         gathered.add(_of_library(model))
-    elif path.is_dir():
-        gathered.add(folder_claims(path))
     if weights is not None and str(weights) != DEFAULT_WEIGHTS:
         gathered.add(_of_file(Path(weights)))
+        gathered.add(folder_claims(Path(weights).parent))
     return Claims(tuple(gathered.claims), (*gathered.faults, *disagreements(gathered.claims)))
 
 
 def _path(model: str) -> Path | None:
+    # None where nothing is there, which the model's library says.
     if model.startswith(HUGGING_FACE):
-        return Path(model.removeprefix(HUGGING_FACE))
-    return Path(model).expanduser() if names_file(model) else None
+        path = Path(model.removeprefix(HUGGING_FACE))
+    else:
+        path = Path(model).expanduser()
+    there = (model.startswith(HUGGING_FACE) or names_file(model)) and path.exists()
+    return path if there else None
 
 
 def _of_file(path: Path) -> tuple[list[Claim], list[str]]:
-    found, faults = READERS.get(path.suffix, _nothing)(path)
-    beside, wrong = folder_claims(path.parent)
-    return [*found, *beside], [*faults, *wrong]
+    return READERS.get(path.suffix.lower(), _nothing)(path)
 
 
 def _of_onnx(path: Path) -> tuple[list[Claim], list[str]]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
 from normscope.models.libraries import TIMM
 from normscope.models.libraries.protocol import PretrainedConfig
-from normscope.models.preprocessing.timm_config import timm_claim, timm_classes, timm_faults
+from normscope.models.preprocessing.folder import model_config
+from normscope.models.preprocessing.timm_config import (
+    timm_claim,
+    timm_classes,
+    timm_faults,
+    timm_settings,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,10 +77,9 @@ class TimmModel:
         Returns:
             Its normalization, crop and resize; the classes where it names them.
         """
-        config = self._configuration()
-        if config is None or not (self._of_its_own or config.has_weights):
+        settings = self._settings()
+        if settings is None:
             return None
-        settings = dataclasses.asdict(config)
         source = f"timm's pretrained_cfg of {self._name.removeprefix(LOCAL).removeprefix(HUB)}"
         return PretrainedConfig(
             timm_claim(settings, source), timm_classes(settings), timm_faults(settings, source)
@@ -84,19 +90,16 @@ class TimmModel:
         """Whether it is a folder or a repository, whose configuration stands beside its weights."""
         return self._name.startswith((LOCAL, HUB))
 
-    def _configuration(self) -> Any:
+    def _settings(self) -> dict[str, Any] | None:
+        if self._name.startswith(LOCAL):
+            return timm_settings(model_config(Path(self._name.removeprefix(LOCAL))))
         if not self._of_its_own:
-            return self._timm.get_pretrained_cfg(self._name)
-        from timm.models import PretrainedCfg, load_model_config_from_hf
-        from timm.models import load_model_config_from_path as load_from_folder
+            known = self._timm.get_pretrained_cfg(self._name)
+            return dataclasses.asdict(known) if known and known.has_weights else None
+        from timm.models import load_model_config_from_hf
 
-        known = {field.name for field in dataclasses.fields(PretrainedCfg)}
         try:
-            if self._name.startswith(LOCAL):
-                said = load_from_folder(self._name.removeprefix(LOCAL))[0]
-            else:
-                said = load_model_config_from_hf(self._name.removeprefix(HUB))[0]
-            return PretrainedCfg(**{key: said[key] for key in known & said.keys()})
+            return load_model_config_from_hf(self._name.removeprefix(HUB))[0]
         except Exception as error:  # noqa: BLE001 - as for its weights
             raise WorkFailed(_not_fetched("configuration", self._name, error)) from None
 

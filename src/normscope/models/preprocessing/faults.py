@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.models.preprocessing.processor import kind, numbers, with_defaults
 from normscope.models.preprocessing.steps import BYTE
-from normscope.normalization import HALF, IMAGENET
+from normscope.normalization import IMAGENET
 from normscope.wording import channels_text, counted
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ CLOSE = 0.01
 
 OF_BYTES = 2.0
 """A mean or std above this is of pixels of 0..255, not of [0, 1]."""
+
+MIDDLES = (0.5, 1.0, 127.5, 128.0)
+"""Of [0, 1], [0, 2] and 0..255: a mean that is the std as well, by right, for values of [-1, 1]."""
 
 
 def constant_faults(mean: Any, std: Any, channels: int | None, name: str) -> list[str]:
@@ -63,7 +66,7 @@ def _constants(
             f"{name} gives a std of {channels_text(stds)} and a mean of {channels_text(means)}; a "
             "std must be above 0, and both finite."
         )
-    elif means == stds and set(means) != set(HALF.mean):
+    elif means == stds and not (len(set(means)) == 1 and means[0] in MIDDLES):
         yield (
             f"{name}: mean equals std in every channel ({channels_text(means)}); one was copied "
             "in the place of the other."

@@ -128,7 +128,9 @@ def folder_claims(folder: Path) -> tuple[list[Claim], list[str]]:
     found = processor_settings(folder)
     if found is not None:
         settings, name = found
-        claim, wrong = processor_reading(settings, folder, name, config.get("num_channels"))
+        # For a folder of timm's, transformers would read config.json in the processor's place.
+        where = folder / name if is_timm_config(config) else folder
+        claim, wrong = processor_reading(settings, where, name, config.get("num_channels"))
         claims.append(claim)
         faults += wrong
     if is_timm_config(config):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,4 +143,4 @@ def _plain(value: Any) -> Any:
         value = dataclasses.asdict(value)
     if isinstance(value, dict):
         return {name: size for name, size in value.items() if size is not None}
-    return value.value if hasattr(value, "value") and hasattr(value, "name") else value
+    return value.value if isinstance(value, Enum) else value
