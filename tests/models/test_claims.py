@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from normscope.models.claims import claims
+from normscope.models.expected import expected_normalization
 from normscope.normalization import CLIP, HALF, IMAGENET, NONE, Normalization
 
 onnx = pytest.importorskip("onnx")
@@ -172,3 +173,32 @@ def test_metadata(metadata, normalization, order, tmp_path):
     assert claim.normalization.for_channels(3).std == pytest.approx(
         normalization.for_channels(3).std
     )
+
+
+def test_a_graph_cannot_ask_for_memory(tmp_path):
+    doubled = [step("Concat", None, None, axis=1), step("Slice", None, [0], [3], [1])] * 40
+    assert claims(save_graph(tmp_path / "x.onnx", doubled)).claims == ()
+    large = save_graph(
+        tmp_path / "y.onnx", [step("Mul", None, f32(2))], shape=(1, 3, 1 << 20, 1 << 20)
+    )
+    assert claims(large).claims == ()
+
+
+def test_norm_model_of_a_file_is_what_lies_beside_it(tmp_path):
+    pytest.importorskip("onnxruntime")
+    path = save_graph(tmp_path / "x.onnx", [])
+    assert expected_normalization(path) is None
+    settings = {"image_mean": IMAGENET.mean, "image_std": IMAGENET.std}
+    beside = tmp_path / "preprocessor_config.json"
+    beside.write_text(json.dumps(settings), encoding="utf-8")
+    assert expected_normalization(path) == IMAGENET
+    path = save_graph(tmp_path / "y.onnx", [step("Div", None, f32(255))])
+    with pytest.raises(NormscopeError) as met:
+        expected_normalization(path)
+    assert str(met.value) == (
+        f"--norm model must be used with a file that does not contradict itself, got {path}: "
+        "y.onnx, Div already divides by 255, and preprocessor_config.json says "
+        "0.485,0.456,0.406/0.229,0.224,0.225 in front of it. Give MEAN/STD."
+    )
+    beside.unlink()
+    assert expected_normalization(path) == BYTES

@@ -294,3 +294,38 @@ def test_settings_without_the_library(monkeypatch):
     )  # fmt: skip
     # ((x 255 / 127.5 - 1) - 0.1) / 0.5 / 0.5
     assert claim.normalization == Normalization([0.55] * 3, [0.125] * 3)
+
+
+def test_a_repository_of_timm_s_by_its_hub_name(tmp_path, monkeypatch):
+    timm = pytest.importorskip("timm")
+    config = timm_config([0.1] * 3, [0.3] * 3, label_names=["a", "b"])
+
+    def from_hub(name):
+        assert name == "somebody/net"
+        return config["pretrained_cfg"], "test_vit", {}
+
+    monkeypatch.setattr(timm.models, "load_model_config_from_hf", from_hub)
+    said = published("timm/hf-hub:somebody/net")
+    assert said.normalization == Normalization([0.1] * 3, [0.3] * 3)
+    assert said.classes == ("a", "b")
+    (claim,) = claims("timm/hf-hub:somebody/net").claims
+    assert claim.source == "timm's pretrained_cfg of somebody/net"
+
+
+def test_layers_that_read_each_other_in_a_circle(tmp_path):
+    def layer(kind, name, *read):
+        nodes = [{"args": [{"config": {}, "keras_history": [r, 0, 0]} for r in read]}]
+        config = {"name": name, "batch_shape": [None, 4, 4, 3], "scale": 2, "offset": 0}
+        return {"class_name": kind, "name": name, "config": config, "inbound_nodes": nodes}
+
+    layers = [layer("InputLayer", "a", "c"), layer("Rescaling", "b", "a")]
+    layers.append(layer("Rescaling", "c", "b"))
+    config = {"class_name": "Functional", "config": {"layers": layers}}
+    path = tmp_path / "x.keras"
+    for written in (config, {"class_name": "Sequential", "config": []}):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", json.dumps(written))
+        if written is config:
+            assert len(claims(str(path)).claims) == 1
+    with pytest.raises(NormscopeError, match="must be a file that Keras 3 saved, got Attribute"):
+        claims(str(path))

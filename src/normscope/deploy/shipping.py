@@ -128,7 +128,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph:
 def _normalization(name: str, norm: str) -> Normalization:
     if norm != "model":
         return Normalization.parse(norm)
-    expected = None if name.lower().endswith(ONNX) else expected_normalization(name)
+    expected = expected_normalization(name)
     if expected is None:
         raise NormscopeError(
             f"--norm model must be used with a model whose library says what it expects, got "

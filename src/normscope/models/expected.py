@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from normscope.errors import NormscopeError, UnknownName
 from normscope.models.building import published
+from normscope.models.claims import claims
+from normscope.models.files.naming import names_program
 from normscope.normalization import PRESETS, Normalization
 
 
 def expected_normalization(model: str) -> Normalization | None:
-    """What a model's library says that its weights expect.
+    """What a model's library, or the file that it is, says that its weights expect.
+
+    Args:
+        model: As ``build_model`` takes it.
 
     Returns:
-        The normalization, or None where the library publishes none.
+        The normalization, or None where nothing says it.
+
+    Raises:
+        NormscopeError: If what a file says contradicts itself.
     """
-    said = published(model)
-    return said.normalization if said else None
+    if not names_program(model):
+        said = published(model)
+        return said.normalization if said else None
+    found = claims(model)
+    if found.contradictions:
+        raise NormscopeError(
+            f"--norm model must be used with a file that does not contradict itself, got {model}: "
+            f"{found.contradictions[0]} Give MEAN/STD."
+        )
+    return found.outside.outside if found.outside else None
 
 
 def resolve_normalization(

@@ -63,12 +63,15 @@ def same(one: Normalization | None, other: Normalization | None, close: float = 
     channels = max(one.channels, other.channels)
     if {one.channels, other.channels} - {1, channels}:
         return False
-    ends = [
-        (np.array([[0.0], [1.0]]) - n.for_channels(channels).mean) / n.for_channels(channels).std
-        for n in (one, other)
-    ]
-    reach = np.ptp(ends[0], axis=0).max()
-    return bool(np.abs(ends[0] - ends[1]).max() <= close * reach)
+    with np.errstate(all="ignore"):
+        ends = [_ends(n.for_channels(channels)) for n in (one, other)]
+        reach = np.ptp(ends[0], axis=0).max()
+        return bool(np.abs(ends[0] - ends[1]).max() <= close * reach)
+
+
+def _ends(normalization: Normalization) -> np.ndarray:
+    # What black and white become.
+    return (np.array([[0.0], [1.0]]) - normalization.mean) / normalization.std
 
 
 def _twice(inside: Claim, other: Claim) -> str:

@@ -48,6 +48,8 @@ def fitted(answers: np.ndarray) -> tuple[Normalization, str] | None:
         >>> fitted((colours(3) / 255 - 0.5) / 0.25)
         (Normalization.parse('0.5,0.5,0.5/0.25,0.25,0.25'), 'rgb')
     """
+    if not np.isfinite(answers).all():
+        return None
     channels = answers.shape[1]
     for order in ("rgb", "bgr") if channels == 3 else ("rgb",):
         own = answers[:, ::-1] if order == "bgr" else answers
@@ -55,8 +57,9 @@ def fitted(answers: np.ndarray) -> tuple[Normalization, str] | None:
         expected = own[0] + colours(channels) / BYTE * slope
         if np.abs(expected - own).max() > AGREES * max(1e-3, np.abs(own).max()) or not slope.all():
             continue
-        mean = 0.0 - own[0] / slope
-        return Normalization(mean.tolist(), (1 / slope).tolist()), order
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            mean, std = 0.0 - own[0] / slope, 1 / slope
+        return Normalization(mean.tolist(), std.tolist()), order
     return None
 
 

@@ -105,7 +105,7 @@ def processor_faults(
         ]
     try:
         return [*faults, *_scale_faults(settings, numbers(mean), numbers(std), name)]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, IndexError):
         return faults
 
 
@@ -121,7 +121,7 @@ def _scale_faults(
                 "of pixels of [0, 1]."
             )
         return
-    factor = float(settings["rescale_factor"])
+    factor = numbers(settings["rescale_factor"])[0]
     top = BYTE * factor
     rescaled = f"{name} brings pixels to [0, {top:.4g}] by rescale_factor {_fraction(factor)}"
     if of_bytes and top < OF_BYTES + CLOSE:

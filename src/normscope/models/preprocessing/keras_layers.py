@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_BYTES = 64 << 20
+UNREADABLE = (
+    zipfile.BadZipFile, NotImplementedError, OSError, LookupError, ValueError, TypeError,
+    AttributeError, RecursionError, ArithmeticError,
+)  # fmt: skip
+"""What reading somebody's archive and configuration raises."""
+
 EPSILON = 1e-7
 """``keras.backend.epsilon()``: the least std that ``Normalization`` divides by."""
 
@@ -52,7 +58,15 @@ def keras_claims(path: Path) -> tuple[list[Claim], list[str]]:
     try:
         with zipfile.ZipFile(path) as archive:
             return _claims(archive, path)
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise NormscopeError(
             f"{path} must be a file that Keras 3 saved, got {type(error).__name__}: {error}. "
             "Save it again."
@@ -74,7 +88,8 @@ def _claims(archive: zipfile.ZipFile, path: Path) -> tuple[list[Claim], list[str
     values: Any = colours(channels).astype(np.float64)
     names = []
     for layer in layers:
-        after = _applied(layer, values, archive)
+        with np.errstate(all="ignore"):  # what is not finite is no normalization
+            after = _applied(layer, values, archive)
         if after is None:
             break
         if after is not values:
@@ -121,7 +136,7 @@ def _chain(layers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     if len(inputs) != 1:
         return
     current = inputs[0]
-    while True:
+    for _ in layers:  # no longer than they are, even where they read each other in a circle
         yield current
         name = current.get("name") or current["config"]["name"]
         readers = [layer for layer in layers if name in _read(layer.get("inbound_nodes"))]

@@ -31,6 +31,16 @@ BY_ITSELF = frozenset({
 })  # fmt: skip
 """What normalizes each image by its own values."""
 
+MAKING_CONSTANTS = frozenset({
+    "Cast", "Constant", "Identity", "Reshape", "Squeeze", "Unsqueeze",
+})  # fmt: skip
+"""Nodes behind constants that are run; others could make a constant of any size."""
+
+MOST_NODES = 64
+MOST_JOINS = 4
+MOST_NUMBERS = 1 << 24
+"""What nodes in front of a network stay below: a file must not decide how much memory is used."""
+
 CHANNELS = (1, 3, 4)
 SIDE = 8
 """Of the images that the nodes are run on where the graph leaves the size open."""
@@ -88,7 +98,7 @@ def _graph_claim(model: ModelProto, pixels: ValueInfoProto, name: str) -> Claim 
     answers = _answers(model, front, pixels, last, (shape, axis, dtype)) if front else None
     if answers is not None:
         try:
-            seen = fitted(answers) if np.isfinite(answers).all() else None
+            seen = fitted(answers)
         except NormscopeError:
             seen = None
         if seen is None:
@@ -151,6 +161,8 @@ def _answers(
     shape, axis, dtype = layout
     channels = shape[axis]
     size = [1, *(dim or SIDE for dim in shape[1:])]
+    if not _modest(model.graph, front, int(np.prod(size, dtype=np.float64))):
+        return None
     graph = onnx.helper.make_graph(
         _with_constants(model.graph, front),
         "front",
@@ -173,6 +185,21 @@ def _answers(
     except Exception:  # noqa: BLE001 - nodes that cannot be run say nothing
         return None
     return np.array(answers)
+
+
+def _modest(graph: GraphProto, front: list[NodeProto], numbers: int) -> bool:
+    # Whether running the nodes needs no more memory than an image of so many numbers.
+    nodes = _with_constants(graph, front)
+    chosen = {id(node) for node in front}
+    making = {node.op_type for node in nodes if id(node) not in chosen}
+    constants = [tuple(constant.dims) for constant in _initializers(graph, front)]
+    return (
+        numbers <= MOST_NUMBERS
+        and len(nodes) <= MOST_NODES
+        and sum(node.op_type == "Concat" for node in front) <= MOST_JOINS
+        and making <= MAKING_CONSTANTS
+        and all(len(dims) <= 4 and np.prod(dims) <= numbers for dims in constants)
+    )
 
 
 def _one_colour(out: np.ndarray, channels: int, axis: int) -> np.ndarray:

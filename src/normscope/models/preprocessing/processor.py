@@ -54,7 +54,11 @@ def processor_claim(settings: Mapping[str, Any], source: str) -> Claim:
         The claim, without a normalization where its values give none.
     """
     settings = with_defaults(settings)
-    geometry = _geometry(settings)
+    try:
+        geometry = _geometry(settings)
+    except (TypeError, ValueError, ArithmeticError):
+        geometry = Geometry()
+    resample = settings.get("resample")
     try:
         normalization = steps(settings).normalization()
     except NormscopeError:
@@ -66,7 +70,7 @@ def processor_claim(settings: Mapping[str, Any], source: str) -> Claim:
         resize=geometry.resize,
         crop=geometry.crop,
         squashed=geometry.squashed,
-        interpolation=INTERPOLATIONS.get(settings.get("resample")),  # pyright: ignore[reportArgumentType]
+        interpolation=INTERPOLATIONS.get(resample) if isinstance(resample, int) else None,
     )
 
 
@@ -110,13 +114,13 @@ def steps(settings: Mapping[str, Any]) -> Steps:
     normalizes = bool(given["do_normalize"]) and given.get("image_mean") is not None
     try:
         return Steps(
-            float(given["rescale_factor"]) if rescales else 1.0,
+            numbers(given["rescale_factor"])[0] if rescales else 1.0,
             -1.0 if rescales and given.get("rescale_offset") else 0.0,
             numbers(given["image_mean"]) if normalizes else 0.0,
             numbers(given["image_std"]) if normalizes else 1.0,
             numbers(again) if again else 1.0,
         )
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, IndexError) as error:
         raise NormscopeError(
             "a processor's image_mean, image_std and rescale_factor must be numbers, got "
             f"{type(error).__name__}: {error}. Mend its configuration."
@@ -131,8 +135,14 @@ def numbers(value: Any) -> list[float]:
 
     Returns:
         Its numbers.
+
+    Raises:
+        ValueError: If one is none, or too large to be one.
     """
-    return [float(v) for v in (value if isinstance(value, list | tuple) else [value])]
+    try:
+        return [float(v) for v in (value if isinstance(value, list | tuple) else [value])]
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
 
 
 def _geometry(settings: Mapping[str, Any]) -> Geometry:

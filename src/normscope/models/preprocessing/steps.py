@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class Steps:
             ``(pixel - mean) / std`` with the same result.
 
         Raises:
-            NormscopeError: If a value is not finite, or a std is not greater than 0.
+            NormscopeError: If a value is not finite, the factor is 0, or a std is not above 0.
             ChannelMismatch: If the numbers of channels differ.
 
         Example:
@@ -50,10 +52,15 @@ class Steps:
             '0.5/0.5'
         """
         scale = BYTE * self.factor
+        if not 0 < abs(scale) < math.inf:
+            raise NormscopeError(
+                f"pixels must be rescaled by a number that is not 0, got {self.factor}. Mend it."
+            )
         if abs(scale - round(scale)) < ROUNDED * scale:
             scale = round(scale)
         given = Normalization(self.mean, self.std)
         again = Normalization(0.0, self.again).for_channels(given.channels).std
-        means = (np.asarray(given.mean) - self.offset) / scale
-        stds = np.asarray(given.std) * again / scale
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            means = (np.asarray(given.mean) - self.offset) / scale
+            stds = np.asarray(given.std) * again / scale
         return Normalization(means.tolist(), stds.tolist())

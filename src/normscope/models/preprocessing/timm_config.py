@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from normscope.errors import NormscopeError
 from normscope.models.preprocessing.claim import RGB, Claim
 from normscope.models.preprocessing.faults import constant_faults
+from normscope.models.preprocessing.processor import numbers
 from normscope.normalization import IMAGENET, Normalization
 
 if TYPE_CHECKING:
@@ -56,31 +57,38 @@ def timm_claim(settings: Mapping[str, Any], source: str) -> Claim:
     """
     try:
         normalization = Normalization(
-            settings.get("mean") or IMAGENET.mean, settings.get("std") or IMAGENET.std
+            numbers(settings.get("mean") or IMAGENET.mean),
+            numbers(settings.get("std") or IMAGENET.std),
         )
     except (NormscopeError, TypeError, ValueError):
         normalization = None
-    size = settings.get("input_size")
-    if not isinstance(size, list | tuple) or not size:
-        return Claim(source, normalization, RGB, interpolation=settings.get("interpolation"))
-    side = int(size[-1])
-    squashed = settings.get("crop_mode") == "squash"
+    resize, crop = _resize_crop(settings)
+    interpolation = settings.get("interpolation")
     return Claim(
         source,
         normalization,
         RGB,
-        # As timm's own transform rounds it.
-        resize=math.floor(side / float(settings.get("crop_pct") or CROP_SHARE)),
-        crop=side,
-        squashed=squashed,
-        interpolation=settings.get("interpolation"),
+        resize=resize,
+        crop=crop,
+        squashed=settings.get("crop_mode") == "squash",
+        interpolation=interpolation if isinstance(interpolation, str) else None,
     )
+
+
+def _resize_crop(settings: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    # As timm's own transform rounds it.
+    try:
+        side = int(settings["input_size"][-1])
+        return math.floor(side / float(settings.get("crop_pct") or CROP_SHARE)), side
+    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError):
+        return None, None
 
 
 def timm_faults(settings: Mapping[str, Any], source: str) -> tuple[str, ...]:
     """What contradicts itself in a ``pretrained_cfg``, a sentence each."""
     size = settings.get("input_size")
-    channels = int(size[0]) if isinstance(size, list | tuple) and size else None
+    first = size[0] if isinstance(size, list | tuple) and size else None
+    channels = first if isinstance(first, int) else None
     return tuple(constant_faults(settings.get("mean"), settings.get("std"), channels, source))
 
 
