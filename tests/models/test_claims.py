@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from normscope.errors import NormscopeError
 from normscope.models.claims import claims
 from normscope.models.expected import expected_normalization
 from normscope.normalization import CLIP, HALF, IMAGENET, NONE, Normalization
