@@ -14,6 +14,7 @@ from normscope.deploy.saving import Built, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import published
 from normscope.models.expected import expected_normalization
+from normscope.models.files.naming import check_layers
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
 from normscope.writing import check_no_input
@@ -69,6 +70,7 @@ def ship(chosen: FoldOptions) -> Shipped:
     asked_channels = channel_count(chosen.channels)
     name, path, norm, weights = chosen.model, chosen.out, chosen.norm, chosen.weights
     image_size = chosen.image_size
+    check_layers(name, "fold")
     check_suffix(path)
     check_no_input(path, None if weights is None else Path(weights))
     normalization = _normalization(name, norm)
