@@ -66,6 +66,6 @@ def check_weights(model: str, options: ModelOptions) -> None:
     if again != options.weights_digest:
         raise NormscopeError(
             f"{options.weights or model} must hold the weights that the specification was written "
-            f"for (digest {options.weights_digest}), got others ({again}). Leave out --spec to begin a "
-            "new study."
+            f"for (digest {options.weights_digest}), got others ({again}). Leave out --spec to "
+            "begin a new study."
         )

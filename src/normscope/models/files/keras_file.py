@@ -141,7 +141,7 @@ def _stored(file: Any, path: Path, size: int) -> int:
             if isinstance(item, h5py.Dataset):
                 if item.external or item.is_virtual:
                     raise _not_stored(path, f"{name} in another file")
-                total += item.size
+                total += int(item.size or 0)
                 bytes_ += item.nbytes
     if bytes_ > min(LARGEST, MOST_PACKED * size):
         raise _not_stored(path, f"{bytes_:,} bytes in {size:,}")

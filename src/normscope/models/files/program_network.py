@@ -37,6 +37,7 @@ class ProgramNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.program = program
+        self.training = False
         self.path = path
         self.input = given
         weights = (t for t in program.state_dict().values() if t.is_floating_point())
