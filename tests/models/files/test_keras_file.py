@@ -108,10 +108,10 @@ def weights_of(write):
 @pytest.mark.parametrize(
     ("write", "met_"),
     [
-        (lambda f: f.create_dataset("w", (10**6, 10**6)), "4,000,000,000,000 bytes in "),
+        (lambda f: f.create_dataset("w", (10**6, 10**6), "f4"), "4,000,000,000,000 bytes in "),
         (lambda f: f.__setitem__("w", h5py.ExternalLink("o.h5", "/w")), "a link in w."),
         (
-            lambda f: f.create_dataset("w", (4,), external=[("/etc/passwd", 0, 16)]),
+            lambda f: f.create_dataset("w", (4,), "f4", external=[("/etc/passwd", 0, 16)]),
             "w in another file.",
         ),
     ],
