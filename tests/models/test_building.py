@@ -101,7 +101,7 @@ def test_unknown_model_suggests_the_nearest():
         build_model("lnet", **SIZES)
     assert str(error.value) == (
         "model must be one of lenet, lenet-bn, resnet20 or a torchvision classification model, "
-        "timm/NAME, hf/NAME or package.module:factory, got 'lnet'. Did you mean 'lenet'?"
+        "timm/NAME, hf/NAME, package.module:factory or a path, got 'lnet'. Did you mean 'lenet'?"
     )
 
 

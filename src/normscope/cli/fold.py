@@ -9,6 +9,7 @@ from normscope.cli.output import show, write_json
 from normscope.deploy.options import FoldOptions
 
 if TYPE_CHECKING:
+    from normscope.deploy.onnx_shipping import ShippedGraph
     from normscope.deploy.shipping import Shipped
 
 EXAMPLE = "Example: normscope fold squeezenet1_1 --weights FILE --norm imagenet -o raw.onnx"
@@ -24,7 +25,7 @@ def fold(chosen: FoldOptions, *, json: options.Json = None) -> None:
     write_json(shipped.to_json(), json)
 
 
-def _sentences(shipped: Shipped) -> list[str]:
+def _sentences(shipped: Shipped | ShippedGraph) -> list[str]:
     folded = shipped.folded
     layers = ", ".join(
         f"{name or 'the model'} ({plan['kind']})" for name, plan in folded.changes.items()
@@ -35,9 +36,6 @@ def _sentences(shipped: Shipped) -> list[str]:
     scaled = "" if folded.scale == 1 else f", multiplied by {folded.scale:.10g}"
     return [
         f"{shipped.out} takes {takes}{scaled}. Folded {folded.normalization} into {layers}.",
-        (
-            f"Largest difference in an output: {shipped.largest_difference:.2g} as read back from "
-            f"the file, {shipped.float64_difference:.2g} in float64; outputs have a std of "
-            f"{shipped.spread:.3g}."
-        ),
+        *shipped.notes,
+        f"Largest difference in an output: {shipped.compared}",
     ]

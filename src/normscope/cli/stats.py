@@ -13,7 +13,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.stats_table import group_table, tables
-from normscope.statistics.paste import FORMATS, paste_lines, usual_formats
+from normscope.statistics.paste import FORMATS, limit_of, paste_lines, usual_formats
+from normscope.statistics.paste_runtimes import RUNTIMES
 from normscope.wording import listed, plural
 
 if TYPE_CHECKING:
@@ -217,6 +218,9 @@ def _show_paste_lines(found: CollectionStatistics, format_: str | None, json: st
         note("nnU-Net's fingerprint is that of the foreground: add --mask with the label maps.")
     for library, line in lines.items():
         show(f"{library}: {line}", json_target=json)
+    limit = limit_of(format_, found) if format_ in RUNTIMES else None
+    if limit is not None:
+        note(limit)
 
 
 def _draw(found: CollectionStatistics, path: Path) -> None:

@@ -68,6 +68,25 @@ class Affine:
         chosen = list(channels)
         return Affine(self.factor[chosen], self.offset[chosen])
 
+    def into(self, weight: np.ndarray, groups: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """The weights of a layer that does this map itself, and what its bias gains.
+
+        Args:
+            weight: Shape ``(K, C / groups, ...)``: outputs, inputs and a kernel's places.
+            groups: Parts of the inputs that different outputs read.
+
+        Returns:
+            float64, the weights' shape and ``(K,)``.
+
+        Example:
+            >>> Affine.normalizing([0.5], [0.25]).into(np.array([[[1.0, 2.0]]]))
+            (array([[[4., 8.]]]), array([-6.]))
+        """
+        wide = np.asarray(weight, np.float64)
+        each = wide.reshape(groups, len(wide) // groups, wide.shape[1], -1)
+        factor, offset = (v.reshape(groups, 1, -1, 1) for v in (self.factor, self.offset))
+        return (each * factor).reshape(wide.shape), (each * offset).sum((2, 3)).ravel()
+
     @property
     def zeros(self) -> np.ndarray:
         """The pixel value that becomes zero in each channel; not finite where none does."""

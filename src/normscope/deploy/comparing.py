@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from normscope.deploy.before import Fold
     from normscope.deploy.folding import Folded
 
 RANDOM_IMAGES = 2
@@ -55,7 +56,7 @@ def some_images(
     return torch.cat([images, torch.from_numpy(_photographs(channels, image_size))])
 
 
-def as_taken(folded: Folded, images: Tensor, dtype: torch.dtype) -> Tensor:
+def as_taken(folded: Fold, images: Tensor, dtype: torch.dtype) -> Tensor:
     """What a folded model is to be given for images.
 
     Args:

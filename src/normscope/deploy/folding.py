@@ -11,46 +11,27 @@ import torch
 from torch import Tensor, nn
 
 from normscope.deploy.affine import Affine
+from normscope.deploy.before import Before, Fold
 from normscope.deploy.entry import BATCH_NORMS, find_entry
 from normscope.deploy.layers import RawPixels, build_layer, put_layer
 from normscope.errors import NormscopeError
-from normscope.normalization import NONE, Normalization
+from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from normscope.deploy.entry import Entry
 
-BYTES = Normalization(0, 1 / 255)
-"""What brings pixels in [0, 1] to 0..255."""
 
-TARGETS = {"uint8": BYTES, "none": NONE}
-"""What raw pixels are called."""
-
-
-@dataclass(frozen=True)
-class Folded:
+@dataclass(frozen=True, kw_only=True)
+class Folded(Fold):
     """A network that takes raw pixels.
 
     Attributes:
         model: Gives for raw pixels what the original gives for normalized ones; a copy.
-        normalization: What was folded: the original's, in units of [0, 1].
-        takes: What the new model's pixels are: ``uint8`` (0..255), ``none`` ([0, 1]) or the
-            normalization still to be applied before it.
-        scale: With ``residual``, the one factor that pixels as named by ``takes`` must be
-            multiplied by before they enter; 1 otherwise.
-        changes: The layers that were replaced: name in the network to plan.
-        channels: Channels of the images.
-        image_size: Height and width in pixels that the network was traced with.
     """
 
     model: RawPixels
-    normalization: Normalization
-    takes: str
-    scale: float
-    changes: dict[str, dict[str, Any]]
-    channels: int
-    image_size: tuple[int, int]
 
 
 def fold(
@@ -95,26 +76,16 @@ def fold(
     """
     if isinstance(normalization, str):
         normalization = Normalization.parse(normalization)
-    raw, takes = _raw(to)
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    count = channels or max(normalization.channels, raw.channels)
-    each = normalization.for_channels(count).relative_to(raw)
-    scale = 1.0
-    if residual:
-        scale = 1 / float(np.mean(each.std))
-        each = each.relative_to(Normalization(0, 1 / scale))
+    before = Before.of(normalization, to, channels, residual=residual)
     new = copy.deepcopy(model).eval().requires_grad_(False)
     changes: dict[str, dict[str, Any]] = {}
-    new = _fold_into(new, Affine.of(each, count), count, size, changes)
+    new = _fold_into(new, before.affine, before.channels, size, changes)
     dtype = next((t.dtype for t in new.parameters() if t.is_floating_point()), torch.float32)
-    return Folded(RawPixels(new, dtype), normalization, takes, scale, changes, count, size)
-
-
-def _raw(to: Normalization | str) -> tuple[Normalization, str]:
-    if isinstance(to, str) and to in TARGETS:
-        return TARGETS[to], to
-    chosen = Normalization.parse(to) if isinstance(to, str) else to
-    return chosen, str(chosen)
+    return Folded(
+        model=RawPixels(new, dtype), normalization=normalization, takes=before.takes,
+        scale=before.scale, changes=changes, channels=before.channels, image_size=size,
+    )  # fmt: skip
 
 
 def _fold_into(
@@ -230,18 +201,13 @@ def _sides(layer: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> list[int]:
 def _folded_state(layer: nn.Module, affine: Affine, plan: dict[str, Any]) -> dict[str, Tensor]:
     weight = layer.get_parameter("weight") if "weight" in layer._parameters else layer.weight
     assert isinstance(weight, Tensor)
-    wide = weight.detach().double().cpu()
-    groups = plan.get("groups", 1)
-    each = wide.reshape(groups, len(wide) // groups, wide.shape[1], -1)
-    factor = torch.from_numpy(affine.factor).reshape(groups, 1, -1, 1)
-    offset = torch.from_numpy(affine.offset).reshape(groups, 1, -1, 1)
-    bias = (each * offset).sum((2, 3)).flatten()
+    scaled, bias = affine.into(weight.detach().double().cpu().numpy(), plan.get("groups", 1))
     if isinstance(layer.bias, Tensor):
-        bias += layer.bias.detach().double().cpu()
+        bias += layer.bias.detach().double().cpu().numpy()
     prefix = "convolution." if plan["kind"] == "PaddedConvolution" else ""
     state = {
-        f"{prefix}weight": (each * factor).reshape(wide.shape),
-        f"{prefix}bias": bias,
+        f"{prefix}weight": torch.from_numpy(scaled),
+        f"{prefix}bias": torch.from_numpy(bias),
     }
     if prefix:
         value = torch.from_numpy(affine.zeros)

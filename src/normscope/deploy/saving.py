@@ -25,6 +25,7 @@ from normscope.writing import replacing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from normscope.deploy.before import Fold
     from normscope.deploy.folding import Folded
 
 SUFFIXES = {
@@ -172,7 +173,7 @@ def _write_weights(folded: Folded, path: Path, built: Built) -> None:
         temporary_plan.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
 
 
-def describe(folded: Folded) -> dict[str, Any]:
+def describe(folded: Fold) -> dict[str, Any]:
     """What a folded model takes, as plain data."""
     return {
         "normalization": folded.normalization.to_json(),

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.deploy.comparing import check_exact, largest_difference, some_images
 from normscope.deploy.folding import fold
+from normscope.deploy.library_comparing import check_with_processor
 from normscope.deploy.saving import Built, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import published
 from normscope.models.expected import expected_normalization
+from normscope.models.files.naming import ONNX, check_layers
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
 from normscope.writing import check_no_input
 
 if TYPE_CHECKING:
     from normscope.deploy.folding import Folded
+    from normscope.deploy.onnx_shipping import ShippedGraph
     from normscope.deploy.options import FoldOptions
 
 SIDE = 224
@@ -36,6 +39,7 @@ class Shipped:
         float64_difference: The largest difference of an output when all is float64.
         largest_difference: The largest difference between the file as read back and the original.
         spread: Standard deviation of the original's outputs, to see the differences beside.
+        notes: What the user should know besides.
     """
 
     folded: Folded
@@ -43,6 +47,15 @@ class Shipped:
     float64_difference: float
     largest_difference: float
     spread: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def compared(self) -> str:
+        """How large the largest difference in an output is, where."""
+        return (
+            f"{self.largest_difference:.2g} as read back from the file, "
+            f"{self.float64_difference:.2g} in float64; outputs have a std of {self.spread:.3g}."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` holds."""
@@ -56,8 +69,8 @@ class Shipped:
         }
 
 
-def ship(chosen: FoldOptions) -> Shipped:
-    """Fold a named model's normalization and write it as a file.
+def ship(chosen: FoldOptions) -> Shipped | ShippedGraph:
+    """Fold a model's normalization and write it as a file.
 
     Returns:
         The folded model and how it compares.
@@ -70,6 +83,11 @@ def ship(chosen: FoldOptions) -> Shipped:
     name, path, norm, weights = chosen.model, chosen.out, chosen.norm, chosen.weights
     image_size = chosen.image_size
     check_suffix(path)
+    if name.lower().endswith(ONNX):
+        from normscope.deploy.onnx_shipping import ship_graph
+
+        return ship_graph(chosen, _normalization(name, norm))
+    check_layers(name, "fold")
     check_no_input(path, None if weights is None else Path(weights))
     normalization = _normalization(name, norm)
     if image_size is not None and image_size < 1:
@@ -100,10 +118,12 @@ def ship(chosen: FoldOptions) -> Shipped:
             f"--norm {norm} must leave numbers that float32 holds, got some that are infinite "
             "once folded. Check the mean and the std."
         )
+    agreed = check_with_processor(name, model, folded, compared) if norm == "model" else None
     built = Built(name, int(folded.model(compared[:1]).shape[-1]))
     run = save_folded(folded, path, built)
     difference, spread = largest_difference(model, folded, run, compared)
-    return Shipped(folded, path, exact, difference, spread)
+    notes = () if agreed is None else (agreed,)
+    return Shipped(folded, path, exact, difference, spread, notes)
 
 
 def _normalization(name: str, norm: str) -> Normalization:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
+from normscope.models.files.naming import names_file
 from normscope.models.libraries import HUGGING_FACE, TIMM
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def names_code(model: str) -> bool:
     Returns:
         True for ``package.module:factory``.
     """
-    return ":" in model and not model.startswith((TIMM, HUGGING_FACE))
+    of_a_library = model.startswith((TIMM, HUGGING_FACE))
+    return ":" in model and not of_a_library and not names_file(model)
 
 
 def check_caller_named(model: str, named: str | None, file: str, option: str) -> None:

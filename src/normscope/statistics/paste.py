@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.statistics.paste_runtimes import RUNTIMES
+from normscope.statistics.pasted import BYTE, Numbers, Pasted, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from normscope.normalization import Normalization
     from normscope.statistics.collection_statistics import CollectionStatistics
-
-SIGNIFICANT = 6
-
-
-@dataclass(frozen=True)
-class _Numbers:
-    """What the lines are made of, rounded; stored ones are in the pixels' own units."""
-
-    found: CollectionStatistics
-    mean: list[float]
-    std: list[float]
-    stored_mean: list[float]
-    stored_std: list[float]
-
-    @classmethod
-    def of(cls, found: CollectionStatistics) -> _Numbers:
-        normalization = found.normalization  # a channel that is constant without a clip, first
-        if found.clip is not None:
-            normalization = found.clip.normalization
-        both = (normalization.mean, normalization.std)
-        stored = ([value * found.scale for value in values] for values in both)
-        return cls(found, *map(_rounded, both), *map(_rounded, stored))
-
-    @property
-    def scale(self) -> str:
-        return f"{self.found.scale:.10g}"
 
 
 def paste_lines(
@@ -51,41 +27,100 @@ def paste_lines(
 
     Args:
         statistics: With no constant channel.
-        libraries: Their names; all if None.
+        libraries: Their names; all that can express it if None.
 
     Returns:
-        Python, JSON or options. The first four and Keras take pixels of [0, 1] (albumentations and
-        Hugging Face divide by the scale themselves), the others the pixels' own values.
+        Python, JSON, C++ or options. The first four and Keras take pixels of [0, 1]
+        (albumentations and Hugging Face divide by the scale themselves), the others the pixels'
+        own values.
 
     Raises:
-        NormscopeError: If a channel is constant, or MONAI is to clip each channel elsewhere.
+        NormscopeError: If a channel is constant, MONAI is to clip each channel elsewhere, or a
+            library that was named cannot express the normalization.
     """
-    numbers = _Numbers.of(statistics)
-    return {name: LINES[name](numbers) for name in libraries or FORMATS}
+    numbers = _numbers(statistics)
+    lines = {}
+    for name in libraries or FORMATS:
+        made = _pasted(name, numbers)
+        if made.line is not None:
+            lines[name] = made.line
+        elif libraries:
+            raise NormscopeError(
+                f"--format must be a library that can say this normalization, got {name}: "
+                f"{made.limit}"
+            )
+    return lines
 
 
-def _torchvision(n: _Numbers) -> str:
+def normalization_lines(
+    normalization: Normalization,
+    libraries: Sequence[str] | None = None,
+    *,
+    scale: float = BYTE,
+    blue_first: bool = False,
+) -> dict[str, Pasted]:
+    """The lines of a normalization alone, with what each library cannot express.
+
+    Args:
+        normalization: In units of [0, 1], one value for each channel; red, green, blue.
+        libraries: Their names in ``FORMATS``; all but nnU-Net, which needs statistics, if None.
+        scale: What pixels are divided by for [0, 1].
+        blue_first: Whether the network takes blue, green, red; values are then in that order.
+
+    Returns:
+        By library: its line, or None where it cannot express it, and what it leaves to do.
+
+    Example:
+        >>> from normscope.normalization import CLIP
+        >>> normalization_lines(CLIP, ["deepstream"])["deepstream"].line is None
+        True
+    """
+    numbers = Numbers.of(normalization, scale, blue_first=blue_first)
+    names = libraries or [name for name in FORMATS if name != "nnunet"]
+    return {name: _pasted(name, numbers) for name in names}
+
+
+def limit_of(library: str, statistics: CollectionStatistics) -> str | None:
+    """What a library's line leaves to do, in a sentence; None where it does all."""
+    return _pasted(library, _numbers(statistics)).limit
+
+
+def _numbers(statistics: CollectionStatistics) -> Numbers:
+    clip = statistics.clip
+    normalization = statistics.normalization  # a channel that is constant without a clip, first
+    if clip is not None:
+        normalization = clip.normalization
+    return Numbers.of(normalization, statistics.scale, found=statistics)
+
+
+def _pasted(name: str, numbers: Numbers) -> Pasted:
+    if name in RUNTIMES:
+        return RUNTIMES[name](numbers)
+    return Pasted(LINES[name](numbers))
+
+
+def _torchvision(n: Numbers) -> str:
     return f"transforms.Normalize(mean={n.mean}, std={n.std})"
 
 
-def _timm(n: _Numbers) -> str:
+def _timm(n: Numbers) -> str:
     return "--mean {} --std {}".format(*(" ".join(map(str, values)) for values in (n.mean, n.std)))
 
 
-def _albumentations(n: _Numbers) -> str:
+def _albumentations(n: Numbers) -> str:
     return f"A.Normalize(mean={n.mean}, std={n.std}, max_pixel_value={n.scale})"
 
 
-def _huggingface(n: _Numbers) -> str:
-    rescaled = "do_rescale=False" if n.found.scale == 1 else f"rescale_factor=1 / {n.scale}"
+def _huggingface(n: Numbers) -> str:
+    rescaled = "do_rescale=False" if n.scale_value == 1 else f"rescale_factor=1 / {n.scale}"
     return (
         f"AutoImageProcessor.from_pretrained(NAME, image_mean={n.mean}, image_std={n.std}, "
         f"{rescaled})"
     )
 
 
-def _monai(n: _Numbers) -> str:
-    clip = n.found.clip
+def _monai(n: Numbers) -> str:
+    clip = n.found.clip if n.found else None
     if clip is None:
         return _monai_normalization(n.stored_mean, n.stored_std)
     if len(set(zip(clip.low, clip.high, strict=True))) > 1:
@@ -94,9 +129,9 @@ def _monai(n: _Numbers) -> str:
             f"{clip.text}, which differs between them. Give both ends as values."
         )
     low, high = clip.low[0], clip.high[0]
-    mean = _rounded((value - low) / (high - low) for value in clip.stored_mean)
-    std = _rounded(value / (high - low) for value in clip.stored_std)
-    (a_min, a_max) = _rounded((low, high))
+    mean = rounded((value - low) / (high - low) for value in clip.stored_mean)
+    std = rounded(value / (high - low) for value in clip.stored_std)
+    (a_min, a_max) = rounded((low, high))
     return (
         f'Compose([ScaleIntensityRanged(keys="image", a_min={a_min}, a_max={a_max}, b_min=0.0, '
         f"b_max=1.0, clip=True), {_monai_normalization(mean, std)}])"
@@ -107,8 +142,14 @@ def _monai_normalization(mean: list[float], std: list[float]) -> str:
     return f'NormalizeIntensityd(keys="image", subtrahend={mean}, divisor={std}, channel_wise=True)'
 
 
-def _nnunet(n: _Numbers) -> str:
-    found, percentiles = n.found, n.found.percentiles
+def _nnunet(n: Numbers) -> str:
+    found = n.found
+    if found is None:
+        raise NormscopeError(
+            "nnU-Net's fingerprint must be made of a collection's statistics, got a normalization "
+            "alone. Run normscope stats --format nnunet."
+        )
+    percentiles = found.percentiles
     columns = {
         "max": found.maximum,
         "mean": found.stored_mean.value,
@@ -118,15 +159,15 @@ def _nnunet(n: _Numbers) -> str:
         "percentile_99_5": percentiles["99.5"].value,
         "std": found.stored_std.value,
     }
-    rounded = {name: _rounded(values) for name, values in columns.items()}
+    columns = {name: rounded(values) for name, values in columns.items()}
     channels = {
-        str(channel): {name: values[channel] for name, values in rounded.items()}
+        str(channel): {name: values[channel] for name, values in columns.items()}
         for channel in range(found.channels)
     }
     return f'"foreground_intensity_properties_per_channel": {json.dumps(channels)}'
 
 
-def _torchgeo(n: _Numbers) -> str:
+def _torchgeo(n: Numbers) -> str:
     # Of the class: its constructor makes the normalization, so that an object's come too late.
     return (
         f"DataModule.mean, DataModule.std = torch.tensor({n.stored_mean}), "
@@ -134,41 +175,12 @@ def _torchgeo(n: _Numbers) -> str:
     )
 
 
-def _keras(n: _Numbers) -> str:
-    variance = _rounded(value**2 for value in n.found.std.value)
-    if n.found.clip is not None:
-        variance = _rounded(value**2 for value in n.found.clip.std)
+def _keras(n: Numbers) -> str:
+    variance = rounded(value**2 for value in n.exact_std)
     return f"keras.layers.Normalization(mean={n.mean}, variance={variance})"
 
 
-def _openvino(n: _Numbers) -> str:
-    return f"ppp.input().preprocess().mean({n.stored_mean}).scale({n.stored_std})"
-
-
-def _onnxruntime(n: _Numbers) -> str:
-    # ONNX Runtime takes no normalization beside a model, so it becomes the model's first nodes.
-    shape = [1, len(n.mean), 1, 1]
-    factor = _rounded(1 / value for value in n.stored_std)
-    return (
-        'nodes = [helper.make_node("Sub", ["pixels", "mean"], ["centred"]), '
-        'helper.make_node("Mul", ["centred", "factor"], ["normalized"])]; initializers = '
-        f'[helper.make_tensor("mean", TensorProto.FLOAT, {shape}, {n.stored_mean}), '
-        f'helper.make_tensor("factor", TensorProto.FLOAT, {shape}, {factor})]'
-    )
-
-
-def _tensorrt(n: _Numbers) -> str:
-    both = list(zip(n.stored_mean, n.stored_std, strict=True))
-    shift, factor = _rounded(-m / s for m, s in both), _rounded(1 / s for _, s in both)
-    # Its order is (pixel * scale + shift) ** power.
-    return (
-        "network.add_scale(network.get_input(0), trt.ScaleMode.CHANNEL, "
-        f"shift=np.array({shift}, np.float32), scale=np.array({factor}, np.float32), "
-        f"power=np.ones({len(both)}, np.float32))"
-    )
-
-
-LINES: dict[str, Callable[[_Numbers], str]] = {
+LINES: dict[str, Callable[[Numbers], str]] = {
     "torchvision": _torchvision,
     "timm": _timm,
     "albumentations": _albumentations,
@@ -177,18 +189,11 @@ LINES: dict[str, Callable[[_Numbers], str]] = {
     "nnunet": _nnunet,
     "torchgeo": _torchgeo,
     "keras": _keras,
-    "openvino": _openvino,
-    "onnxruntime": _onnxruntime,
-    "tensorrt": _tensorrt,
 }
-FORMATS = tuple(LINES)
+FORMATS = (*LINES, *RUNTIMES)
 
 
 def usual_formats(statistics: CollectionStatistics) -> tuple[str, ...]:
     """Those that are shown where none is asked for; timm reads images of 8 bits alone."""
     first = FORMATS[:4]
     return tuple(name for name in first if name != "timm" or statistics.dtype == "uint8")
-
-
-def _rounded(values) -> list[float]:
-    return [float(f"{value:.{SIGNIFICANT}g}") for value in values]

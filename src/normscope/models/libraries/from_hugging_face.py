@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.models.libraries import HUGGING_FACE
 from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.outputs import Logits
-from normscope.normalization import Normalization
+from normscope.models.preprocessing.folder import PROCESSORS, processor_reading
+from normscope.models.preprocessing.library_processor import open_processor, run_processor
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 class HuggingFaceModel:
@@ -58,21 +61,49 @@ class HuggingFaceModel:
         """What the repository's configuration and image processor say.
 
         Returns:
-            The names of the outputs, and the normalization where there is a processor.
+            The names of the outputs, and what the processor does where there is one: by its
+            settings, and by running it.
         """
-        labels = self._config().id2label
+        config = self._config()
+        labels = config.id2label
         classes = tuple(labels[i] for i in range(len(labels)))
         try:
-            processor, _ = self._transformers.ImageProcessingMixin.get_image_processor_dict(
+            settings, _ = self._transformers.ImageProcessingMixin.get_image_processor_dict(
                 self._name
             )
         except OSError:
             return PretrainedConfig(classes=classes)
-        if not processor.get("image_mean"):
-            return PretrainedConfig(classes=classes)
-        return PretrainedConfig(
-            Normalization(processor["image_mean"], processor["image_std"]), classes
-        )
+        channels = getattr(config, "num_channels", None)
+        claim, faults = processor_reading(settings, self._name, PROCESSORS[-1], channels)
+        return PretrainedConfig(claim, classes, tuple(faults))
+
+    def processed(self, images: Tensor) -> Tensor | None:
+        """What the repository's image processor makes of images of the network's own size.
+
+        Args:
+            images: uint8, shape ``(N, 3, H, W)``.
+
+        Returns:
+            What the network is given, of the same shape; None where there is no processor, or it
+            makes something else.
+        """
+        processor = open_processor(self._name)
+        if processor is None:
+            return None
+        pictures = images.permute(0, 2, 3, 1).numpy()
+        try:
+            pixels = run_processor(processor, pictures, do_resize=False, do_center_crop=False)
+        except Exception:  # noqa: BLE001 - whatever a stranger's processor raises means no
+            return None
+        whole = pixels.shape == tuple(images.shape)
+        return torch.from_numpy(pixels).float() if whole else None
+
+    def of_timm(self) -> bool:
+        """Whether timm wrote the repository, which then reads it."""
+        with _fetched(self._name):
+            kind = self._transformers.PretrainedConfig
+            said, _ = kind.get_config_dict(self._name)
+        return said.get("model_type") == "timm_wrapper"
 
     def _config(self) -> Any:
         with _fetched(self._name):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from normscope.models.preprocessing.claim import BGR
+from normscope.normalization import Normalization
+
 if TYPE_CHECKING:
     from torch import nn
 
-    from normscope.normalization import Normalization
+    from normscope.models.preprocessing.claim import Claim
 
 
 @dataclass(frozen=True)
@@ -16,16 +19,39 @@ class PretrainedConfig:
     """What a library says of the weights that it publishes for a model.
 
     Attributes:
-        normalization: What they expect; None where it does not say.
+        claim: Of their preprocessing; None where it does not say.
         classes: The names of the outputs; None where it does not say.
-        resize: Length of the shorter side in pixels that they were tested at.
-        crop: Side of the central square in pixels.
+        faults: What contradicts itself there, a sentence each.
     """
 
-    normalization: Normalization | None = None
+    claim: Claim | None = None
     classes: tuple[str, ...] | None = None
-    resize: int | None = None
-    crop: int | None = None
+    faults: tuple[str, ...] = ()
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """What the weights expect, in the order in which they take channels."""
+        if self.claim is None or self.claim.normalization is None:
+            return None
+        normalization = self.claim.normalization
+        if self.claim.order != BGR:
+            return normalization
+        return Normalization(normalization.mean[::-1], normalization.std[::-1])
+
+    @property
+    def resize(self) -> int | None:
+        """Length of the shorter side in pixels that they were tested at."""
+        return self.claim.resize if self.claim else None
+
+    @property
+    def crop(self) -> int | None:
+        """Side of the central square in pixels."""
+        return self.claim.crop if self.claim else None
+
+    @property
+    def blue_first(self) -> bool:
+        """Whether the network takes blue, green, red."""
+        return self.claim is not None and self.claim.order == BGR
 
 
 class Library(Protocol):

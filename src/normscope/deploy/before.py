@@ -1,0 +1,90 @@
+"""What is done to pixels before a layer, and will be done by the layer itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from normscope.deploy.affine import Affine
+from normscope.normalization import NONE, Normalization
+
+BYTES = Normalization(0, 1 / 255)
+"""What brings pixels in [0, 1] to 0..255."""
+
+TARGETS = {"uint8": BYTES, "none": NONE}
+"""What raw pixels are called."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a folded layer has to do to each channel before it does its own work.
+
+    Attributes:
+        affine: The map from what the new model takes to what the original does.
+        takes: What that is called.
+        scale: What is left to the runtime, or 1.
+        channels: Channels of the images.
+    """
+
+    affine: Affine
+    takes: str
+    scale: float
+    channels: int
+
+    @classmethod
+    def of(
+        cls,
+        normalization: Normalization,
+        to: Normalization | str,
+        channels: int | None,
+        *,
+        residual: bool,
+    ) -> Before:
+        """The map that a fold moves into a layer.
+
+        Args:
+            normalization: What the original expects.
+            to: What the new model takes, as ``fold`` does.
+            channels: Channels of the images; the normalizations' own number if None.
+            residual: Whether one scale is left to the runtime.
+
+        Returns:
+            The map.
+        """
+        if isinstance(to, str) and to in TARGETS:
+            raw, takes = TARGETS[to], to
+        else:
+            raw = Normalization.parse(to) if isinstance(to, str) else to
+            takes = str(raw)
+        count = channels or max(normalization.channels, raw.channels)
+        each = normalization.for_channels(count).relative_to(raw)
+        scale = 1.0
+        if residual:
+            scale = 1 / float(np.mean(each.std))
+            each = each.relative_to(Normalization(0, 1 / scale))
+        return cls(Affine.of(each, count), takes, scale, count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """What was folded, and what is still to be given.
+
+    Attributes:
+        normalization: What was folded: the original's, in units of [0, 1].
+        takes: What the new model's pixels are: ``uint8`` (0..255), ``none`` ([0, 1]) or the
+            normalization still to be applied before it.
+        scale: With ``residual``, the one factor that pixels as named by ``takes`` must be
+            multiplied by before they enter; 1 otherwise.
+        changes: The layers that were replaced: name in the network to plan.
+        channels: Channels of the images.
+        image_size: Height and width in pixels that the network was traced with.
+    """
+
+    normalization: Normalization
+    takes: str
+    scale: float
+    changes: dict[str, dict[str, Any]]
+    channels: int
+    image_size: tuple[int, int]

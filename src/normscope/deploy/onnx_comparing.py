@@ -1,0 +1,150 @@
+"""Does a folded ONNX model give the same outputs? Asked of onnxruntime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper
+
+from normscope.deploy.comparing import as_taken
+from normscope.errors import NormscopeError, WorkFailed
+from normscope.images.tensors import normalized
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from normscope.deploy.onnx_folding import FoldedGraph
+    from normscope.deploy.onnx_input import GraphInput
+
+ROUNDING = {"float16": 5e-2, "float32": 1e-4, "float64": 1e-10}
+"""The largest difference at the first layer, in units of its outputs' spread, by their type."""
+
+BEHIND = 100
+"""How much larger a difference may grow in the layers behind, which are the same nodes."""
+
+SILENT = 4
+"""Of onnxruntime's levels: what goes wrong comes as an exception."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How far a folded graph's outputs are from the original's.
+
+    Attributes:
+        first_layer: The largest at the first layer, in units of the spread of what it gives.
+        largest: The largest of an output.
+        spread: The standard deviation of the original's output where that is.
+    """
+
+    first_layer: float
+    largest: float
+    spread: float
+
+
+def compare_graphs(
+    original: onnx.ModelProto, given: GraphInput, folded: FoldedGraph, images: Tensor
+) -> Differences:
+    """Run both by onnxruntime, on normalized and on raw pixels.
+
+    The nodes behind the first layer are the same in both, so that its own outputs show an error
+    which a saturated output would hide.
+
+    Args:
+        original: The model that was folded.
+        given: Its input.
+        folded: What came of it.
+        images: uint8, shape ``(N, C, H, W)``.
+
+    Returns:
+        The differences.
+
+    Raises:
+        NormscopeError: If onnxruntime does not run the original on these images.
+        WorkFailed: If they are more than rounding can explain.
+    """
+    wide = normalized(images.double() / 255, folded.normalization)
+    expected = _run(original, given, folded.layer, wide.numpy())
+    raw = as_taken(folded, images, torch.float64).numpy()
+    found = _run(folded.model, folded.image, folded.layer, raw)
+    first, spread = _largest(expected.pop(folded.layer), found[folded.layer])
+    relative = first / spread if spread else first
+    outputs = [
+        _largest(values, found[name])
+        for name, values in expected.items()
+        if _comparable(values, found[name])
+    ] or [(first, spread)]
+    largest, beside = max(outputs, key=lambda pair: pair[0] / (pair[1] or 1.0))
+    kinds = [t for t in (given.dtype, folded.weights) if np.issubdtype(t, np.floating)]
+    allowed = ROUNDING[min(kinds, key=lambda dtype: dtype.itemsize).name]
+    most = allowed + BEHIND * allowed * beside
+    if not (relative <= allowed and largest <= most):
+        raise WorkFailed(
+            f"the folded graph must agree with the original to {allowed:g} of the spread at its "
+            f"first layer and to {most:.3g} at its outputs, got {relative:.3g} and {largest:.3g}. "
+            "Nothing was written; keep the normalization outside the model."
+        )
+    return Differences(relative, largest, beside)
+
+
+def open_session(model: str | bytes) -> Any:
+    """What runs an ONNX model.
+
+    Args:
+        model: A path, or the file's content.
+
+    Returns:
+        A session on the CPU.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = SILENT
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _run(
+    model: onnx.ModelProto, given: GraphInput, layer: str, images: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Every output and the first layer's, for images one batch after another."""
+    names = [value.name for value in model.graph.output]
+    tapped = onnx.ModelProto()
+    tapped.CopyFrom(model)
+    if layer not in names:
+        names.append(layer)
+        tapped.graph.output.append(helper.make_empty_tensor_value_info(layer))
+    size = given.shape[0] or len(images)
+    parts: list[list[np.ndarray]] = []
+    try:
+        session = open_session(tapped.SerializeToString())
+        for start in range(0, len(images), size):
+            chunk = images[start : start + size]
+            whole = np.concatenate([chunk, np.repeat(chunk[:1], size - len(chunk), 0)])
+            found = session.run(names, {given.name: given.arranged(whole)})
+            parts.append([np.asarray(values) for values in found])
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no kind
+        said = (str(error).splitlines() or ["an error"])[0]
+        for before in (" : ", "Status Message: "):
+            said = said.rpartition(before)[2]
+        raise NormscopeError(
+            f"onnxruntime must run the graph on images of shape {images.shape[1:]}, got: "
+            f"{said.rstrip('.')}. Check that it runs, and give its --image-size and --channels."
+        ) from None
+    return {
+        name: np.concatenate([np.atleast_1d(p[index]).ravel() for p in parts])
+        for index, name in enumerate(names)
+    }
+
+
+def _comparable(expected: np.ndarray, found: np.ndarray) -> bool:
+    # Boxes that pass a threshold may be more or fewer after rounding, and indices may jump.
+    floats = np.issubdtype(expected.dtype, np.floating)
+    return floats and expected.size > 0 and expected.shape == found.shape
+
+
+def _largest(expected: np.ndarray, found: np.ndarray) -> tuple[float, float]:
+    wide, other = expected.astype(np.float64), found.astype(np.float64)
+    return float(np.abs(wide - other).max()), float(wide.std())

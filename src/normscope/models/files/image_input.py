@@ -1,0 +1,166 @@
+"""What a program takes: one batch of images, in which order of axes, or why it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from normscope.errors import NormscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+MOST_CHANNELS = 16
+"""A last axis of so few numbers behind one that is not known holds channels, not a width."""
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """The one input of a program.
+
+    Attributes:
+        batch: How many images it takes at once; None for any number.
+        channels: Of an image; None where it is not said.
+        channels_last: Whether images come as ``(N, H, W, C)``.
+    """
+
+    batch: int | None
+    channels: int | None
+    channels_last: bool
+
+    @classmethod
+    def of(cls, path: Path, name: str, shape: Sequence[object]) -> ImageInput:
+        """Read it off what a file says of its input.
+
+        Args:
+            path: The file.
+            name: The input's.
+            shape: A length for each axis, or anything else where it varies.
+
+        Returns:
+            The input.
+
+        Raises:
+            NormscopeError: If that is no batch of images.
+        """
+        lengths = [n if isinstance(n, int) and n > 0 else None for n in shape]
+        if len(lengths) != 4:
+            shown = " x ".join("?" if n is None else str(n) for n in lengths) or "no axes"
+            raise NormscopeError(
+                f"{path} must take images of shape (N, C, H, W) or (N, H, W, C), got the input "
+                f"{name} of {shown}. Choose a model of images."
+            )
+        second, last = lengths[1], lengths[3]
+        if second is None:
+            channels_last = last is not None and last <= MOST_CHANNELS
+        else:
+            channels_last = last is not None and last < second and lengths[2] != last
+        return cls(lengths[0], last if channels_last else second, channels_last)
+
+    def check(self, path: Path, images: Tensor) -> None:
+        """Refuse images with other channels.
+
+        Args:
+            path: The file.
+            images: Shape ``(N, C, H, W)``.
+
+        Raises:
+            NormscopeError: If they have.
+        """
+        if self.channels is not None and images.shape[1] != self.channels:
+            plural = "s" * (self.channels > 1)
+            raise NormscopeError(
+                f"images must have {self.channels} channel{plural} for {path}, got "
+                f"{images.shape[1]}. Give such images, or --channels rgb or grey."
+            )
+
+
+def one_input(path: Path, names: Sequence[str]) -> str:
+    """Refuse programs of several inputs.
+
+    Args:
+        path: The file.
+        names: Of its inputs.
+
+    Returns:
+        The one's name.
+
+    Raises:
+        NormscopeError: If there is not exactly one.
+    """
+    if len(names) != 1:
+        raise NormscopeError(
+            f"{path} must have one input, a batch of images, got {len(names)} "
+            f"({', '.join(names) or 'none'}). Export the part of it that takes images alone."
+        )
+    return names[0]
+
+
+def one_output(path: Path, names: Sequence[str]) -> str:
+    """Refuse programs of several outputs.
+
+    Args:
+        path: The file.
+        names: Of its outputs.
+
+    Returns:
+        The one's name.
+
+    Raises:
+        NormscopeError: If there is not exactly one.
+    """
+    if len(names) != 1:
+        raise NormscopeError(
+            f"{path} must have one output, shape (N, classes), got {len(names)} "
+            f"({', '.join(names) or 'none'}). Export it with the classes' alone."
+        )
+    return names[0]
+
+
+def check_floats(path: Path, name: str, kind: str) -> None:
+    """Refuse an input that cannot hold normalized pixels.
+
+    Args:
+        path: The file.
+        name: The input's.
+        kind: The type of its numbers, such as ``"uint8"``.
+
+    Raises:
+        NormscopeError: If it takes integers.
+    """
+    if "float" in kind or "double" in kind:
+        return
+    said = "raw pixels, so that its normalization lies inside it"
+    if kind not in {"uint8", "int8"}:
+        said = "no normalized pixels"
+    raise NormscopeError(
+        f"{path} must take floats, normalized pixels, got the input {name} of {kind}: {said}. "
+        "Export the network without what stands in front of it."
+    )
+
+
+def as_answers(outputs: Tensor, images: Tensor, path: Path | str) -> Tensor:
+    """A program's output as a network's: ``(N, outputs)`` where it is that in other words.
+
+    Args:
+        outputs: What it gave.
+        images: For what.
+        path: The file, for errors.
+
+    Returns:
+        The same without axes of length 1 at the end; as it is where there are others.
+
+    Raises:
+        NormscopeError: If it does not hold one part an image.
+    """
+    if outputs.ndim < 1 or len(outputs) != len(images):
+        raise NormscopeError(
+            f"{path} must give one answer an image, got outputs of shape {tuple(outputs.shape)} "
+            f"for {len(images)} images. Export it with a batch of any size, or of 1."
+        )
+    if outputs.ndim > 2 and all(length == 1 for length in outputs.shape[2:]):
+        outputs = outputs.flatten(1)
+    return outputs

@@ -1,0 +1,89 @@
+"""A program of ``torch.export`` (``.pt2``) as a network, read without unpickling anything."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from normscope.errors import NormscopeError
+from normscope.models.files.archive import check_archive
+from normscope.models.files.image_input import ImageInput, check_floats, one_input, one_output
+from normscope.models.files.program_network import ProgramNetwork
+from normscope.models.files.program_safety import check_program
+from normscope.models.files.regular_file import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def read_program(path: Path) -> nn.Module:
+    """Read a program that ``torch.export.save`` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The network.
+
+    Raises:
+        NormscopeError: If it cannot be read safely, or does not take one batch of images.
+    """
+    check_archive(path)
+    # What was checked is what is read.
+    content = path.read_bytes()
+    check_program(content, path)
+    with _silent():
+        try:
+            program = torch.export.load(io.BytesIO(content))
+        except Exception as error:  # noqa: BLE001 - torch's reader fails in any way
+            raise NormscopeError(
+                f"{path} must be a .pt2 program that this torch ({torch.__version__}) reads, got: "
+                f"{first_line(error)}. Export it again."
+            ) from None
+        given, dtype = _input(program, path)
+        # Guards are Python code in the file.
+        return ProgramNetwork(program.module(check_guards=False), path, given, dtype)
+
+
+def _input(program: Any, path: Path) -> tuple[ImageInput, torch.dtype]:
+    signature = program.graph_signature
+    name = one_input(path, list(signature.user_inputs))
+    one_output(path, [str(output) for output in signature.user_outputs])
+    (value,) = [
+        node.meta.get("val") for node in program.graph.nodes
+        if node.op == "placeholder" and node.name == name
+    ]  # fmt: skip
+    if not isinstance(value, torch.Tensor):
+        raise NormscopeError(
+            f"{path} must have one input, a batch of images, got {name} of "
+            f"{type(value).__name__}. Export the part of it that takes images alone."
+        )
+    check_floats(path, name, str(value.dtype).removeprefix("torch."))
+    return ImageInput.of(path, name, [_length(n) for n in value.shape]), value.dtype
+
+
+def _length(length: object) -> object:
+    # A SymInt is an int by name alone.
+    return length if type(length) is int else None
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in ("torch.export", "torch._export")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

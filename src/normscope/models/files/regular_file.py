@@ -1,0 +1,59 @@
+"""What every file of a model must be, before a library opens it."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+from normscope.errors import NormscopeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONGEST = 300
+"""Characters of a library's own error that are passed on."""
+
+
+def check_regular(path: Path) -> int:
+    """Refuse what is no readable file, such as a pipe, which would never end.
+
+    Args:
+        path: Given as a model.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        NormscopeError: If it is none.
+    """
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode):
+            path.open("rb").close()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise NormscopeError(
+            f"a model's file must be readable, got {path}: {why}. Check the path."
+        ) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise NormscopeError(
+            f"a model's file must be a file, got {path}, which is none. Check the path."
+        )
+    if found.st_size == 0:
+        raise NormscopeError(
+            f"a model's file must hold a model, got {path}, which is empty. Fetch it again."
+        )
+    return found.st_size
+
+
+def first_line(error: object) -> str:
+    """The start of a library's error, in one line.
+
+    Args:
+        error: An exception or a text.
+
+    Returns:
+        Without a full stop.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:LONGEST].rstrip(". :")
