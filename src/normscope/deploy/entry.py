@@ -36,6 +36,23 @@ MEASURES = frozenset(
 """Operations that ask for the image's shape and type alone."""
 
 
+class NoExactFold(NormscopeError):
+    """The pixels do not meet one layer first.
+
+    Args:
+        met: What was found in its place.
+    """
+
+    def __init__(self, met: str) -> None:
+        super().__init__(
+            "one convolution, linear layer or BatchNorm must read the pixels, unchanged and once, "
+            f"for an exact fold; here {met}. Keep the normalization outside the model."
+        )
+
+    def __reduce__(self) -> tuple[type[NormscopeError], tuple[str]]:
+        return NormscopeError, (str(self),)
+
+
 @dataclass(frozen=True)
 class Entry:
     """The one layer that the pixels meet first.
@@ -155,38 +172,23 @@ def _only_entry(model: nn.Module, watch: _Watch, calls: _Calls, channels: int) -
     readers = list(dict.fromkeys(watch.readers))
     foreign = [operation for module, operation in readers if module is None]
     if foreign:
-        raise no_fold(f"the network computes with the pixels by '{foreign[0]}'")
+        raise NoExactFold(f"the network computes with the pixels by '{foreign[0]}'")
     layers = list(dict.fromkeys(module for module, _ in readers if module is not None))
     if not layers:
-        raise no_fold("no layer reads the pixels")
+        raise NoExactFold("no layer reads the pixels")
     if len(layers) > 1:
-        raise no_fold(f"{len(layers)} layers do ({', '.join(names[m] for m in layers)})")
+        raise NoExactFold(f"{len(layers)} layers do ({', '.join(names[m] for m in layers)})")
     (layer,) = layers
     if len(calls.given[layer]) > 1:
-        raise no_fold(f"{names[layer]} is used {len(calls.given[layer])} times")
+        raise NoExactFold(f"{names[layer]} is used {len(calls.given[layer])} times")
     return Entry(names[layer], layer, _features(calls.given[layer][0], layer, channels))
 
 
 def _features(given: Tensor, layer: nn.Module, channels: int) -> tuple[int, ...]:
     rows = given.movedim(-1 if isinstance(layer, nn.Linear) else 1, 0).flatten(1)
     if (rows != rows[:, :1]).any():
-        raise no_fold("channels meet in one of its features")
+        raise NoExactFold("channels meet in one of its features")
     return tuple(min(channels, max(1, round(value))) - 1 for value in rows[:, 0].tolist())
-
-
-def no_fold(met: str) -> NormscopeError:
-    """Why there is no exact fold.
-
-    Args:
-        met: What was found in the place of one layer.
-
-    Returns:
-        The error to raise.
-    """
-    return NormscopeError(
-        "one convolution, linear layer or BatchNorm must read the pixels, unchanged and once, for "
-        f"an exact fold; here {met}. Keep the normalization outside the model."
-    )
 
 
 def _storage(tensor: Tensor) -> int:

@@ -13,8 +13,8 @@ from normscope.deploy.folding import fold
 from normscope.deploy.saving import Built, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import published
-from normscope.models.files.naming import ONNX
 from normscope.models.expected import expected_normalization
+from normscope.models.files.naming import ONNX
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
 from normscope.writing import check_no_input
@@ -125,7 +125,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph:
 def _normalization(name: str, norm: str) -> Normalization:
     if norm != "model":
         return Normalization.parse(norm)
-    expected = None if name.lower().endswith(ONNX) else expected_normalization(name)
+    expected = expected_normalization(name)
     if expected is None:
         raise NormscopeError(
             f"--norm model must be used with a model whose library says what it expects, got "
