@@ -123,6 +123,14 @@ class GraphEntry:
         """Values that the graph computes from an image's shape."""
         return self.graph.run(names, {self.image.name: self._black()}) if names else []
 
+    def own_said(self) -> str | None:
+        """What the graph itself computes of its input before the layer; None if nothing."""
+        nodes = ", ".join(named(node) for node in self.arithmetic if node.op_type != "Cast")
+        own = self.own()
+        if not nodes:
+            return None
+        return f"{'other values' if own is None else own} of its input ({nodes})"
+
     def _black(self) -> np.ndarray:
         black = np.zeros((self.image.shape[0] or 1, self.channels, *self.size))
         return self.image.arranged(black)

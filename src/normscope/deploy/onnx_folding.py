@@ -83,10 +83,6 @@ def fold_graph(
         NoExactFold: If none exists, with why.
     """
     before = Before.of(normalization, to, channels, residual=residual)
-    if model.functions:
-        import onnx.inliner
-
-        model = onnx.inliner.inline_local_functions(model)
     graph = Graph(model)
     bytes_taken = before.takes == "uint8" and before.scale == 1
     try:

@@ -52,7 +52,7 @@ class ShippedGraph:
         if not self.folded.merged:
             return ()
         nodes = ", ".join(self.folded.merged)
-        what = "" if own is None else f" compute {_formula(own)} of their input and"
+        what = "" if own is None else f" compute {own} of their input and"
         said = (
             f"The graph's own nodes in front of that layer ({nodes}){what} were merged into it, "
             f"after {self.folded.normalization}."
@@ -208,13 +208,3 @@ def _same(one: Normalization, other: Normalization) -> bool:
 
 def _identity(own: Affine) -> bool:
     return bool(np.allclose(own.factor, 1) and np.allclose(own.offset, 0))
-
-
-def _formula(own: Affine) -> str:
-    def listed(values: np.ndarray) -> str:
-        shown = values[:1] if not np.ptp(values) else values
-        return ", ".join(f"{value:.6g}" for value in shown.tolist())
-
-    if (own.factor > 0).all():
-        return f"(x - ({listed(-own.offset / own.factor)})) / ({listed(1 / own.factor)})"
-    return f"x * ({listed(own.factor)}) + ({listed(own.offset)})"
