@@ -268,7 +268,12 @@ class Nothing(nn.Module):
         (Two(), "2 layers do (first, second)"),
         (Functional(), "computes with the pixels by 'conv"),
         (nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(3, 1, 1)), "computes with the pixels by 'max"),
-        (nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(3, 1, 3)), "'constant_pad_nd'"),
+        (nn.Sequential(nn.ZeroPad2d(1), nn.Linear(10, 2)), "'constant_pad_nd'"),
+        (nn.Sequential(nn.ZeroPad2d(1), nn.ZeroPad2d(1), nn.Conv2d(3, 1, 3)), "'constant_pad_nd'"),
+        (
+            nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 1, 3, padding=1)),
+            "it pads what is padded already",
+        ),
         (nn.Linear(8, 2), "channels meet in one of its features"),
         (Nothing(), "no layer reads the pixels"),
         (nn.BatchNorm2d(3, track_running_stats=False), "running statistics"),

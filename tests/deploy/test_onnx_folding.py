@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -302,3 +304,94 @@ def test_what_may_stand_in_front(tmp_path, capsys, name):
     assert_kept(path, out)
     left = {n.op_type for n in onnx.load(out).graph.node}
     assert not left & {"Sub", "Div", "Neg"} or "padded while" in name
+
+
+@pytest.mark.parametrize("to", ["uint8", "none", "half"])
+@pytest.mark.parametrize("more", [[], ["--residual"]])
+def test_what_the_new_file_takes(tmp_path, capsys, to, more):
+    nodes, constants = convolution(pads=[1, 1, 1, 1])
+    path, out = save(tmp_path / "x.onnx", nodes, constants, BATCH), tmp_path / "raw.onnx"
+    assert fold(path, "imagenet", out, "--to", to, *more) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["scale"] == 1) != bool(more)
+    element = onnx.load(out).graph.input[0].type.tensor_type.elem_type
+    whole = to == "uint8" and not more
+    assert element == (TensorProto.UINT8 if whole else TensorProto.FLOAT)
+    if to != "half":
+        assert_agree(path, out, "imagenet", taken=to, scale=1 if whole else found["scale"])
+
+
+def test_what_is_merged_is_said(tmp_path, capsys):
+    case = GRAPHS["sub and div"]
+    path = save(tmp_path / "x.onnx", case["nodes"], case["constants"], BATCH)
+    out = tmp_path / "raw.onnx"
+    assert run(["fold", str(path), "--norm", "0/0.00392156862745098", "-o", str(out)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        f"{out} takes pixels of 0..255. Folded 0/0.00392156862745098 into Conv_c (Conv).",
+        (
+            "The graph's own nodes in front of that layer (Sub 'Sub_s', Div 'Div_h') compute (x - "
+            "(123.675, 116.28, 103.53)) / (58.395, 57.12, 57.375) of their input and were merged "
+            "into it, after 0/0.00392156862745098."
+        ),
+    ]
+    assert lines[2].startswith("Largest difference in an output: ")
+    assert " in onnxruntime, where outputs have a std of " in lines[2]
+
+
+def test_a_function_of_the_file_s_own_is_looked_into(tmp_path):
+    nodes, constants = convolution(pads=[1, 1, 1, 1], read="h")
+    path = save(tmp_path / "x.onnx", [
+        helper.make_node("Shifted", ["x", "m"], ["h"], domain="own"), *nodes,
+    ], constants | {"m": channels([0.1, 0.2, 0.3])}, BATCH)  # fmt: skip
+    model = onnx.load(path)
+    opsets = [helper.make_opsetid("", NEWEST)]
+    model.functions.append(
+        helper.make_function(
+            "own", "Shifted", ["a", "b"], ["c"], [helper.make_node("Sub", ["a", "b"], ["c"])],
+            opsets,
+        )
+    )  # fmt: skip
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    onnx.save(model, path)
+    assert fold(path, "imagenet", tmp_path / "raw.onnx") == 0
+    assert_agree(path, tmp_path / "raw.onnx", "imagenet")
+
+
+def test_a_fold_that_would_be_wrong_is_not_written(tmp_path, capsys, monkeypatch):
+    from normscope.deploy import onnx_padding
+
+    monkeypatch.setattr(onnx_padding, "convolution_widths", lambda *_: None)
+    monkeypatch.setattr("normscope.deploy.onnx_layers.convolution_widths", lambda *_: None)
+    nodes, constants = convolution(pads=[1, 1, 1, 1])
+    constants["b"] *= 0
+    path = save(tmp_path / "x.onnx", nodes, constants, BATCH)
+    monkeypatch.setattr(
+        "normscope.deploy.onnx_layers.convolution_widths",
+        lambda *_: onnx_padding.Widths((0, 0, 0, 0, 0, 0, 2, 2)),
+    )
+    assert fold(path, "imagenet", tmp_path / "raw.onnx") == 1
+    assert "Nothing was written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [path]
+
+
+REAL = {
+    "ch_PP-OCRv4_det_infer.onnx": (["0.5/0.5", "imagenet"], None),
+    "ch_ppocr_mobile_v2.0_cls_infer.onnx": (["half"], None),
+    "ch_PP-OCRv4_rec_infer.onnx": (["half"], 48),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_files(tmp_path, capsys, name):
+    folder = os.environ.get("NORMSCOPE_MODELS")
+    found = sorted(Path(folder).rglob(name)) if folder else []
+    if not found:
+        pytest.skip(f"NORMSCOPE_MODELS is not set to a folder with {name}: a real file is needed")
+    norms, side = REAL[name]
+    for norm in norms:
+        more = [] if side is None else ["--image-size", str(side)]
+        assert fold(found[0], norm, tmp_path / "raw.onnx", *more) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert said["first_layer_difference"] < 1e-5
+        assert said["largest_difference"] < 1e-5

@@ -87,8 +87,23 @@ class Affine:
         factor, offset = (v.reshape(groups, 1, -1, 1) for v in (self.factor, self.offset))
         return (each * factor).reshape(wide.shape), (each * offset).sum((2, 3)).ravel()
 
+    def becoming(self, value: float) -> np.ndarray:
+        """The pixel value that becomes a number in each channel; not finite where none does."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.offset == value, 0.0, (value - self.offset) / self.factor)
+
     @property
     def zeros(self) -> np.ndarray:
-        """The pixel value that becomes zero in each channel; not finite where none does."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.offset == 0, 0.0, -self.offset / self.factor)
+        """The pixel value that becomes zero in each channel."""
+        return self.becoming(0.0)
+
+    def __str__(self) -> str:
+        """A formula of ``x``, one number where all channels have the same."""
+        if (self.factor > 0).all():
+            return f"(x - ({_listed(-self.offset / self.factor)})) / ({_listed(1 / self.factor)})"
+        return f"x * ({_listed(self.factor)}) + ({_listed(self.offset)})"
+
+
+def _listed(values: np.ndarray) -> str:
+    shown = values[:1] if not np.ptp(values) else values
+    return ", ".join(f"{value + 0:.6g}" for value in shown.tolist())

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from normscope.deploy.affine import Affine
 from normscope.deploy.before import Before, Fold
-from normscope.deploy.entry import BATCH_NORMS, find_entry
+from normscope.deploy.entry import find_entry
 from normscope.deploy.layers import RawPixels, build_layer, put_layer
+from normscope.deploy.watching import BATCH_NORMS
 from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
 
@@ -98,13 +99,13 @@ def _fold_into(
     entry = find_entry(model, channels, size)
     here = affine.take(entry.features)
     if not isinstance(entry.layer, BATCH_NORMS):
-        plan = _plan(entry.layer, here)
+        plan = _plan(entry, here)
         if plan is None:
             raise NormscopeError(
                 f"a value of each channel must become 0 for {entry.name} to be padded with it, "
                 "got a channel that is constant. Keep the normalization outside the model."
             )
-        return _replace(model, entry.name, plan, _folded_state(entry.layer, here, plan), changes)
+        return _replace_entry(model, entry, plan, here, changes)
     behind = _fold_behind(model, entry, affine, channels, size, changes)
     if behind is not None:
         return behind
@@ -132,13 +133,29 @@ def _fold_behind(
     if isinstance(following.layer, BATCH_NORMS):
         return None
     here = affine.then(_batch_norm_affine(entry.layer)).take(following.features)
-    plan = _plan(following.layer, here)
+    plan = _plan(following, here)
     if plan is None:
         return None
-    state = _folded_state(following.layer, here, plan)
     if entry.name:
         changes[entry.name] = {"kind": "Identity"}
-    return _replace(without, following.name, plan, state, changes)
+    return _replace_entry(without, following, plan, here, changes)
+
+
+def _replace_entry(
+    model: nn.Module,
+    entry: Entry,
+    plan: dict[str, Any],
+    affine: Affine,
+    changes: dict[str, dict[str, Any]],
+) -> nn.Module:
+    padding = entry.padding
+    if padding is not None and padding.module is not None:
+        changes[padding.module] = {"kind": "Identity"}
+        model = put_layer(model, padding.module, nn.Identity())
+    value = affine.becoming(0.0 if padding is None else padding.value)
+    return _replace(
+        model, entry.name, plan, _folded_state(entry.layer, affine, plan, value), changes
+    )
 
 
 def _replace(
@@ -155,7 +172,8 @@ def _replace(
     return put_layer(model, name, layer)
 
 
-def _plan(layer: nn.Module, affine: Affine) -> dict[str, Any] | None:
+def _plan(entry: Entry, affine: Affine) -> dict[str, Any] | None:
+    layer, padding = entry.layer, entry.padding
     if isinstance(layer, nn.Linear):
         return {
             "kind": "Linear",
@@ -174,6 +192,14 @@ def _plan(layer: nn.Module, affine: Affine) -> dict[str, Any] | None:
         "groups": layer.groups,
     }
     sides = _sides(layer)
+    if padding is not None:
+        if not np.isfinite(affine.becoming(padding.value)).all():
+            return None
+        total: Any = [a + b for a, b in zip(sides, padding.sides, strict=True)]
+        apart = padding.inside or padding.module is not None
+        before = {} if apart else {"before": list(padding.sides)}
+        total = "same" if padding.same else total
+        return {**plan, "kind": "PaddedConvolution", "sides": total, **before}
     if not any(sides):
         return plan
     if layer.padding_mode == "zeros":
@@ -198,7 +224,9 @@ def _sides(layer: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> list[int]:
     return sides
 
 
-def _folded_state(layer: nn.Module, affine: Affine, plan: dict[str, Any]) -> dict[str, Tensor]:
+def _folded_state(
+    layer: nn.Module, affine: Affine, plan: dict[str, Any], padded: np.ndarray
+) -> dict[str, Tensor]:
     weight = layer.get_parameter("weight") if "weight" in layer._parameters else layer.weight
     assert isinstance(weight, Tensor)
     scaled, bias = affine.into(weight.detach().double().cpu().numpy(), plan.get("groups", 1))
@@ -210,7 +238,7 @@ def _folded_state(layer: nn.Module, affine: Affine, plan: dict[str, Any]) -> dic
         f"{prefix}bias": torch.from_numpy(bias),
     }
     if prefix:
-        value = torch.from_numpy(affine.zeros)
+        value = torch.from_numpy(padded)
         state["pad.value"] = value.reshape(-1, *[1] * plan["dimensions"])
     return {name: t.to(weight.device, weight.dtype) for name, t in state.items()}
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from normscope.deploy.padding import same_sides
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,33 +43,68 @@ class ChannelPad(nn.Module):
     Args:
         sides: As ``torch.nn.functional.pad`` takes them: the last dimension's two sides first.
         channels: How many channels.
+        before: Sides that the network has put around the pixels already, and that are cut off.
     """
 
-    def __init__(self, sides: Sequence[int], channels: int) -> None:
+    def __init__(self, sides: Sequence[int], channels: int, before: Sequence[int] = ()) -> None:
         super().__init__()
         self.sides = tuple(sides)
+        self.before = tuple(before)
         self.value: Tensor
         self.register_buffer("value", torch.zeros(channels, *[1] * (len(self.sides) // 2)))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """The pixels ``(N, C, ...)`` with wider sides."""
-        inside = functional.pad(torch.ones_like(pixels[:1, :1]), self.sides)
-        return functional.pad(pixels, self.sides) + (1 - inside) * self.value
+        if self.before:
+            pixels = functional.pad(pixels, [-side for side in self.before])
+        sides = self.sides_of(pixels)
+        inside = functional.pad(torch.ones_like(pixels[:1, :1]), sides)
+        return functional.pad(pixels, sides) + (1 - inside) * self.value
+
+    def sides_of(self, pixels: Tensor) -> Sequence[int]:  # noqa: ARG002
+        """How wide these pixels are padded."""
+        return self.sides
+
+
+class SamePad(ChannelPad):
+    """The same to the sides that follow from an image's size by TensorFlow's ``same``.
+
+    Args:
+        channels: How many channels.
+        **convolution: The kernel's size, the stride and the dilation of what reads them.
+    """
+
+    def __init__(self, channels: int, **convolution: Sequence[int]) -> None:
+        super().__init__([0] * 2 * len(convolution["kernel"]), channels)
+        self.convolution = convolution
+
+    def sides_of(self, pixels: Tensor) -> Sequence[int]:
+        """How wide these pixels are padded."""
+        return same_sides(pixels.shape[2:], **self.convolution)
 
 
 class PaddedConvolution(nn.Sequential):
     """A convolution behind padding that has a value for each channel.
 
     Args:
-        sides: The padding, as ``ChannelPad`` takes it.
+        sides: The padding, as ``ChannelPad`` takes it; ``"same"`` for TensorFlow's.
+        before: Likewise.
         **convolution: What the convolution is built with, and its ``dimensions``.
     """
 
-    def __init__(self, sides: Sequence[int], **convolution: Any) -> None:
+    def __init__(
+        self, sides: Sequence[int] | str, before: Sequence[int] = (), **convolution: Any
+    ) -> None:
         options = dict(convolution)
         dimensions = options.pop("dimensions")
         super().__init__()
-        self.pad = ChannelPad(sides, options["in_channels"])
+        if isinstance(sides, str):
+            self.pad: ChannelPad = SamePad(
+                options["in_channels"], kernel=options["kernel_size"], stride=options["stride"],
+                dilation=options["dilation"],
+            )  # fmt: skip
+        else:
+            self.pad = ChannelPad(sides, options["in_channels"], before)
         self.convolution = CONVOLUTIONS[dimensions](**options)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.deploy.affine import Affine
-from normscope.deploy.entry import no_fold
+from normscope.deploy.entry import NoExactFold
 from normscope.deploy.onnx_graph import FLOATS, ONNX_DOMAINS, attribute, inputs_of, named
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ ARITHMETIC = frozenset({"Add", "BatchNormalization", "Cast", "Div", "Mul", "Neg"
 
 MEASURES = frozenset({"Shape", "Size"})
 LAYERS = frozenset({"BatchNormalization", "Conv", "Gemm", "MatMul"})
-QUANTIZED = ("Quantize", "QLinear", "Integer", "DynamicQuantize")
+QUANTIZED = ("quantize", "qlinear", "integer")
+"""In the names of operations on integers that stand for floats."""
 
 
 @dataclass
@@ -89,14 +90,14 @@ class GraphEntry:
             The map from raw pixels to what the layer reads.
 
         Raises:
-            no_fold: If it differs within a feature.
+            NoExactFold: If it differs within a feature.
         """
         rows = [
             np.moveaxis(each, axis, 0).reshape(each.shape[axis], -1)
             for each in self.elements(self.node.input[0], before)
         ]
         if any((row != row[:, :1]).any() for row in rows):
-            raise no_fold("other values are added or multiplied at other places of a channel")
+            raise NoExactFold("other values are added or multiplied at other places of a channel")
         return Affine(rows[0][:, 0], rows[1][:, 0])
 
     def open_size(self, name: str) -> tuple[int | None, ...]:
@@ -122,6 +123,14 @@ class GraphEntry:
         """Values that the graph computes from an image's shape."""
         return self.graph.run(names, {self.image.name: self._black()}) if names else []
 
+    def own_said(self) -> str | None:
+        """What the graph itself computes of its input before the layer; None if nothing."""
+        nodes = ", ".join(named(node) for node in self.arithmetic if node.op_type != "Cast")
+        own = self.own()
+        if not nodes:
+            return None
+        return f"{'other values' if own is None else own} of its input ({nodes})"
+
     def _black(self) -> np.ndarray:
         black = np.zeros((self.image.shape[0] or 1, self.channels, *self.size))
         return self.image.arranged(black)
@@ -135,12 +144,12 @@ class GraphEntry:
                 np.moveaxis(image, self.image.axis, 0)[channel] = 1
             (found,) = self.graph.run([name], {self.image.name: image}, wide=True)
             if len(found) != len(image):
-                raise no_fold("the graph takes the images of a batch apart")
+                raise NoExactFold("the graph takes the images of a batch apart")
             answers.append(found[:1])
         offset = answers[0]
         change = np.stack(answers[1:]) - offset
         if ((change != 0).sum(0) > 1).any():
-            raise no_fold("channels meet in one of its features")
+            raise NoExactFold("channels meet in one of its features")
         source = np.abs(change).argmax(0)
         return source, np.take_along_axis(change, source[None], 0)[0], offset
 
@@ -161,7 +170,7 @@ def find_graph_entry(
         The node, and what lies before it.
 
     Raises:
-        NormscopeError: If anything but one convolution, matrix product or BatchNormalization
+        NoExactFold: If anything but one convolution, matrix product or BatchNormalization
             reads the pixels, or its weights are not constant.
     """
     pixels, measured = {image.name}, set(graph.constants)
@@ -207,25 +216,29 @@ def _keeps_apart(node: NodeProto, pixels: set[str], measured: set[str], through:
 
 def _only_reader(graph: Graph, readers: list[NodeProto], pixels: set[str]) -> NodeProto:
     if graph.outputs & pixels:
-        raise no_fold("the graph gives the pixels themselves as an output")
+        raise NoExactFold("the graph gives the pixels themselves as an output")
     foreign = [n for n in readers if n.op_type not in LAYERS or n.domain not in ONNX_DOMAINS]
-    if any(word in node.op_type for node in foreign for word in QUANTIZED):
-        raise no_fold(f"the first layer is quantized, by {named(foreign[0])}")
+    if any(map(_is_quantized, foreign)):
+        raise NoExactFold(f"the first layer is quantized, by {named(foreign[0])}")
     if foreign:
-        raise no_fold(f"the graph computes with the pixels by {named(foreign[0])}")
+        raise NoExactFold(f"the graph computes with the pixels by {named(foreign[0])}")
     if not readers:
-        raise no_fold("no layer reads the pixels")
+        raise NoExactFold("no layer reads the pixels")
     if len(readers) > 1:
-        raise no_fold(f"{len(readers)} nodes do ({', '.join(map(named, readers))})")
+        raise NoExactFold(f"{len(readers)} nodes do ({', '.join(map(named, readers))})")
     (node,) = readers
     if node.input[0] not in pixels or pixels.intersection(node.input[1:]):
-        raise no_fold(f"{named(node)} multiplies by them")
+        raise NoExactFold(f"{named(node)} multiplies by them")
     if not graph.constants.issuperset(name for name in node.input[1:] if name):
-        if any(word in n.op_type for n in _makers(graph, node) for word in QUANTIZED):
-            raise no_fold(f"the weights of {named(node)} are quantized")
-        raise no_fold(f"the weights of {named(node)} are computed while it runs")
+        if any(map(_is_quantized, _makers(graph, node))):
+            raise NoExactFold(f"the weights of {named(node)} are quantized")
+        raise NoExactFold(f"the weights of {named(node)} are computed while it runs")
     return node
 
 
 def _makers(graph: Graph, node: NodeProto) -> list[NodeProto]:
     return [graph.producers[name] for name in node.input[1:] if name in graph.producers]
+
+
+def _is_quantized(node: NodeProto) -> bool:
+    return any(word in node.op_type.lower() for word in QUANTIZED)

@@ -10,13 +10,12 @@ import onnx
 from onnx import helper
 
 from normscope.deploy.before import Before, Fold
-from normscope.deploy.entry import no_fold
+from normscope.deploy.entry import NoExactFold
 from normscope.deploy.onnx_entry import ARITHMETIC, find_graph_entry
 from normscope.deploy.onnx_graph import Graph, attribute, named
 from normscope.deploy.onnx_layers import folded_layer
 from normscope.deploy.onnx_padding import Nodes, Widths, pad_channels
 from normscope.deploy.onnx_pruning import drop_unused
-from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -81,26 +80,22 @@ def fold_graph(
         The new model and what was done.
 
     Raises:
-        NormscopeError: If no exact fold exists, with why.
+        NoExactFold: If none exists, with why.
     """
     before = Before.of(normalization, to, channels, residual=residual)
-    if model.functions:
-        import onnx.inliner
-
-        model = onnx.inliner.inline_local_functions(model)
     graph = Graph(model)
     bytes_taken = before.takes == "uint8" and before.scale == 1
     try:
         entry = find_graph_entry(graph, image, channels, size)
         written = _Writing(entry, before.affine, bytes_taken=bytes_taken)
-    except NormscopeError as error:
+    except NoExactFold as error:
         # A BatchNormalization in front whose output others read takes the normalization itself.
         try:
             entry = find_graph_entry(graph, image, channels, size, through=False)
             if entry.node.op_type != "BatchNormalization":
                 raise error
             written = _Writing(entry, before.affine, bytes_taken=bytes_taken)
-        except NormscopeError:
+        except NoExactFold:
             raise error from None
     merged = tuple(named(node) for node in entry.arithmetic if node.op_type != "Cast")
     return FoldedGraph(
@@ -113,10 +108,7 @@ def fold_graph(
         normalization=normalization,
         takes=before.takes,
         scale=before.scale,
-        changes={
-            entry.node.name or entry.node.output[0]: {"kind": entry.node.op_type},
-            **{name: {"kind": "Identity"} for name in merged},
-        },
+        changes={entry.node.name or entry.node.output[0]: {"kind": entry.node.op_type}},
         channels=channels,
         image_size=size,
     )
@@ -137,13 +129,14 @@ class _Writing:
         self.alias: dict[str, str] = {}
         self.model = onnx.ModelProto()
         self.model.CopyFrom(entry.graph.model)
-        self._write()
+        with np.errstate(over="ignore"):  # infinite numbers are refused as such
+            self._write()
 
     def _weights_type(self) -> np.dtype:
         node, graph = self.entry.node, self.entry.graph
         dtype = graph.array(node.input[1]).dtype
         if dtype not in {np.dtype(t) for t in (np.float16, np.float32, np.float64)}:
-            raise no_fold(f"the weights of {named(node)} are of type {dtype}")
+            raise NoExactFold(f"the weights of {named(node)} are of type {dtype}")
         return dtype
 
     def _fresh(self, word: str) -> str:
@@ -196,7 +189,7 @@ class _Writing:
             self.entry.elements(name, self.before)[0].shape for name in (read, node.output[0])
         ]
         if shapes[0] != shapes[1]:
-            raise no_fold(f"{named(node)} changes the shape of the pixels")
+            raise NoExactFold(f"{named(node)} changes the shape of the pixels")
 
     def _pad(self, old: NodeProto, new: NodeProto, to: Nodes) -> None:
         graph, value = self.entry.graph, attribute(old, "value", 0.0)
@@ -207,7 +200,7 @@ class _Writing:
         factor, offset = self.entry.elements(old.input[0], self.before)
         values, axis = _by_channel(factor, offset, value, old)
         if np.ptp(values) and self._pads(old, axis, factor.ndim):
-            raise no_fold(f"{named(old)} adds channels")
+            raise NoExactFold(f"{named(old)} adds channels")
         pad_channels(to, read[0], widths, values.astype(self.weights), axis, old.output[0])
 
     def _pads(self, node: NodeProto, axis: int, rank: int) -> bool:
@@ -225,9 +218,9 @@ def _by_channel(
     with np.errstate(divide="ignore", invalid="ignore"):
         raw = np.where(offset == value, 0.0, (value - offset) / factor)
     if not np.isfinite(raw).all():
-        raise no_fold(f"{named(node)} pads a channel that the graph makes constant")
+        raise NoExactFold(f"{named(node)} pads a channel that the graph makes constant")
     for axis in range(1, raw.ndim):
         lines = np.moveaxis(raw, axis, 0).reshape(raw.shape[axis], -1)
         if (lines == lines[:, :1]).all():
             return lines[:, 0], axis
-    raise no_fold(f"{named(node)} pads values that differ at each place")
+    raise NoExactFold(f"{named(node)} pads values that differ at each place")

@@ -31,11 +31,11 @@ class Graph:
     """A model's graph.
 
     Args:
-        model: Not changed.
+        model: Not changed; its own functions are looked into.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        self.model = model
+        model = self.model = _plain(model)
         self.initializers = {t.name: t for t in model.graph.initializer}
         self.producers = {out: node for node in model.graph.node for out in node.output if out}
         self.opset = next(
@@ -168,6 +168,28 @@ def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
 def named(node: NodeProto) -> str:
     """What a node is called in sentences."""
     return f"{node.op_type} '{node.name or node.output[0]}'"
+
+
+def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model without functions of its own, and without casts to the type of an input."""
+    if model.functions:
+        from onnx.inliner import inline_local_functions
+
+        model = inline_local_functions(model)
+    types = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
+    if not any(_casts_like(node, types) for node in model.graph.node):
+        return model
+    plain = onnx.ModelProto()
+    plain.CopyFrom(model)
+    for node in plain.graph.node:
+        if _casts_like(node, types):
+            node.op_type = "Cast"
+            node.attribute.append(helper.make_attribute("to", types[node.input.pop()]))
+    return plain
+
+
+def _casts_like(node: NodeProto, types: Mapping[str, int]) -> bool:
+    return node.op_type == "CastLike" and node.input[1] in types and not node.attribute
 
 
 def _wide_tensor(tensor: TensorProto) -> TensorProto:

@@ -10,8 +10,11 @@ from onnx import TensorProto, helper
 
 from normscope.deploy.onnx_graph import attribute
 from normscope.errors import NormscopeError
+from normscope.models.files.image_input import one_input
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import onnx
 
 IMAGE_AXES = 4
@@ -60,7 +63,7 @@ class GraphInput:
         return np.ascontiguousarray(whole, dtype=self.dtype)
 
 
-def image_input(model: onnx.ModelProto, path: object, channels: int | None) -> GraphInput:
+def image_input(model: onnx.ModelProto, path: Path, channels: int | None) -> GraphInput:
     """Find the input that takes images.
 
     Args:
@@ -76,12 +79,8 @@ def image_input(model: onnx.ModelProto, path: object, channels: int | None) -> G
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
-    if len(inputs) != 1:
-        raise NormscopeError(
-            f"{path} must have one input that takes images, got {len(inputs)} inputs "
-            f"({', '.join(value.name for value in inputs)}). Keep the normalization outside it."
-        )
-    (value,) = inputs
+    one_input(path, [value.name for value in inputs])
+    value = inputs[0]
     tensor = value.type.tensor_type
     shape = tuple(d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim)
     if len(shape) != IMAGE_AXES or tensor.elem_type not in TYPES:

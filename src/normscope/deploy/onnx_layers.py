@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.deploy.entry import no_fold
+from normscope.deploy.entry import NoExactFold
 from normscope.deploy.onnx_graph import attribute, named
 from normscope.deploy.onnx_padding import convolution_widths, pad_channels
 
@@ -68,7 +68,7 @@ def _convolution(
     node.attribute.extend(kept)
     if widths is not None:
         if not np.isfinite(affine.zeros).all():
-            raise no_fold(f"{named(node)} pads a channel that the graph makes constant")
+            raise NoExactFold(f"{named(node)} pads a channel that the graph makes constant")
         node.input[0] = pad_channels(to, node.input[0], widths, affine.zeros.astype(dtype), axis=1)
     to.nodes.append(node)
 
@@ -77,7 +77,7 @@ def _gemm(entry: GraphEntry, before: Affine, node: NodeProto, to: Nodes, dtype: 
     weight, bias = _array(entry, 1), _array(entry, 2)
     assert weight is not None
     if attribute(node, "transA", 0):
-        raise no_fold(f"{named(node)} turns its input over")
+        raise NoExactFold(f"{named(node)} turns its input over")
     turned = bool(attribute(node, "transB", 0))
     by_output = weight if turned else weight.T
     scaled, shift = entry.features(before, axis=1).into(by_output)
@@ -95,7 +95,7 @@ def _matrix(entry: GraphEntry, before: Affine, node: NodeProto, to: Nodes, dtype
     weight = _array(entry, 1)
     assert weight is not None
     if weight.ndim != 2:
-        raise no_fold(f"{named(node)} multiplies by {weight.ndim} axes of weights, not 2")
+        raise NoExactFold(f"{named(node)} multiplies by {weight.ndim} axes of weights, not 2")
     rank = entry.elements(entry.node.input[0], before)[0].ndim
     scaled, shift = entry.features(before, axis=rank - 1).into(weight.T)
     _read(node, to, dtype, weight=scaled.T)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
 
-from normscope.deploy.entry import no_fold
+from normscope.deploy.entry import NoExactFold
 from normscope.deploy.onnx_graph import attribute, named
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def convolution_widths(
         The widths, or None where nothing is padded.
 
     Raises:
-        no_fold: If they cannot be said in the graph's opset.
+        NoExactFold: If they cannot be said in the graph's opset.
     """
     automatic = attribute(node, "auto_pad", "NOTSET")
     rank = len(kernel)
@@ -155,7 +155,7 @@ def convolution_widths(
         first, last = (more, less) if lower else (less, more)
         return _widths(first.tolist(), last.tolist()) if total.any() else None
     if to.opset < INTEGER_MAX:
-        raise no_fold(
+        raise NoExactFold(
             f"{named(node)} pads by {automatic} to a size that the file leaves open, in opset "
             f"{to.opset}"
         )

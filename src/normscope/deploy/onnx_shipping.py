@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.deploy.affine import Affine
 from normscope.deploy.before import BYTES
 from normscope.deploy.comparing import some_images
 from normscope.deploy.onnx_comparing import Differences, compare_graphs, open_session
@@ -17,11 +16,13 @@ from normscope.deploy.onnx_input import image_input
 from normscope.deploy.saving import describe
 from normscope.errors import NormscopeError
 from normscope.models.files.onnx_file import read_graph
+from normscope.models.options import DEFAULT_WEIGHTS
 from normscope.models.trained import channel_count
-from normscope.normalization import PRESETS, Normalization
+from normscope.normalization import Normalization
 from normscope.writing import check_no_input, replacing
 
 if TYPE_CHECKING:
+    from normscope.deploy.affine import Affine
     from normscope.deploy.onnx_input import GraphInput
     from normscope.deploy.options import FoldOptions
 
@@ -51,11 +52,12 @@ class ShippedGraph:
         if not self.folded.merged:
             return ()
         nodes = ", ".join(self.folded.merged)
-        what = "" if own is None else f" compute {_formula(own)} of their input and"
-        return (
+        what = "" if own is None else f" compute {own} of their input and"
+        said = (
             f"The graph's own nodes in front of that layer ({nodes}){what} were merged into it, "
-            f"after {self.folded.normalization}.",
+            f"after {self.folded.normalization}."
         )
+        return (said,)
 
     @property
     def compared(self) -> str:
@@ -96,10 +98,10 @@ def ship_graph(chosen: FoldOptions, normalization: Normalization) -> ShippedGrap
         NormscopeError: If an option is wrong, the file cannot be read, or no exact fold exists.
     """
     source = Path(chosen.model).expanduser()
-    if chosen.weights is not None:
+    if chosen.weights not in {None, DEFAULT_WEIGHTS}:
         raise NormscopeError(
-            f"--weights must be left out with {source}, which brings its own, got "
-            f"{chosen.weights}. Leave it out."
+            f"--weights must be used with a model's name, got {source}, which brings its own. "
+            "Leave it out."
         )
     if chosen.out.suffix != ".onnx":
         raise NormscopeError(
@@ -124,7 +126,7 @@ def ship_graph(chosen: FoldOptions, normalization: Normalization) -> ShippedGrap
         size=size,
         residual=chosen.residual,
     )
-    _check_once(folded, source)
+    _check_once(folded, chosen.norm, source)
     _check_finite(folded, chosen.norm)
     compared = some_images(channels, size, folder=chosen.images)
     differences = compare_graphs(model, image, folded, compared)
@@ -167,7 +169,7 @@ def _check_bytes(
         )
 
 
-def _check_once(folded: FoldedGraph, source: Path) -> None:
+def _check_once(folded: FoldedGraph, norm: str, source: Path) -> None:
     """Refuse the normalization that the graph does itself, in front of it."""
     own, given = folded.own, folded.normalization.for_channels(folded.channels)
     if own is None or not (own.factor > 0).all() or _identity(own):
@@ -177,8 +179,8 @@ def _check_once(folded: FoldedGraph, source: Path) -> None:
         if _same(Normalization((mean / scale).tolist(), (std / scale).tolist()), given):
             nodes = ", ".join(folded.merged)
             raise NormscopeError(
-                f"the graph already normalizes: {source} applies {given} itself to pixels of "
-                f"{pixels} ({nodes}), so that --norm {_name(given)} in front of it would do it "
+                f"the graph already normalizes: {source} applies {folded.normalization} itself to "
+                f"pixels of {pixels} ({nodes}), so that --norm {norm} in front of it would do it "
                 f"twice. Give what is applied before the file: --norm {first}."
             )
 
@@ -206,18 +208,3 @@ def _same(one: Normalization, other: Normalization) -> bool:
 
 def _identity(own: Affine) -> bool:
     return bool(np.allclose(own.factor, 1) and np.allclose(own.offset, 0))
-
-
-def _name(normalization: Normalization) -> str:
-    names = [name for name, known in PRESETS.items() if known == normalization]
-    return names[0] if names else str(normalization)
-
-
-def _formula(own: Affine) -> str:
-    def listed(values: np.ndarray) -> str:
-        shown = values[:1] if not np.ptp(values) else values
-        return ", ".join(f"{value:.5g}" for value in shown.tolist())
-
-    if (own.factor > 0).all():
-        return f"(x - ({listed(-own.offset / own.factor)})) / ({listed(1 / own.factor)})"
-    return f"x * ({listed(own.factor)}) + ({listed(own.offset)})"

@@ -111,7 +111,8 @@ def detect(detecting: Detecting) -> Detection | HintOnly:
         hypotheses.append(hypothesis)
         if detecting.on_progress is not None:
             detecting.on_progress(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
-    return _detection(name, target, pixels, hypotheses, detecting)
+    notes = getattr(network, "notes", ())
+    return _detection(name, target, pixels, hypotheses, detecting, notes)
 
 
 def _hypotheses(
@@ -177,6 +178,7 @@ def _detection(
     images: torch.Tensor,
     hypotheses: list[Hypothesis],
     detecting: Detecting,
+    notes: tuple[str, ...],
 ) -> Detection:
     ranked = rank(hypotheses)
     claimed = ranked[0].candidate if ranked and ranked[0].confidence > CLAIMED else None
@@ -203,7 +205,7 @@ def _detection(
         augmentation=str(best.augmentation),
         augmentation_given=detecting.augmentation is not None,
         misfit=misfit,
-        notes=_notes(target, misfit),
+        notes=(*_notes(target, misfit), *notes),
     )
 
 

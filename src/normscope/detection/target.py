@@ -34,7 +34,8 @@ class Target:
         averages: Its running averages, those of dead filters left out.
         alive: Which of its channels those are, bool, shape ``(K,)``.
         convolution: The first convolution where the BatchNorm reads its outputs as they are, with
-            input channels in the order of the image's; else None.
+            input channels in the order of the image's, and what the network pads by in front of it
+            among its ``_reversed_padding_repeated_twice``; else None.
         convolution_name: Its name in the network, or None.
     """
 
@@ -114,17 +115,25 @@ def _plain_convolution(entry: Entry | None, channels: int) -> nn.Conv2d | None:
     layer = entry.layer if entry else None
     if not isinstance(layer, nn.Conv2d) or layer.groups > 1 or entry is None:
         return None
+    if entry.padding is not None and entry.padding.value != 0:
+        return None
     return layer if sorted(entry.features) == list(range(channels)) else None
 
 
 def _in_order(layer: nn.Conv2d, entry: Entry) -> nn.Conv2d:
-    """The convolution with its input channels in the image's order."""
+    """The convolution with its input channels in the image's order, and all padding its own."""
     ordered = nn.Conv2d(
         layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride,  # type: ignore[arg-type]
         layer.padding, layer.dilation, bias=layer.bias is not None,  # type: ignore[arg-type]
         padding_mode=layer.padding_mode, device=layer.weight.device,  # type: ignore[arg-type]
         dtype=torch.float64,
     )  # fmt: skip
+    if entry.padding is not None:
+        own = layer._reversed_padding_repeated_twice
+        ordered.padding_mode = "zeros"
+        ordered._reversed_padding_repeated_twice = [
+            a + b for a, b in zip(own, entry.padding.sides, strict=True)
+        ]
     with torch.no_grad():
         ordered.weight[:, list(entry.features)] = layer.weight.double()
         if ordered.bias is not None and layer.bias is not None:

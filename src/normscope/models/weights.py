@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,8 +14,6 @@ from normscope.models.files.archive import WEIGHTS, archive_kind
 from normscope.regular_files import open_regular
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor, nn
 
 WRAPPINGS = ("state_dict", "model_state_dict", "model", "net")
