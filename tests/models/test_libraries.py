@@ -34,7 +34,8 @@ def test_an_unknown_name_suggests_one_of_torchvision():
         build_model("resnet_18", **SIZES)
     assert str(met.value) == (
         "model must be one of lenet, lenet-bn, resnet20 or a torchvision classification model, "
-        "timm/NAME, hf/NAME, package.module:factory or a path, got 'resnet_18'. Did you mean 'resnet18'?"
+        "timm/NAME, hf/NAME, package.module:factory or a path, got 'resnet_18'. "
+        "Did you mean 'resnet18'?"
     )
 
 
@@ -200,3 +201,24 @@ def test_extras_that_are_not_installed(name, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(NormscopeError, match=rf"pip install 'normscope\[{extra}\]'"):
         find_library(name)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+@pytest.mark.parametrize("outputs", [1000, 7])
+def test_auxiliary_heads_in_a_file_and_the_input_of_their_published_weights(
+    name, outputs, tmp_path
+):
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    with_heads = get_model(
+        name, num_classes=outputs, aux_logits=True, init_weights=False,
+        transform_input=outputs == 1000,
+    ).eval()  # fmt: skip
+    save_file(with_heads.state_dict(), tmp_path / "w.safetensors")
+    sizes = {"channels": 3, "classes": outputs, "image_size": (80, 80)}
+    options = ModelOptions(str(tmp_path / "w.safetensors"))
+    images = torch.rand(2, 3, 80, 80)
+    with torch.inference_mode():
+        found = build_model(name, **sizes, options=options).eval()(images)
+        torch.testing.assert_close(found, with_heads(images))

@@ -16,7 +16,7 @@ from normscope.images.pixels import UnreadableImage
 from normscope.images.stream import open_stream
 from normscope.images.windows import Windows
 from normscope.models.building import build_model
-from normscope.models.files.naming import ONNX
+from normscope.models.files.naming import ONNX, check_layers
 from normscope.models.options import ModelOptions
 from normscope.models.trained import OUTPUTS, check_weights_given
 
@@ -54,6 +54,8 @@ def build_network(name: str, weights: str | Path | None, sample: np.ndarray) -> 
         layers = first_layers(name, sample.shape[1], sample.shape[2:])
         if layers is not None:
             return layers
+    if not name.lower().endswith(ONNX):
+        check_layers(name, "detect")
     check_weights_given(name, weights)
     options = ModelOptions(weights=None if weights is None else str(weights))
 
