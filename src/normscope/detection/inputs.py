@@ -55,7 +55,7 @@ def build_network(name: str, weights: str | Path | None, sample: np.ndarray) -> 
         layers = first_layers(name, sample.shape[1], sample.shape[2:])
         if layers is not None:
             return layers
-    else:
+    if not name.lower().endswith(ONNX):
         check_layers(name, "detect")
     check_weights_given(name, weights)
     options = ModelOptions(weights=None if weights is None else str(weights))
