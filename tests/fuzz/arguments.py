@@ -75,8 +75,11 @@ def drawn(rng: random.Random, seeds: Path, work: Path) -> list[str]:
     for name, value in BOUNDED.items():
         if name not in given and any(name in option.opts for option in options):
             given += [name, value]
-    if command in {"scan"} and rng.random() < 0.8:
+    if command == "scan" and rng.random() < 0.8:
         given.append("--dry-run")
+    elif command == "scan":  # the usual grid is minutes of work
+        given += [] if "--mean" in given else ["--mean", "0"]
+        given += [] if "--std" in given else ["--std", "1"]
     return [command, *given]
 
 

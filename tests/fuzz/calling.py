@@ -61,6 +61,8 @@ def fault_of(seed: str, seeds: Path, place: Path) -> tuple[list[str], str | None
             status = run(arguments)
         except TooLong:
             status = f"more than {MOST_SECONDS} s"
+        except KeyboardInterrupt:
+            raise
         except BaseException:  # noqa: BLE001 - that none escapes is what is tested
             status = traceback.format_exc()
     fault = None
