@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Network = Callable[[Tensor], Tensor]
 
-AT_ONCE = 32
+MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**21
 SUMS_TO_ONE = 0.01
 """Outputs in half precision are off by as much as this where they are probabilities."""
 
@@ -63,7 +63,8 @@ class Asking:
             NormscopeError: If the network does not give two outputs or more for each image.
         """
         found = []
-        for part in self.pixels.split(AT_ONCE):
+        each = self.pixels[0].numel()
+        for part in self.pixels.split(max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // each))):
             shown = normalized(part, normalization)
             shown = shown.flip(1) if order == BGR else shown
             with torch.no_grad():

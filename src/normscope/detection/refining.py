@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Likelihoods = Callable[[Normalization], np.ndarray]
 
 STEP = 0.15
-"""How far constants are moved to measure slopes: the mean in stds of the pixels, and the log std."""
+"""How far constants are moved to measure slopes: means in stds of the pixels, and log stds."""
 
 WIDTH = 1.5
 """Prior standard deviation, in the same units, of constants about the known ones nearby."""
@@ -42,13 +42,27 @@ class Refined:
     Attributes:
         fitted: The constants with intervals.
         likelihoods: Log likelihood of each image's label there, shape ``(N,)``.
-        log_volume: Log of how large a share of the prior's volume fits the labels as well, with
-            the prior's own height; what a Bayesian charges for the freedom to choose.
+        step: How far they lie from the known ones, in units of the prior's width, shape ``(2 C,)``.
+        bends: How fast the log likelihood falls about them, in the same units, shape
+            ``(2 C, 2 C)``.
     """
 
     fitted: Fitted
     likelihoods: np.ndarray
-    log_volume: float
+    step: np.ndarray
+    bends: np.ndarray
+
+    def log_volume(self, believed: float) -> float:
+        """What a Bayesian charges for the freedom to choose constants.
+
+        Args:
+            believed: By what the log likelihood is multiplied.
+
+        Returns:
+            Log of the share of the prior that fits as well (Laplace's method).
+        """
+        precision = believed * self.bends + np.eye(len(self.step))
+        return float(-0.5 * np.linalg.slogdet(precision)[1] - 0.5 * self.step @ self.step)
 
 
 def refine(likelihoods: Likelihoods, start: Normalization, spread: np.ndarray) -> Refined:
@@ -64,13 +78,14 @@ def refine(likelihoods: Likelihoods, start: Normalization, spread: np.ndarray) -
     """
     unit = _Units(start, spread)
     at = np.zeros(2 * start.channels)
+    prior = np.eye(len(at)) / WIDTH**2
     here = likelihoods(start)
     for _ in range(ROUNDS):
         slopes, bends = _slopes(likelihoods, unit, at, here)
         products = slopes.T @ slopes
-        hessian = _hessian(products, bends) + np.eye(len(at)) / WIDTH**2
+        hessian = _hessian(products, bends) + prior
         step = np.linalg.solve(hessian, slopes.sum(0) - at / WIDTH**2)
-        step *= min(1.0, FARTHEST / np.abs(step).max())
+        step *= FARTHEST / max(FARTHEST, np.abs(step).max())
         gained = 0.0
         for shorter in (1.0, 0.5, 0.25):
             tried = at + shorter * step
@@ -82,9 +97,8 @@ def refine(likelihoods: Likelihoods, start: Normalization, spread: np.ndarray) -
         if gained < ENOUGH:
             break
     bread = np.linalg.inv(hessian)
-    covariance = bread @ (products + np.eye(len(at)) / WIDTH**2) @ bread
-    log_volume = -0.5 * np.linalg.slogdet(hessian * WIDTH**2)[1] - 0.5 * (at @ at) / WIDTH**2
-    return Refined(unit.fitted(at, covariance), here, float(log_volume))
+    covariance = bread @ (products + prior) @ bread
+    return Refined(unit.fitted(at, covariance), here, at / WIDTH, (hessian - prior) * WIDTH**2)
 
 
 @dataclass(frozen=True)
