@@ -11,16 +11,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from normscope.detection.answer_views import BRIGHTNESSES, CONTRASTS, FLIPPED, PLAIN, SHIFTED, VIEWS
+from normscope.detection.answer_views import (
+    BRIGHTNESSES,
+    CONTRASTS,
+    FLIPPED,
+    PLAIN,
+    SHIFTED,
+    VIEWS,
+)
 
 ANSWER_SIGNS = (
-    "even", "even in brightness", "even in contrast", "telling apart", "telling apart, of most",
+    "even", "even in brightness", "even in contrast", "most even in brightness",
+    "most even in contrast", "telling apart", "telling apart, of most",
     "gain by contrast", "sure", "kept in brightness", "kept in contrast", "kept in place",
 )  # fmt: skip
-LAYER_SIGNS = ("first layer centred", "first layer unit", "layers centred")
+LAYER_SIGNS = ("first layer centred", "first layer unit", "layers centred", "as if folded")
 
 LEAST_KL, LEAST_CHANGE, LEAST_OFFSET, LEAST_LOG = 0.003, 0.003, 0.02, 0.03
 """What noise over a hundred images leaves of each."""
+
+FARTHEST, NEAREST = 3.0, 0.1
+"""How far, in steps of brightness or contrast, the most even answers are looked for."""
+
+FOLDED_SPREAD = 0.2
+"""Log stds of channels behind a folded BatchNorm differ by less, unless trained for long."""
 
 
 def answer_signs(logs: np.ndarray) -> np.ndarray:
@@ -52,12 +66,21 @@ def answer_signs(logs: np.ndarray) -> np.ndarray:
         less, more = (values[:, at[view]] for view in views)
         return more - less
 
+    def peak(views: dict[str, float]) -> np.ndarray:
+        """How near a parabola through three views says that answers are most even."""
+        less, more = (even[:, at[view]] for view in views)
+        bend = 2 * even[:, plain] - less - more
+        steps = np.abs(more - less) / (2 * np.maximum(bend, 1e-9))
+        return -np.log(np.minimum(steps, FARTHEST) + NEAREST)
+
     plain = at[PLAIN]
     return np.column_stack(
         [
             -np.log(np.maximum(1 - even[:, plain], 0) + LEAST_KL),
             -np.log(np.abs(change(even, BRIGHTNESSES)) + LEAST_CHANGE),
             -np.log(np.abs(change(even, CONTRASTS)) + LEAST_CHANGE),
+            peak(BRIGHTNESSES),
+            peak(CONTRASTS),
             apart[:, plain],
             apart[:, plain] / max(apart[:, plain].max(), 1e-6),
             change(apart, CONTRASTS),
@@ -78,11 +101,13 @@ def layer_signs(levels: np.ndarray) -> np.ndarray:
     Returns:
         Shape ``(candidates, signs)``, in the order of ``LAYER_SIGNS``.
     """
-    offset, log = levels[:, 0, 0], levels[:, 0, 1]
+    offset, log, spread = levels[:, 0, :3].T
+    folded = np.exp(-((spread / FOLDED_SPREAD) ** 2))
     return np.column_stack(
         [
-            -np.log(offset + LEAST_OFFSET),
-            -np.log(np.abs(log) + LEAST_LOG) - np.log(offset + LEAST_OFFSET),
+            -np.log(offset + LEAST_OFFSET) * folded,
+            -np.log(np.abs(log) + LEAST_LOG) * folded,
             -np.log(levels[:, :, 0].mean(1) + LEAST_OFFSET),
+            folded,
         ]
     )
