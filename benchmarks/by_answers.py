@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from normscope.images.decoded import LabelledImages
 
 RIDGE = 2.0
+DOUBT = {True: 0.7, False: 2.0}
+"""Log odds of none of them are raised by so much, with layers and without: fewer claims, and more
+of them right."""
+
 OWN = "own"
 OWN_SHARE = 0.1
 """As common as a known normalization, for a network of constants that have no name."""
@@ -149,6 +153,20 @@ def examples(results: list[dict], *, layers: bool) -> list[Example]:
     ]
 
 
+def learned(results: list[dict], *, layers: bool) -> AnswerModel:
+    """The weights that some networks teach.
+
+    Args:
+        results: Of the networks.
+        layers: Whether their layers could be watched.
+
+    Returns:
+        The model, more doubtful than they say.
+    """
+    model = learn(examples(results, layers=layers), RIDGE)
+    return replace(model, none=model.none + DOUBT[layers])
+
+
 def judged(results: list[dict], folds: int, images: str, *, layers: bool) -> list[dict]:
     """Each network by weights that were learned from others.
 
@@ -165,7 +183,7 @@ def judged(results: list[dict], folds: int, images: str, *, layers: bool) -> lis
     answers = []
     for fold in range(folds):
         others = [r for r, p in zip(results, part, strict=True) if p != fold]
-        model = learn(examples(others, layers=layers), RIDGE)
+        model = learned(others, layers=layers)
         for result in (r for r, p in zip(results, part, strict=True) if p == fold):
             shown = example(result, images, layers=layers)
             chances = np.exp(model.log_probabilities(shown.signs, shown.log_prior))
@@ -272,8 +290,8 @@ def main() -> None:
             print(json.dumps({"layers": layers, "images": shown} | figures(answers)))
     if arguments.write:
         models = {
-            "OF_ANSWERS": learn(examples(results, layers=False), RIDGE),
-            "OF_ANSWERS_AND_LAYERS": learn(examples(results, layers=True), RIDGE),
+            "OF_ANSWERS": learned(results, layers=False),
+            "OF_ANSWERS_AND_LAYERS": learned(results, layers=True),
         }
         write_text(WEIGHTS_FILE, weights_source(models, len(results)))
 
