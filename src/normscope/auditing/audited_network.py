@@ -79,4 +79,5 @@ class AuditedNetwork:
     def _together(self, inputs: Tensor) -> int:
         if self.device.type != "cpu":
             return BATCH
-        return images_together(*inputs.shape[2:], BATCH)
+        height, width = inputs.shape[2:]
+        return images_together(height, width, BATCH)

@@ -74,8 +74,16 @@ class Numbers:
         """
         step = -1 if blue_first else 1
         mean, std = normalization.mean[::step], normalization.std[::step]
-        stored = (rounded(value * scale for value in values) for values in (mean, std))
-        return cls(rounded(mean), rounded(std), *stored, scale, blue_first, std, found)
+        return cls(
+            rounded(mean),
+            rounded(std),
+            rounded(value * scale for value in mean),
+            rounded(value * scale for value in std),
+            scale,
+            blue_first,
+            std,
+            found,
+        )
 
     @property
     def scale(self) -> str:

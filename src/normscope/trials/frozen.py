@@ -112,7 +112,8 @@ class FrozenNetwork:
         most = spec.recipe.batch_size
         if spec.trainer == "plain" or self._device.type != "cpu":
             return most
-        return images_together(*self._pixels.shape[2:], most)
+        height, width = self._pixels.shape[2:]
+        return images_together(height, width, most)
 
     def _known(self, right: list[Tensor], spec: TrialSpec) -> bool:
         assert spec.half_width is not None
