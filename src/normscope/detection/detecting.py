@@ -13,9 +13,11 @@ from scipy.special import softmax
 from normscope.detection.augmented_views import AssumedAugmentation, likely
 from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
 from normscope.detection.detection_result import CANNOT_TELL, CLAIMED, LEVEL, Detection, Fitted
-from normscope.detection.evidence import bootstrap, weigh
+from normscope.detection.evidence import weigh
+from normscope.detection.foreign import altered, directions
 from normscope.detection.hint import HintOnly, hint_by_confidence
 from normscope.detection.inputs import build_network, check_images, sample_images
+from normscope.detection.intervals import bootstrap
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.options import DetectOptions
 from normscope.detection.patches import response_moments
@@ -123,11 +125,13 @@ def _hypotheses(
 ) -> Iterator[Hypothesis]:
     channels = images.shape[1]
     known = candidates(channels)
+    ways = [dict(_systems(model, target, way, tried[0], seed)) for way in altered(images)]
     for augmentation in tried:
         for order, system in _systems(model, target, images, augmentation, seed):
             fitting = tuple(c for c in known if c.order == order)
             centre = solve(system, _starts(system, fitting))
-            evidence = weigh(system, centre, [c.unknowns for c in fitting])
+            foreign = directions([systems[order] for systems in ways])
+            evidence = weigh(system, centre, [c.unknowns for c in fitting], foreign)
             yield Hypothesis(
                 order, augmentation, fitting, evidence, log_prior(augmentation, len(tried)),
                 channels,
@@ -183,7 +187,7 @@ def _detection(
     fitting = [h for h in hypotheses if claimed is None or h.order == claimed.order]
     best = max(fitting, key=lambda hypothesis: hypothesis.total)
     fitted = _fitted(best, fitting, detecting.seed)
-    of_std = best.evidence.system.residual(best.evidence.centre)[len(target.averages.mean) :]
+    of_std = best.evidence.expansion.residual[len(target.averages.mean) :]
     misfit = typical_size(of_std)
     colour = images.shape[1] == 3
     rgb = share(hypotheses, lambda hypothesis: hypothesis.order == RGB)
@@ -213,12 +217,11 @@ def _fitted(best: Hypothesis, fitting: list[Hypothesis], seed: int) -> Fitted:
     draws = generator.multinomial(DRAWS, softmax([hypothesis.total for hypothesis in fitting]))
     drawn = np.concatenate(
         [
-            bootstrap(hypothesis.evidence, count, generator)
+            bootstrap(hypothesis.evidence, softmax(hypothesis.by_noise), count, generator)
             for hypothesis, count in zip(fitting, draws.tolist(), strict=True)
         ]
     )
-    fit = max(best.evidence.fits, key=lambda fit: fit.unknown)
-    mean, log_std = np.split(fit.phi, 2)
+    mean, log_std = np.split(best.evidence.best, 2)
     ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
     mean_ends, log_std_ends = np.split(ends, 2)
     return Fitted(

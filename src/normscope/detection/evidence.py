@@ -1,25 +1,31 @@
 r"""How likely each known normalization is, and how likely none of them.
 
 One model for all of it: residuals are normal with covariance :math:`F (1/N + 1/M) +
-\mathrm{diag}(\tau_m^2, \tau_s^2)`. :math:`F` is the covariance of what single images add, known
-from the :math:`N` images at hand; :math:`M` is how many images BatchNorm's running averages stand
-on. The last term is everything else, such as weights that still moved while the averages were
-taken: its two sizes are unknown and integrated over, and larger for filters that stay far off at
-the best fit, as those do that have nearly died. A known normalization is one point; "none of
-them" is a broad prior over all, integrated by Laplace's method (MacKay 2003, *Information Theory,
-Inference and Learning Algorithms*, chapters 27 and 28).
+\mathrm{diag}(\tau_m^2, \tau_s^2) + \lambda^2 D D^\top`. :math:`F` is the covariance of what single
+images add, known from the :math:`N` images at hand; :math:`M` is how many images BatchNorm's
+running averages stand on. The columns of :math:`D` are what other images than the training's do
+(``foreign.py``). The middle term is everything else, such as weights that still moved while the
+averages were taken, larger for filters that stay far off at the best fit, as those do that have
+nearly died. :math:`\tau_m`, :math:`\tau_s` and :math:`\lambda` are unknown and summed over. A known
+normalization is one point; "none of them" is a broad prior over all, integrated by Laplace's method
+(MacKay 2003, *Information Theory, Inference and Learning Algorithms*, chapters 27 and 28).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import softmax
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+
+from normscope.detection.foreign import LOG_PRIOR, SIZES
 
 if TYPE_CHECKING:
-    from normscope.detection.system import System
+    from collections.abc import Callable
+
+    from normscope.detection.system import Averages, System
 
 DRIFTS = np.geomspace(0.002, 0.5, 12)
 """Sizes of what is not sampling noise, in running standard deviations, equally likely before."""
@@ -46,103 +52,68 @@ REFINEMENTS = 3
 
 
 @dataclass(frozen=True)
-class Noise:
-    """One pair of sizes of what is not sampling noise.
-
-    Attributes:
-        of_mean: Of the means' residuals.
-        of_std: Of the log stds' residuals.
-    """
-
-    of_mean: float
-    of_std: float
-
-    def sizes(self, residuals: int) -> np.ndarray:
-        """The size for each residual.
-
-        Args:
-            residuals: How many there are, half of them of means.
-
-        Returns:
-            Shape ``(residuals,)``.
-        """
-        return np.repeat([self.of_mean, self.of_std], residuals // 2)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What a system says under one pair of sizes.
-
-    Attributes:
-        noise: The pair.
-        phi: The most likely unknowns, shape ``(2 C,)``.
-        gain: What turns residuals at the expansion point into steps of the unknowns,
-            shape ``(2 C, 2 K)``.
-        prior_gain: What turns standard normals into steps that the prior alone allows, shape
-            ``(2 C, 2 C)``.
-        unknown: Log evidence of a normalization that is none of the known.
-    """
-
-    noise: Noise
-    phi: np.ndarray
-    gain: np.ndarray
-    prior_gain: np.ndarray
-    unknown: float
-
-
-@dataclass(frozen=True)
 class Evidence:
-    """What a system says under every pair of sizes.
+    """What a system says under every noise: two sizes of drift and one of how foreign images are.
 
     Attributes:
-        system: The equations.
-        centre: Where they were expanded, shape ``(2 C,)``.
-        influence: What each image adds there, shape ``(N, 2 K)``.
-        inflation: By how much each residual's noise is larger than the usual, shape ``(2 K,)``.
-        fits: For each pair.
-        likelihoods: Log likelihood of each point asked for under each pair, shape
-            ``(points, pairs)``.
+        expansion: The system made linear where it fits best.
+        phi: The most likely unknowns, shape ``(pairs, sizes, 2 C)``.
+        of_unknown: Log evidence of a normalization that is none of the known together with the
+            noise, shape ``(pairs, sizes)``.
+        of_known: Likewise of each point asked for, shape ``(points, pairs, sizes)``.
     """
 
-    system: System
-    centre: np.ndarray
-    influence: np.ndarray
-    inflation: np.ndarray
-    fits: list[Fit]
-    likelihoods: np.ndarray
+    expansion: Expansion
+    phi: np.ndarray
+    of_unknown: np.ndarray
+    of_known: np.ndarray
+
+    @property
+    def system(self) -> System:
+        """The equations."""
+        return self.expansion.system
+
+    @property
+    def best(self) -> np.ndarray:
+        """The unknowns under the likeliest noise, shape ``(2 C,)``."""
+        return self.phi[np.unravel_index(self.of_unknown.argmax(), self.of_unknown.shape)]
 
     @property
     def unknown(self) -> float:
-        """Log evidence of a normalization that is none of the known, sizes integrated out."""
-        return float(
-            np.logaddexp.reduce([fit.unknown for fit in self.fits]) - np.log(len(self.fits))
-        )
+        """Log evidence of a normalization that is none of the known, the noise summed over."""
+        return float(np.logaddexp.reduce(self.of_unknown, axis=None))
 
     @property
     def known(self) -> np.ndarray:
-        """Log evidence of each point, sizes integrated out, shape ``(points,)``."""
-        return np.logaddexp.reduce(self.likelihoods, axis=1) - np.log(len(self.fits))
+        """Log evidence of each point, the noise summed over, shape ``(points,)``."""
+        return np.logaddexp.reduce(self.of_known, axis=(1, 2))
 
 
-def weigh(system: System, centre: np.ndarray, points: list[np.ndarray]) -> Evidence:
-    """The evidence of points and of a broad prior."""
+def weigh(
+    system: System,
+    centre: np.ndarray,
+    points: list[np.ndarray],
+    foreign: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Evidence:
+    """The evidence of points and of a broad prior.
+
+    Args:
+        system: The equations.
+        centre: Where they are nearly solved, shape ``(2 C,)``.
+        points: Known normalizations.
+        foreign: From ``foreign.directions``.
+
+    Returns:
+        The evidence, expanded where the system fits best.
+    """
     residuals = np.array([system.residual(point) for point in points]).reshape(len(points), -1)
     for _ in range(REFINEMENTS):
-        expansion = _Expansion.at(system, centre)
-        fits = [expansion.fit(noise) for noise in _pairs()]
-        step = max(fits, key=lambda fit: fit.unknown).phi - centre
+        evidence = Expansion.at(system, centre, foreign).weigh(residuals)
+        step = evidence.best - centre
         if np.abs(step).max() < 1e-3:
-            break
+            return evidence
         centre = centre + step
-    else:
-        expansion = _Expansion.at(system, centre)
-        fits = [expansion.fit(noise) for noise in _pairs()]
-    likelihoods = np.array([expansion.likelihoods(noise, residuals) for noise in _pairs()]).T
-    return Evidence(system, centre, expansion.influence, expansion.inflation, fits, likelihoods)
-
-
-def _pairs() -> list[Noise]:
-    return [Noise(float(m), float(s)) for m in DRIFTS for s in DRIFTS]
+    return Expansion.at(system, centre, foreign).weigh(residuals)
 
 
 def _inflation(residual: np.ndarray) -> np.ndarray:
@@ -152,99 +123,171 @@ def _inflation(residual: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Expansion:
-    """A system made linear about one point."""
+class Expansion:
+    """A system made linear about one point.
 
+    Attributes:
+        system: The equations.
+        centre: The point, shape ``(2 C,)``.
+        residual: There, shape ``(2 K,)``.
+        jacobian: Shape ``(2 K, 2 C)``.
+        foreign: What other images than the training's do, shape ``(2 K, R)``.
+        influence: What each image adds, shape ``(N, 2 K)``.
+        inflation: By how much each residual's noise is larger than the usual, shape ``(2 K,)``.
+    """
+
+    system: System
     centre: np.ndarray
     residual: np.ndarray
     jacobian: np.ndarray
+    foreign: np.ndarray
     influence: np.ndarray
-    sampling: np.ndarray
     inflation: np.ndarray
 
     @classmethod
-    def at(cls, system: System, centre: np.ndarray) -> _Expansion:
-        influence = system.influence(centre)
-        averages = system.averages
-        of_one = influence.T @ influence / (len(influence) - 1)
-        share = 1 / len(influence) + 1 / (averages.batch_size * averages.batches)
-        residual = system.residual(centre)
+    def at(
+        cls,
+        system: System,
+        centre: np.ndarray,
+        foreign: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    ) -> Expansion:
+        """Make a system linear.
+
+        Args:
+            system: The equations.
+            centre: Where.
+            foreign: From ``foreign.directions``.
+
+        Returns:
+            The expansion.
+        """
+        residual, jacobian = system.residual(centre), system.jacobian(centre)
         return cls(
-            centre, residual, system.jacobian(centre), influence, of_one * share,
-            _inflation(residual),
+            system, centre, residual, jacobian, foreign(centre, jacobian),
+            system.influence(centre), _inflation(residual),
         )  # fmt: skip
 
-    def whitener(self, noise: Noise) -> tuple[np.ndarray, float]:
-        """The inverse of the covariance's Cholesky factor, and the log of its determinant."""
-        drift = (noise.sizes(len(self.residual)) * self.inflation) ** 2
-        common = np.repeat([0.0, COMMON * noise.of_std], len(drift) // 2)
-        factor = np.linalg.cholesky(self.sampling + np.diag(drift) + np.outer(common, common))
-        return np.linalg.inv(factor), float(np.log(factor.diagonal()).sum())
+    @cached_property
+    def sampling(self) -> np.ndarray:
+        """Covariance of the residuals by the choice of images alone, shape ``(2 K, 2 K)``."""
+        count, averages = len(self.influence), self.system.averages
+        of_one = self.influence.T @ self.influence / (count - 1)
+        return of_one * (1 / count + 1 / images_averaged(averages))
 
-    def likelihoods(self, noise: Noise, residuals: np.ndarray) -> np.ndarray:
-        whiten, log_volume = self.whitener(noise)
-        return -0.5 * ((residuals @ whiten.T) ** 2).sum(1) - log_volume
+    def factor(self, pair: int) -> np.ndarray:
+        """The lower Cholesky factor of the noise that is not foreign images', ``(2 K, 2 K)``."""
+        sizes = self.drift(pair)
+        common = self.common(pair)
+        return cho_factor(
+            self.sampling + np.diag(sizes**2) + np.outer(common, common), lower=True
+        )[0]
 
-    def fit(self, noise: Noise) -> Fit:
-        whiten, log_volume = self.whitener(noise)
-        jacobian, residual = whiten @ self.jacobian, whiten @ self.residual
-        channels = len(self.centre) // 2
-        parts = []
-        for weight, centre, spread in SCALES:
-            prior = np.repeat([MEAN_PRIOR[0], centre], channels)
-            precision = np.repeat([MEAN_PRIOR[1] ** -2, spread**-2], channels)
-            hessian = jacobian.T @ jacobian + np.diag(precision)
-            pull = precision * (prior - self.centre) - jacobian.T @ residual
-            step = np.linalg.solve(hessian, pull)
-            misfit = ((residual + jacobian @ step) ** 2).sum()
-            from_prior = (precision * (self.centre + step - prior) ** 2).sum()
-            log_evidence = (
-                np.log(weight) - 0.5 * (misfit + from_prior) - log_volume
-                + 0.5 * (np.log(precision).sum() - np.linalg.slogdet(hessian)[1])
-            )  # fmt: skip
-            gain = -np.linalg.solve(hessian, jacobian.T @ whiten)
-            prior_gain = np.linalg.solve(hessian, np.diag(np.sqrt(precision)))
-            parts.append((log_evidence, self.centre + step, gain, prior_gain))
-        _, phi, gain, prior_gain = max(parts, key=lambda part: part[0])
-        return Fit(
-            noise, phi, gain, prior_gain, float(np.logaddexp.reduce([part[0] for part in parts]))
+    def drift(self, pair: int) -> np.ndarray:
+        """Size of each filter's own drift, shape ``(2 K,)``."""
+        return np.repeat(_pair(pair), len(self.residual) // 2) * self.inflation
+
+    def common(self, pair: int) -> np.ndarray:
+        """Size of the drift that all filters share, shape ``(2 K,)``."""
+        return np.repeat([0.0, COMMON * _pair(pair)[1]], len(self.residual) // 2)
+
+    def weigh(self, residuals: np.ndarray) -> Evidence:
+        """The evidence under every noise.
+
+        Args:
+            residuals: Of each known point, shape ``(points, 2 K)``.
+
+        Returns:
+            The evidence.
+        """
+        unknowns, foreign = len(self.centre), self.foreign.shape[1]
+        columns = np.column_stack([self.foreign, self.jacobian, self.residual, residuals.T])
+        pairs = len(DRIFTS) ** 2
+        products, volumes = np.empty((pairs, *(columns.shape[1:] * 2))), np.empty(pairs)
+        for pair in range(pairs):
+            factor = self.factor(pair)
+            white = solve_triangular(factor, columns, lower=True)
+            products[pair] = white.T @ white
+            volumes[pair] = np.log(factor.diagonal()).sum()
+        phi = np.empty((pairs, len(SIZES), unknowns))
+        of_unknown = np.empty((pairs, len(SIZES)))
+        of_known = np.empty((len(residuals), pairs, len(SIZES)))
+        for index, (size, log_prior) in enumerate(zip(SIZES, LOG_PRIOR, strict=True)):
+            left, more = _without_foreign(products, foreign, size)
+            prior = log_prior - np.log(pairs) - volumes - more
+            squares = np.diagonal(left, axis1=1, axis2=2)[:, unknowns + 1 :]
+            of_known[:, :, index] = (prior[:, None] - 0.5 * squares).T
+            step, logs, _ = self._solved(left)
+            phi[:, index], of_unknown[:, index] = self.centre + step, prior + logs
+        return Evidence(self, phi, of_unknown, of_known)
+
+    def gain(self, pair: int, size: float) -> tuple[np.ndarray, np.ndarray]:
+        """What turns residuals into steps of the unknowns, and standard normals into the prior's.
+
+        Args:
+            pair: Sizes of drift.
+            size: How foreign the images are.
+
+        Returns:
+            Shapes ``(2 C, 2 K)`` and ``(2 C, 2 C)``; the second is what the prior alone allows.
+        """
+        foreign = self.foreign.shape[1]
+        columns = np.column_stack([self.foreign, self.jacobian, self.residual])
+        solved = cho_solve((self.factor(pair), True), columns)
+        products = (columns.T @ solved)[None]
+        left, _ = _without_foreign(products, foreign, size)
+        inner = np.eye(foreign) + size**2 * products[0, :foreign, :foreign]
+        pulls = size**2 * np.linalg.solve(inner, products[0, :foreign, foreign:-1])
+        weights = solved[:, foreign:-1] - solved[:, :foreign] @ pulls
+        _, _, precision = self._solved(left)
+        hessian = left[0, : len(self.centre), : len(self.centre)] + np.diag(precision[0])
+        return (
+            -np.linalg.solve(hessian, weights.T),
+            np.linalg.solve(hessian, np.diag(np.sqrt(precision[0]))),
         )
 
+    def _solved(self, products: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Steps, log evidence and the precision of the prior that fits better, for each pair."""
+        unknowns = len(self.centre)
+        jacobian, pull = products[:, :unknowns, :unknowns], products[:, :unknowns, unknowns]
+        steps, logs, precisions = [], [], []
+        for weight, centre, spread in SCALES:
+            prior = np.repeat([MEAN_PRIOR[0], centre], unknowns // 2)
+            precision = np.repeat([MEAN_PRIOR[1] ** -2, spread**-2], unknowns // 2)
+            hessian = jacobian + np.diag(precision)
+            step = np.linalg.solve(
+                hessian, (precision * (prior - self.centre) - pull)[..., None]
+            )[..., 0]  # fmt: skip
+            misfit = (
+                products[:, unknowns, unknowns] + 2 * (step * pull).sum(1)
+                + np.einsum("bp,bpq,bq->b", step, jacobian, step)
+            )  # fmt: skip
+            from_prior = (precision * (self.centre + step - prior) ** 2).sum(1)
+            steps.append(step)
+            logs.append(
+                np.log(weight) - 0.5 * (misfit + from_prior)
+                + 0.5 * (np.log(precision).sum() - np.linalg.slogdet(hessian)[1])
+            )  # fmt: skip
+            precisions.append(np.broadcast_to(precision, step.shape))
+        first = (logs[0] > logs[1])[:, None]
+        return (
+            np.where(first, *steps), np.logaddexp(*logs), np.where(first, *precisions),
+        )  # fmt: skip
 
-def bootstrap(evidence: Evidence, draws: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw the unknowns as they would come out of other images and another training.
 
-    Each draw takes one pair of noise sizes by its evidence; other images at hand; as many other
-    images as BatchNorm's running averages stand on; noise of those sizes; and another prior mean,
-    so that constants which the statistics leave open get wide intervals. The system is solved
-    again by one Newton step from the solution (Schucany and Wang 1991,
-    doi:10.1111/j.2517-6161.1991.tb01850.x).
+def _without_foreign(
+    products: np.ndarray, foreign: int, size: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Inner products once the foreign directions are noise too (Woodbury), and the log volume."""
+    inner = np.eye(foreign) + size**2 * products[:, :foreign, :foreign]
+    cross = products[:, :foreign, foreign:]
+    taken = size**2 * cross.transpose(0, 2, 1) @ np.linalg.solve(inner, cross)
+    return products[:, foreign:, foreign:] - taken, 0.5 * np.linalg.slogdet(inner)[1]
 
-    Args:
-        evidence: Of the system.
-        draws: How many.
-        generator: Draws.
 
-    Returns:
-        Shape ``(draws, 2 C)``.
-    """
-    influence = evidence.influence
-    count, averages = len(influence), evidence.system.averages
-    seen = averages.batch_size * averages.batches
-    even = np.full(count, 1 / count)
-    at_hand = generator.multinomial(count, even, draws) / count
-    trained = generator.multinomial(max(1, round(seen)), even, draws) / max(1, round(seen))
-    changes = (trained - at_hand) @ influence
-    shares = softmax([fit.unknown for fit in evidence.fits])
-    chosen = generator.choice(len(evidence.fits), draws, p=shares)
-    residuals = influence.shape[1]
-    drawn = np.empty((draws, len(evidence.centre)))
-    for index in np.unique(chosen):
-        fit, rows = evidence.fits[index], np.flatnonzero(chosen == index)
-        sizes = fit.noise.sizes(residuals) * evidence.inflation
-        drift = generator.normal(size=(len(rows), residuals)) * sizes
-        common = generator.normal(size=(len(rows), 1)) * COMMON * fit.noise.of_std
-        drift[:, residuals // 2 :] += common
-        prior = generator.normal(size=(len(rows), drawn.shape[1])) @ fit.prior_gain.T
-        drawn[rows] = fit.phi + (changes[rows] + drift) @ fit.gain.T + prior
-    return drawn
+def _pair(index: int) -> np.ndarray:
+    return DRIFTS[list(divmod(index, len(DRIFTS)))]
+
+
+def images_averaged(averages: Averages) -> float:
+    """On how many images the running averages stand."""
+    return averages.batch_size * averages.batches

@@ -53,23 +53,35 @@ class Hypothesis:
     channels: int
 
     @property
+    def prior_unknown(self) -> float:
+        """Log of the prior probability with a normalization that is none of the known."""
+        order = _log_order_prior(self.order == RGB, self.channels, PRIOR_UNKNOWN_RGB)
+        return self.log_prior + math.log(1 - PRIOR_KNOWN) + order
+
+    @property
+    def prior_known(self) -> np.ndarray:
+        """Log of the prior probability with each candidate."""
+        order = [
+            _log_order_prior(c.usual, self.channels, PRIOR_USUAL_ORDER) for c in self.candidates
+        ]
+        return self.log_prior + math.log(PRIOR_KNOWN / len(KNOWN)) + np.array(order)
+
+    @property
     def unknown(self) -> float:
         """Log of the joint probability with a normalization that is none of the known."""
-        return (
-            self.log_prior
-            + math.log(1 - PRIOR_KNOWN)
-            + _log_order_prior(self.order == RGB, self.channels, PRIOR_UNKNOWN_RGB)
-            + self.evidence.unknown
-        )
+        return self.prior_unknown + self.evidence.unknown
 
     @property
     def known(self) -> np.ndarray:
         """Log of the joint probability with each candidate."""
-        order = [
-            _log_order_prior(c.usual, self.channels, PRIOR_USUAL_ORDER) for c in self.candidates
-        ]
-        each = self.log_prior + math.log(PRIOR_KNOWN / len(KNOWN)) + np.array(order)
-        return each + self.evidence.known
+        return self.prior_known + self.evidence.known
+
+    @property
+    def by_noise(self) -> np.ndarray:
+        """Log of the joint probability with each noise, shape ``(pairs, sizes)``."""
+        known = self.prior_known[:, None, None] + self.evidence.of_known
+        unknown = self.prior_unknown + self.evidence.of_unknown
+        return np.logaddexp(unknown, np.logaddexp.reduce(known, axis=0, initial=-np.inf))
 
     @property
     def total(self) -> float:

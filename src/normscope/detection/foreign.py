@@ -1,0 +1,112 @@
+r"""How BatchNorm's statistics would differ if the images were not those of the training.
+
+Whoever asks rarely has the training's images, and never all of its augmentation. Other images are
+brighter or darker, of more or less contrast, smoother (a zoom, a rotation, another resizing, JPEG),
+more or less colourful, or have black edges. Each of these moves all filters together in a known
+direction, found by altering the images at hand. How far they have moved is unknown: normal with the
+size given here times one common :math:`\lambda`, over which the evidence is summed, under known and
+unknown normalizations alike. Smoothness, colour and edges show in the misfit, so that a good fit
+says that :math:`\lambda` is small, and a bad one that brightness and contrast may be off as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+
+from normscope.detection.patches import as_unit_range
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from normscope.detection.system import System
+
+ALTERED_IMAGES = 32
+"""So many are altered: the same ones unaltered are taken off, so that a few are enough."""
+
+EDGE_SHARE = 10
+CHROMA = 0.2
+OPPONENT = ((1.0, 0.0, -1.0), (-0.5, 1.0, -0.5))
+"""Red against blue, and green against both."""
+
+SIZES = np.array([0.0, 0.25, 0.5, 1.0, 2.0])
+LOG_PRIOR = np.log([0.5, 0.1, 0.1, 0.2, 0.1])
+r"""Of the common size :math:`\lambda`: 0 for the training's own images."""
+
+BRIGHTNESS, BRIGHTNESS_OF_CHANNEL = 0.05, 0.02
+CONTRAST, CONTRAST_OF_CHANNEL = 0.15, 0.05
+ALTERED = 1.0
+"""Prior sizes at a common size of 1: of pixels of [0, 1], of log stds, of the alterations here."""
+
+
+def altered(images: Tensor) -> list[Tensor]:
+    """Some of the images as they are, and altered in each way.
+
+    Args:
+        images: uint8 or floating point in [0, 1], shape ``(N, C, H, W)``.
+
+    Returns:
+        float64, each of the shape ``(M, C, H, W)``: unaltered; half smoothed, finely and more
+        coarsely; with black edges; and, of three channels, with other images' greys added to their
+        colours.
+    """
+    rows = np.linspace(0, len(images) - 1, min(len(images), ALTERED_IMAGES)).round()
+    plain = as_unit_range(images[np.unique(rows).astype(np.int64)])
+    fine = _smoothed(plain, 1)
+    coarse = _smoothed(fine, 2)
+    height, width = plain.shape[2:]
+    row, column = max(1, height // EDGE_SHARE), max(1, width // EDGE_SHARE)
+    framed = F.pad(plain[:, :, row:-row, column:-column], (column, column, row, row))
+    ways = [plain, (plain + fine) / 2, (plain + coarse) / 2, framed]
+    if plain.shape[1] == len(OPPONENT[0]):
+        grey = plain.mean(1, keepdim=True)
+        added = sum(
+            grey.roll(step, 0) * plain.new_tensor(weights).reshape(1, -1, 1, 1)
+            for step, weights in enumerate(OPPONENT, 1)
+        )
+        ways.append(plain + CHROMA * (added - added.mean((0, 2, 3), keepdim=True)))
+    return ways
+
+
+def directions(systems: list[System]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """What foreign images do to the residuals.
+
+    Args:
+        systems: Of what ``altered`` gives, in its order.
+
+    Returns:
+        A function of the unknowns and of the jacobian there; what it returns has a column for each
+        direction, times its size at a common size of 1.
+    """
+
+    def at(phi: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+        plain, *others = (system.residual(phi) for system in systems)
+        changes = [ALTERED * (residual - plain)[:, None] for residual in others]
+        by_mean, by_log_std = np.split(jacobian, 2, axis=1)
+        # Contrast leaves the mean of the pixels where it is.
+        by_contrast = by_log_std.copy()
+        by_contrast[: len(by_contrast) // 2] = 0
+        return np.concatenate(
+            [
+                BRIGHTNESS * by_mean.sum(1, keepdims=True),
+                BRIGHTNESS_OF_CHANNEL * by_mean,
+                CONTRAST * by_contrast.sum(1, keepdims=True),
+                CONTRAST_OF_CHANNEL * by_contrast,
+                *changes,
+            ],
+            axis=1,
+        )
+
+    return at
+
+
+def _smoothed(images: Tensor, step: int) -> Tensor:
+    taps = images.new_tensor([0.25, 0.5, 0.25])
+    kernel = torch.outer(taps, taps).repeat(images.shape[1], 1, 1, 1)
+    padded = F.pad(images, (step,) * 4, mode="replicate")
+    return F.conv2d(padded, kernel, dilation=step, groups=images.shape[1])
