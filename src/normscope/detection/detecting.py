@@ -12,7 +12,14 @@ from scipy.special import softmax
 
 from normscope.detection.augmented_views import AssumedAugmentation, likely
 from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
-from normscope.detection.detection_result import CANNOT_TELL, CLAIMED, LEVEL, Detection, Fitted
+from normscope.detection.detection_result import (
+    CANNOT_TELL,
+    CLAIMED,
+    LEVEL,
+    Detection,
+    Fitted,
+    confidence_text,
+)
 from normscope.detection.evidence import weigh
 from normscope.detection.foreign import altered, directions
 from normscope.detection.hint import HintOnly, hint_by_confidence
@@ -21,7 +28,7 @@ from normscope.detection.intervals import bootstrap
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.options import DetectOptions
 from normscope.detection.patches import response_moments
-from normscope.detection.ranking import Hypothesis, log_prior, rank, share
+from normscope.detection.ranking import Hypothesis, log_prior, own_images, rank, share
 from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem, typical_size
 from normscope.detection.target import find_target
@@ -47,6 +54,7 @@ BYTES_BELOW = 0.05
 """No usual std of pixels of [0, 1] is smaller; nearly all of 0..255 that are not divided are."""
 
 LARGE_MISFIT = 0.15
+LIKELY_FOREIGN = 0.5
 DRAWS = 2000
 SURE_OF_ORDER = 0.8
 
@@ -207,7 +215,7 @@ def _detection(
         augmentation=str(best.augmentation),
         augmentation_given=detecting.augmentation is not None,
         misfit=misfit,
-        notes=_notes(target, misfit),
+        notes=_notes(target, misfit, 1 - own_images(hypotheses)),
     )
 
 
@@ -221,7 +229,7 @@ def _fitted(best: Hypothesis, fitting: list[Hypothesis], seed: int) -> Fitted:
             for hypothesis, count in zip(fitting, draws.tolist(), strict=True)
         ]
     )
-    mean, log_std = np.split(best.evidence.best, 2)
+    mean, log_std = np.split(best.fitted, 2)
     ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
     mean_ends, log_std_ends = np.split(ends, 2)
     return Fitted(
@@ -239,7 +247,7 @@ def _pixels(fitted: Fitted) -> str:
     return CANNOT_TELL
 
 
-def _notes(target: Target, misfit: float) -> tuple[str, ...]:
+def _notes(target: Target, misfit: float, foreign: float) -> tuple[str, ...]:
     notes = []
     if target.convolution is None:
         notes.append(
@@ -251,6 +259,13 @@ def _notes(target: Target, misfit: float) -> tuple[str, ...]:
             f"At the best fit the standard deviations of {target.name} are off by "
             f"{100 * misfit:.0f} %: the images differ from those of the training, or they were "
             "augmented otherwise. Give --augmentation and images of the training."
+        )
+    if foreign > LIKELY_FOREIGN:
+        notes.append(
+            f"The statistics of {target.name} say that the images or the augmentation are not the "
+            f"training's (confidence {confidence_text(foreign)}). Confidences and intervals allow "
+            "for other brightness, contrast, sharpness and colour. Give --augmentation and images "
+            "of the training."
         )
     return tuple(notes)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
-from normscope.detection.foreign import LOG_PRIOR, SIZES
+from normscope.detection.foreign import LOG_PRIOR, SIZES, scales
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,8 @@ FAR_OFF = 4.0
 """Residuals above so many times their median (2.7 standard deviations of a normal) are outliers."""
 
 REFINEMENTS = 3
+OWN_IMAGES = 1
+"""So many of ``SIZES`` stand for the training's own images."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,17 @@ class Evidence:
         return self.expansion.system
 
     @property
-    def best(self) -> np.ndarray:
-        """The unknowns under the likeliest noise, shape ``(2 C,)``."""
-        return self.phi[np.unravel_index(self.of_unknown.argmax(), self.of_unknown.shape)]
+    def unknown(self) -> np.ndarray:
+        """Log evidence of a normalization that is none of the known, the noise summed over.
 
-    @property
-    def unknown(self) -> float:
-        """Log evidence of a normalization that is none of the known, the noise summed over."""
-        return float(np.logaddexp.reduce(self.of_unknown, axis=None))
+        Shape ``(2,)``: with the training's own images, and with foreign ones.
+        """
+        return _own_and_foreign(self.of_unknown)
 
     @property
     def known(self) -> np.ndarray:
-        """Log evidence of each point, the noise summed over, shape ``(points,)``."""
-        return np.logaddexp.reduce(self.of_known, axis=(1, 2))
+        """Likewise of each point, shape ``(points, 2)``."""
+        return _own_and_foreign(self.of_known)
 
 
 def weigh(
@@ -107,13 +107,21 @@ def weigh(
         The evidence, expanded where the system fits best.
     """
     residuals = np.array([system.residual(point) for point in points]).reshape(len(points), -1)
+    expansion = Expansion.at(system, centre, foreign)
+    # Far steps, as foreign images allow them, would leave the place where these are linear.
     for _ in range(REFINEMENTS):
-        evidence = Expansion.at(system, centre, foreign).weigh(residuals)
-        step = evidence.best - centre
+        own = expansion.weigh(residuals[:0], OWN_IMAGES)
+        step = own.phi[own.of_unknown[:, 0].argmax(), 0] - centre
         if np.abs(step).max() < 1e-3:
-            return evidence
+            break
         centre = centre + step
-    return Expansion.at(system, centre, foreign).weigh(residuals)
+        expansion = Expansion.at(system, centre, foreign)
+    return expansion.weigh(residuals, len(SIZES))
+
+
+def _own_and_foreign(logs: np.ndarray) -> np.ndarray:
+    parts = logs[..., :OWN_IMAGES], logs[..., OWN_IMAGES:]
+    return np.stack([np.logaddexp.reduce(part, axis=(-2, -1)) for part in parts], axis=-1)
 
 
 def _inflation(residual: np.ndarray) -> np.ndarray:
@@ -178,9 +186,9 @@ class Expansion:
         """The lower Cholesky factor of the noise that is not foreign images', ``(2 K, 2 K)``."""
         sizes = self.drift(pair)
         common = self.common(pair)
-        return cho_factor(
-            self.sampling + np.diag(sizes**2) + np.outer(common, common), lower=True
-        )[0]
+        return cho_factor(self.sampling + np.diag(sizes**2) + np.outer(common, common), lower=True)[
+            0
+        ]
 
     def drift(self, pair: int) -> np.ndarray:
         """Size of each filter's own drift, shape ``(2 K,)``."""
@@ -190,16 +198,21 @@ class Expansion:
         """Size of the drift that all filters share, shape ``(2 K,)``."""
         return np.repeat([0.0, COMMON * _pair(pair)[1]], len(self.residual) // 2)
 
-    def weigh(self, residuals: np.ndarray) -> Evidence:
+    def scales(self, size: np.ndarray) -> np.ndarray:
+        """What multiplies each foreign direction, shape ``(R,)``."""
+        return scales(size, len(self.centre), self.foreign.shape[1])
+
+    def weigh(self, residuals: np.ndarray, sizes: int) -> Evidence:
         """The evidence under every noise.
 
         Args:
             residuals: Of each known point, shape ``(points, 2 K)``.
+            sizes: How many of ``SIZES`` are weighed.
 
         Returns:
             The evidence.
         """
-        unknowns, foreign = len(self.centre), self.foreign.shape[1]
+        unknowns = len(self.centre)
         columns = np.column_stack([self.foreign, self.jacobian, self.residual, residuals.T])
         pairs = len(DRIFTS) ** 2
         products, volumes = np.empty((pairs, *(columns.shape[1:] * 2))), np.empty(pairs)
@@ -208,11 +221,13 @@ class Expansion:
             white = solve_triangular(factor, columns, lower=True)
             products[pair] = white.T @ white
             volumes[pair] = np.log(factor.diagonal()).sum()
-        phi = np.empty((pairs, len(SIZES), unknowns))
-        of_unknown = np.empty((pairs, len(SIZES)))
-        of_known = np.empty((len(residuals), pairs, len(SIZES)))
-        for index, (size, log_prior) in enumerate(zip(SIZES, LOG_PRIOR, strict=True)):
-            left, more = _without_foreign(products, foreign, size)
+        phi = np.empty((pairs, sizes, unknowns))
+        of_unknown = np.empty((pairs, sizes))
+        of_known = np.empty((len(residuals), pairs, sizes))
+        for index, (size, log_prior) in enumerate(
+            zip(SIZES[:sizes], LOG_PRIOR[:sizes], strict=True)
+        ):
+            left, more = _without_foreign(products, self.scales(size))
             prior = log_prior - np.log(pairs) - volumes - more
             squares = np.diagonal(left, axis1=1, axis2=2)[:, unknowns + 1 :]
             of_known[:, :, index] = (prior[:, None] - 0.5 * squares).T
@@ -220,7 +235,7 @@ class Expansion:
             phi[:, index], of_unknown[:, index] = self.centre + step, prior + logs
         return Evidence(self, phi, of_unknown, of_known)
 
-    def gain(self, pair: int, size: float) -> tuple[np.ndarray, np.ndarray]:
+    def gain(self, pair: int, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What turns residuals into steps of the unknowns, and standard normals into the prior's.
 
         Args:
@@ -230,14 +245,16 @@ class Expansion:
         Returns:
             Shapes ``(2 C, 2 K)`` and ``(2 C, 2 C)``; the second is what the prior alone allows.
         """
-        foreign = self.foreign.shape[1]
+        foreign, of_each = self.foreign.shape[1], self.scales(size)
         columns = np.column_stack([self.foreign, self.jacobian, self.residual])
         solved = cho_solve((self.factor(pair), True), columns)
         products = (columns.T @ solved)[None]
-        left, _ = _without_foreign(products, foreign, size)
-        inner = np.eye(foreign) + size**2 * products[0, :foreign, :foreign]
-        pulls = size**2 * np.linalg.solve(inner, products[0, :foreign, foreign:-1])
-        weights = solved[:, foreign:-1] - solved[:, :foreign] @ pulls
+        left, _ = _without_foreign(products, of_each)
+        inner = np.eye(foreign) + np.outer(of_each, of_each) * products[0, :foreign, :foreign]
+        cross = of_each[:, None] * products[0, :foreign, foreign:-1]
+        weights = solved[:, foreign:-1] - (
+            (solved[:, :foreign] * of_each) @ np.linalg.solve(inner, cross)
+        )
         _, _, precision = self._solved(left)
         hessian = left[0, : len(self.centre), : len(self.centre)] + np.diag(precision[0])
         return (
@@ -274,13 +291,12 @@ class Expansion:
         )  # fmt: skip
 
 
-def _without_foreign(
-    products: np.ndarray, foreign: int, size: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _without_foreign(products: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inner products once the foreign directions are noise too (Woodbury), and the log volume."""
-    inner = np.eye(foreign) + size**2 * products[:, :foreign, :foreign]
-    cross = products[:, :foreign, foreign:]
-    taken = size**2 * cross.transpose(0, 2, 1) @ np.linalg.solve(inner, cross)
+    foreign = len(scale)
+    inner = np.eye(foreign) + np.outer(scale, scale) * products[:, :foreign, :foreign]
+    cross = scale[:, None] * products[:, :foreign, foreign:]
+    taken = cross.transpose(0, 2, 1) @ np.linalg.solve(inner, cross)
     return products[:, foreign:, foreign:] - taken, 0.5 * np.linalg.slogdet(inner)[1]
 
 

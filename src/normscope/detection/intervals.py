@@ -47,11 +47,11 @@ def bootstrap(
     for noise in np.unique(chosen):
         rows = np.flatnonzero(chosen == noise)
         pair, index = divmod(int(noise), len(SIZES))
-        size = float(SIZES[index])
+        size = SIZES[index]
         gain, prior_gain = expansion.gain(pair, size)
         ways = (residuals, 1, expansion.foreign.shape[1], len(gain))
         each, common, foreign, prior = (generator.normal(size=(len(rows), n)) for n in ways)
         drift = each * expansion.drift(pair) + common * expansion.common(pair)
-        shift = changes[rows] + drift + size * foreign @ expansion.foreign.T
+        shift = changes[rows] + drift + foreign * expansion.scales(size) @ expansion.foreign.T
         drawn[rows] = evidence.phi[pair, index] + shift @ gain.T + prior @ prior_gain.T
     return drawn

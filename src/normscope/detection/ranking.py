@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import softmax
 
 from normscope.detection.candidates import KNOWN, RGB
 from normscope.detection.system import typical_size
@@ -26,6 +27,9 @@ PRIOR_USUAL_ORDER = 0.8
 
 PRIOR_UNKNOWN_RGB = 0.95
 """How likely red comes first under constants of one's own, as nearly all decoders have it."""
+
+SURE_OF_FOREIGN = 0.5
+"""What differences of log probability count where the images are foreign."""
 
 PRIOR_CROPPED = 0.6
 PRIOR_AFTER = 1 / 3
@@ -67,14 +71,17 @@ class Hypothesis:
         return self.log_prior + math.log(PRIOR_KNOWN / len(KNOWN)) + np.array(order)
 
     @property
-    def unknown(self) -> float:
-        """Log of the joint probability with a normalization that is none of the known."""
+    def unknown(self) -> np.ndarray:
+        """Log of the joint probability with a normalization that is none of the known.
+
+        Shape ``(2,)``: and with the training's own images, or with foreign ones.
+        """
         return self.prior_unknown + self.evidence.unknown
 
     @property
     def known(self) -> np.ndarray:
-        """Log of the joint probability with each candidate."""
-        return self.prior_known + self.evidence.known
+        """Likewise with each candidate, shape ``(candidates, 2)``."""
+        return self.prior_known[:, None] + self.evidence.known
 
     @property
     def by_noise(self) -> np.ndarray:
@@ -84,9 +91,14 @@ class Hypothesis:
         return np.logaddexp(unknown, np.logaddexp.reduce(known, axis=0, initial=-np.inf))
 
     @property
+    def fitted(self) -> np.ndarray:
+        """The unknowns under the likeliest noise, shape ``(2 C,)``."""
+        return self.evidence.phi[np.unravel_index(self.by_noise.argmax(), self.by_noise.shape)]
+
+    @property
     def total(self) -> float:
         """Log of its joint probability with the statistics."""
-        return float(np.logaddexp.reduce([*self.known, self.unknown]))
+        return float(np.logaddexp.reduce(self.by_noise, axis=None))
 
 
 @dataclass(frozen=True)
@@ -124,8 +136,7 @@ def log_prior(augmentation: AssumedAugmentation, tried: int) -> float:
 
 def rank(hypotheses: list[Hypothesis]) -> list[Ranked]:
     """The candidates by their probability."""
-    total = np.logaddexp.reduce([hypothesis.total for hypothesis in hypotheses])
-    logs: dict[Candidate, list[float]] = {}
+    logs: dict[Candidate, list[np.ndarray]] = {}
     scores: dict[Candidate, list[float]] = {}
     for hypothesis in hypotheses:
         for candidate, log in zip(hypothesis.candidates, hypothesis.known, strict=True):
@@ -134,11 +145,27 @@ def rank(hypotheses: list[Hypothesis]) -> list[Ranked]:
             scores.setdefault(candidate, []).append(
                 float(np.mean([typical_size(half) for half in halves]))
             )
-    order = sorted(logs, key=lambda candidate: -np.logaddexp.reduce(logs[candidate]))
-    return [
-        Ranked(c, min(scores[c]), float(np.exp(np.logaddexp.reduce(logs[c]) - total)))
-        for c in order
+    unknown = np.logaddexp.reduce([hypothesis.unknown for hypothesis in hypotheses])
+    known = [np.logaddexp.reduce(each) for each in logs.values()]
+    confidences = _confidences(np.array([unknown, *known]))[1:]
+    ranked = [
+        Ranked(candidate, min(scores[candidate]), float(confidence))
+        for candidate, confidence in zip(logs, confidences, strict=True)
     ]
+    return sorted(ranked, key=lambda each: -each.confidence)
+
+
+def own_images(hypotheses: list[Hypothesis]) -> float:
+    """Probability that the images are the training's, and its augmentation is among those tried."""
+    by_size = np.logaddexp.reduce([np.logaddexp.reduce(h.by_noise) for h in hypotheses])
+    return float(np.exp(by_size[0] - np.logaddexp.reduce(by_size)))
+
+
+def _confidences(logs: np.ndarray) -> np.ndarray:
+    """Probabilities from log joint ones with own and with foreign images, shape ``(N, 2)``."""
+    shares = softmax(np.logaddexp.reduce(logs))
+    own, foreign = logs.T
+    return shares[0] * softmax(own) + shares[1] * softmax(SURE_OF_FOREIGN * foreign)
 
 
 def share(hypotheses: list[Hypothesis], wanted: Callable[[Hypothesis], bool]) -> float:
