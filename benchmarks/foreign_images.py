@@ -16,15 +16,18 @@ import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from benchmarks.foreign_networks import TRAIN_IMAGES, Training, draw, network, train
 from benchmarks.foreign_pictures import Collection, Pictures
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from normscope.detection.detecting import detect
 from normscope.writing import write_text
+
+if TYPE_CHECKING:
+    from torch import nn
 
 IMAGES = 256
 MATCHED = {"none", "crop", "flip"}

@@ -84,7 +84,8 @@ def draw(seed: int) -> Training:
         augmentation=AUGMENTATIONS[int(g.integers(len(AUGMENTATIONS)))],
         smallest_area=float(g.choice([0.08, 0.25, 0.5])), degrees=float(g.choice([10, 20, 40])),
         width=int(g.choice([16, 24, 32])), kernel=(kernel := int(g.choice([3, 3, 5, 5]))),
-        stride=1 if size <= 32 and g.random() < 0.5 and kernel == 3 else 2, adam=bool(g.random() < 0.5),
+        stride=1 if size <= 32 and g.random() < 0.5 and kernel == 3 else 2,
+        adam=bool(g.random() < 0.5),
         one_cycle=bool(g.random() < 0.7), steps=int(g.integers(*STEPS)),
         batch_size=int(g.choice([32, 64])),
     )  # fmt: skip

@@ -9,12 +9,15 @@ from __future__ import annotations
 import io
 import tarfile
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from normscope.images.opening import open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIDE = 160
 """Scenes are kept at this size; close-ups are the middle of them."""

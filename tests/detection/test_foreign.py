@@ -9,7 +9,7 @@ from torch.nn import functional
 
 import normscope
 from normscope.detection.augmented_views import AssumedAugmentation
-from normscope.detection.evidence import DRIFTS, MEAN_PRIOR, SCALES, Expansion
+from normscope.detection.expansion import DRIFTS, MEAN_PRIOR, SCALES, Expansion
 from normscope.detection.foreign import (
     BRIGHTNESS,
     CONTRAST,
@@ -125,10 +125,9 @@ def blurred(images, contrast):
     return (mean + contrast * (smooth - mean)).clamp(0, 255).round().to(torch.uint8).numpy()
 
 
-@pytest.mark.parametrize("contrast", [0.85, 1.0])
-def test_smoother_images_are_no_proof_against_a_known_one(checkpoint, coloured_images, contrast):
+def test_smoother_images_are_no_proof_against_a_known_one(checkpoint, coloured_images):
     model = checkpoint((0.5,) * 3, (0.5,) * 3)
-    found = detect(model, blurred(coloured_images, contrast))
+    found = detect(model, blurred(coloured_images, 0.85))
     assert found.none_of_them < 0.5
     assert found.verdict in {"half", "cannot tell"}
     assert any(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.detection.evidence import images_averaged
+from normscope.detection.expansion import images_averaged
 from normscope.detection.foreign import SIZES
 
 if TYPE_CHECKING:
@@ -53,5 +53,5 @@ def bootstrap(
         each, common, foreign, prior = (generator.normal(size=(len(rows), n)) for n in ways)
         drift = each * expansion.drift(pair) + common * expansion.common(pair)
         shift = changes[rows] + drift + foreign * expansion.scales(size) @ expansion.foreign.T
-        drawn[rows] = evidence.phi[pair, index] + shift @ gain.T + prior @ prior_gain.T
+        drawn[rows] = evidence.weighed.phi[pair, index] + shift @ gain.T + prior @ prior_gain.T
     return drawn

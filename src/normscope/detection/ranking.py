@@ -86,14 +86,16 @@ class Hypothesis:
     @property
     def by_noise(self) -> np.ndarray:
         """Log of the joint probability with each noise, shape ``(pairs, sizes)``."""
-        known = self.prior_known[:, None, None] + self.evidence.of_known
-        unknown = self.prior_unknown + self.evidence.of_unknown
+        known = self.prior_known[:, None, None] + self.evidence.weighed.of_known
+        unknown = self.prior_unknown + self.evidence.weighed.of_unknown
         return np.logaddexp(unknown, np.logaddexp.reduce(known, axis=0, initial=-np.inf))
 
     @property
     def fitted(self) -> np.ndarray:
         """The unknowns under the likeliest noise, shape ``(2 C,)``."""
-        return self.evidence.phi[np.unravel_index(self.by_noise.argmax(), self.by_noise.shape)]
+        return self.evidence.weighed.phi[
+            np.unravel_index(self.by_noise.argmax(), self.by_noise.shape)
+        ]
 
     @property
     def total(self) -> float:
