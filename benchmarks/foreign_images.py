@@ -147,6 +147,7 @@ def _figures(results: list[dict]) -> dict:
         "known_wrong": sum(is_claimed(r) and not is_right(r) for r in named),
         "random": len(others),
         "random_said_to_be_none": sum(r["found"]["none_of_them"] > 0.5 for r in others),
+        "random_verdict_none": sum(r["found"]["verdict"] == "none of the known" for r in others),
         "random_falsely_claimed": sum(map(is_claimed, others)),
         "constants": len(held),
         "intervals_that_hold": float(np.mean(held)) if held else None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.detection.expansion import images_averaged
-from normscope.detection.foreign import SIZES
+from normscope.detection.foreign import SIZES, SURE_OF_FOREIGN
 
 if TYPE_CHECKING:
     from normscope.detection.evidence import Evidence
@@ -53,5 +53,8 @@ def bootstrap(
         each, common, foreign, prior = (generator.normal(size=(len(rows), n)) for n in ways)
         drift = each * expansion.drift(pair) + common * expansion.common(pair)
         shift = changes[rows] + drift + foreign * expansion.scales(size) @ expansion.foreign.T
-        drawn[rows] = evidence.weighed.phi[pair, index] + shift @ gain.T + prior @ prior_gain.T
+        # A log probability that counts for less is that of a wider normal distribution.
+        wider = SURE_OF_FOREIGN**-0.5 if size.any() else 1.0
+        step = wider * (shift @ gain.T + prior @ prior_gain.T)
+        drawn[rows] = evidence.weighed.phi[pair, index] + step
     return drawn

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from normscope.detection.candidates import KNOWN, RGB
+from normscope.detection.foreign import SURE_OF_FOREIGN
 from normscope.detection.system import typical_size
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ PRIOR_USUAL_ORDER = 0.8
 
 PRIOR_UNKNOWN_RGB = 0.95
 """How likely red comes first under constants of one's own, as nearly all decoders have it."""
-
-SURE_OF_FOREIGN = 0.5
-"""What differences of log probability count where the images are foreign."""
 
 PRIOR_CROPPED = 0.6
 PRIOR_AFTER = 1 / 3
