@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 IMAGES = 256
-MATCHED = {"none", "crop", "flip"}
-"""Augmentations that ``detect`` tries by itself."""
+TRIED, TRIED_AT_32 = {"none", "flip"}, {"crop"}
+"""Augmentations that ``detect`` tries by itself, the second at 32 pixels."""
 
 
 def trained(training: Training, pictures: Pictures, folder: Path) -> nn.Module:
@@ -77,6 +77,12 @@ def foreign(training: Training) -> Collection:
     return replace(own, base=str(g.choice(bases[own.base])), quality=None)
 
 
+def augmentation_tried(training: Training) -> bool:
+    """Whether ``detect`` tries by itself what the training did."""
+    at_32 = TRIED_AT_32 if training.collection.size == 32 else set()
+    return set(training.augmentation) <= TRIED | at_32
+
+
 def measure(training: Training, pictures: Pictures, folder: Path) -> list[dict]:
     """Detect the normalization of one network twice.
 
@@ -98,8 +104,7 @@ def measure(training: Training, pictures: Pictures, folder: Path) -> list[dict]:
             {
                 "training": asdict(training),
                 "images": asdict(collection),
-                "matched": collection == training.collection
-                and set(training.augmentation) <= MATCHED,
+                "matched": collection == training.collection and augmentation_tried(training),
                 "found": found.to_json(),
                 "seconds": time.perf_counter() - start,
             }

@@ -84,10 +84,9 @@ def altered(images: Tensor) -> list[Tensor]:
     ways = [plain, (plain + fine) / 2, (plain + coarse) / 2, framed]
     if plain.shape[1] == len(OPPONENT[0]):
         grey = plain.mean(1, keepdim=True)
-        added = sum(
-            grey.roll(step, 0) * plain.new_tensor(weights).reshape(1, -1, 1, 1)
-            for step, weights in enumerate(OPPONENT, 1)
-        )
+        mixing = plain.new_tensor(OPPONENT)
+        others = torch.cat([grey.roll(1, 0), grey.roll(2, 0)], 1)
+        added = torch.einsum("nkhw,kc->nchw", others, mixing)
         ways.append(plain + CHROMA * (added - added.mean((0, 2, 3), keepdim=True)))
     return ways
 
