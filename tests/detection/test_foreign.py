@@ -9,6 +9,7 @@ from torch.nn import functional
 
 import normscope
 from normscope.detection.augmented_views import AssumedAugmentation
+from normscope.detection.detection_result import Detection, Fitted
 from normscope.detection.expansion import DRIFTS, MEAN_PRIOR, SCALES, Expansion
 from normscope.detection.foreign import (
     BRIGHTNESS,
@@ -138,3 +139,23 @@ def test_smoother_images_are_no_proof_against_a_known_one(checkpoint, coloured_i
 def test_the_own_images_are_not_doubted(checkpoint, coloured_images):
     found = detect(checkpoint((0.5,) * 3, (0.5,) * 3), coloured_images)
     assert (found.verdict, found.notes) == ("half", ())
+
+
+@pytest.mark.parametrize(
+    ("none", "width", "verdict", "end"),
+    [
+        (0.97, 0.01, "none of the known", "fit best are 0.3/0.4."),
+        (0.97, 0.3, "cannot tell", "what fits best is 0.3/0.4."),
+        (0.99, 0.3, "none of the known", "fit best are 0.3/0.4, known only roughly."),
+    ],
+)
+def test_none_of_the_known_is_said_of_rough_constants_only_when_sure(none, width, verdict, end):
+    interval = ((0.3 - width / 2, 0.3 + width / 2),)
+    fitted = Fitted(normscope.Normalization(0.3, 0.4), interval, ((0.35, 0.45),))
+    found = Detection(
+        model="net", images=9, batchnorm="1", layer="0", candidates=(), none_of_them=none,
+        fitted=fitted, order=None, order_confidence=None, pixels="[0, 1]", augmentation="none",
+        augmentation_given=True, misfit=0.0, notes=(),
+    )  # fmt: skip
+    assert found.verdict == verdict
+    assert found.sentence.endswith(end)
