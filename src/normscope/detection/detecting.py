@@ -13,13 +13,22 @@ from scipy.special import softmax
 from normscope.detection.augmented_views import AssumedAugmentation, likely
 from normscope.detection.by_answers import weigh_by_answers
 from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
-from normscope.detection.detection_result import CANNOT_TELL, CLAIMED, LEVEL, Detection, Fitted
-from normscope.detection.evidence import bootstrap, weigh
+from normscope.detection.detection_result import (
+    CANNOT_TELL,
+    CLAIMED,
+    LEVEL,
+    Detection,
+    Fitted,
+    confidence_text,
+)
+from normscope.detection.evidence import weigh
+from normscope.detection.foreign import altered, directions
 from normscope.detection.inputs import build_network, check_images, sample_images
+from normscope.detection.intervals import bootstrap
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.options import DetectOptions
 from normscope.detection.patches import response_moments
-from normscope.detection.ranking import Hypothesis, log_prior, rank, share
+from normscope.detection.ranking import Hypothesis, log_prior, own_images, rank, share
 from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem, typical_size
 from normscope.detection.target import find_target
@@ -45,6 +54,7 @@ BYTES_BELOW = 0.05
 """No usual std of pixels of [0, 1] is smaller; nearly all of 0..255 that are not divided are."""
 
 LARGE_MISFIT = 0.15
+LIKELY_FOREIGN = 0.5
 DRAWS = 2000
 SURE_OF_ORDER = 0.8
 
@@ -118,11 +128,13 @@ def _hypotheses(
 ) -> Iterator[Hypothesis]:
     channels = images.shape[1]
     known = candidates(channels)
+    ways = [dict(_systems(model, target, way, tried[0], seed)) for way in altered(images)]
     for augmentation in tried:
         for order, system in _systems(model, target, images, augmentation, seed):
             fitting = tuple(c for c in known if c.order == order)
             centre = solve(system, _starts(system, fitting))
-            evidence = weigh(system, centre, [c.unknowns for c in fitting])
+            foreign = directions([systems[order] for systems in ways])
+            evidence = weigh(system, centre, [c.unknowns for c in fitting], foreign)
             yield Hypothesis(
                 order, augmentation, fitting, evidence, log_prior(augmentation, len(tried)),
                 channels,
@@ -179,7 +191,7 @@ def _detection(
     fitting = [h for h in hypotheses if claimed is None or h.order == claimed.order]
     best = max(fitting, key=lambda hypothesis: hypothesis.total)
     fitted = _fitted(best, fitting, detecting.seed)
-    of_std = best.evidence.system.residual(best.evidence.centre)[len(target.averages.mean) :]
+    of_std = best.evidence.expansion.residual[len(target.averages.mean) :]
     misfit = typical_size(of_std)
     colour = images.shape[1] == 3
     rgb = share(hypotheses, lambda hypothesis: hypothesis.order == RGB)
@@ -199,7 +211,7 @@ def _detection(
         augmentation=str(best.augmentation),
         augmentation_given=detecting.augmentation is not None,
         misfit=misfit,
-        notes=(*_notes(target, misfit), *notes),
+        notes=(*_notes(target, misfit, 1 - own_images(hypotheses)), *notes),
     )
 
 
@@ -209,12 +221,11 @@ def _fitted(best: Hypothesis, fitting: list[Hypothesis], seed: int) -> Fitted:
     draws = generator.multinomial(DRAWS, softmax([hypothesis.total for hypothesis in fitting]))
     drawn = np.concatenate(
         [
-            bootstrap(hypothesis.evidence, count, generator)
+            bootstrap(hypothesis.evidence, softmax(hypothesis.by_noise), count, generator)
             for hypothesis, count in zip(fitting, draws.tolist(), strict=True)
         ]
     )
-    fit = max(best.evidence.fits, key=lambda fit: fit.unknown)
-    mean, log_std = np.split(fit.phi, 2)
+    mean, log_std = np.split(best.fitted, 2)
     ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
     mean_ends, log_std_ends = np.split(ends, 2)
     return Fitted(
@@ -232,7 +243,7 @@ def _pixels(fitted: Fitted) -> str:
     return CANNOT_TELL
 
 
-def _notes(target: Target, misfit: float) -> tuple[str, ...]:
+def _notes(target: Target, misfit: float, foreign: float) -> tuple[str, ...]:
     notes = []
     if target.convolution is None:
         notes.append(
@@ -244,6 +255,13 @@ def _notes(target: Target, misfit: float) -> tuple[str, ...]:
             f"At the best fit the standard deviations of {target.name} are off by "
             f"{100 * misfit:.0f} %: the images differ from those of the training, or they were "
             "augmented otherwise. Give --augmentation and images of the training."
+        )
+    if foreign > LIKELY_FOREIGN:
+        notes.append(
+            f"The statistics of {target.name} say that the images or the augmentation are not the "
+            f"training's (confidence {confidence_text(foreign)}). Confidences and intervals allow "
+            "for other brightness, contrast, sharpness and colour. Give --augmentation and images "
+            "of the training."
         )
     return tuple(notes)
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import softmax
 
 from normscope.detection.candidates import KNOWN, RGB
+from normscope.detection.foreign import SURE_OF_FOREIGN
 from normscope.detection.system import typical_size
 
 if TYPE_CHECKING:
@@ -53,28 +55,50 @@ class Hypothesis:
     channels: int
 
     @property
-    def unknown(self) -> float:
-        """Log of the joint probability with a normalization that is none of the known."""
-        return (
-            self.log_prior
-            + math.log(1 - PRIOR_KNOWN)
-            + _log_order_prior(self.order == RGB, self.channels, PRIOR_UNKNOWN_RGB)
-            + self.evidence.unknown
-        )
+    def prior_unknown(self) -> float:
+        """Log of the prior probability with a normalization that is none of the known."""
+        order = _log_order_prior(self.order == RGB, self.channels, PRIOR_UNKNOWN_RGB)
+        return self.log_prior + math.log(1 - PRIOR_KNOWN) + order
 
     @property
-    def known(self) -> np.ndarray:
-        """Log of the joint probability with each candidate."""
+    def prior_known(self) -> np.ndarray:
+        """Log of the prior probability with each candidate."""
         order = [
             _log_order_prior(c.usual, self.channels, PRIOR_USUAL_ORDER) for c in self.candidates
         ]
-        each = self.log_prior + math.log(PRIOR_KNOWN / len(KNOWN)) + np.array(order)
-        return each + self.evidence.known
+        return self.log_prior + math.log(PRIOR_KNOWN / len(KNOWN)) + np.array(order)
+
+    @property
+    def unknown(self) -> np.ndarray:
+        """Log of the joint probability with a normalization that is none of the known.
+
+        Shape ``(2,)``: and with the training's own images, or with foreign ones.
+        """
+        return self.prior_unknown + self.evidence.unknown
+
+    @property
+    def known(self) -> np.ndarray:
+        """Likewise with each candidate, shape ``(candidates, 2)``."""
+        return self.prior_known[:, None] + self.evidence.known
+
+    @property
+    def by_noise(self) -> np.ndarray:
+        """Log of the joint probability with each noise, shape ``(pairs, sizes)``."""
+        known = self.prior_known[:, None, None] + self.evidence.weighed.of_known
+        unknown = self.prior_unknown + self.evidence.weighed.of_unknown
+        return np.logaddexp(unknown, np.logaddexp.reduce(known, axis=0, initial=-np.inf))
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """The unknowns under the likeliest noise, shape ``(2 C,)``."""
+        return self.evidence.weighed.phi[
+            np.unravel_index(self.by_noise.argmax(), self.by_noise.shape)
+        ]
 
     @property
     def total(self) -> float:
         """Log of its joint probability with the statistics."""
-        return float(np.logaddexp.reduce([*self.known, self.unknown]))
+        return float(np.logaddexp.reduce(self.by_noise, axis=None))
 
 
 @dataclass(frozen=True)
@@ -112,8 +136,7 @@ def log_prior(augmentation: AssumedAugmentation, tried: int) -> float:
 
 def rank(hypotheses: list[Hypothesis]) -> list[Ranked]:
     """The candidates by their probability."""
-    total = np.logaddexp.reduce([hypothesis.total for hypothesis in hypotheses])
-    logs: dict[Candidate, list[float]] = {}
+    logs: dict[Candidate, list[np.ndarray]] = {}
     scores: dict[Candidate, list[float]] = {}
     for hypothesis in hypotheses:
         for candidate, log in zip(hypothesis.candidates, hypothesis.known, strict=True):
@@ -122,11 +145,27 @@ def rank(hypotheses: list[Hypothesis]) -> list[Ranked]:
             scores.setdefault(candidate, []).append(
                 float(np.mean([typical_size(half) for half in halves]))
             )
-    order = sorted(logs, key=lambda candidate: -np.logaddexp.reduce(logs[candidate]))
-    return [
-        Ranked(c, min(scores[c]), float(np.exp(np.logaddexp.reduce(logs[c]) - total)))
-        for c in order
+    unknown = np.logaddexp.reduce([hypothesis.unknown for hypothesis in hypotheses])
+    known = [np.logaddexp.reduce(each) for each in logs.values()]
+    confidences = _confidences(np.array([unknown, *known]))[1:]
+    ranked = [
+        Ranked(candidate, min(scores[candidate]), float(confidence))
+        for candidate, confidence in zip(logs, confidences, strict=True)
     ]
+    return sorted(ranked, key=lambda each: -each.confidence)
+
+
+def own_images(hypotheses: list[Hypothesis]) -> float:
+    """Probability that the images are the training's, and its augmentation is among those tried."""
+    by_size = np.logaddexp.reduce([np.logaddexp.reduce(h.by_noise) for h in hypotheses])
+    return float(np.exp(by_size[0] - np.logaddexp.reduce(by_size)))
+
+
+def _confidences(logs: np.ndarray) -> np.ndarray:
+    """Probabilities from log joint ones with own and with foreign images, shape ``(N, 2)``."""
+    shares = softmax(np.logaddexp.reduce(logs))
+    own, foreign = logs.T
+    return shares[0] * softmax(own) + shares[1] * softmax(SURE_OF_FOREIGN * foreign)
 
 
 def share(hypotheses: list[Hypothesis], wanted: Callable[[Hypothesis], bool]) -> float:

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal
+from torch import nn
+from torch.nn import functional
+
+import normscope
+from normscope.detection.augmented_views import AssumedAugmentation
+from normscope.detection.detection_result import Detection, Fitted
+from normscope.detection.expansion import DRIFTS, MEAN_PRIOR, SCALES, Expansion
+from normscope.detection.foreign import (
+    BRIGHTNESS,
+    CONTRAST,
+    LOG_PRIOR,
+    SIZES,
+    altered,
+    directions,
+)
+from normscope.detection.patches import response_moments
+from normscope.detection.system import LinearSystem
+from normscope.detection.target import find_target
+
+MEAN, STD = (0.4, 0.5, 0.6), (0.3, 0.2, 0.25)
+TRUE = np.r_[MEAN, np.log(STD)]
+PLAIN = AssumedAugmentation()
+
+
+@pytest.fixture
+def system_of(coloured_images, checkpoint):
+    model = checkpoint(MEAN, STD, layers=[nn.Conv2d(3, 16, 3, 2)])
+    target = find_target(model, 3, (20, 20), 100)
+
+    def build(images):
+        first, second = response_moments(target.convolution, images, PLAIN)["rgb"]
+        bias = target.convolution.bias.detach().numpy()
+        return LinearSystem(first, second, bias, target.averages)
+
+    return build
+
+
+@pytest.fixture
+def expansion(system_of, coloured_images):
+    images = torch.from_numpy(coloured_images)
+    foreign = directions([system_of(way) for way in altered(images)])
+    return Expansion.at(system_of(images), TRUE + 0.05, foreign)
+
+
+def test_directions_are_what_other_images_do(system_of, coloured_images):
+    images = torch.from_numpy(coloured_images).double() / 255
+    system = system_of(images)
+    plain = system.residual(TRUE)
+    found = directions([system_of(way) for way in altered(images)])(TRUE, system.jacobian(TRUE))
+    assert found.shape == (32, 12)
+    step = 1e-5
+    brighter = system_of(images + step).residual(TRUE) - plain
+    # A brighter image is a darker mean of the normalization.
+    assert np.allclose(brighter[:16] / step, -found[:16, 0] / BRIGHTNESS, rtol=1e-3)
+    centre = images.mean((0, 2, 3), keepdim=True)
+    sharper = system_of(centre + (images - centre) * np.exp(step)).residual(TRUE) - plain
+    assert np.allclose(sharper[16:] / step, -found[16:, 4] / CONTRAST, rtol=1e-3)
+    assert np.abs(found[:16, 4]).max() == 0
+
+
+def test_altered_images_differ_as_they_say(coloured_images):
+    plain, fine, coarse, framed, coloured = altered(torch.from_numpy(coloured_images))
+
+    def roughness(images):
+        return float((images[..., 1:] - images[..., :-1]).square().mean())
+
+    assert len(plain) == 32
+    assert roughness(coarse) < roughness(fine) < roughness(plain)
+    assert float(framed[:, :, 2:-2, 2:-2].sub(plain[:, :, 2:-2, 2:-2]).abs().max()) == 0
+    assert float(framed[:, :, :2].abs().max()) == float(framed[..., -2:].abs().max()) == 0
+    assert torch.allclose(coloured.mean((0, 2, 3)), plain.mean((0, 2, 3)))
+    assert float((coloured - plain)[:, 0].std()) > 0.01
+    assert len(altered(torch.from_numpy(coloured_images[:, :1]))) == 4
+
+
+def covariance(expansion, pair, size):
+    of_mean, of_std = DRIFTS[pair // 12], DRIFTS[pair % 12]
+    filters = len(expansion.residual) // 2
+    drift = np.repeat([of_mean, of_std], filters) * expansion.inflation
+    common = np.r_[np.zeros(filters), np.full(filters, 0.3 * of_std)]
+    deviation = expansion.influence - expansion.influence.mean(0)
+    sampling = np.cov(deviation.T) * (1 / len(deviation) + 1 / (100 * 19))
+    columns = expansion.foreign * np.r_[np.full(8, size[0]), np.full(4, size[1])]
+    return sampling + np.diag(drift**2) + np.outer(common, common) + columns @ columns.T
+
+
+@pytest.mark.parametrize("index", [0, 3, 7])
+def test_evidence_is_that_of_the_whole_normal_distribution(expansion, index):
+    point = expansion.system.residual(TRUE)
+    found = expansion.weigh(point[None], len(SIZES))
+    pair, prior = 40, LOG_PRIOR[index] - np.log(144) + 16 * np.log(2 * np.pi)
+    dense = covariance(expansion, pair, SIZES[index])
+    known = multivariate_normal.logpdf(point, np.zeros(32), dense)
+    assert found.of_known[0, pair, index] == pytest.approx(known + prior, rel=1e-6)
+    logs = []
+    for weight, centre, spread in SCALES:
+        away = np.repeat([MEAN_PRIOR[0], centre], 3) - expansion.centre
+        broad = np.diag(np.repeat([MEAN_PRIOR[1] ** 2, spread**2], 3))
+        expected = expansion.residual + expansion.jacobian @ away
+        whole = dense + expansion.jacobian @ broad @ expansion.jacobian.T
+        logs.append(np.log(weight) + multivariate_normal.logpdf(expected, np.zeros(32), whole))
+    unknown = np.logaddexp(*logs) + prior
+    assert found.of_unknown[pair, index] == pytest.approx(unknown, rel=1e-6)
+    gain, _ = expansion.gain(pair, SIZES[index])
+    precise = np.linalg.inv(dense)
+    first = [1 / MEAN_PRIOR[1] ** 2] * 3 + [1 / SCALES[0][2] ** 2] * 3
+    hessian = expansion.jacobian.T @ precise @ expansion.jacobian + np.diag(first)
+    solved = -np.linalg.solve(hessian, expansion.jacobian.T @ precise)
+    assert np.allclose(gain, solved, rtol=1e-6, atol=1e-9)
+
+
+def detect(model, images):
+    return normscope.detect(model, images, batch_size=100, device="cpu", augmentation="none")
+
+
+def blurred(images, contrast):
+    pixels = torch.from_numpy(images).double()
+    smooth = functional.avg_pool2d(functional.pad(pixels, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    mean = smooth.mean()
+    return (mean + contrast * (smooth - mean)).clamp(0, 255).round().to(torch.uint8).numpy()
+
+
+def test_smoother_images_are_no_proof_against_a_known_one(checkpoint, coloured_images):
+    model = checkpoint((0.5,) * 3, (0.5,) * 3)
+    found = detect(model, blurred(coloured_images, 0.85))
+    assert found.none_of_them < 0.5
+    assert found.verdict in {"half", "cannot tell"}
+    assert any(
+        "the images or the augmentation are not the training's" in note for note in found.notes
+    )
+
+
+def test_the_own_images_are_not_doubted(checkpoint, coloured_images):
+    found = detect(checkpoint((0.5,) * 3, (0.5,) * 3), coloured_images)
+    assert (found.verdict, found.notes) == ("half", ())
+
+
+@pytest.mark.parametrize(
+    ("none", "width", "verdict", "end"),
+    [
+        (0.97, 0.01, "none of the known", "fit best are 0.3/0.4."),
+        (0.97, 0.3, "cannot tell", "what fits best is 0.3/0.4."),
+        (0.99, 0.3, "none of the known", "fit best are 0.3/0.4, known only roughly."),
+    ],
+)
+def test_none_of_the_known_is_said_of_rough_constants_only_when_sure(none, width, verdict, end):
+    interval = ((0.3 - width / 2, 0.3 + width / 2),)
+    fitted = Fitted(normscope.Normalization(0.3, 0.4), interval, ((0.35, 0.45),))
+    found = Detection(
+        model="net", images=9, batchnorm="1", layer="0", candidates=(), none_of_them=none,
+        fitted=fitted, order=None, order_confidence=None, pixels="[0, 1]", augmentation="none",
+        augmentation_given=True, misfit=0.0, notes=(),
+    )  # fmt: skip
+    assert found.verdict == verdict
+    assert found.sentence.endswith(end)
