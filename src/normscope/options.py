@@ -42,8 +42,9 @@ TRIAL, IMAGES, MACHINE = "Trial", "Images", "Machine"
 """Parts of a command's help."""
 
 MODEL = Option(
-    "lenet, lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME or "
-    "package.module:factory.",
+    "lenet, lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME, "
+    "package.module:factory, or a path: .onnx, .pt2, TorchScript, .keras or a folder of Hugging "
+    "Face's or timm's.",
     metavar="MODEL",
     argument=True,
 )

@@ -46,7 +46,7 @@ SMALL = ["--epochs", "1", "--train-images", "60"]
         (
             ["scan", "--model", "lennet"],
             "model must be one of lenet, lenet-bn, resnet20 or a torchvision classification model, "
-            "timm/NAME, hf/NAME or package.module:factory, got 'lennet'. "
+            "timm/NAME, hf/NAME, package.module:factory or a path, got 'lennet'. "
             "Did you mean 'lenet'?",
         ),
         (

@@ -34,7 +34,8 @@ def test_an_unknown_name_suggests_one_of_torchvision():
         build_model("resnet_18", **SIZES)
     assert str(met.value) == (
         "model must be one of lenet, lenet-bn, resnet20 or a torchvision classification model, "
-        "timm/NAME, hf/NAME, package.module:factory or a path, got 'resnet_18'. Did you mean 'resnet18'?"
+        "timm/NAME, hf/NAME, package.module:factory or a path, got 'resnet_18'. "
+        "Did you mean 'resnet18'?"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from normscope.machine.device import resolve_device, resolve_precision
 from normscope.machine.environment import describe_environment
 from normscope.models.building import show_one_image
 from normscope.models.expected import resolve_normalization
+from normscope.models.given import name_of
 from normscope.models.trained import OUTPUTS, build_trained, channel_count
 from normscope.normalization import NONE, Normalization
 from normscope.options import by_keywords, callback
@@ -78,6 +79,7 @@ def audit(auditing: Auditing) -> Audit:
     transform = ImageTransform(as_resize(auditing.resize), auditing.crop)
     device = resolve_device(auditing.device)
     precision = resolve_precision(auditing.precision, device)
+    name = name_of(auditing.model)
     normalization = _normalization(auditing.norm, auditing.model)
     originals = find_originals(auditing.images)
     network, count = _network(
@@ -109,7 +111,7 @@ def audit(auditing: Auditing) -> Audit:
         raise NormscopeError(none_readable(originals.name, skipped))
     judge = _Judge(answers, labelled=originals.classes is not None)
     return Audit(
-        model=auditing.model,
+        model=name,
         source=originals.name,
         images=len(answers.labels),
         classes=None if originals.classes is None else len(originals.classes),
@@ -218,7 +220,7 @@ def _check_fail_over(fail_over: float | None, pipeline: object) -> None:
         )
 
 
-def _normalization(norm: str | Normalization, model: str) -> Normalization:
+def _normalization(norm: str | Normalization, model: Any) -> Normalization:
     if norm == "data":
         raise NormscopeError(
             "--norm must say what the model expects, got data, the statistics of these images. "
@@ -228,15 +230,16 @@ def _normalization(norm: str | Normalization, model: str) -> Normalization:
 
 
 def _network(
-    name: str,
+    given: Any,
     weights: str | Path | None,
     channels: tuple[int, int | None],
     originals: Originals,
     size: tuple[int, int],
 ) -> tuple[nn.Module, int]:
     normalized, asked = channels
+    name = name_of(given)
     model, count = build_trained(
-        name,
+        given,
         None if weights is None else str(weights),
         normalized_channels=normalized,
         channels=asked,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class AuditOptions:
     """What is audited, and how."""
 
-    model: str = option(MISSING, MODEL)
+    model: str | Any = option(MISSING, MODEL)
     _: KW_ONLY
     norm: str | Normalization = option(MISSING, EXPECTED)
     images: Path | str = option(

@@ -15,7 +15,7 @@ from normscope.deploy.saving import Built, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import published
 from normscope.models.expected import expected_normalization
-from normscope.models.files.naming import ONNX
+from normscope.models.files.naming import ONNX, check_layers
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
 from normscope.writing import check_no_input
@@ -87,6 +87,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph:
         from normscope.deploy.onnx_shipping import ship_graph
 
         return ship_graph(chosen, _normalization(name, norm))
+    check_layers(name, "fold")
     check_no_input(path, None if weights is None else Path(weights))
     normalization = _normalization(name, norm)
     if image_size is not None and image_size < 1:

@@ -16,6 +16,7 @@ from normscope.images.pixels import UnreadableImage
 from normscope.images.stream import open_stream
 from normscope.images.windows import Windows
 from normscope.models.building import build_model
+from normscope.models.files.naming import check_layers
 from normscope.models.options import ModelOptions
 from normscope.models.trained import OUTPUTS, check_weights_given
 
@@ -47,6 +48,7 @@ def build_network(name: str, weights: str | Path | None, sample: np.ndarray) -> 
     Raises:
         NormscopeError: If the weights are missing or do not fit.
     """
+    check_layers(name, "detect")
     check_weights_given(name, weights)
     options = ModelOptions(weights=None if weights is None else str(weights))
 

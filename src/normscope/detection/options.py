@@ -15,8 +15,8 @@ class DetectOptions:
 
     model: str | Any = option(
         MISSING,
-        "lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME or "
-        "package.module:factory.",
+        "lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME, "
+        "package.module:factory, or a folder of Hugging Face's or timm's.",
         metavar="MODEL",
         argument=True,
     )

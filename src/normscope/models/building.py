@@ -14,14 +14,16 @@ from normscope.models import libraries
 from normscope.models.batchnorm import leave_out_batchnorm
 from normscope.models.class_names import outputs_for_classes
 from normscope.models.files.naming import names_file
+from normscope.models.given import GivenModel, name_of
 from normscope.models.importing import names_code
+from normscope.models.libraries.from_torchvision import TorchvisionModel, torchvision_names
 from normscope.models.libraries.own import OWN_MODELS, Factory, import_factory
 from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions
 from normscope.models.outputs import SelectedOutputs, replace_head, without_wrapping
 from normscope.models.weights import load_weights, outputs_of, read_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from normscope.models.libraries.protocol import Library, PretrainedConfig
 
@@ -31,7 +33,7 @@ PLAIN = ModelOptions()
 
 
 def build_model(
-    name: str,
+    model: str | Callable[[Any], Any],
     *,
     channels: int,
     classes: int | Sequence[str],
@@ -41,10 +43,10 @@ def build_model(
     """Build a network; what is not loaded is drawn from torch's generator.
 
     Args:
-        name: ``lenet``, ``lenet-bn``, ``resnet20``, a classification model of torchvision,
+        model: ``lenet``, ``lenet-bn``, ``resnet20``, a classification model of torchvision,
             ``timm/NAME``, ``hf/NAME``, or ``package.module:factory``. A factory is called with
             those of ``channels``, ``classes`` and ``image_size`` that its signature names. Or the
-            path of a file or folder that brings its own weights.
+            path of a file or folder that brings its own weights, or a network itself.
         channels: Channels of the images.
         classes: How many classes the images have, or their names.
         image_size: Height and width in pixels.
@@ -57,8 +59,7 @@ def build_model(
         NormscopeError: If the name is unknown, the network cannot be built, or its weights do not
             fit it.
     """
-    library = find_library(name)
-    options = _with_own_weights(name, options)
+    library, name, options = _opened(model, options)
     count = classes if isinstance(classes, int) else len(classes)
     if options.weights is None:
         return _fresh(library, name, options, (channels, count, image_size))
@@ -68,19 +69,19 @@ def build_model(
                 "--no-batchnorm must be used without --weights default, which hold BatchNorm's, "
                 "got both. Train without it, or give a file of weights."
             )
-        model = library.pretrained()
+        network = library.pretrained()
     else:
-        model = _from_file(library, name, options, (channels, count, image_size))
+        network = _from_file(library, name, options, (channels, count, image_size))
     if options.new_head:
-        replace_head(model, count, channels, image_size, name)
+        replace_head(network, count, channels, image_size, name)
     elif not isinstance(classes, int):
-        output = show_one_image(model.eval(), name, channels, image_size)
+        output = show_one_image(network.eval(), name, channels, image_size)
         said = library.published()
         indices = outputs_for_classes(
             classes, output.shape[-1], said.classes if said else None, name
         )
-        model = model if indices is None else SelectedOutputs(model, indices)
-    return model.train()
+        network = network if indices is None else SelectedOutputs(network, indices)
+    return network.train()
 
 
 def find_library(name: str) -> Library:
@@ -110,8 +111,6 @@ def find_library(name: str) -> Library:
         return open_model(name)
     if names_code(name):
         return Factory(name, import_factory(name))
-    from normscope.models.libraries.from_torchvision import TorchvisionModel, torchvision_names
-
     known = torchvision_names()
     if name not in known:
         raise UnknownName("model", name, OWN_MODELS, also=ALSO, similar=known)
@@ -149,10 +148,11 @@ def check_model(
     classes: int | Sequence[str],
     image_size: tuple[int, int],
     options: ModelOptions = PLAIN,
+    trains: bool = True,
 ) -> nn.Module:
     """Build a model once and show it one black image, before any trial depends on it.
 
-    The arguments are those of ``build_model``.
+    The arguments are those of ``build_model``, and whether it is to be trained.
 
     Returns:
         The network.
@@ -173,21 +173,25 @@ def check_model(
             f"model {name} must give one output for each of the {count} classes, shape "
             f"{(1, count)}, got {met}. Mend the model's last layer."
         )
-    if not any(parameter.requires_grad for parameter in model.parameters()):
+    if trains and not any(parameter.requires_grad for parameter in model.parameters()):
         raise NormscopeError(f"model {name} must have weights to train, got none. Mend the model.")
     return model
 
 
-def _with_own_weights(name: str, options: ModelOptions) -> ModelOptions:
-    """What is asked of a model, where a file or folder that is one brings its weights."""
-    if not names_file(name):
-        return options
+def _opened(
+    model: str | Callable[[Any], Any], options: ModelOptions
+) -> tuple[Library, str, ModelOptions]:
+    """What builds a model, its name, and its options: a file or a network brings its weights."""
+    name = name_of(model)
+    if isinstance(model, str) and not names_file(model):
+        return find_library(model), name, options
     if options.weights not in {None, DEFAULT_WEIGHTS}:
         raise NormscopeError(
             f"--weights must be used with a model's name, got {name}, which brings its own. Leave "
             "it out."
         )
-    return replace(options, weights=DEFAULT_WEIGHTS)
+    library = find_library(model) if isinstance(model, str) else GivenModel(model)
+    return library, name, replace(options, weights=DEFAULT_WEIGHTS)
 
 
 def _from_file(
@@ -197,9 +201,13 @@ def _from_file(
     weights = read_weights(path)
     channels, classes, image_size = fitting
     model = _fresh(library, name, options, fitting)
+    if isinstance(library, TorchvisionModel):
+        weights = library.for_weights(model, weights)
     outputs = outputs_of(without_wrapping(model), weights, classes)
     if outputs != classes:
         model = _fresh(library, name, options, (channels, outputs, image_size))
+        if isinstance(library, TorchvisionModel):
+            weights = library.for_weights(model, weights)
     load_weights(without_wrapping(model), weights, path, name)
     return model
 

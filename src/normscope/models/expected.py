@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from normscope.errors import NormscopeError, UnknownName
 from normscope.models.building import published
+from normscope.models.given import name_of
 from normscope.normalization import PRESETS, Normalization
 
 
@@ -18,14 +21,14 @@ def expected_normalization(model: str) -> Normalization | None:
 
 
 def resolve_normalization(
-    norm: str | Normalization, data: Normalization, model: str = "lenet"
+    norm: str | Normalization, data: Normalization, model: Any = "lenet"
 ) -> Normalization:
     """The normalization that a user's words stand for.
 
     Args:
         norm: A normalization, its ``MEAN/STD`` form, a preset's name, ``"data"`` or ``"model"``.
         data: What ``"data"`` stands for.
-        model: The model whose library says what ``"model"`` stands for.
+        model: The model, by its name or itself, whose library says what ``"model"`` stands for.
 
     Returns:
         The normalization.
@@ -39,11 +42,11 @@ def resolve_normalization(
     if norm == "data":
         return data
     if norm == "model":
-        expected = expected_normalization(model)
+        expected = expected_normalization(model) if isinstance(model, str) else None
         if expected is None:
             raise NormscopeError(
                 "--norm model must be used with a model whose library says what its weights "
-                f"expect, got {model}. Give the values yourself."
+                f"expect, got {name_of(model)}. Give the values yourself."
             )
         return expected
     if "/" not in norm and norm not in PRESETS:

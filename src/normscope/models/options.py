@@ -14,7 +14,8 @@ class ModelOptions:
     Attributes:
         weights: A file of weights, ``"default"`` for those that the model's library publishes, or
             None for a fresh initialization.
-        weights_digest: Digest of that file, so that a specification stands for one set of numbers.
+        weights_digest: Digest of that file, or of the model's own where it is a file or folder, so
+            that a specification stands for one set of numbers.
         new_head: Whether the last layer is replaced by a fresh one with an output for each class.
         batchnorm: False to leave every BatchNorm out.
     """
@@ -23,3 +24,8 @@ class ModelOptions:
     weights_digest: str | None = None
     new_head: bool = False
     batchnorm: bool = True
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it starts from weights: a file's, a library's, or those that a model brings."""
+        return self.weights is not None or self.weights_digest is not None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,11 +15,46 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def only_tensor(outputs: Any, name: str) -> Tensor:
+    """The one tensor in what a program gives.
+
+    Args:
+        outputs: A tensor or a NumPy array, alone in a tuple, list or mapping or as it is; or what
+            has it under ``logits``.
+        name: What gives them, for errors.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        NormscopeError: If there is none, or several.
+    """
+    if hasattr(outputs, "logits"):
+        outputs = outputs.logits
+    elif isinstance(outputs, dict):
+        outputs = [outputs["logits"]] if "logits" in outputs else list(outputs.values())
+    if isinstance(outputs, list | tuple):
+        if len(outputs) != 1:
+            raise NormscopeError(
+                f"{name} must have one output, shape (N, classes), got {len(outputs)}. "
+                "Give the classes' alone."
+            )
+        outputs = outputs[0]
+    if isinstance(outputs, np.ndarray):
+        outputs = torch.from_numpy(outputs)
+    if not isinstance(outputs, Tensor):
+        raise NormscopeError(
+            f"{name} must give a tensor of shape (N, classes), got {type(outputs).__name__}. "
+            "Give the classes' alone."
+        )
+    return outputs
+
+
 class Logits(nn.Module):
     """A network whose output is the ``logits`` of what another returns, as transformers' are.
 
     Args:
-        model: Returns something with a field ``logits``.
+        model: Returns something with a field ``logits``, or one tensor.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -27,7 +63,7 @@ class Logits(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """The logits ``(N, outputs)`` of normalized images ``(N, C, H, W)``."""
-        return self.model(images).logits
+        return only_tensor(self.model(images), type(self.model).__name__)
 
 
 def without_wrapping(model: nn.Module) -> nn.Module:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 from normscope.models.building import build_model, show_one_image
 from normscope.models.files.naming import names_file
+from normscope.models.given import name_of
 from normscope.models.importing import names_code
 from normscope.models.options import ModelOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
@@ -20,7 +21,7 @@ OUTPUTS = 1000
 
 
 def build_trained(
-    name: str,
+    model: str | Callable[[Any], Any],
     weights: str | None,
     *,
     normalized_channels: int,
@@ -33,7 +34,7 @@ def build_trained(
     A normalization of one channel may stand for three: then the weights decide.
 
     Args:
-        name: The model, as ``build_model`` takes it.
+        model: As ``build_model`` takes it.
         weights: A file of weights, ``"default"``, or None for a factory that loads its own.
         normalized_channels: How many channels the model's normalization has.
         channels: How many channels the images have, where the user says so.
@@ -47,15 +48,17 @@ def build_trained(
         NormscopeError: If it has no weights, cannot be built or does not take the images, or if the
             weights do not fit.
     """
-    check_weights_given(name, weights)
+    name = name_of(model)
+    if isinstance(model, str):
+        check_weights_given(model, weights)
 
     def built(count: int) -> tuple[nn.Module, int]:
         options = ModelOptions(weights=weights)
-        model = build_model(
-            name, channels=count, classes=classes, image_size=image_size, options=options
+        network = build_model(
+            model, channels=count, classes=classes, image_size=image_size, options=options
         )
-        show_one_image(model.eval(), name, count, image_size)
-        return model, count
+        show_one_image(network.eval(), name, count, image_size)
+        return network, count
 
     asked = channels or (normalized_channels if normalized_channels > 1 else None)
     if asked:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from normscope.errors import NormscopeError
+from normscope.models.files.archive import WEIGHTS, archive_kind
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,6 +64,12 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     weights_digest(path)  # said in one way whatever the format
     if str(path).endswith(".safetensors"):
         return _without_prefixes(_read_safetensors(path))
+    kind = archive_kind(Path(path))
+    if kind not in {None, WEIGHTS}:
+        raise NormscopeError(
+            f"--weights must be a file of tensors, got {path}, a whole {kind} model. Give it as "
+            "the model itself, without --weights."
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:

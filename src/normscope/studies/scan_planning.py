@@ -16,8 +16,9 @@ from normscope.studies.growing import grown
 from normscope.studies.options import DEFAULT_MEAN, DEFAULT_SEEDS, DEFAULT_STD
 from normscope.studies.parameters import CHANNEL_LETTERS, CHANNEL_PARAMETERS
 from normscope.studies.specification import ScanSpec
+from normscope.trials.chosen_model import check_weights
 from normscope.trials.network import check_network
-from normscope.trials.preparation import check_weights, prepare_source, resolve
+from normscope.trials.preparation import prepare_source, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,7 @@ def plan_scan(
         seeds=(DEFAULT_SEEDS if trial.recipe.trains else 1)
         if options.seeds is None
         else options.seeds,
-        expected=expected_normalization(trial.model) if trial.options.weights else None,
+        expected=expected_normalization(trial.model) if trial.options.has_weights else None,
         channel_axes=channel_axes,
         survival=options.survival,
     )
@@ -131,7 +132,7 @@ def plan_again(
             f"(fingerprint {trial.fingerprint}), got others "
             f"({prepared.fingerprint}). Leave out --spec to begin a new study."
         )
-    check_weights(trial.options)
+    check_weights(trial.model, trial.options)
     resolve_device(trial.device)
     # A wrong name, factory or network is found before a folder is made for the study.
     check_network(trial.model, trial.options, trial.recipe, prepared.source)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from normscope.errors import NormscopeError
+from normscope.init_scale import InitScale
 from normscope.models.batchnorm import has_batchnorm
 from normscope.models.building import build_model, check_model
+from normscope.models.files.naming import names_file, names_program
 from normscope.models.first_layer import find_first_layer, scale_first_layer
+from normscope.models.importing import names_code
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from normscope.images.decoded import DecodedSource
     from normscope.models.options import ModelOptions
@@ -19,8 +24,24 @@ if TYPE_CHECKING:
 
 
 def build_network(spec: TrialSpec, source: DecodedSource) -> tuple[nn.Module, nn.Module]:
-    """Build a trial's network with its first layer scaled."""
+    """Build a trial's network with its first layer scaled.
+
+    A program's first layer cannot be reached; the identity, which has no numbers, stands for it.
+
+    Returns:
+        The network and its first layer.
+
+    Raises:
+        NormscopeError: If a program's first layer is to be scaled.
+    """
     model = build_model(spec.model, options=spec.options, **_shape(source))
+    if names_program(spec.model):
+        if spec.init_scale != InitScale():
+            raise NormscopeError(
+                f"--weight-init and --bias-init must be used with a network of layers, got "
+                f"{spec.model}, a finished program. Leave them out."
+            )
+        return model, nn.Identity()
     first_layer = find_first_layer(model, source.channels, source.image_size)
     scale_first_layer(first_layer, spec.init_scale)
     return model, first_layer
@@ -33,12 +54,19 @@ def check_network(model: str, options: ModelOptions, recipe: Recipe, source: Dec
         NormscopeError: If it cannot be built or does not fit the images, if a frozen one has no
             weights, or if one with BatchNorm has fewer training images than a batch.
     """
-    if not recipe.trains and ((options.weights is None and ":" not in model) or options.new_head):
+    fresh = options.weights is None and not names_code(model) and not names_file(model)
+    if recipe.trains and names_program(model):
+        raise NormscopeError(
+            f"--recipe {recipe.name} must be used with a network that can be trained, got {model}, "
+            "a finished program. Use --recipe frozen, or give the network that it was exported "
+            "from."
+        )
+    if not recipe.trains and (fresh or options.new_head):
         raise NormscopeError(
             "--recipe frozen must be used with trained weights, got a network that starts "
             "afresh. Give --weights, and no --new-head."
         )
-    network = check_model(model, options=options, **_shape(source))
+    network = check_model(model, options=options, trains=recipe.trains, **_shape(source))
     if recipe.trains and has_batchnorm(network) and len(source.train) < recipe.batch_size:
         raise NormscopeError(
             f"a network with BatchNorm must have at least a whole batch of {recipe.batch_size} "

@@ -16,10 +16,11 @@ from normscope.init_scale import InitScale
 from normscope.machine.cores import available_cores
 from normscope.machine.device import resolve_device, resolve_precision
 from normscope.models.expected import resolve_normalization
-from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions
+from normscope.models.files.naming import names_program
 from normscope.normalization import NONE, Normalization
 from normscope.options import chosen
 from normscope.statistics.moments import Moments
+from normscope.trials.chosen_model import model_options
 from normscope.trials.network import check_network
 from normscope.trials.recipe import named_recipe
 from normscope.trials.spec import TrialSpec, check_half_width
@@ -75,7 +76,7 @@ def resolve(
         The trial with its images; its network has been built once.
     """
     device = resolve_device(options.device)
-    model = model_options(**chosen(options, "options"))
+    model = model_options(options.model, **chosen(options, "options"))
     recipe = chosen_recipe(options)
     trainer = resolve_trainer(options.trainer, trains=recipe.trains)
     images = ImageTransform(**chosen(options, "images"))
@@ -91,7 +92,7 @@ def resolve(
     if on_source:
         on_source(prepared.source)
     check_network(options.model, model, recipe, prepared.source)
-    if not recipe.trains:
+    if not recipe.trains and not names_program(options.model):
         trainer = scanning_trainer(trainer, device, cells * len(prepared.source.test))
     threads = usual_threads or (1 if recipe.trains else available_cores())
     resolved = {
@@ -185,53 +186,6 @@ def _moments(images: LabelledImages) -> Moments:
         for i in range(0, len(images), AT_ONCE)
     )
     return reduce(Moments.merge, (Moments.of(part.pixels) for part in parts))
-
-
-def model_options(
-    weights: str | Path | None, *, new_head: bool = False, batchnorm: bool = True
-) -> ModelOptions:
-    """What a user says of a model, with a digest of the weights' file.
-
-    Args:
-        weights: A file, ``"default"``, or None.
-        new_head: Whether the last layer is replaced.
-        batchnorm: False to leave every BatchNorm out.
-
-    Returns:
-        The options.
-
-    Raises:
-        NormscopeError: If a new head is asked for without weights.
-    """
-    from normscope.models.weights import weights_digest
-
-    if weights is None:
-        if new_head:
-            raise NormscopeError(
-                "--new-head must be used with --weights, got none: without weights the whole "
-                "network is new. Leave it out."
-            )
-        return ModelOptions(batchnorm=batchnorm)
-    text = str(weights)
-    digest = None if text == DEFAULT_WEIGHTS else weights_digest(text)
-    return ModelOptions(text, digest, new_head, batchnorm)
-
-
-def check_weights(options: ModelOptions) -> None:
-    """Refuse a file of weights that is not the one that a specification was written for.
-
-    Raises:
-        NormscopeError: If its digest is another.
-    """
-    if options.weights_digest is None:
-        return
-    again = model_options(options.weights).weights_digest
-    if again != options.weights_digest:
-        raise NormscopeError(
-            f"{options.weights} must hold the weights that the specification was written for "
-            f"(digest {options.weights_digest}), got others ({again}). Leave out --spec to begin a "
-            "new study."
-        )
 
 
 def check_skipped(source: DecodedSource, strict: bool) -> None:

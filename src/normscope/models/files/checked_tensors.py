@@ -34,30 +34,33 @@ def check_tensors(model: Any, path: Path) -> None:
     Raises:
         NormscopeError: If a tensor does not hold what it claims, or points elsewhere.
     """
-    beside = 0
-    for tensor in tensors(model.graph):
-        shape = tuple(tensor.dims)
-        if any(length < 0 for length in shape):
-            raise _wrong(path, f"{tensor.name} of shape {shape}")
-        if tensor.data_location == EXTERNAL:
-            beside += _external_bytes(tensor, path)
-        elif tensor.HasField("raw_data"):
-            needed = _bytes_needed(tensor)
-            if needed is not None and len(tensor.raw_data) != needed:
-                raise _wrong(
-                    path,
-                    f"{tensor.name} of shape {shape}, which takes {needed} bytes, with "
-                    f"{len(tensor.raw_data)}",
-                )
-        elif math.prod(shape) > 2 * tensor.ByteSize() + 1:
-            # Of half a byte at least each where they are stored one by one.
-            raise _wrong(path, f"{tensor.name} of shape {shape} in {tensor.ByteSize()} bytes")
+    beside = sum(_check_tensor(tensor, path) for tensor in tensors(model.graph))
     if beside > LARGEST:
         raise NormscopeError(
             f"the weights beside {path} must have at most {LARGEST:,} bytes, got {beside:,}. "
             "Take a smaller model."
         )
     _check_made(model.graph, path)
+
+
+def _check_tensor(tensor: Any, path: Path) -> int:
+    """Check one, and say how many of its bytes lie beside the file."""
+    shape = tuple(tensor.dims)
+    if any(length < 0 for length in shape):
+        raise _wrong(path, f"{tensor.name} of shape {shape}")
+    if tensor.data_location == EXTERNAL:
+        return _external_bytes(tensor, path)
+    met = None
+    if tensor.HasField("raw_data"):
+        needed = _bytes_needed(tensor)
+        if needed is not None and len(tensor.raw_data) != needed:
+            met = f"{len(tensor.raw_data)} bytes in place of {needed}"
+    # Of half a byte at least each where they are stored one by one.
+    elif math.prod(shape) > 2 * tensor.ByteSize() + 1:
+        met = f"{tensor.ByteSize()} bytes"
+    if met is not None:
+        raise _wrong(path, f"{tensor.name} of shape {shape} with {met}")
+    return 0
 
 
 def tensors(graph: Any, depth: int = 0) -> Iterator[Any]:

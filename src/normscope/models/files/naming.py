@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from normscope.errors import NormscopeError
 from normscope.models.libraries import HUGGING_FACE, TIMM
 
 ONNX, PROGRAM, KERAS = ".onnx", ".pt2", ".keras"
@@ -41,3 +42,20 @@ def names_program(model: str) -> bool:
         True for a path that is no folder.
     """
     return names_file(model) and not Path(model).is_dir()
+
+
+def check_layers(model: str, command: str) -> None:
+    """Refuse a program where layers must be reached.
+
+    Args:
+        model: As ``build_model`` takes it.
+        command: What needs them.
+
+    Raises:
+        NormscopeError: If it is a program.
+    """
+    if names_program(model):
+        raise NormscopeError(
+            f"normscope {command} must be used with a network whose layers can be reached, got "
+            f"{model}, a finished program. Give the network that it was exported from."
+        )

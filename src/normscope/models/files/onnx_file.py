@@ -38,6 +38,10 @@ def read_graph(path: str | Path, *, weights: bool = True) -> onnx.ModelProto:
             f"{path} must have at most {LARGEST_GRAPH:,} bytes, as ONNX does, got {size:,}. "
             "Export it with its weights beside it."
         )
+    return _read(path, weights)
+
+
+def _read(path: Path, weights: bool) -> onnx.ModelProto:
     import onnx
     from google.protobuf.message import DecodeError
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.models.files import archive, naming
 from normscope.models.files.file_model import ProgramFile
+from normscope.models.files.folder import CONFIGURATION, open_folder
 from normscope.models.files.regular_file import check_regular
+from normscope.models.weights import weights_digest
 
 if TYPE_CHECKING:
     from normscope.models.libraries.protocol import Library
@@ -30,8 +33,6 @@ def open_model(name: str) -> Library:
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        from normscope.models.files.folder import open_folder
-
         return open_folder(name, path)
     check_regular(path)
     if path.suffix.lower() == naming.ONNX:
@@ -52,6 +53,24 @@ def open_model(name: str) -> Library:
 
         return ProgramFile(name, read_keras)
     raise NormscopeError(_refusal(name, path, kind))
+
+
+def digest_of_model(name: str) -> str:
+    """A digest of what the file or folder of a model holds.
+
+    Args:
+        name: Its path.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        check_regular(path)
+        return weights_digest(path)
+    files = [path / CONFIGURATION, *sorted(path.glob("*.safetensors"))]
+    digests = [weights_digest(file) for file in files if file.is_file()]
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
 
 
 def _refusal(name: str, path: Path, kind: str | None) -> str:

@@ -88,7 +88,7 @@ class TimmModel:
         if not self._of_its_own:
             return self._timm.get_pretrained_cfg(self._name)
         from timm.models import PretrainedCfg, load_model_config_from_hf
-        from timm.models import load_model_config_from_path as load_from_folder
+        from timm.models._hub import load_model_config_from_path as load_from_folder
 
         known = {field.name for field in dataclasses.fields(PretrainedCfg)}
         try:

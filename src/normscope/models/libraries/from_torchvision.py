@@ -10,7 +10,12 @@ from normscope.models.preprocessing.claim import RGB, Claim
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+"""What the names of auxiliary heads start with, which training alone uses."""
+
+IMAGENET_OUTPUTS = 1000
 
 
 def torchvision_names() -> list[str]:
@@ -35,9 +40,33 @@ class TorchvisionModel:
         from torchvision.models import get_model
 
         # These two also train with auxiliary outputs, which no recipe here uses.
-        with_auxiliary = self._name in {"googlenet", "inception_v3"}
-        choices = {"aux_logits": False, "init_weights": False} if with_auxiliary else {}
+        choices = {"aux_logits": False, "init_weights": False} if self._with_auxiliary else {}
         return get_model(self._name, weights=None, num_classes=classes, **choices)
+
+    def for_weights(self, model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Make a network what torchvision makes of it for weights, and leave out what it leaves.
+
+        GoogLeNet and Inception are published with auxiliary heads, which are dropped, and were
+        trained on images normalized by ``half``, so that they first turn ImageNet's normalization
+        into that one (``transform_input``). A file of as many outputs is taken to be theirs.
+
+        Args:
+            model: Built for the weights' outputs; changed in place.
+            weights: Tensors by name.
+
+        Returns:
+            The weights without auxiliary heads.
+        """
+        if not self._with_auxiliary:
+            return weights
+        left = {name: t for name, t in weights.items() if not name.startswith(AUXILIARY)}
+        head = left.get("fc.bias")
+        vars(model)["transform_input"] = head is not None and len(head) == IMAGENET_OUTPUTS
+        return left
+
+    @property
+    def _with_auxiliary(self) -> bool:
+        return self._name in {"googlenet", "inception_v3"}
 
     def pretrained(self) -> nn.Module:
         """The network with torchvision's default weights, from its cache or downloaded to it.
