@@ -67,17 +67,30 @@ def explain(
         return None
     found = [
         (_distance(applied, values), name, description)
-        for name, description, values in _mistakes(reference, known)
+        for name, description, values in mistakes_of(reference, known)
     ]
-    fitting = sorted(row for row in found if row[0] <= 1)
+    fitting = sorted(row[:3] for row in found if row[0] <= 1)
     if not fitting:
-        return None
+        return _scaled(applied, reference)
     nearest = fitting[0][0]
     most = nearest if applied.alike >= SURE else nearest + AS_GOOD
     chosen = [row for row in fitting if row[0] <= most]
     # BGR and something else explain nothing that one of the two does alone.
     chosen = [r for r in chosen if not r[1].startswith("bgr-pixels, ")] or chosen[:1]
     return Explanation(chosen[0][1], listed([row[2] for row in chosen], "or"))
+
+
+def _scaled(applied: AppliedNormalization, reference: Normalization) -> Explanation | None:
+    """Where pixels are multiplied by some other number than they should be."""
+    factor = float(np.median(np.asarray(reference.std) / np.asarray(applied.std)))
+    if factor <= 0:
+        return None
+    values = ValueMap.normalizing(reference.mean, reference.std)
+    values = values.after(ValueMap.scaling(factor, reference.channels))
+    if _distance(applied, values) > 1:
+        return None
+    said = f"pixels are scaled by {factor:.4g} before, as by a wrong rescale_factor"
+    return Explanation("scaled", said)
 
 
 def _distance(applied: AppliedNormalization, values: ValueMap) -> float:
@@ -105,7 +118,18 @@ def _distance(applied: AppliedNormalization, values: ValueMap) -> float:
 _Row = tuple[str, str, ValueMap]
 
 
-def _mistakes(reference: Normalization, known: Mapping[str, Normalization]) -> Iterator[_Row]:
+def mistakes_of(
+    reference: Normalization, known: Mapping[str, Normalization] = PRESETS
+) -> Iterator[_Row]:
+    """The mistakes that are known by name.
+
+    Args:
+        reference: What should be done, one value per channel.
+        known: Other normalizations by name, which may be taken for it.
+
+    Yields:
+        A short name, what is done in words, and what becomes of pixels.
+    """
     channels = reference.channels
     one_order = [*_of_values(reference), *_of_others(reference, known)]
     yield from one_order

@@ -51,6 +51,7 @@ class Batch:
         coloured: How many have more than one channel.
         tested: What the pipeline under test makes of each image, or None.
         views: Other parts of each image, which it may show; none where none is tested.
+        turned: How many carry an Exif orientation that turns them.
     """
 
     variants: dict[str, Variant]
@@ -58,6 +59,7 @@ class Batch:
     coloured: int
     tested: list[Tensor] | None
     views: list[Views]
+    turned: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -147,6 +149,7 @@ class Reader:
             coloured=sum(image.prepared.coloured for image in images),
             tested=tested,
             views=[i.prepared.views for i in images if i.prepared.views is not None],
+            turned=sum(image.prepared.turned for image in images),
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.auditing.applied import SQUARE, WHOLE
-from normscope.images.decode import decode_8_bits
+from normscope.images.decode import decode_8_bits, decode_as_8_bits
 from normscope.images.exif import UPRIGHT, orientation_of, turned_upright
 from normscope.images.originals import first_pixels, with_channels
 from normscope.images.pixels import UnreadableImage
@@ -82,11 +82,13 @@ class Prepared:
             this image and keeps its size.
         coloured: Whether its file has more than one channel.
         views: Other parts of it that a pipeline under test may show, if asked for.
+        turned: Whether it carries an Exif orientation that turns it.
     """
 
     pixels: dict[str, np.ndarray]
     coloured: bool
     views: Views | None
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,13 @@ class Preparation:
         channels: How many channels the network takes.
         upright: Whether images are turned as their Exif orientation says. torchvision's loader
             leaves them as they are stored.
+        full: The value of white in images of more than 8 bits; None where there are none.
     """
 
     transform: ImageTransform
     channels: int
     upright: bool = False
+    full: float | None = None
 
     def in_words(self) -> str:
         """What is done, for people.
@@ -180,7 +184,8 @@ class Preparation:
             UnreadableImage: If it cannot be decoded, or is smaller than the crop.
             NormscopeError: If it has more channels than the network takes.
         """
-        stored = decode_8_bits(data).values[0]
+        decoded = decode_8_bits(data) if self.full is None else decode_as_8_bits(data, self.full)
+        stored = decoded.values[0]
         orientation = orientation_of(data)
         turned = stored if orientation == UPRIGHT else turned_upright(stored, orientation)
         base, other = (turned, stored) if self.upright else (stored, turned)
@@ -201,7 +206,7 @@ class Preparation:
         }
         fitting = {name: with_channels(p, self.channels, path) for name, p in kept.items()}
         views = Views.of(with_channels(base, self.channels, path)) if with_views else None
-        return Prepared(fitting, len(stored) > 1, views)
+        return Prepared(fitting, len(stored) > 1, views, orientation != UPRIGHT)
 
     def _sized(
         self, pixels: np.ndarray, interpolation: str = "bilinear", antialias: bool = True

@@ -17,15 +17,15 @@ RGB, BGR = "rgb", "bgr"
 LABELS, BATCHNORM, FILES, ANSWERS = "labels", "BatchNorm", "files", "answers"
 
 STATED = 0.9
-"""How much a statement of a model's own files or library is believed: as an only witness it is
-enough, and against strong measurements it is not."""
+"""How much a statement of a model's own files or library is believed: it is enough as an only
+witness, and not against strong measurements."""
 
 LIKELY = 0.5
 MOST = 1e6
 """Odds beyond which a source's certainty is no longer believed."""
 
 FITTED = 0.99
-"""As if constants had been read off images as alike as this: those that are fitted are not exact."""
+"""As if constants had been read off images as alike as this: fitted ones are not exact."""
 
 
 @dataclass(frozen=True)

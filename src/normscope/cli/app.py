@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from normscope.cli import article, audit, cache, detect, fold, report, scan, search, stats, train
+from normscope.cli import (
+    article,
+    audit,
+    cache,
+    check,
+    detect,
+    fold,
+    report,
+    scan,
+    search,
+    stats,
+    train,
+)
 from normscope.cli.output import printable
 from normscope.errors import EXTRAS, MissingExtra, NormscopeError, WorkFailed
 
@@ -22,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (stats, train, scan, search, fold, audit, detect, article, report, cache):
+for module in (stats, check, train, scan, search, fold, audit, detect, article, report, cache):
     name = module.__name__.rpartition(".")[2]
     app.command(name, epilog=module.EXAMPLE)(getattr(module, name))
 
