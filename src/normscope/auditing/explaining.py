@@ -131,7 +131,11 @@ def mistakes_of(
         A short name, what is done in words, and what becomes of pixels.
     """
     channels = reference.channels
-    one_order = [*_of_values(reference), *_of_others(reference, known)]
+    one_order: list[_Row] = []
+    for row in [*_of_values(reference), *_of_others(reference, known)]:
+        # Of two ways to the same values, the first is the usual one.
+        if not any(row[2].equals(other) for _, _, other in one_order):
+            one_order.append(row)
     yield from one_order
     if channels != COLOURS:
         return

@@ -40,6 +40,7 @@ class Opinion:
         order: In which the network takes channels.
         confidence: From 0 to 1.
         name: What the normalization is called, where it has a name.
+        inside: What the model does itself, before which this is left to do.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Opinion:
     order: str = RGB
     confidence: float = 0.0
     name: str | None = None
+    inside: Normalization | None = None
 
     def agrees(self, other: Opinion) -> bool:
         """Whether both say about the same."""

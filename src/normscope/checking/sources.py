@@ -55,6 +55,7 @@ def of_files(stated: Claims, channels: int) -> Iterator[Opinion]:
             outside.for_channels(channels),
             claim.order or RGB,
             0.0 if again else STATED,
+            inside=claim.normalization if claim.inside else None,
         )
 
 

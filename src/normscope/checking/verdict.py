@@ -139,6 +139,9 @@ def described(in_use: InUse, seen: AppliedNormalization, expected: Expected) -> 
     """
     if in_use.cause is not None:
         return in_use.cause
+    inside = expected.opinion.inside
+    if inside is not None and not seen.differs(inside.for_channels(len(seen.mean))):
+        return "it is normalized twice, in front of the model and by the model itself"
     reverse = seen.order != tuple(range(len(seen.order)))
     known = {name: normalization for name, (normalization, _) in KNOWN.items()} | dict(PRESETS)
     found = explain(seen, expected.in_network_order, known)
