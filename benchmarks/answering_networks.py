@@ -231,7 +231,9 @@ def sources(cifar: str) -> dict[str, LabelledImages]:
     }  # fmt: skip
 
 
-def split(training: Training, images: LabelledImages) -> tuple[LabelledImages, LabelledImages]:
+def prepared_images(
+    training: Training, images: LabelledImages
+) -> tuple[LabelledImages, LabelledImages]:
     """Images to train on, and others to ask about, drawn anew for every network.
 
     Args:
@@ -256,7 +258,7 @@ def train(training: Training, images: LabelledImages) -> Trained | None:
     Returns:
         The network in evaluation mode, or None if it never learns.
     """
-    seen, unseen = split(training, images)
+    seen, unseen = prepared_images(training, images)
     for rate in (1.0, 0.3):
         model = _fit(training, seen, rate)
         accuracy = _accuracy(model, training, unseen)

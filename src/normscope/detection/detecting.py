@@ -11,10 +11,10 @@ import torch
 from scipy.special import softmax
 
 from normscope.detection.augmented_views import AssumedAugmentation, likely
+from normscope.detection.by_answers import weigh_by_answers
 from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
 from normscope.detection.detection_result import CANNOT_TELL, CLAIMED, LEVEL, Detection, Fitted
 from normscope.detection.evidence import bootstrap, weigh
-from normscope.detection.hint import HintOnly, hint_by_confidence
 from normscope.detection.inputs import build_network, check_images, sample_images
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.options import DetectOptions
@@ -23,7 +23,6 @@ from normscope.detection.ranking import Hypothesis, log_prior, rank, share
 from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem, typical_size
 from normscope.detection.target import find_target
-from normscope.errors import NormscopeError
 from normscope.images.size import as_resize
 from normscope.machine.device import resolve_device, wide_dtype
 from normscope.normalization import Normalization
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from normscope.detection.answer_evidence import AnswerEvidence
     from normscope.detection.system import System
     from normscope.detection.target import Target
 
@@ -60,7 +60,7 @@ class Detecting(DetectOptions):
 
 
 @by_keywords(Detecting)
-def detect(detecting: Detecting) -> Detection | HintOnly:
+def detect(detecting: Detecting) -> Detection | AnswerEvidence:
     """Which normalization was a network trained with?
 
     The first convolution's outputs are linear in the pixels, so that BatchNorm's running means and
@@ -68,12 +68,12 @@ def detect(detecting: Detecting) -> Detection | HintOnly:
     needed. See ``docs/method.md``.
 
     Returns:
-        The ranked candidates, the fitted constants and a sentence; only a hint for a network
-        without BatchNorm.
+        The ranked candidates, the fitted constants and a sentence; for a network without
+        BatchNorm, what its answers tell.
 
     Raises:
         NormscopeError: If an option is wrong, the images are too few, constant or do not fit, or
-            the network has no BatchNorm and no hint is asked for.
+            the network has no BatchNorm and is no classifier.
     """
     reading = Reading(
         channels=detecting.channels, resize=as_resize(detecting.resize), crop=detecting.crop
@@ -98,13 +98,7 @@ def detect(detecting: Detecting) -> Detection | HintOnly:
     pixels = torch.from_numpy(sample)
     target = find_target(network, pixels.shape[1], _size(pixels), detecting.batch_size)
     if target is None:
-        if not detecting.hint:
-            raise NormscopeError(
-                f"{name} must have a BatchNorm with running averages to tell its normalization, "
-                "got none. With labelled images, compare normalizations by normscope scan "
-                "--recipe frozen; without, --hint ranks them by the network's confidence."
-            )
-        return hint_by_confidence(network, name, pixels)
+        return weigh_by_answers(network, sample)
     hypotheses = []
     tried = (given,) if given else likely(_size(pixels))
     for hypothesis in _hypotheses(network, target, pixels, detecting.seed, tried):

@@ -38,10 +38,6 @@ class DetectOptions:
         128, "Batch size it was trained with: small batches make BatchNorm's averages noisier."
     )
     count: int = option(512, "How many images to use.")
-    hint: bool = option(
-        False,
-        "Without BatchNorm, write the network's confidences to --json. They are no evidence.",
-    )
     resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)
     channels: str | None = option(None, CHANNELS)

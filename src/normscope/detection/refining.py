@@ -78,7 +78,7 @@ def refine(likelihoods: Likelihoods, start: Normalization, spread: np.ndarray) -
     """
     unit = _Units(start, spread)
     at = np.zeros(2 * start.channels)
-    prior = np.eye(len(at)) / WIDTH**2
+    products = hessian = prior = np.eye(len(at)) / WIDTH**2
     here = likelihoods(start)
     for _ in range(ROUNDS):
         slopes, bends = _slopes(likelihoods, unit, at, here)

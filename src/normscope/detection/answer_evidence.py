@@ -1,0 +1,86 @@
+"""What a network's answers alone say of its normalization, as numbers and as a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from normscope.detection.detection_result import CANNOT_TELL, CLAIMED, confidence_text
+
+if TYPE_CHECKING:
+    from normscope.detection.candidates import Candidate
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One candidate by the answers that a network gives under it.
+
+    Attributes:
+        candidate: A known normalization in one order of channels.
+        confidence: Probability that the network was trained with it.
+        signs: What was measured, by name; empty for candidates whose answers were so uneven that
+            they were not looked at further.
+    """
+
+    candidate: Candidate
+    confidence: float
+    signs: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "name": self.candidate.name,
+            "normalization": self.candidate.normalization.to_json(),
+            "order": self.candidate.order,
+            "confidence": self.confidence,
+            "signs": self.signs,
+        }
+
+
+@dataclass(frozen=True)
+class AnswerEvidence:
+    """Which normalization suits a network, by its answers to images without labels.
+
+    Attributes:
+        candidates: Known normalizations in both orders of channels, the most likely first.
+        none_of_them: Probability that it is none of these.
+        images: How many images were used.
+        layers: Whether the network's layers could be watched too.
+    """
+
+    candidates: tuple[Answered, ...]
+    none_of_them: float
+    images: int
+    layers: bool
+
+    @property
+    def verdict(self) -> str:
+        """A candidate's name, or ``cannot tell``: answers cannot show that none is right."""
+        first = self.candidates[0]
+        return first.candidate.name if first.confidence > CLAIMED else CANNOT_TELL
+
+    @property
+    def sentence(self) -> str:
+        """The answer in a sentence."""
+        first = self.candidates[0]
+        name, confidence = first.candidate.name, confidence_text(first.confidence)
+        on = f"its answers to {self.images} images without labels"
+        if self.verdict == CANNOT_TELL:
+            return (
+                f"Cannot tell from {on}: the likeliest known normalization, {name}, has confidence "
+                f"{confidence}, none of them {confidence_text(self.none_of_them)}. Give labels."
+            )
+        return (
+            f"{name} ({first.candidate.normalization:.4g}), with confidence {confidence}, by {on}."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` holds."""
+        return {
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "candidates": [candidate.to_json() for candidate in self.candidates],
+            "none_of_them": self.none_of_them,
+            "images": self.images,
+            "layers": self.layers,
+        }

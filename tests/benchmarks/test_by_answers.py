@@ -1,0 +1,58 @@
+"""The benchmark that the weights of answers come from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.answering_networks import SIDES, draw, network, shown, without_batchnorm
+from benchmarks.by_answers import figures, weights_source
+from torch import nn
+
+from normscope.detection.answer_model import AnswerModel
+from normscope.detection.candidates import KNOWN
+
+
+def test_half_of_the_networks_have_a_name():
+    trainings = [draw(seed) for seed in range(64)]
+    assert [t.name is None for t in trainings] == [seed % 2 == 1 for seed in range(64)]
+    assert {t.kind for t in trainings} == {"plain", "convnext", "vit", "folded"}
+    for training in trainings:
+        if training.name:
+            known = KNOWN[training.name.split(",")[0]][0].for_channels(len(training.mean))
+            assert (training.mean, training.std) == (known.mean, known.std)
+
+
+@pytest.mark.parametrize("seed", range(0, 64, 5))
+def test_networks_answer_without_batchnorm(seed):
+    training = draw(seed)
+    torch.manual_seed(seed)
+    model = network(training).eval()
+    side = SIDES[training.source]
+    pixels = shown(torch.randint(0, 256, (3, len(training.mean), side, side)), training)
+    folded = without_batchnorm(model)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    with torch.no_grad():
+        assert torch.allclose(folded(pixels), model(pixels), atol=1e-3)
+        assert folded(pixels).shape == (3, 10)
+
+
+def test_figures_by_hand():
+    answers = [
+        {"name": "half", "kind": "vit", "confidence": 0.9, "right": True},
+        {"name": "none", "kind": "vit", "confidence": 0.3, "right": False},
+        {"name": None, "kind": "vit", "confidence": 0.7, "right": False},
+    ]
+    assert figures(answers) == {
+        "networks": 3, "named": 2, "right_first": 1, "right_first_by_kind": {"vit": [1, 2]},
+        "claims": 2, "right_claims": 1,
+        "calibration_error": pytest.approx((0.1 + 0.3 + 0.7) / 3),
+    }  # fmt: skip
+
+
+def test_the_file_of_weights_holds_the_model():
+    model = AnswerModel(np.array([1.5]), np.array([2.0]), np.array([-0.25]), 0.5)
+    written: dict = {}
+    exec(weights_source({"FOUND": model}, 7), written)
+    assert written["FOUND"] == model
+    assert "learned from 7 networks" in written["__doc__"]
