@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
 
-from normscope.checking.opinions import BATCHNORM, FILES, LABELS, RGB, STATED, Opinion
+from normscope.checking.opinions import ANSWERS, BATCHNORM, FILES, LABELS, RGB, STATED, Opinion
 from normscope.detection.detection_result import CANNOT_TELL, Detection
 from normscope.detection.label_evidence import NONE_OF_THEM
 from normscope.errors import NormscopeError
@@ -149,4 +149,34 @@ def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opi
     candidate = first.candidate
     return Opinion(
         LABELS, says, candidate.normalization, candidate.order, first.confidence, candidate.name
+    )
+
+
+def by_answers(network: nn.Module, pixels: np.ndarray) -> Opinion:
+    """What a network's answers say, where nothing else says anything.
+
+    Args:
+        network: The network, on the CPU.
+        pixels: Images, shape ``(N, C, H, W)``.
+
+    Returns:
+        An opinion.
+    """
+    from normscope.detection.by_answers import weigh_by_answers
+
+    try:
+        found = weigh_by_answers(network, pixels)
+    except NormscopeError as error:
+        return Opinion(ANSWERS, f"Its answers cannot be used: {error}")
+    first = found.candidates[0]
+    if found.verdict == CANNOT_TELL:
+        return Opinion(ANSWERS, found.sentence)
+    candidate = first.candidate
+    return Opinion(
+        ANSWERS,
+        found.sentence,
+        candidate.normalization,
+        candidate.order,
+        first.confidence,
+        candidate.name,
     )
