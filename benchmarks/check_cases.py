@@ -197,7 +197,8 @@ def staged(data: Path, weights: Path, work: Path, count: int) -> list[Case]:
             "squeezenet1_1", flat, {"weights": of_big, "pipeline": half_pipeline},
         ),
         Case(
-            "inside and outside", "wrong", "by the model itself; use none", inside, small, {"norm": "imagenet"},
+            "inside and outside", "wrong", "by the model itself; use none", inside, small,
+            {"norm": "imagenet"},
         ),
         Case(
             "16-bit images", "wrong", "--scale 4095", "squeezenet1_1",

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from normscope.checking.verdict import Price
     from normscope.images.originals import Originals
 
+SECOND_WITNESS = 100
+"""Labelled images that are shown under every candidate where others say something already."""
+
 ONE_OF = ("--norm", "--pipeline", "--processor")
 
 
@@ -186,13 +189,15 @@ def _opinions(
     own: bool,
 ) -> list[Opinion]:
     found = []
-    if labels is not None:
-        found.append(sources.by_labels(network, pixels, labels))
     by_batchnorm = sources.by_batchnorm(network, pixels)
     found += [by_batchnorm] if by_batchnorm else []
     for opinion in sources.of_files(stated, pixels.shape[1]):
         # What is under test is no witness for itself.
         found.append(replace(opinion, confidence=0.0) if own else opinion)
+    if labels is not None:
+        # A second witness needs fewer images, each of which is shown under every candidate.
+        step = max(1, len(pixels) // SECOND_WITNESS) if weighed(found) else 1
+        found.insert(0, sources.by_labels(network, pixels[::step], labels[::step]))
     # They take as long as all else, and say less.
     return found if weighed(found) else [*found, sources.by_answers(network, pixels)]
 
