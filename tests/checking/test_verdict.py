@@ -95,7 +95,7 @@ def test_wrong_says_what_it_is_what_to_use_and_what_is_lost():
     )
     little = replace(price, interval=(-0.01, 0.05))
     assert word([opinion(FILES)], HALVES, little).sentence.endswith(
-        ", on 200 images it costs at most 0.05 of accuracy."
+        ", on 200 images it costs at most 0.050 of accuracy."
     )
 
 
