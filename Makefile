@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: install demo test fuzz coverage lint docs
+.PHONY: install demo test thorough fuzz coverage lint docs
 
 ifdef UV
 MAKE_VENV = test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
@@ -36,6 +36,10 @@ demo: $(VENV)/.demo
 
 test: install
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+# Those that kill processes and nodes, repeat what chance decides, or take minutes besides.
+thorough: install
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m thorough
 
 # make fuzz SEED=x CALLS=50000: other calls than before, and more of them.
 SEED ?= $(shell date +%s)

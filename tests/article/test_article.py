@@ -90,6 +90,7 @@ RESNET = {
 }
 
 
+@pytest.mark.thorough
 def test_a_stand_in_for_resnet_on_imagenet(real_data, real_weights, tmp_path):
     photographs = _few_photographs(real_data / "imagenet-sample" / "val", tmp_path / "images")
     setting = Setting(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tarfile
 import warnings
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,15 +64,14 @@ def some_of(source, folder, count):
     """A folder of a few images from all over a folder or an archive, without labels."""
     folder.mkdir()
     if source.is_dir():
-        photos = {path.name: path.read_bytes for path in sorted(source.rglob("*.JPEG"))}
-    else:
-        archive = tarfile.open(source)  # noqa: SIM115 - read from below
-        photos = {
-            f"{number}.jpg": partial(lambda m: archive.extractfile(m).read(), member)
-            for number, member in enumerate(archive.getmembers()) if member.isfile()
-        }  # fmt: skip
-    for name in list(photos)[:: len(photos) // count][:count]:
-        (folder / name).write_bytes(photos[name]())
+        photos = sorted(source.rglob("*.JPEG"))
+        for photo in photos[:: len(photos) // count][:count]:
+            (folder / photo.name).write_bytes(photo.read_bytes())
+        return folder
+    with tarfile.open(source) as archive:
+        members = [member for member in archive.getmembers() if member.isfile()]
+        for number, member in enumerate(members[:: len(members) // count][:count]):
+            (folder / f"{number}.jpg").write_bytes(archive.extractfile(member).read())
     return folder
 
 

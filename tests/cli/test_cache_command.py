@@ -13,7 +13,7 @@ def test_list_and_clear(class_folders, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == f"0 files, 0.0 MB in {tmp_path / 'cache' / 'decoded'}.\n"
     open_folder(class_folders)
     assert run(["cache"]) == 0
-    assert "1 files, " in capsys.readouterr().out
+    assert "1 file, " in capsys.readouterr().out
     assert run(["cache", "--json", "-"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert listed["entries"][0]["source"] == str(class_folders)

@@ -109,6 +109,7 @@ def test_images_of_no_pixels(lenet, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt2", ".onnx"])
 def test_no_space(lenet, tmp_path, suffix):
     def little_space() -> None:

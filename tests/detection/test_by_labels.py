@@ -203,6 +203,7 @@ def test_bad_input(handwriting):
     )
 
 
+@pytest.mark.thorough
 def test_a_real_network_on_real_images(real_data, real_weights):
     model = squeezenet1_1()
     model.load_state_dict(load_file(real_weights / "squeezenet1_1-imagenet.safetensors"))

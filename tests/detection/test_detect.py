@@ -115,6 +115,7 @@ def test_silent_filters_count_for_little(checkpoint, coloured_images):
     assert found.misfit < 0.1
 
 
+@pytest.mark.thorough
 def test_intervals_hold_as_often_as_they_say(checkpoint, coloured_images):
     mean, std = (0.4, 0.5, 0.6), (0.3, 0.2, 0.25)
     model = checkpoint(mean, std)

@@ -10,6 +10,8 @@ import torch
 from onnx import TensorProto
 
 import normscope
+from normscope.detection.answer_evidence import AnswerEvidence
+from normscope.detection.detection_result import CANNOT_TELL
 from normscope.detection.inputs import sample_images
 from normscope.statistics.reading import Reading
 from tests.deploy.onnx_graphs import IMAGENET_BYTES, channels, node, save
@@ -91,13 +93,9 @@ def test_no_batchnorm_is_left(tmp_path):
     ]  # fmt: skip
     path = save(tmp_path / "x.onnx", nodes, {"w": kernel}, ["n", 3, 20, 20], rank=2)
     images = np.random.default_rng(0).integers(0, 256, (40, 3, 20, 20), dtype=np.uint8)
-    with pytest.raises(normscope.NormscopeError) as raised:
-        detect(path, images)
-    assert str(raised.value) == (
-        f"{path} must have a BatchNorm with running averages to tell its normalization, got none. "
-        "With labelled images, compare normalizations by normscope scan --recipe frozen; without, "
-        "--hint ranks them by the network's confidence."
-    )
+    found = detect(path, images)
+    assert isinstance(found, AnswerEvidence)
+    assert found.verdict == CANNOT_TELL
 
 
 @pytest.mark.parametrize("kind", [TensorProto.INT64])

@@ -62,6 +62,7 @@ def test_many_channels_have_colours_of_their_own():
     assert len({patch.get_edgecolor() for patch in figure.axes[0].patches}) == 10
 
 
+@pytest.mark.thorough
 def test_of_thousands_of_channels_some_are_drawn():
     values = np.arange(5000 * 4).astype(np.uint8).reshape(1, 5000, 2, 2)
     found = stats(values, layout="NCHW", outliers=0)

@@ -19,6 +19,7 @@ def share(records, key):
     return sum(r.get(key, 0) for r in records) / counted
 
 
+@pytest.mark.thorough
 def test_no_study_breaks_it(records):
     assert [r["broke"] for r in records if "broke" in r] == []
 

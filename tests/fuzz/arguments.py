@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from normscope.cli.app import app
+from normscope.cli.app import command_line
 from tests.fuzz.mutating import mutated
 
 if TYPE_CHECKING:
     import random
     from pathlib import Path
 
-COMMANDS = typer.main.get_command(app).commands
+COMMANDS = typer.main.get_command(command_line([])).commands
 WEIGHTS = {
     "stats": 60, "report": 5, "scan": 8, "train": 6, "search": 6, "fold": 5, "audit": 4,
     "detect": 3, "article": 1, "cache": 2,

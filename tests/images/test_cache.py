@@ -125,6 +125,7 @@ def _build(root, lines):
     lines.put((source.fingerprint(), len(source.test)))
 
 
+@pytest.mark.thorough
 def test_two_processes_at_once_leave_one_file(photos, folder):
     context = multiprocessing.get_context("spawn")
     lines = context.Queue()

@@ -50,6 +50,7 @@ def compiled(kernel, types, constants, architecture):
     return triton.compile(source, target=GPUTarget("cuda", architecture, 32)).asm["cubin"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("architecture", "dtype"), [*((a, "bf16") for a in ARCHITECTURES), (80, "fp32")]
 )

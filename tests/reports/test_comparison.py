@@ -71,6 +71,7 @@ def test_other_seeds_of_the_same_are_not_told_apart(folders, tmp_path):
     json.dumps(comparison.to_json(), allow_nan=False)
 
 
+@pytest.mark.thorough
 def test_studies_of_failures_alone_are_compared_by_where_runs_fail(tmp_path, open_page):
     folders = []
     for name, dies_from in (("near", 1.0), ("far", 1.9), ("never", 9.0)):

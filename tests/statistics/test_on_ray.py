@@ -19,6 +19,7 @@ from normscope.statistics.stats import stats
 pytest.importorskip("ray", reason="the ray extra is not installed")
 
 
+@pytest.mark.thorough
 def test_a_cluster_gives_the_same_bits_though_a_node_dies(tmp_path):
     rng = np.random.default_rng(0)
     for number in range(400):

@@ -200,6 +200,7 @@ def test_cut_off_at_every_step_of_growth(small_options, ran, monkeypatch):
     assert whole(run_scan(larger, Place(workers=1)))
 
 
+@pytest.mark.thorough
 def test_killed_while_it_grows(tmp_path):
     """Six growths, one after another, each killed after its first trials, then one to the end."""
     out = tmp_path / "grown"

@@ -53,6 +53,7 @@ def on_a_cluster(tmp_path_factory):
     return folder, json.loads(said.splitlines()[-1])
 
 
+@pytest.mark.thorough
 def test_a_scan_gives_the_same_though_a_node_dies(on_a_cluster, small_plan):
     folder, said = on_a_cluster
     assert 0 < said["died"][0] < len(small_plan.specification.trials())

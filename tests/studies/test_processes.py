@@ -80,6 +80,7 @@ print("trials:", len(study.trials()))
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["script.py", "-"])
 def test_a_script_needs_no_guard(tmp_path, name):
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
@@ -114,6 +115,7 @@ def test_workers_that_die_as_they_start_end_the_run(spec, monkeypatch):
         executor.close()
 
 
+@pytest.mark.thorough
 def test_a_killed_run_leaves_no_images_behind(tmp_path):
     script = SCRIPT.replace("epochs=1", "epochs=500").replace("train_images=64, ", "")
     run = subprocess.Popen(

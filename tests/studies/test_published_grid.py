@@ -82,6 +82,7 @@ def test_the_steps_have_the_published_points():
     assert [step.name for step in STEPS] == ["grid", "grid", "article", "all-cells", "batchnorm"]
 
 
+@pytest.mark.thorough
 def test_killed_three_times_and_gone_on_with_elsewhere(tmp_path, small):
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     kept = {}

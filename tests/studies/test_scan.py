@@ -89,6 +89,7 @@ def trials_in(database) -> int:
             connection.close()
 
 
+@pytest.mark.thorough
 def test_killed_and_started_again_at_once(tmp_path, small_options):
     # So many epochs that trials are left when the third is seen to be finished.
     small_plan = plan_scan(replace(small_options, epochs=5))

@@ -56,6 +56,7 @@ def check_whole(study: Study) -> None:
     assert not study.optuna_study.get_trials(states=waiting)
 
 
+@pytest.mark.thorough
 def test_three_processes_on_postgresql_of_which_two_are_killed(tmp_path, postgresql):
     outs = [tmp_path / f"machine-{i}" for i in range(3)]
     processes = [begin(out, postgresql) for out in outs]

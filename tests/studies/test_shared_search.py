@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 
+import pytest
 from optuna.trial import TrialState
 
 from normscope.errors import NormscopeError
@@ -57,6 +58,7 @@ def check_exact(study: SearchStudy, trials: int = TRIALS) -> None:
     assert sorted(slots) == sorted({t.user_attrs["slot"] for t in repeated})
 
 
+@pytest.mark.thorough
 def test_all_trials_after_three_kills_in_a_folder(tmp_path):
     out, moments = tmp_path / "study", random.Random(0)
     for kill in range(3):
@@ -72,6 +74,7 @@ def test_all_trials_after_three_kills_in_a_folder(tmp_path):
     check_exact(SearchStudy.open(out))
 
 
+@pytest.mark.thorough
 def test_all_trials_of_three_processes_each_killed_on_postgresql(tmp_path, postgresql):
     moments = random.Random(1)
     outs = [tmp_path / f"machine-{i}" for i in range(3)]
@@ -99,6 +102,7 @@ def test_processes_that_begin_at_once_share_one_study(tmp_path, postgresql):
     check_exact(SearchStudy.open(tmp_path / "0", postgresql), 30)
 
 
+@pytest.mark.thorough
 def test_halving_with_a_process_killed_on_postgresql(tmp_path, postgresql):
     outs = [tmp_path / f"machine-{i}" for i in range(2)]
     calls = {"storage": postgresql, "seconds": 0.05, "trials": 60, "halving": True}

@@ -229,6 +229,7 @@ def squeezenet():
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("norm", "precision", "accuracy", "within"),
     [

@@ -46,6 +46,7 @@ def test_a_test_looks_at_doublings():
     assert doublings(782) == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 782]
 
 
+@pytest.mark.thorough
 def test_the_intervals_of_a_whole_test_hold_together():
     rng = np.random.default_rng(0)
     images, batch, wrong, tests = 400, 50, 0, 600

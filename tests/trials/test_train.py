@@ -147,6 +147,7 @@ def test_order_of_images_does_not_depend_on_the_model():
     assert len({first.initialization, first.dropout, generators(6).dropout}) == 3
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(600)
 def test_first_epoch_on_real_mnist_is_near_the_published_one(real_data):
     from normscope.trials.single import train as train_one

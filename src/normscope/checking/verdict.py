@@ -52,7 +52,8 @@ class Price:
                 return f"on {self.images} images it changes no answer"
             return f"about {100 * self.lost:.2g} % of its answers change"
         if self.interval[0] <= 0:
-            return f"on {self.images} images it costs at most {gap(max(0.0, self.interval[1]))} of accuracy"
+            most = gap(max(0.0, self.interval[1]))
+            return f"on {self.images} images it costs at most {most} of accuracy"
         return f"you lose about {gap(self.lost)} of accuracy"
 
     @property
