@@ -64,8 +64,8 @@ def watch(
 
     Example:
         >>> import torch
-        >>> [batch.shape[0] for batch in watch([torch.rand(4, 3, 8, 8)], "none")]
-        [4]
+        >>> sum(len(batch) for batch in watch([torch.rand(4, 3, 8, 8)], "none"))
+        4
     """
     return Watched(loader, Guard(norm, batches))
 
