@@ -7,6 +7,7 @@ Python's standard library; each cell prints one line. ``PATTERN`` chooses cells,
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -27,7 +28,11 @@ class Failed(Exception):
 
 
 def main() -> int:
-    patterns = sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="tests.matrix", description=__doc__)
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN")
+    parser.add_argument("--uv", default="uv", help="Where uv is; by default on the PATH.")
+    asked = parser.parse_args()
+    patterns, os.environ["UV"] = asked.patterns, asked.uv
     _find_pythons()
     try:
         cells = chosen(all_cells(newest(_pythons())), patterns)
@@ -97,8 +102,7 @@ def _find_pythons() -> None:
 
 
 def _uv(*arguments: object) -> str:
-    uv = Path(sys.executable).with_name("uv")
-    return _done([uv if uv.exists() else "uv", *arguments])
+    return _done([os.environ["UV"], *arguments])
 
 
 def _done(command: list[object], cwd: Path = ROOT) -> str:
