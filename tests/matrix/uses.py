@@ -219,18 +219,31 @@ def train() -> None:
 
     done = command("train", "digits", "--norm", "half", *SMALL, "--json", "-")
     assert 0 <= json.loads(done.stdout)["accuracy"] <= 1
-    command("fold", "squeezenet1_1", "--norm", "imagenet", "-o", "raw.safetensors")
+    fold_squeezenet("raw.safetensors")
     command("scan", "digits", "--mean", "0,0.5", "--std", "0.5", "--seeds", "2", *SMALL,
             "--out", "study")  # fmt: skip
     assert Path("study/report.html").is_file()
     assert torch.__version__
 
 
+def fold_squeezenet(out: str) -> None:
+    import safetensors.torch
+    import torchvision
+
+    network = torchvision.models.squeezenet1_1()
+    safetensors.torch.save_file(network.state_dict(), "weights.safetensors")
+    command("fold", "squeezenet1_1", "--weights", "weights.safetensors", "--norm", "imagenet",
+            "-o", out)  # fmt: skip
+
+
 def timm() -> None:
+    import safetensors.torch
     import timm as library
 
-    assert library.is_model("resnet10t")
-    command("fold", "timm/resnet10t", "--norm", "imagenet", "-o", "raw.safetensors")
+    network = library.create_model("resnet10t")
+    safetensors.torch.save_file(network.state_dict(), "weights.safetensors")
+    command("fold", "timm/resnet10t", "--weights", "weights.safetensors", "--norm", "imagenet",
+            "-o", "raw.safetensors")  # fmt: skip
 
 
 def hf() -> None:
@@ -240,8 +253,8 @@ def hf() -> None:
         embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic", num_labels=3
     )
     transformers.ResNetForImageClassification(config).eval().save_pretrained("network")
-    command("fold", "hf/network", "--norm", "imagenet", "-o", "raw.safetensors",
-            "--image-size", "32")  # fmt: skip
+    command("fold", "hf/network", "--weights", "default", "--norm", "imagenet",
+            "-o", "raw.safetensors", "--image-size", "32")  # fmt: skip
 
 
 def keras() -> None:
@@ -254,13 +267,19 @@ def keras() -> None:
         library.Input((16, 16, 3)), library.layers.Conv2D(4, 3),
         library.layers.GlobalAveragePooling2D(), library.layers.Dense(4),
     ]).save("network.keras")  # fmt: skip
-    command("fold", "network.keras", "--norm", "half", "-o", "raw.safetensors")
+    from PIL import Image
+
+    Path("photos").mkdir()
+    for number, pixels in enumerate(PIXELS):
+        Image.fromarray(pixels).save(f"photos/{number}.png")
+    command("audit", "network.keras", "--norm", "half", "--images", "photos", "--resize", "16",
+            "--crop", "16")  # fmt: skip
 
 
 def onnx() -> None:
     import onnx as library
 
-    command("fold", "squeezenet1_1", "--norm", "imagenet", "-o", "raw.onnx")
+    fold_squeezenet("raw.onnx")
     library.checker.check_model("raw.onnx")
 
 
