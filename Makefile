@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: install demo test thorough fuzz coverage lint docs
+.PHONY: install demo test thorough fuzz matrix dist coverage lint docs
 
 ifdef UV
 MAKE_VENV = test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
@@ -47,6 +47,25 @@ CALLS ?= 10000
 
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(SEED) $(CALLS)
+
+# make matrix CELLS='*-core-*': what is said to be supported, or a part of it, each installed alone.
+CELLS ?= *
+MATRIX_UV := $(if $(UV),$(UV),$(BIN)/uv)
+
+matrix:
+	$(MAKE_VENV)
+	$(if $(UV),,$(INSTALL) uv)
+	$(BIN)/python -m tests.matrix --uv $(MATRIX_UV) '$(CELLS)'
+
+# make dist TAG=v1.2.3: what a release uploads, if the tag says the package's version.
+dist:
+	$(MAKE_VENV)
+	$(INSTALL) build check-wheel-contents twine
+	$(BIN)/python -c "import runpy, sys; version = runpy.run_path('src/normscope/_version.py')['__version__']; sys.exit(sys.argv[1] not in ('', 'v' + version) and f'the tag must be v{version}, as of _version.py, got {sys.argv[1]}')" '$(TAG)'
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 # Apart, since it makes the tests a quarter slower.
 coverage: install

@@ -87,6 +87,16 @@ def answer(audit: AuditNumbers) -> str:
     return f"Not settled: the worst mistake, {name}, {verb} {costs} {within}; test more images."
 
 
+def failure(audit: AuditNumbers) -> str | None:
+    """Why the pipeline under test fails, if it does, as what its name would go on with."""
+    tested = audit.tested
+    if tested is None or not tested.fails:
+        return None
+    if tested.differs:
+        return f"does not normalize with {audit.reference.normalization:.3g}"
+    return f"loses more than --fail-over {tested.fail_over:g}"
+
+
 def _of_pipeline(
     audit: AuditNumbers, tested: PipelineUnderTest, interval: Interval, price: tuple[str, str]
 ) -> str:

@@ -56,14 +56,14 @@ def audit(
         from normscope.reports.audit_page import write_audit
 
         show(f"Written: {', '.join(map(str, write_audit(found, out)))}", json_target=json)
-    _exit_if_it_fails(found, chosen.fail_over)
+    _exit_if_it_fails(found)
 
 
-def _exit_if_it_fails(found: Audit, fail_over: float | None) -> None:
-    if found.tested is not None and found.tested.fails:
-        why = f"loses more than --fail-over {fail_over:g}"
-        if found.tested.differs:
-            why = f"does not normalize with {found.reference.normalization:.3g}"
+def _exit_if_it_fails(found: Audit) -> None:
+    from normscope.auditing.sentences import failure
+
+    why = failure(found)
+    if found.tested is not None and why is not None:
         note(f"--pipeline {found.tested.name} {why}.")
         raise typer.Exit(FAILED)
 

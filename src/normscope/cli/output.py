@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 10
 
+MOST_COLUMNS = 10_000
+
 
 def show(*parts: str | Table, json_target: str | None) -> None:
     """Print for people, unless standard output is JSON's.
@@ -33,8 +35,23 @@ def show(*parts: str | Table, json_target: str | None) -> None:
     if json_target != "-":
         console = Console(soft_wrap=True)
         for part in parts:
-            text = printable(part) if isinstance(part, str) else part
-            console.print(text, highlight=False, markup=False)
+            if isinstance(part, str):
+                console.print(printable(part), highlight=False, markup=False)
+            else:
+                _console_for(part).print(part, highlight=False, markup=False)
+
+
+def _console_for(table: Table) -> Console:
+    """The console, wider than a narrow terminal where numbers would be cut off."""
+    console = Console(soft_wrap=True)
+    for column in table.columns:
+        if column.overflow != "fold":
+            sizes = [console.measure(cell) for cell in (column.header, *column.cells)]
+            needed = [size.maximum if column.no_wrap else size.minimum for size in sizes]
+            column.min_width = max(column.min_width or 0, *needed)
+    unbounded = console.options.update(max_width=MOST_COLUMNS)
+    console.width = max(console.width, console.measure(table, options=unbounded).minimum)
+    return console
 
 
 def note(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
@@ -68,9 +69,12 @@ def _reduce_on_worker(shard: Shard, reading: Reading) -> Collected:
     import warnings
 
     import cv2
-    import torch
 
-    torch.set_num_threads(1)
+    # Without the extra train there is none whose threads could crowd the others'.
+    with contextlib.suppress(ModuleNotFoundError):
+        import torch
+
+        torch.set_num_threads(1)
     cv2.setNumThreads(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
