@@ -12,7 +12,7 @@ from rich.text import Text
 from normscope.auditing.options import AuditOptions
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, printable, show, write_json
-from normscope.cli.progress import progress
+from normscope.progress import progress
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,8 +7,8 @@ from rich.table import Table
 
 from normscope.cli import options
 from normscope.cli.output import show, write_json
-from normscope.cli.progress import progress
 from normscope.detection.options import DetectOptions
+from normscope.progress import progress
 
 EXAMPLE = "Example: normscope detect resnet20 --weights FILE --images photos/"
 

@@ -9,8 +9,8 @@ import typer
 
 from normscope.cli import options
 from normscope.cli.output import note_source, resumable, show, write_json
-from normscope.cli.progress import progress
 from normscope.options import declared
+from normscope.progress import progress
 from normscope.studies.options import Place, ScanOptions
 from normscope.wording import counted
 

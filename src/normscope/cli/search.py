@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from normscope.cli import options
 from normscope.cli.output import note_source, resumable, show, write_json
-from normscope.cli.progress import progress
+from normscope.progress import progress
 from normscope.studies.options import Place, SearchOptions
 from normscope.wording import level
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from normscope.cli import options
 from normscope.cli.output import note, note_source, show, write_json
-from normscope.cli.progress import progress
+from normscope.progress import progress
 from normscope.trials.options import TrainOptions
 
 if TYPE_CHECKING:
