@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from contextlib import contextmanager
@@ -40,6 +41,13 @@ def show(*parts: str | Table, json_target: str | None) -> None:
 def note(text: str) -> None:
     """Tell the user something on standard error."""
     Console(stderr=True, soft_wrap=True).print(printable(text), highlight=False, markup=False)
+
+
+def say_what_loads() -> None:
+    """Say why nothing happens for some seconds, to whoever sits at a terminal."""
+    if sys.stderr is not None and sys.stderr.isatty() and "torch" not in sys.modules:
+        if importlib.util.find_spec("torch") is not None:
+            note("Loading torch ...")
 
 
 @contextmanager
