@@ -45,9 +45,9 @@ def note(text: str) -> None:
 
 def say_what_loads() -> None:
     """Say why nothing happens for some seconds, to whoever sits at a terminal."""
-    if sys.stderr is not None and sys.stderr.isatty() and "torch" not in sys.modules:
-        if importlib.util.find_spec("torch") is not None:
-            note("Loading torch ...")
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    if watched and "torch" not in sys.modules and importlib.util.find_spec("torch"):
+        note("Loading torch ...")
 
 
 @contextmanager
@@ -103,13 +103,14 @@ def write_json(data: dict[str, Any], target: str | None) -> None:
 
 
 def note_source(source: DecodedSource) -> None:
-    """Say what of a source is not used: images that could not be read, and other files.
+    """Say what of a source is not used, and where its test split comes from if it has none.
 
     Args:
         source: As decoded.
     """
-    if source.passed_over:
-        note(source.passed_over)
+    for sentence in (source.held_out, source.passed_over):
+        if sentence:
+            note(sentence)
     note_skipped(source.skipped)
 
 
