@@ -110,7 +110,8 @@ def test_bad_options_are_one_sentence(options, said, photos, capsys):  # noqa: F
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("lenet", "lenet must be given its weights, got none"),
+        ("lenet", "lenet must be given its weights, got none. Pass --weights FILE.\n"),
+        ("resnet18", "got none. Pass --weights FILE, or --weights default.\n"),
         (f"{HERE}:grey", "the images must have 1 channel to fit the model, got 3"),
         (f"{HERE}:picture", "must give at least two outputs for an image"),
         (f"{HERE}:Refusing", "got RuntimeError: no image is good enough"),

@@ -86,6 +86,26 @@ def test_scan_then_report(capsys, tmp_path):
     )
 
 
+def test_a_specification_alone_has_a_folder_of_its_name(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cell = ["--mean", "0.5", "--std", "0.5", "--seeds", "1", "--workers", "1"]
+    assert run(["scan", *SMALL, *cell]) == 0  # in runs/digits-lenet
+    (study,) = (tmp_path / "runs").iterdir()
+    text = (study / "study.toml").read_text(encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(text.replace('std = "0.5"', 'std = "0.25"'))
+    theirs = tmp_path / "published"
+    theirs.mkdir()
+    (theirs / "study.toml").write_text(text)
+    for spec, folder in (
+        (tmp_path / "mine.toml", "runs/mine"),
+        (theirs / "study.toml", "runs/published"),
+        (study / "study.toml", str(study)),
+    ):
+        capsys.readouterr()
+        assert run(["scan", "--spec", str(spec), "--dry-run"]) == 0
+        assert f"would run in {folder} (" in capsys.readouterr().out
+
+
 def test_a_specification_cannot_choose_code(capsys, tmp_path, monkeypatch):
     out = tmp_path / "study"
     cell = ["--mean", "0.5", "--std", "0.5", "--seeds", "1", "--workers", "1"]

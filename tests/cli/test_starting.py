@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import sys
 
@@ -31,6 +33,38 @@ def test_the_options_of_other_commands_are_not_read():
     assert status == 0
     assert "normscope.cli.stats" in modules
     assert not modules & {f"normscope.cli.{name}" for name in ("article", "audit", "scan", "train")}
+
+
+def _on_a_terminal(*arguments):
+    """What a command says on standard error where that is a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "normscope", *arguments], stderr=theirs, stdout=subprocess.DEVNULL
+    ) as running:
+        os.close(theirs)
+        said = b""
+        try:
+            while part := os.read(ours, 1024):
+                said += part
+        except OSError:  # nobody writes any more
+            pass
+        running.wait(60)
+    os.close(ours)
+    return said.decode().splitlines()
+
+
+def test_whoever_waits_for_torch_is_told_so():
+    refused = "normscope: lenet must be given its weights, got none. Pass --weights FILE."
+    call = ["fold", "lenet", "--norm", "half", "-o", "x.onnx"]
+    assert _on_a_terminal(*call) == ["Loading torch ...", refused]
+    done = subprocess.run(
+        [sys.executable, "-m", "normscope", *call], capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == f"{refused}\n"
+
+
+def test_what_needs_no_torch_does_not_speak_of_it():
+    assert "Loading torch ..." not in _on_a_terminal("stats", "digits", "--split", "train")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], []])

@@ -100,7 +100,61 @@ def test_a_folder_without_splits(class_folders):
         open_folder(class_folders)
     assert str(error.value) == (
         f"{class_folders} must hold train/ and also val/ or test/, each with one folder per class, "
-        "got the folders: other, train. Sort the images into splits."
+        "got the folders: other, train. Sort the images into splits, or give a folder that holds "
+        "class folders alone: a fifth of each class is then held back for the test."
+    )
+
+
+@pytest.fixture
+def without_splits(class_folders):
+    """Two class folders of 8 and 10 images, and one of none."""
+    for name in ("cats", "dogs"):
+        (class_folders / "train" / name).rename(class_folders / name)
+    for number in range(2):
+        shutil.copy(class_folders / "dogs" / "0.png", class_folders / "dogs" / f"more{number}.png")
+    shutil.rmtree(class_folders / "train")
+    shutil.rmtree(class_folders / "val")
+    (class_folders / "notes").mkdir()
+    return class_folders
+
+
+def test_class_folders_alone_have_a_fifth_held_back(without_splits):
+    source, again = open_folder(without_splits), open_folder(without_splits)
+    assert source.classes == ("cats", "dogs")
+    assert np.bincount(source.test.labels).tolist() == [2, 2]
+    assert np.bincount(source.train.labels).tolist() == [6, 8]
+    assert source.held_out == (
+        f"{without_splits} has no val/ or test/: a fifth of each class, 4 images drawn with a "
+        "fixed seed, is the test split."
+    )
+    np.testing.assert_array_equal(source.test.pixels, again.test.pixels)
+    # Every image is in exactly one split.
+    for label, name in enumerate(source.classes):
+        there = sorted(
+            np.asarray(Image.open(p)).tobytes() for p in (without_splits / name).iterdir()
+        )
+        seen = [
+            np.ascontiguousarray(image.transpose(1, 2, 0)).tobytes()
+            for split in (source.train, source.test)
+            for image in split.pixels[split.labels == label]
+        ]
+        assert sorted(seen) == there
+
+
+def test_all_of_class_folders_alone_serve_a_frozen_network(without_splits):
+    source = open_folder(without_splits, train=False)
+    assert len(source.test) == 18
+    assert source.held_out == f"{without_splits} has no val/ or test/: all 18 images are tested."
+
+
+def test_a_class_of_a_single_image_cannot_be_split(without_splits):
+    for path in sorted((without_splits / "cats").iterdir())[1:]:
+        path.unlink()
+    with pytest.raises(NormscopeError) as error:
+        open_folder(without_splits)
+    assert str(error.value) == (
+        f"{without_splits / 'cats'} must hold at least 2 images, one to train on and one to test "
+        "on, got 1. Add images or remove the folder."
     )
 
 

@@ -90,6 +90,22 @@ def test_nowhere_and_not_to_be_downloaded(monkeypatch):
     )
 
 
+def test_all_that_a_failed_download_says_is_said(monkeypatch):
+    def refused(*_args, **_options):
+        raise RuntimeError(
+            "Error downloading t.gz:\nTried https://a/, got:\n<urlopen error [Errno -2]>\n"
+        )
+
+    monkeypatch.setattr(datasets, "FashionMNIST", refused)
+    with pytest.raises(WorkFailed) as error:
+        open_named("fashion-mnist", None)
+    assert str(error.value) == (
+        "fashion-mnist must lie under --root or $NORMSCOPE_DATA, or be downloadable; it is in "
+        "neither, and the download failed: Error downloading t.gz: Tried https://a/, got: "
+        "<urlopen error [Errno -2]>. Fetch it by hand and pass --root."
+    )
+
+
 def test_downloaded_into_the_cache(monkeypatch, tmp_path, small_mnist):
     def download(folder, **_options):
         (small_mnist / "MNIST").rename(folder / "MNIST")

@@ -91,7 +91,9 @@ def test_an_archive_without_splits(class_folders, tmp_path):
         open_source(str(tmp_path / "p.tar"))
     assert str(met.value) == (
         f"{tmp_path / 'p.tar'} must hold train/ and also val/ or test/, each with one folder per "
-        "class, got the folders: none of these in the archive. Sort the images into splits."
+        "class, got the folders: none of these in the archive. Sort the images into splits, or "
+        "give a folder that holds class folders alone: a fifth of each class is then held back "
+        "for the test."
     )
 
 

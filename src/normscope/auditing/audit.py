@@ -38,6 +38,7 @@ from normscope.models.given import name_of
 from normscope.models.trained import OUTPUTS, build_trained, channel_count
 from normscope.normalization import NONE, Normalization
 from normscope.options import by_keywords, callback
+from normscope.progress import watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,8 @@ class Auditing(AuditOptions):
     """An audit with what is to be told of it."""
 
     on_image: Callable[[int, int], None] | None = callback(
-        "Called with how many images are done and how many there are."
+        "Called with how many images are done and how many there are; by default a bar where "
+        "you work interactively."
     )
 
 
@@ -101,11 +103,11 @@ def audit(auditing: Auditing) -> Audit:
         AuditedNetwork(network, device, precision), correct_values(normalization), made
     )
     skipped: list[Skipped] = []
-    for batch in reader.batches(skipped):
-        _check_strict(originals, skipped, auditing.strict)
-        answers.add(batch)
-        if auditing.on_image:
-            auditing.on_image(len(answers.labels) + len(skipped), len(originals.images))
+    with watched(auditing.on_image, "images") as tell:
+        for batch in reader.batches(skipped):
+            _check_strict(originals, skipped, auditing.strict)
+            answers.add(batch)
+            tell(len(answers.labels) + len(skipped), len(originals.images))
     _check_strict(originals, skipped, auditing.strict)
     if len(skipped) == len(originals.images):
         raise NormscopeError(none_readable(originals.name, skipped))

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from normscope.auditing.audit_numbers import AuditNumbers
+from normscope.auditing.audit_table import audit_table
 from normscope.auditing.sentences import answer, sentences, verdict
+from normscope.notebook_html import HtmlTable, notebook_html
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,24 @@ class Audit(AuditNumbers):
     def sentences(self) -> list[str]:
         """What was found, in words."""
         return sentences(self)
+
+    @property
+    def left_out(self) -> list[str]:
+        """Which mistakes have no price, and why."""
+        return [f"{m.name} is not tested: {m.reason}." for m in self.mistakes if m.cost is None]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {answer(self)}>"
+
+    def _repr_html_(self) -> str:
+        first, *others = self.sentences
+        unread = [[str(image.path), image.reason] for image in self.skipped]
+        return notebook_html(
+            first,
+            [*others, *self.left_out],
+            HtmlTable(*audit_table(self)),
+            *[HtmlTable(("skipped", "why"), unread)] * bool(unread),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name."""

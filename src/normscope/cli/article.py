@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from normscope.cli import options
-from normscope.cli.output import note, show, write_json
+from normscope.cli.output import note, say_what_loads, show, write_json
 
 if TYPE_CHECKING:
     from normscope.article.running import Outcome
@@ -55,6 +55,7 @@ def article(
         listed = [{"name": e.name, "what": e.what, "needs": e.needs} for e in EXPERIMENTS.values()]
         write_json({"experiments": listed}, json)
         return
+    say_what_loads()
     from normscope.article.running import run_article, write_page
     from normscope.article.setting import QUICK, Setting
     from normscope.writing import check_no_file

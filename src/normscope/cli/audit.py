@@ -12,12 +12,11 @@ from rich.text import Text
 from normscope.auditing.options import AuditOptions
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, printable, show, write_json
-from normscope.cli.progress import progress
+from normscope.progress import progress
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from normscope.auditing.audit_numbers import Cost
     from normscope.auditing.audit_result import Audit
 
 EXAMPLE = (
@@ -50,7 +49,7 @@ def audit(
     with progress("images") as update:
         found = run_audit(**vars(chosen), on_image=update)
     note_skipped(found.skipped)
-    show(*found.sentences, _table(found), *_left_out(found), json_target=json)
+    show(*found.sentences, _table(found), *found.left_out, json_target=json)
     write_json(found.to_json(), json)
     if out is not None:
         from normscope.reports.audit_page import write_audit
@@ -72,40 +71,12 @@ def _table(found: Audit) -> Table:
     from rich import box
     from rich.table import Table
 
-    heads = ["accuracy", "lost"] if found.labelled else ["disagreement"]
-    heads += ["95 % interval", *["drift"] * bool(found.reference.drift)]
-    described = Console().width >= ROOM_FOR_DESCRIPTIONS
-    table = Table("", *[""] * described, *heads, box=box.SIMPLE_HEAD)
+    from normscope.auditing.audit_table import audit_table
 
-    def add(name: str, description: str, *numbers: str) -> None:
-        table.add_row(name, *[Text(printable(description))] * described, *numbers)
-
-    reference = found.reference
-    accuracy = [] if reference.accuracy is None else [f"{reference.accuracy:.4f}"]
-    drift = [_drift(reference.mean_drift)] * bool(reference.drift)
-    add("reference", found.preparation, *accuracy, "", "", *drift)
-    if found.tested is not None:
-        add("pipeline", found.tested.name, *_numbers(found.tested.cost))
-    for mistake in found.mistakes:
-        if mistake.cost is not None:
-            add(mistake.name, mistake.description, *_numbers(mistake.cost))
+    headings, rows = audit_table(found)
+    # What each mistake is stands in the second column.
+    kept = [k for k in range(len(headings)) if k != 1 or Console().width >= ROOM_FOR_DESCRIPTIONS]
+    table = Table(*(headings[k] for k in kept), box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(printable(row[k])) for k in kept))
     return table
-
-
-def _numbers(cost: Cost) -> list[str]:
-    drift = [_drift(cost.mean_drift)] * bool(cost.drift)
-    if cost.accuracy is None or cost.lost is None or cost.interval is None:
-        return [f"{cost.disagreement:.4f}", _interval(cost.disagreement_interval), *drift]
-    return [f"{cost.accuracy:.4f}", f"{cost.lost:.4f}", _interval(cost.interval), *drift]
-
-
-def _interval(interval: tuple[float, float]) -> str:
-    return f"{interval[0]:.4f} to {interval[1]:.4f}"
-
-
-def _drift(drift: float | None) -> str:
-    return "" if drift is None else f"{drift:.3g}"
-
-
-def _left_out(found: Audit) -> list[str]:
-    return [f"{m.name} is not tested: {m.reason}." for m in found.mistakes if m.cost is None]

@@ -26,16 +26,8 @@ def fold(chosen: FoldOptions, *, json: options.Json = None) -> None:
 
 
 def _sentences(shipped: Shipped | ShippedGraph) -> list[str]:
-    folded = shipped.folded
-    layers = ", ".join(
-        f"{name or 'the model'} ({plan['kind']})" for name, plan in folded.changes.items()
-    )
-    takes = {"uint8": "pixels of 0..255", "none": "pixels of [0, 1]"}.get(
-        folded.takes, f"pixels normalized by {folded.takes}"
-    )
-    scaled = "" if folded.scale == 1 else f", multiplied by {folded.scale:.10g}"
     return [
-        f"{shipped.out} takes {takes}{scaled}. Folded {folded.normalization} into {layers}.",
+        f"{shipped.out} {shipped.folded.in_words}",
         *shipped.notes,
         f"Largest difference in an output: {shipped.compared}",
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type
 
 import typer
 
+from normscope.cli.output import say_what_loads
 from normscope.errors import NormscopeError
 from normscope.options import Option, declared
 from normscope.studies.options import Place
@@ -48,6 +49,7 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
             fields = {field.name: values.pop(field.name) for field, _ in options[name]}
             # What nobody gave, a list too, is None here and has its default there.
             values[name] = kind(**{n: value for n, value in fields.items() if value is not None})
+        say_what_loads()
         function(**values)
 
     every = [*(p for p in own if p.annotation is typer.Context), *given]

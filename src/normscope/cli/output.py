@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from contextlib import contextmanager
@@ -59,6 +60,13 @@ def note(text: str) -> None:
     Console(stderr=True, soft_wrap=True).print(printable(text), highlight=False, markup=False)
 
 
+def say_what_loads() -> None:
+    """Say why nothing happens for some seconds, to whoever sits at a terminal."""
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    if watched and "torch" not in sys.modules and importlib.util.find_spec("torch"):
+        note("Loading torch ...")
+
+
 @contextmanager
 def resumable(folder: Path) -> Iterator[None]:
     """Say after an interruption that nothing finished was lost.
@@ -112,13 +120,14 @@ def write_json(data: dict[str, Any], target: str | None) -> None:
 
 
 def note_source(source: DecodedSource) -> None:
-    """Say what of a source is not used: images that could not be read, and other files.
+    """Say what of a source is not used, and where its test split comes from if it has none.
 
     Args:
         source: As decoded.
     """
-    if source.passed_over:
-        note(source.passed_over)
+    for sentence in (source.held_out, source.passed_over):
+        if sentence:
+            note(sentence)
     note_skipped(source.skipped)
 
 

@@ -10,12 +10,10 @@ from rich.text import Text
 
 from normscope.cli import options
 from normscope.cli.output import show, write_json
-from normscope.wording import channels_text, counted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from normscope.findings.cell_findings import CellFinding
     from normscope.findings.summary import Summary
     from normscope.normalization import Normalization
     from normscope.studies.study import Study
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: normscope report runs/digits-lenet"
 
 COMPARISON = Path("comparison.html")
-
-HIGHEST, OWN, NOTHING = "grid's best", "data's own", "not normalized"
 
 Margin = Annotated[
     float | None,
@@ -102,7 +98,7 @@ def show_report(
         summary.answer,
         *summary.reasons,
         _table(summary),
-        f"{_counts(summary)}. Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/",
+        f"{summary.counts}. Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/",
         json_target=json,
     )
     write_json(summary.to_json(), json)
@@ -122,6 +118,7 @@ def _show_comparison(
     from rich import box
     from rich.table import Table
 
+    from normscope.findings.summary_table import HIGHEST, NOTHING, OWN, notable_cells
     from normscope.reports.comparing import compare
 
     comparison = compare(folders, out, margin, _reference(reference))
@@ -129,7 +126,7 @@ def _show_comparison(
     table = Table(*headings, box=box.SIMPLE_HEAD)
     for study in comparison.studies:
         summary = study.summary
-        rows = _rows(summary)
+        rows = notable_cells(summary.findings)
         best = rows.get(HIGHEST)
         accuracies = [
             "" if row is None or row.accuracy is None else f"{row.accuracy:.4f}"
@@ -146,55 +143,11 @@ def _table(summary: Summary) -> Table:
     from rich import box
     from rich.table import Table
 
-    columns = ("", "mean", "std", "failed", "accuracy", "std.\nerror", "loses\nat most")
-    rows = []
-    names: dict[CellFinding, str] = {}
-    for name, cell in _rows(summary).items():
-        names[cell] = f"{names[cell]}, {name}" if cell in names else name
-    for cell, name in names.items():
-        accuracy = "" if cell.accuracy is None else f"{cell.accuracy:.4f}"
-        se = f"{cell.se:.2g}" if accuracy and cell.se else ""
-        lost = "" if cell.loss_bound is None else f"{cell.loss_bound:.2g}"
-        if accuracy and cell.normalization == summary.findings.reference:
-            lost = "reference"
-        failed = f"{cell.failures} of {cell.trainings}" if cell.trainings else ""
-        mean, std = map(channels_text, (cell.normalization.mean, cell.normalization.std))
-        rows.append((name, mean, std, failed, accuracy, se, lost))
-    told = [k for k in range(len(columns)) if any(row[k] for row in rows)]
-    table = Table(*(columns[k] for k in told), box=box.SIMPLE_HEAD)
+    from normscope.findings.summary_table import summary_table
+
+    headings, rows = summary_table(summary.findings)
+    table = Table(*headings, box=box.SIMPLE_HEAD)
     table.columns[0].min_width = max(len(word) for row in rows for word in row[0].split(" "))
     for row in rows:
-        table.add_row(*(row[k] for k in told))
+        table.add_row(*row)
     return table
-
-
-def _counts(summary: Summary) -> str:
-    """How many runs are finished, of how many."""
-    text = f"{summary.trials:,} of {counted(summary.planned, 'trial')}"
-    if summary.survival_planned:
-        short = f"{summary.survival_trials:,} of {summary.survival_planned:,}"
-        text += f", and {short} short ones that only count failures"
-    return text
-
-
-def _rows(summary: Summary) -> dict[str, CellFinding]:
-    """The cells that a reader looks for first."""
-    from normscope.normalization import NONE
-
-    found = summary.findings
-    grid = found.cells[: found.grid_cells]
-    alive = [cell for cell in grid if cell.accuracy is not None]
-    rows: dict[str, CellFinding] = {}
-    if alive:
-        rows[HIGHEST] = max(alive, key=lambda cell: cell.accuracy or 0.0)
-        rows["grid's worst"] = min(alive, key=lambda cell: cell.accuracy or 0.0)
-    failing = [cell for cell in grid if cell.failures]
-    if failing:
-        rows["most failures"] = max(failing, key=lambda cell: cell.failures / cell.trainings)
-    names = {found.data: OWN, NONE: NOTHING}
-    names |= {found.reference: "reference"} if found.reference not in names else {}
-    for normalization, name in names.items():
-        for cell in found.cells:
-            if cell.normalization == normalization:
-                rows[name] = cell
-    return rows

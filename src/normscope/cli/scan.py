@@ -9,8 +9,8 @@ import typer
 
 from normscope.cli import options
 from normscope.cli.output import note_source, resumable, show, write_json
-from normscope.cli.progress import progress
 from normscope.options import declared
+from normscope.progress import progress
 from normscope.studies.options import Place, ScanOptions
 from normscope.wording import counted
 
@@ -64,7 +64,7 @@ def scan(
             )
         plan = plan_again(
             ScanSpec.read_toml(spec),
-            chosen.out or _study_beside(spec),
+            chosen.out or _study_beside(spec) or _folder_named_for(spec),
             chosen.root,
             model=chosen.model if _was_given(context, "model") else None,
         )
@@ -86,6 +86,14 @@ def _study_beside(path: Path) -> Path | None:
 
     whole = path.name == SPECIFICATION and Study.find(path.parent) is not None
     return path.parent if whole else None
+
+
+def _folder_named_for(path: Path) -> Path:
+    """Not that of a scan by options, which has other axes."""
+    from normscope.studies.study_file import SPECIFICATION
+
+    name = path.resolve().parent.name if path.name == SPECIFICATION else path.stem
+    return Path("runs") / (name or path.stem)
 
 
 PLACE = [field.name for field, _ in declared(Place)]

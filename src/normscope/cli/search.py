@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from normscope.cli import options
 from normscope.cli.output import note_source, resumable, show, write_json
-from normscope.cli.progress import progress
+from normscope.progress import progress
 from normscope.studies.options import Place, SearchOptions
-from normscope.wording import level, span
+from normscope.wording import level
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,6 +64,8 @@ def _tables(summary: SearchSummary, known: dict[str, dict[str, float]]) -> list[
     from rich import box
     from rich.table import Table
 
+    from normscope.findings.search_findings import with_interval
+
     names = list(summary.best["values"])
     # Six constants and two results have to fit 80 columns.
     digits = 4 if len(names) < 4 else 2
@@ -73,13 +75,13 @@ def _tables(summary: SearchSummary, known: dict[str, dict[str, float]]) -> list[
     best = Table("", *names, *headings, box=box.SIMPLE_HEAD, padding=(0, 1 if digits == 4 else 0))
     rows = summary.repeated or [{**summary.best, "optimistic": summary.best["score"]}]
     for place, row in enumerate(rows, 1):
-        fresh = _with_interval(row) if summary.repeated else ""
+        fresh = with_interval(row) if summary.repeated else ""
         values = [f"{row['values'][name]:.{digits}g}" for name in names]
         best.add_row(str(place), *values, level(row["optimistic"]), fresh)
     for name, row in summary.references.items():
         values = [known[name].get(parameter) for parameter in names]
         shown = ["" if value is None else f"{value:.{digits}g}" for value in values]
-        best.add_row(name, *shown, "", _with_interval(row))
+        best.add_row(name, *shown, "", with_interval(row))
     matters = ["importance"] * (summary.importance is not None)
     good = Table(
         f"best {summary.good.trials} of {summary.trials + summary.stopped_early}", "median", "from",
@@ -91,8 +93,3 @@ def _tables(summary: SearchSummary, known: dict[str, dict[str, float]]) -> list[
         good.add_row(name, *numbers, *share)
     few = len(rows) == summary.trials or summary.all_equal
     return [best] if few else [best, good]
-
-
-def _with_interval(row: dict[str, Any]) -> str:
-    around = "" if row["interval"] is None else f" ({span(row['interval'])})"
-    return level(row["accuracy"]) + around

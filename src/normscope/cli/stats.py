@@ -15,7 +15,7 @@ from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.stats_table import group_table, tables
 from normscope.statistics.paste import FORMATS, limit_of, paste_lines, usual_formats
 from normscope.statistics.paste_runtimes import RUNTIMES
-from normscope.wording import listed, plural
+from normscope.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,7 +171,7 @@ def stats(
             root=root,
             on_progress=update,
         )
-    show(_headline(found), *tables(found), json_target=json)
+    show(found.headline, *tables(found), json_target=json)
     if found.groups is not None:
         show(found.groups.sentence, group_table(found), json_target=json)
     for sentence in (*found.notes, *(e.sentence for e in found.explanations)):
@@ -187,12 +187,6 @@ def stats(
         note(f"normscope: {error}")
     if strict and found.skipped:
         raise typer.Exit(1)
-
-
-def _headline(found: CollectionStatistics) -> str:
-    images = f"{found.images} {plural(found.images, 'image')}"
-    pixels = f"{found.pixels} {plural(found.pixels, 'pixel')}"
-    return f"{found.name}: {images}, {pixels}, {found.dtype}, divided by {found.scale:.10g}."
 
 
 def _show_outliers(found: CollectionStatistics, json: str | None) -> None:

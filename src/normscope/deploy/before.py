@@ -9,6 +9,8 @@ import numpy as np
 
 from normscope.deploy.affine import Affine
 from normscope.normalization import NONE, Normalization
+from normscope.notebook_html import HtmlTable, notebook_html
+from normscope.wording import counted
 
 BYTES = Normalization(0, 1 / 255)
 """What brings pixels in [0, 1] to 0..255."""
@@ -67,7 +69,7 @@ class Before:
         return cls(Affine.of(each, count), takes, scale, count)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Fold:
     """What was folded, and what is still to be given.
 
@@ -88,3 +90,26 @@ class Fold:
     changes: dict[str, dict[str, Any]]
     channels: int
     image_size: tuple[int, int]
+
+    @property
+    def in_words(self) -> str:
+        """What the new model takes, and what was folded into which layers."""
+        layers = ", ".join(
+            f"{name or 'the model'} ({plan['kind']})" for name, plan in self.changes.items()
+        )
+        takes = {"uint8": "pixels of 0..255", "none": "pixels of [0, 1]"}.get(
+            self.takes, f"pixels normalized by {self.takes}"
+        )
+        scaled = "" if self.scale == 1 else f", multiplied by {self.scale:.10g}"
+        return f"takes {takes}{scaled}. Folded {self.normalization} into {layers}."
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: the model {self.in_words}>"
+
+    def _repr_html_(self) -> str:
+        rows = [[name, plan["kind"]] for name, plan in self.changes.items()]
+        height, width = self.image_size
+        size = f"Traced with an image of {counted(self.channels, 'channel')}, {height} x {width}."
+        return notebook_html(
+            f"The model {self.in_words}", [size], HtmlTable(["layer", "replaced by"], rows)
+        )

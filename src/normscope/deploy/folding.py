@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from normscope.deploy.entry import Entry
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Folded(Fold):
     """A network that takes raw pixels.
 

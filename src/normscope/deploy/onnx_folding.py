@@ -30,7 +30,7 @@ CONSTANTS_ALONE = 4
 """The version of the format from which constants need not be inputs too."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class FoldedGraph(Fold):
     """An ONNX model that takes raw pixels.
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from normscope.detection.detection_result import CANNOT_TELL, CLAIMED, confidence_text
+from normscope.detection.detection_result import (
+    CANNOT_TELL,
+    CLAIMED,
+    MOST_SHOWN,
+    confidence_text,
+)
+from normscope.notebook_html import HtmlTable, notebook_html
 
 if TYPE_CHECKING:
     from normscope.detection.candidates import Candidate
@@ -73,6 +79,18 @@ class AnswerEvidence:
         return (
             f"{name} ({first.candidate.normalization:.4g}), with confidence {confidence}, by {on}."
         )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [c.candidate.name, f"{c.candidate.normalization:.4g}", confidence_text(c.confidence)]
+            for c in self.candidates[:MOST_SHOWN]
+        ]
+        rows.append(["none of the known", "", confidence_text(self.none_of_them)])
+        table = HtmlTable(["candidate", "normalization", "confidence"], rows)
+        return notebook_html(self.sentence, (), table)
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` holds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from normscope.detection.usage import log_usage
 from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from normscope.detection.answers import Network
 
 FEWEST_IMAGES, MOST_IMAGES, PIXELS = 32, 128, 2**21
@@ -48,7 +51,12 @@ class Signs:
 
 
 def measure(
-    network: Network, pixels: np.ndarray, asked: list[Candidate], *, layers: bool = True
+    network: Network,
+    pixels: np.ndarray,
+    asked: list[Candidate],
+    *,
+    layers: bool = True,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Signs:
     """Show a network its images under some normalizations, in every view, and see what it does.
 
@@ -57,27 +65,36 @@ def measure(
         pixels: Likewise.
         asked: The normalizations.
         layers: Whether to watch its layers, if they can be reached.
+        on_progress: As for ``weigh_by_answers``.
 
     Returns:
         The signs of those whose answers are the most even.
     """
     pixels = pixels[_spread(len(pixels), _enough(pixels))]
     views = Views.of(network, pixels)
-    plain = np.array([views.log_probabilities(c, PLAIN) for c in asked])
+    watch = layers and reachable(network)
+    total = len(asked) + min(CONTENDERS, len(asked)) * (len(VIEWS) - 1 + watch)
+    told = itertools.count(1)
+
+    def shown(answers: np.ndarray) -> np.ndarray:
+        on_progress(next(told), total)
+        return answers
+
+    plain = np.array([shown(views.log_probabilities(c, PLAIN)) for c in asked])
     chosen = contending(plain)
     contenders = [asked[i] for i in chosen]
     logs = np.array(
         [
             plain[chosen]
             if view == PLAIN
-            else [views.log_probabilities(c, view) for c in contenders]
+            else [shown(views.log_probabilities(c, view)) for c in contenders]
             for view in VIEWS
         ]
     ).swapaxes(0, 1)
     levels = None
-    if layers and reachable(network):
+    if watch:
         few = views.asked[PLAIN].on(pixels[_spread(len(pixels), min(len(pixels), LEVEL_IMAGES))])
-        levels = [layer_levels(network, few, c) for c in contenders]  # type: ignore[arg-type]
+        levels = [shown(layer_levels(network, few, c)) for c in contenders]  # type: ignore[arg-type]
     seen = levels is not None and len(levels[0]) > 0
     return Signs(contenders, answer_signs(logs), layer_signs(np.array(levels)) if seen else None)
 
@@ -97,7 +114,11 @@ def contending(plain: np.ndarray) -> np.ndarray:
 
 
 def weigh_by_answers(
-    network: Network, pixels: np.ndarray, *, layers: bool = True
+    network: Network,
+    pixels: np.ndarray,
+    *,
+    layers: bool = True,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> AnswerEvidence:
     """Try every known normalization, in both orders of channels, on images without labels.
 
@@ -111,6 +132,7 @@ def weigh_by_answers(
         pixels: uint8, or floats in [0, 1], shape ``(N, C, H, W)``, as the network is to see them
             before any normalization; red first. Of many, some are used, evenly spread.
         layers: Whether to watch the network's layers, where they can be reached.
+        on_progress: Called with how often the images have been shown, and how often they will be.
 
     Returns:
         The candidates, the most likely first.
@@ -124,7 +146,7 @@ def weigh_by_answers(
             f"{len(pixels)}. Give more."
         )
     everyone = candidates(pixels.shape[1])
-    signs = measure(network, pixels, everyone, layers=layers)
+    signs = measure(network, pixels, everyone, layers=layers, on_progress=on_progress)
     names = ANSWER_SIGNS + (() if signs.layers is None else LAYER_SIGNS)
     model = OF_ANSWERS if signs.layers is None else OF_ANSWERS_AND_LAYERS
     chances = np.exp(model.log_probabilities(signs.all(), log_usage(signs.contenders)))

@@ -36,6 +36,7 @@ from normscope.images.size import as_resize
 from normscope.machine.device import resolve_device, wide_dtype
 from normscope.normalization import Normalization
 from normscope.options import by_keywords, callback
+from normscope.progress import watched
 from normscope.statistics.reading import Reading
 from normscope.wording import check_at_least
 
@@ -65,7 +66,8 @@ class Detecting(DetectOptions):
 
     seed: int = field(default=0, metadata={"help": "Of crops and of the bootstrap."})
     on_progress: Callable[[int, int], None] | None = callback(
-        "Called with how many hypotheses are weighed and how many there are."
+        "Called with how many hypotheses are weighed, or views shown, and how many there are; by "
+        "default a bar where you work interactively."
     )
 
 
@@ -108,13 +110,14 @@ def detect(detecting: Detecting) -> Detection | AnswerEvidence:
     pixels = torch.from_numpy(sample)
     target = find_target(network, pixels.shape[1], _size(pixels), detecting.batch_size)
     if target is None:
-        return weigh_by_answers(network, sample)
+        with watched(detecting.on_progress, "views") as tell:
+            return weigh_by_answers(network, sample, on_progress=tell)
     hypotheses = []
     tried = (given,) if given else likely(_size(pixels))
-    for hypothesis in _hypotheses(network, target, pixels, detecting.seed, tried):
-        hypotheses.append(hypothesis)
-        if detecting.on_progress is not None:
-            detecting.on_progress(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
+    with watched(detecting.on_progress, "hypotheses") as tell:
+        for hypothesis in _hypotheses(network, target, pixels, detecting.seed, tried):
+            hypotheses.append(hypothesis)
+            tell(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
     notes = getattr(network, "notes", ())
     return _detection(name, target, pixels, hypotheses, detecting, notes)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from normscope.notebook_html import HtmlTable, notebook_html
+from normscope.wording import channels_text, counted
+
 if TYPE_CHECKING:
     from normscope.detection.ranking import Ranked
     from normscope.normalization import Normalization
@@ -24,6 +27,8 @@ WIDEST_MEAN, WIDEST_STD_RATIO = 0.2, 2.0
 
 CANNOT_TELL = "cannot tell"
 LEVEL = 0.9
+MOST_SHOWN = 8
+"""Candidates in a table."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,64 @@ class Detection:
             f"{confidence_text(self.none_of_them)}); the constants that fit best are {fitted}"
             f"{roughly}."
         )
+
+    @property
+    def reasons(self) -> list[str]:
+        """What it rests on, and what to bear in mind."""
+        read = f"{self.batchnorm}, which reads {self.layer}," if self.layer else self.batchnorm
+        order = ""
+        if self.order is not None:
+            sure = confidence_text(self.order_confidence or 0.0)
+            order = f" Order of channels: {self.order} (confidence {sure})."
+        known = "given" if self.augmentation_given else "which fits best of those tried"
+        return [
+            (
+                f"From what {read} kept of its training, compared on "
+                f"{counted(self.images, 'image')}. Pixels: {self.pixels}.{order} "
+                f"Augmentation: {self.augmentation} ({known})."
+            ),
+            *self.notes,
+        ]
+
+    def candidate_table(self) -> tuple[list[str], list[list[str]]]:
+        """Headings and rows of the likeliest candidates."""
+        ordered = sorted(self.candidates, key=lambda c: (-round(c.confidence, 3), c.score))
+        rows = [
+            [
+                ranked.candidate.name,
+                channels_text(ranked.candidate.normalization.mean),
+                channels_text(ranked.candidate.normalization.std),
+                f"{ranked.score:.2g}",
+                confidence_text(ranked.confidence),
+            ]
+            for ranked in ordered[:MOST_SHOWN]
+        ]
+        rows.append(["none of the known", "", "", "", confidence_text(self.none_of_them)])
+        return ["candidate", "mean", "std", "misfit", "confidence"], rows
+
+    def constants_table(self) -> tuple[list[str], list[list[str]]]:
+        """Headings and rows of the constants that fit best, channel by channel."""
+        fitted = self.fitted
+        rows = [
+            [
+                self.order[channel].upper() if self.order else str(channel),
+                f"{mean:.4f}",
+                "{:.4f} to {:.4f}".format(*fitted.mean_interval[channel]),
+                f"{std:.4g}",
+                "{:.4g} to {:.4g}".format(*fitted.std_interval[channel]),
+            ]
+            for channel, (mean, std) in enumerate(
+                zip(fitted.normalization.mean, fitted.normalization.std, strict=True)
+            )
+        ]
+        return ["channel", "mean", "90 % interval", "std", "90 % interval"], rows
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        tables = HtmlTable(*self.candidate_table()), HtmlTable(*self.constants_table())
+        return notebook_html(self.sentence, self.reasons, *tables)
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` holds."""

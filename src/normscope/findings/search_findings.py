@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from normscope.notebook_html import HtmlTable, notebook_html
 from normscope.studies.study_file import SCHEMA
+from normscope.wording import counted, level, span
 
 if TYPE_CHECKING:
     from normscope.findings.good_configurations import GoodConfigurations
@@ -86,6 +88,22 @@ class SearchSummary:
         """The answer and its reasons."""
         return " ".join([self.answer, *self.reasons])
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.answer} {self.done} of {self.wanted} trials>"
+
+    def _repr_html_(self) -> str:
+        rows = self.repeated or [{**self.best, "interval": None}]
+        names = list(self.best["values"])
+        shown = [
+            [str(place), *(f"{row['values'][name]:.4g}" for name in names), with_interval(row)]
+            for place, row in enumerate(rows, 1)
+        ]
+        shown += [[k, *[""] * len(names), with_interval(v)] for k, v in self.references.items()]
+        tested = "accuracy on test, fresh seeds (95 %)" if self.repeated else "accuracy on test"
+        done = f"{self.done} of {counted(self.wanted, 'trial')}."
+        table = HtmlTable(["", *names, tested], shown)
+        return notebook_html(self.answer, [*self.reasons, done], table)
+
     def to_json(self) -> dict[str, Any]:
         """Every field by name, with the schema's version.
 
@@ -100,3 +118,9 @@ class SearchSummary:
             "reasons": list(self.reasons),
             "sentence": self.sentence,
         }
+
+
+def with_interval(row: dict[str, Any]) -> str:
+    """The accuracy of a configuration, with its interval where it has one."""
+    around = "" if row["interval"] is None else f" ({span(row['interval'])})"
+    return level(row["accuracy"]) + around

@@ -11,7 +11,10 @@ from normscope.findings.findings import findings
 from normscope.findings.reasons import reasons
 from normscope.findings.scan_results import ScanResults, cell_axes
 from normscope.findings.speed import Speed, speeds
+from normscope.findings.summary_table import grid_map, summary_table
 from normscope.normalization import NONE, Normalization
+from normscope.notebook_html import HtmlTable, notebook_html
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -80,6 +83,23 @@ class Summary:
     def answer(self) -> str:
         """Whether the normalization matters, and what to do, in one sentence."""
         return self.findings.answer
+
+    @property
+    def counts(self) -> str:
+        """How many runs are finished, of how many."""
+        text = f"{self.trials:,} of {counted(self.planned, 'trial')}"
+        if self.survival_planned:
+            short = f"{self.survival_trials:,} of {self.survival_planned:,}"
+            text += f", and {short} short ones that only count failures"
+        return text
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.answer} {self.counts}>"
+
+    def _repr_html_(self) -> str:
+        shown = HtmlTable(*summary_table(self.findings)), grid_map(self.findings)
+        tables = [table for table in shown if table is not None]
+        return notebook_html(self.answer, [*self.reasons, f"{self.counts}."], *tables)
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, with the schema's version.

@@ -132,6 +132,7 @@ class DecodedSource:
         test: Images to report on.
         skipped: Images that could not be read, with why.
         passed_over: A sentence on the files that are no images, or nothing.
+        held_out: A sentence on where the test split comes from, where it was drawn here.
     """
 
     name: str
@@ -142,6 +143,7 @@ class DecodedSource:
     test: LabelledImages
     skipped: tuple[Skipped, ...] = ()
     passed_over: str = ""
+    held_out: str = ""
 
     @property
     def channels(self) -> int:

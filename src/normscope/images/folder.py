@@ -29,7 +29,8 @@ def open_folder(
 ) -> DecodedSource:
     """Decode ``train/``, and ``val/`` or ``test/`` or both, each with one folder per class.
 
-    With ``train/`` and ``val/`` alone, ``val/`` is the test split. An image that cannot be read
+    With ``train/`` and ``val/`` alone, ``val/`` is the test split; with class folders alone, a
+    fifth of each class is. An image that cannot be read
     is skipped and listed. The pixels are kept in the user's cache, and mapped from there.
 
     Args:
@@ -57,6 +58,7 @@ def open_folder(
         validation=splits.get("validation"),
         test=splits["test"],
         passed_over=passed_over(listing.passed),
+        held_out=listing.held_out,
         skipped=tuple(Skipped(Path(where), reason) for where, reason in footer["skipped"]),
     )
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from normscope.errors import NormscopeError
 from normscope.images.finding import ALL, find_images
 from normscope.images.formats import ARCHIVES
+from normscope.images.held_out import hold_out
 from normscope.images.tree import SPLIT_FOLDERS, split_of_path
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,11 +35,13 @@ class Listing:
         classes: Their names, in the order of the labels.
         splits: ``train``, ``validation`` and ``test`` as far as they are there.
         passed: The number of files that are no images, by suffix.
+        held_out: Where the test split comes from, in a sentence, if the folder has none.
     """
 
     classes: tuple[str, ...]
     splits: dict[str, list[EncodedImage | BandStack]]
     passed: Counter[str] = field(default_factory=Counter)
+    held_out: str = ""
 
     def only(self, splits: Iterable[str]) -> Listing:
         """Some of the splits."""
@@ -56,7 +60,8 @@ def list_images(path: Path, train: bool, choice: Choice = ALL) -> Listing:
     """Find the images of a folder or archive without opening them.
 
     A folder holds ``train/``, ``val/`` or ``test/`` or archives of these names
-    (``train.tar``, ``train.zip``); an archive holds folders of these names.
+    (``train.tar``, ``train.zip``); an archive holds folders of these names. Of a folder with class
+    folders alone a fifth of each class is the test split (``held_out.py``).
 
     Args:
         path: The folder, or a ``.tar`` or ``.zip`` file.
@@ -73,13 +78,17 @@ def list_images(path: Path, train: bool, choice: Choice = ALL) -> Listing:
     passed: Counter[str] = Counter()
     splits = _splits_of_folder if path.is_dir() else _splits_of_archive
     found = splits(path, passed, choice)
+    held_out = ""
+    if not found and path.is_dir():
+        found, held_out = _of_class_folders(path, train, passed, choice)
     if "test" not in found and "val" in found:
         found["test"] = found.pop("val")
     if "test" not in found or (train and "train" not in found):
         needed = "train/ and also val/ or test/" if train else "val/ or test/"
         raise NormscopeError(
             f"{path} must hold {needed}, {NEEDED}, "
-            f"got the folders: {_present(path)}. Sort the images into splits."
+            f"got the folders: {_present(path)}. Sort the images into splits, or give a folder "
+            "that holds class folders alone: a fifth of each class is then held back for the test."
         )
     if not train:
         found = {"test": found["test"]}
@@ -98,7 +107,35 @@ def list_images(path: Path, train: bool, choice: Choice = ALL) -> Listing:
             for name, split in found.items()
         },
         passed,
+        held_out,
     )
+
+
+def _of_class_folders(
+    path: Path, train: bool, passed: Counter[str], choice: Choice
+) -> tuple[dict[str, _ClassFolders], str]:
+    """The splits of a folder that holds a folder for each class and no split, and a sentence."""
+    classes = {
+        name: images
+        for name in _folders_in(path)
+        if (images := list(find_images(path / name, passed=passed, choice=choice)))
+    }
+    if len(classes) < 2:
+        return {}, ""
+    of_both = f"{path} has no val/ or test/: "
+    if not train:
+        total = counted(sum(map(len, classes.values())), "image")
+        return {"test": _ClassFolders(path, classes)}, f"{of_both}all {total} are tested."
+    kept, tested = hold_out(path, classes)
+    total = counted(sum(map(len, tested.values())), "image")
+    return (
+        {"train": _ClassFolders(path, kept), "test": _ClassFolders(path, tested)},
+        f"{of_both}a fifth of each class, {total} drawn with a fixed seed, is the test split.",
+    )
+
+
+def _folders_in(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def _splits_of_folder(path: Path, passed: Counter[str], choice: Choice) -> dict[str, _ClassFolders]:
@@ -135,9 +172,8 @@ def _splits_of_archive(
 
 
 def _of_folder(folder: Path, passed: Counter[str], choice: Choice) -> _ClassFolders:
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     classes = {}
-    for name in names:
+    for name in _folders_in(folder):
         classes[name] = list(find_images(folder / name, passed=passed, choice=choice))
         if not classes[name]:
             raise NormscopeError(

@@ -22,6 +22,9 @@ IDX_FILES = {
     "test-labels": "t10k-labels-idx1-ubyte",
 }
 
+MOST_CHARACTERS = 300
+"""Of why a download failed."""
+
 
 def open_named(name: str, root: Path | None) -> DecodedSource:
     """Open a named data set with its own training and test splits.
@@ -112,7 +115,7 @@ def _download(name: str, folder: Path) -> None:
     except (OSError, RuntimeError) as error:
         raise WorkFailed(
             f"{name} must lie under --root or $NORMSCOPE_DATA, or be downloadable; it is in "
-            f"neither, and the download failed: {_first_line(error)}. "
+            f"neither, and the download failed: {_in_one_line(error)}. "
             "Fetch it by hand and pass --root."
         ) from None
 
@@ -136,3 +139,9 @@ def _open_cifar(name: str, folder: Path) -> DecodedSource:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _in_one_line(error: Exception) -> str:
+    """Why a download failed: torchvision's first line says only that, and each mirror's follow."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (" ".join(lines) or type(error).__name__)[:MOST_CHARACTERS].rstrip(".:")

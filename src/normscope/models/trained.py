@@ -9,6 +9,7 @@ from normscope.models.building import build_model, show_one_image
 from normscope.models.files.naming import names_file
 from normscope.models.given import name_of
 from normscope.models.importing import names_code
+from normscope.models.libraries.own import OWN_MODELS
 from normscope.models.options import ModelOptions
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def build_trained(
 def check_weights_given(name: str, weights: object) -> None:
     """Refuse a model without weights, unless it is a factory or a file, which has its own."""
     if weights is None and not names_code(name) and not names_file(name):
+        default = "" if name in OWN_MODELS else ", or --weights default"
         raise NormscopeError(
-            f"{name} must be given its weights, got none. Pass --weights FILE, or --weights "
-            "default."
+            f"{name} must be given its weights, got none. Pass --weights FILE{default}."
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from normscope.images.size import as_resize
 from normscope.images.stream import open_stream
 from normscope.keywords import typed
 from normscope.normalization import Normalization
+from normscope.progress import is_interactive, watched
 from normscope.statistics.batches import Batches
 from normscope.statistics.checkpoint import Checkpoint
 from normscope.statistics.clipping import Clip
@@ -104,7 +105,7 @@ def stats(
         root: Where the named data sets are looked for first.
         strict: Whether an image that cannot be read is an error.
         on_progress: Told after each shard how many images are done, and the share of the whole
-            if that is known.
+            if that is known; by default a bar where you work interactively.
 
     Returns:
         The statistics, with a ``normalization`` to use at once.
@@ -135,7 +136,6 @@ def stats(
         batches=None if batch_size is None else Batches(batch_size),
         groups=None if by is None else GroupSums(),
     )
-    progress = _Progress(stream, on_progress)
 
     def take(shard: Shard, part: Collected) -> None:
         collected.merge(part)
@@ -149,7 +149,11 @@ def stats(
             else:
                 take(shard, found)
 
-    with closing(_reduced(missing(), reading, workers, ray)) as reduced:
+    with (
+        _telling(on_progress) as tell,
+        closing(_reduced(missing(), reading, workers, ray)) as reduced,
+    ):
+        progress = _Progress(stream, tell)
         for shard, part in reduced:
             if checkpoint is not None:
                 checkpoint.save(shard, part)
@@ -160,6 +164,17 @@ def stats(
     if out is not None:
         write_result(Path(out) / "stats.json", json.dumps(result.to_json(), indent=2) + "\n")
     return result
+
+
+@contextmanager
+def _telling(
+    given: Callable[[int, float | None], None] | None,
+) -> Iterator[Callable[[int, float | None], None] | None]:
+    if given is not None or not is_interactive():
+        yield given  # with None nothing is counted beforehand
+        return
+    with watched(None, "images") as update:
+        yield lambda images, share: update(images, round(images / share) if share else None)
 
 
 class _Progress:

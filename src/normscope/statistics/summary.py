@@ -12,7 +12,8 @@ from normscope.errors import NormscopeError
 from normscope.images.decoded import Skipped
 from normscope.images.scale import scale_of
 from normscope.statistics.clipping import clip_pixels
-from normscope.statistics.collection_statistics import CollectionStatistics, channel_names
+from normscope.statistics.collection_numbers import channel_names
+from normscope.statistics.collection_statistics import CollectionStatistics
 from normscope.statistics.estimators import (
     batch_average,
     mean_image_std,

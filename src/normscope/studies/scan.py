@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from normscope.options import by_keywords, callback
+from normscope.progress import watched
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.options import Place, ScanOptions
 from normscope.studies.scan_planning import PlannedScan, default_folder, plan_scan
@@ -21,7 +22,8 @@ class Scanning(ScanOptions, Place):
     """A scan with its place and what is to be told of it."""
 
     on_progress: Callable[[int, int], None] | None = callback(
-        "Called with the finished and the planned number of trials."
+        "Called with the finished and the planned number of trials; by default a bar where you "
+        "work interactively."
     )
 
 
@@ -36,7 +38,10 @@ def scan(scanning: Scanning) -> Study:
     Returns:
         The study.
     """
-    return run_scan(plan_scan(scanning), scanning, scanning.on_progress)
+    with watched(None, "images") as update:
+        plan = plan_scan(scanning, update)
+    with watched(scanning.on_progress, "trials") as update:
+        return run_scan(plan, scanning, update)
 
 
 def run_scan(

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Self
 from optuna.trial import TrialState, create_trial
 
 from normscope.errors import NormscopeError
+from normscope.notebook_html import notebook_html
 from normscope.studies.growing import as_trained
 from normscope.studies.kept_trials import kept_trials
 from normscope.studies.known_trials import KnownTrials, slot_of
 from normscope.studies.options import GRACE_SECONDS
 from normscope.studies.slot_claims import SLOT, Claims
 from normscope.studies.stored_trial import attributes_of, kept_trial, point_for_optuna
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,6 +62,21 @@ class ScanTrials:
         # Opened once: to look for one asks the database for all names.
         self._begun: dict[bool, optuna.Study] = {}
         self._exported = list(exported)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} in {self.folder}: {self._progress()}>"
+
+    def _repr_html_(self) -> str:
+        said_by = "normscope.summarize(study) says what they tell."
+        return notebook_html(f"{self.folder}: {self._progress()}.", [said_by])
+
+    def _progress(self) -> str:
+        """How many trials have finished, of how many."""
+        planned = counted(len(self.specification.trials()), "trial")
+        try:
+            return f"{len(self.every_trial()):,} of {planned} done"
+        except NormscopeError:
+            return f"{planned}, which cannot be read now"
 
     def add(self, spec: TrialSpec, result: TrialResult) -> None:
         """Keep a finished trial; it is on disk when this returns.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
 from normscope.options import by_keywords, callback
+from normscope.progress import watched
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.known_trials import KnownTrials
 from normscope.studies.options import Place, SearchOptions
@@ -54,7 +55,8 @@ class Searching(SearchOptions, Place):
     """A search with its place and what is to be told of it."""
 
     on_progress: Callable[[int, int], None] | None = callback(
-        "Called with the finished and the wanted number of trials."
+        "Called with the finished and the wanted number of trials; by default a bar where you "
+        "work interactively."
     )
 
 
@@ -69,7 +71,9 @@ def search(searching: Searching) -> SearchStudy:
     Returns:
         The search.
     """
-    return run_search(plan_search(searching), searching, searching.on_progress)
+    plan = plan_search(searching)
+    with watched(searching.on_progress, "trials") as update:
+        return run_search(plan, searching, update)
 
 
 def plan_search(options: SearchOptions) -> PlannedSearch:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from normscope.errors import NormscopeError, SpecificationDiffers
+from normscope.notebook_html import notebook_html
 from normscope.studies.kept_trials import kept_trials
 from normscope.studies.scan_trials import DATABASE
 from normscope.studies.search_specification import SearchSpec
@@ -16,6 +17,7 @@ from normscope.studies.slot_claims import GRACE_SECONDS, Claims
 from normscope.studies.storage import Storage, open_storage
 from normscope.studies.stored_trial import kept_trial
 from normscope.studies.study_file import SPECIFICATION
+from normscope.wording import counted
 from normscope.writing import write_text
 
 if TYPE_CHECKING:
@@ -153,6 +155,21 @@ class SearchStudy:
                 f"{', '.join(sorted(names)) or 'none'}. Name it by --study."
             )
         return cls(folder, specification, storage, name)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} in {self.folder}: {self._progress()}>"
+
+    def _repr_html_(self) -> str:
+        said_by = "normscope.summarize_search(study) says what they tell."
+        return notebook_html(f"{self.folder}: {self._progress()}.", [said_by])
+
+    def _progress(self) -> str:
+        """How many trials have ended, of how many."""
+        wanted = counted(self.specification.trials, "trial")
+        try:
+            return f"{len(self.trials()) + len(self.stopped()):,} of {wanted} done"
+        except NormscopeError:
+            return f"{wanted}, which cannot be read now"
 
     def claims(self, *, alone: bool, grace_seconds: float = GRACE_SECONDS) -> tuple[Claims, Claims]:
         """The slots of the search and of its replicates.

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normscope.notebook_html import HtmlTable, notebook_html
 from normscope.trials import outcome as outcomes
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.trials.outcome import Outcome
     from normscope.trials.spec import TrialSpec
+
+EPOCH_NUMBERS = {"train_loss": "loss", "validation_accuracy": "accuracy on validation"}
+"""What a table of epochs has, with its headings."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,23 @@ class TrialResult:
         """Every field by name, which ``TrialResult(**fields)`` reads back."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
+    @property
+    def fate(self) -> str:
+        """What became of its training, in a sentence; empty where it is not known."""
+        if self.outcome == "learned":
+            return "It learned, and changed little in the last third of its epochs."
+        if self.outcome == "still learning":
+            return "Its curve has not settled: more --epochs may raise the accuracy."
+        if self.outcome == "stuck":
+            return f"It is stuck: no better than always giving one answer ({self.chance:.4f})."
+        if self.outcome == "died":
+            return (
+                f"It died within {counted(self.died_at or 0, 'step')}: its answer no longer "
+                "depends on the image, and no further step can change that."
+            )
+        # That it diverged is said apart, with --json too.
+        return ""
+
     def correct_images(self) -> np.ndarray:
         """Which test images it got right: bool, shape ``(test_images,)``."""
         return unpack_bits(self.correct, self.test_images)
@@ -140,6 +162,35 @@ class FinishedTrial:
             return self.result.accuracy
         seen = history[-1]["validation_accuracy"]
         return self.result.accuracy if seen is None else seen
+
+    @property
+    def sentence(self) -> str:
+        """What was trained, and what it gave."""
+        spec, result = self.spec, self.result
+        under = f"{spec.model} on {spec.source} under {spec.normalization:.4g}"
+        if not spec.recipe.trains:
+            return (
+                f"{under}, frozen, not trained: accuracy {result.accuracy:.4f} on "
+                f"{counted(result.test_images, 'image')} in {result.seconds:.1f} s."
+            )
+        return (
+            f"{under}, recipe {spec.recipe.name}, {counted(len(result.history), 'epoch')}, "
+            f"seed {spec.seed}: test accuracy {result.accuracy:.4f} in {result.seconds:.1f} s. "
+            f"{result.fate}"
+        ).rstrip()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        diverged = "The run diverged: a loss or an output is no longer finite."
+        rows = [
+            [str(epoch["epoch"]), *(_short(epoch.get(name)) for name in EPOCH_NUMBERS)]
+            for epoch in self.result.history
+        ]
+        table = HtmlTable(["epoch", *EPOCH_NUMBERS.values()], rows)
+        said = [diverged] * self.result.diverged
+        return notebook_html(self.sentence, said, *[table] * bool(rows))
 
     def outcome(self, margin: float) -> Outcome | None:
         """What became of the training where another gain than 0.002 matters.
@@ -200,3 +251,7 @@ def finite_or_none(value: Any) -> Any:
         None for NaN and the infinities, else the value.
     """
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

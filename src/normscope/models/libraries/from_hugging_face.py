@@ -8,6 +8,7 @@ import torch
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.models.libraries import HUGGING_FACE
+from normscope.models.libraries.hub import only_local
 from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.outputs import Logits
 from normscope.models.preprocessing.folder import PROCESSORS, processor_reading
@@ -39,6 +40,7 @@ class HuggingFaceModel:
             ) from None
         self._transformers: Any = transformers
         self._name = name.removeprefix(HUGGING_FACE)
+        self._local = only_local(self._name)
 
     def build(self, channels: int, classes: int, image_size: tuple[int, int]) -> nn.Module:  # noqa: ARG002
         """A freshly initialized network of the repository's configuration."""
@@ -53,7 +55,10 @@ class HuggingFaceModel:
         """The network with the repository's weights."""
         with _fetched(self._name):
             model = self._transformers.AutoModelForImageClassification.from_pretrained(
-                self._name, use_safetensors=True, trust_remote_code=False
+                self._name,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=self._local,
             )
         return Logits(model)
 
@@ -69,7 +74,7 @@ class HuggingFaceModel:
         classes = tuple(labels[i] for i in range(len(labels)))
         try:
             settings, _ = self._transformers.ImageProcessingMixin.get_image_processor_dict(
-                self._name
+                self._name, local_files_only=self._local
             )
         except OSError:
             return PretrainedConfig(classes=classes)
@@ -102,14 +107,14 @@ class HuggingFaceModel:
         """Whether timm wrote the repository, which then reads it."""
         with _fetched(self._name):
             kind = self._transformers.PretrainedConfig
-            said, _ = kind.get_config_dict(self._name)
+            said, _ = kind.get_config_dict(self._name, local_files_only=self._local)
         return said.get("model_type") == "timm_wrapper"
 
     def _config(self) -> Any:
         with _fetched(self._name):
             # Said, since transformers would ask whoever sits at the terminal.
             return self._transformers.AutoConfig.from_pretrained(
-                self._name, trust_remote_code=False
+                self._name, trust_remote_code=False, local_files_only=self._local
             )
 
 
@@ -123,7 +128,7 @@ class _fetched:  # noqa: N801 - used as a with statement
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError | ValueError):
-            first = (str(error).splitlines() or ["unknown"])[0]
+            first = (str(error).splitlines() or ["unknown"])[0].rstrip(".")
             raise WorkFailed(
                 f"hf/{self._name} must be a folder or a repository of an image classifier that "
                 f"can be fetched, got: {first}. Check the name and the network."

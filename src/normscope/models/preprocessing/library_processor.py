@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.models.libraries.hub import only_local
 from normscope.models.preprocessing.between import same
 from normscope.models.preprocessing.colours import colours, fitted, rounded
 from normscope.models.preprocessing.processor import processor_claim
@@ -40,7 +41,9 @@ def open_processor(name: str) -> Any | None:
     try:
         from transformers import AutoImageProcessor
 
-        return AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
+        return AutoImageProcessor.from_pretrained(
+            name, trust_remote_code=False, local_files_only=only_local(name)
+        )
     except Exception:  # noqa: BLE001 - a stranger's configuration, read by a stranger's classes
         return None
 

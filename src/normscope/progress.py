@@ -1,0 +1,139 @@
+"""How far a long work is, and how much time is left: a bar in terminals and notebooks."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Tell = Callable[[int, int | None], None]
+
+PATIENCE_SECONDS = 1.0
+"""Work that is done sooner shows nothing in a notebook."""
+
+EVERY_SECONDS = 0.2
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Tell]:
+    """Show a bar on standard error while a block runs, if that is a terminal.
+
+    Args:
+        what: What is counted, such as ``"trials"``.
+
+    Yields:
+        A function that takes how many are done and how many there are.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(what, total=None)
+
+        def update(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield update
+
+
+@contextmanager
+def watched(tell: Callable[[int, int], None] | None, what: str) -> Iterator[Tell]:
+    """Tell a Python caller how far it is: the function that was given, else whoever looks on.
+
+    In a notebook and in an interactive Python there is a bar, in a script nothing, which are the
+    usual ways of tqdm and Lightning.
+
+    Args:
+        tell: What the caller gave.
+        what: What is counted, such as ``"trials"``.
+
+    Yields:
+        A function that takes how many are done and how many there are.
+    """
+    if tell is not None:
+        given = tell
+        yield lambda done, total: given(done, done if total is None else total)
+    elif hasattr(_shell(), "kernel"):
+        bar = _NotebookBar(what)
+        try:
+            yield bar.update
+        finally:
+            bar.close()
+    elif is_interactive():
+        with progress(what) as update:
+            yield update
+    else:
+        yield lambda _done, _total: None
+
+
+def is_interactive() -> bool:
+    """Whether somebody looks on: in a notebook, IPython or Python's own shell."""
+    return _shell() is not None or hasattr(sys, "ps1")
+
+
+def _shell() -> Any:
+    """IPython's, where the caller runs in one."""
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
+class _NotebookBar:
+    """A bar of plain HTML: rich's and tqdm's need ipywidgets, which not every notebook has."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._begun = time.monotonic()
+        self._next = self._begun + PATIENCE_SECONDS
+        self._first: int | None = None
+        self._handle: Any = None
+
+    def update(self, done: int, total: int | None) -> None:
+        if self._first is None:
+            self._first = done  # what an earlier call had finished says nothing of the speed
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + EVERY_SECONDS
+        self._show(self._html(done, total, now - self._begun))
+
+    def close(self) -> None:
+        if self._handle is not None:
+            self._show("")
+
+    def _html(self, done: int, total: int | None, elapsed: float) -> str:
+        if not total:
+            return f"<progress></progress> {done:,} {self._what}"
+        new = done - (self._first or 0)
+        left = f", about {elapsed / new * (total - done):,.0f} s left" if new else ""
+        bar = f'<progress max="{total}" value="{done}"></progress>'
+        return f"{bar} {done:,} of {total:,} {self._what}{left}"
+
+    def _show(self, html: str) -> None:
+        from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
+
+        if self._handle is None:
+            self._handle = display(HTML(html), display_id=True)
+        else:
+            self._handle.update(HTML(html))
