@@ -212,7 +212,7 @@ def weights_source(models: dict[str, AnswerModel], networks: int, found: str) ->
         f'"""What each sign in a network\'s answers counts, learned from {networks} networks.',
         "",
         "Written by ``python -m benchmarks.by_answers CIFAR --folder OUT --write``, which prints",
-        "how often weights that only the others taught are right of a network, in detail. In short:",
+        "how often weights that only the others taught are right of a network. In short:",
         "",
         found,
         '"""',
