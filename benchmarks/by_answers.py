@@ -117,7 +117,7 @@ def _signs(found: Trained, pixels: np.ndarray, asked: list[Candidate]) -> dict:
         "contenders": [asked.index(c) for c in signs.contenders],
         "names": [c.name for c in signs.contenders],
         "answers": signs.answers.tolist(),
-        "layers": signs.layers.tolist(),
+        "layers": None if signs.layers is None else signs.layers.tolist(),
     }
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from normscope.detection.answers import Network
+    from normscope.detection.candidates import Candidate
+    from normscope.detection.label_rounds import Compared
     from normscope.detection.refining import Refined
     from normscope.normalization import Normalization
 
@@ -82,19 +84,7 @@ def weigh_by_labels(
     shuffled = generator.permutation(len(labels))
     pixels, labels = pixels[shuffled], labels[shuffled].astype(np.int64)
     everyone = candidates(pixels.shape[1])
-    asked, logs, steps, tables = everyone, {}, rounds(len(labels)), []
-    for start, end in zip([0, *steps], steps, strict=False):
-        asking = Asking(network, pixels[start:end])
-        for done, candidate in enumerate(asked, 1):
-            more = _answers(asking, candidate.normalization, candidate.order, labels)
-            logs[candidate] = np.concatenate([*([logs[candidate]] if start else []), more])
-            if on_progress is not None and not start:
-                on_progress(done, len(asked))
-        full = Tried.of(asked, [logs[c] for c in asked], labels[:end])
-        resamples = full.resamples(generator, RESAMPLES)
-        tables.append(compared(full, resamples, len(steps)))
-        first = asked[int(_posterior(full, None, resamples)[0].argmax())].name
-        asked = [c for c in asked if tables[-1].against(c.name, first).nats_interval[0] <= 0]
+    full, tables = _race(network, pixels, labels, everyone, generator, on_progress)
     found = None
     if refined:
         best, whole = full.candidates[full.best], Asking(network, pixels)
@@ -103,9 +93,38 @@ def weigh_by_labels(
             best.normalization,
             whole.pixels.std((0, 2, 3)).double().clamp(min=SMALLEST_SPREAD).numpy(),
         )
-    shares, none = _posterior(full, found, resamples)
+    shares, none = _posterior(full, found, full.resamples(generator, RESAMPLES))
     confidences = dict(zip(full.candidates, shares.tolist(), strict=True))
-    return LabelEvidence.of(everyone, confidences, none, found and found.fitted, tuple(tables))
+    return LabelEvidence.of(everyone, confidences, none, found and found.fitted, tables)
+
+
+def _race(
+    network: Network,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    everyone: list[Candidate],
+    generator: np.random.Generator,
+    on_progress: Callable[[int, int], None] | None,
+) -> tuple[Tried, tuple[Compared, ...]]:
+    """What those who have not lost do on all images, and what was compared on the way."""
+    logs: dict[Candidate, list[np.ndarray]] = {candidate: [] for candidate in everyone}
+    tried: list[Tried] = []
+    tables: list[Compared] = []
+    asked, steps = everyone, rounds(len(labels))
+    for start, end in zip([0, *steps], steps, strict=False):
+        asking = Asking(network, pixels[start:end])
+        for done, candidate in enumerate(asked, 1):
+            logs[candidate].append(
+                _answers(asking, candidate.normalization, candidate.order, labels)
+            )
+            if on_progress is not None and start == 0:
+                on_progress(done, len(asked))
+        tried.append(Tried.of(asked, [np.concatenate(logs[c]) for c in asked], labels[:end]))
+        resamples = tried[-1].resamples(generator, RESAMPLES)
+        tables.append(compared(tried[-1], resamples, len(steps)))
+        first = asked[int(_posterior(tried[-1], None, resamples)[0].argmax())].name
+        asked = [c for c in asked if tables[-1].against(c.name, first).nats_interval[0] <= 0]
+    return tried[-1], tuple(tables)
 
 
 def _answers(
