@@ -9,6 +9,8 @@ from normscope._version import __version__
 
 if TYPE_CHECKING:
     from normscope.auditing.audit import audit
+    from normscope.checking.check import check
+    from normscope.checking.watching import watch
     from normscope.deploy.folding import fold
     from normscope.deploy.saving import load_folded
     from normscope.detection.detecting import detect
@@ -35,6 +37,7 @@ _HOMES = {
     "Study": "normscope.studies.study",
     "Summary": "normscope.findings.summary",
     "audit": "normscope.auditing.audit",
+    "check": "normscope.checking.check",
     "detect": "normscope.detection.detecting",
     "fold": "normscope.deploy.folding",
     "load_folded": "normscope.deploy.saving",
@@ -45,6 +48,7 @@ _HOMES = {
     "summarize": "normscope.findings.summary",
     "summarize_search": "normscope.findings.search_summary",
     "train": "normscope.trials.single",
+    "watch": "normscope.checking.watching",
 }
 
 __all__ = [
@@ -57,6 +61,7 @@ __all__ = [
     "Summary",
     "__version__",
     "audit",
+    "check",
     "detect",
     "fold",
     "load_folded",
@@ -67,6 +72,7 @@ __all__ = [
     "summarize",
     "summarize_search",
     "train",
+    "watch",
 ]
 
 

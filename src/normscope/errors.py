@@ -27,6 +27,7 @@ EXTRAS = {
     "google_crc32c": "tables",
     "h5py": "arrays",
     "pyarrow": "tables",
+    "pytorch_lightning": "lightning",
     "safetensors": "train",
     "torch": "train",
     "torchvision": "train",

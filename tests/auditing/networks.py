@@ -76,6 +76,15 @@ class Refusing(nn.Module):
 _prepare = [v2.ToImage(), v2.Resize(40, antialias=True), v2.CenterCrop(32)]
 _scale = v2.ToDtype(torch.float32, scale=True)
 right = v2.Compose([*_prepare, _scale, v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
+copied = v2.Compose([*_prepare, _scale, v2.Normalize([0.485, 0.456, 0.406], [0.485, 0.456, 0.406])])
+squashed = v2.Compose(
+    [
+        v2.ToImage(),
+        v2.Resize((32, 32), antialias=True),
+        _scale,
+        v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    ]
+)
 unnormalized = v2.Compose([*_prepare, _scale])
 as_bytes = v2.Compose(_prepare)
 larger = v2.Compose([v2.ToImage(), v2.Resize((50, 50), antialias=True), _scale])

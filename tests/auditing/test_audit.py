@@ -208,6 +208,22 @@ def test_a_wrong_pipeline_is_recognized(photos, images):
     assert (run.tested.like, run.tested.agreement, run.tested.fails) == ("none", 1.0, True)
 
 
+def test_the_mistake_of_a_pipeline_is_named(photos):
+    run = audited(photos, pipeline=networks.copied)
+    assert run.tested.mistake.name == run.to_json()["pipeline"]["mistake"]["name"] == "mean-as-std"
+    assert run.sentences[0].endswith("; fix it: the mean stands in the place of the std.")
+
+
+def test_a_squashed_resize_is_named(photos):
+    run = audited(photos, pipeline=networks.squashed)
+    assert run.to_json()["pipeline"]["applied"]["shows"] == "whole, squashed"
+    assert not run.tested.differs
+    assert (
+        "Compose squashes the images: it resizes both sides to fixed lengths, so that their ratio "
+        "is lost. Give the resize one number, the shorter side, and crop."
+    ) in run.sentences
+
+
 def test_one_image_shows_another_normalization(photos, tmp_path):
     # However few they are, and whatever they cost.
     first = sorted((photos / "val").rglob("*.png"))[0]

@@ -90,7 +90,7 @@ class Answers:
         if batch.tested is not None:
             self.changed[TESTED] = self.changed.get(TESTED, 0) + len(batch)
             self._given.setdefault(TESTED, []).append(self._to_tensors(batch.tested))
-            self.handed_over.add(batch.variants[REFERENCE].pixels, batch.tested)
+            self.handed_over.add(batch.variants[REFERENCE].pixels, batch.tested, batch.views)
 
     def _given_to(
         self,

@@ -13,6 +13,7 @@ from normscope.auditing.answering import TESTED, Answers
 from normscope.auditing.audit_numbers import Cost, PipelineUnderTest, Priced, Reference
 from normscope.auditing.audit_result import Audit
 from normscope.auditing.audited_network import AuditedNetwork
+from normscope.auditing.explaining import explain
 from normscope.auditing.mistakes import (
     COLOUR_MISTAKES,
     COLOURS,
@@ -197,10 +198,11 @@ class _Judge:
             if self._answers.changed[m.name]
         }
         nearest = max(agreement, key=agreement.__getitem__, default=None)
-        if nearest is None or agreement[nearest] <= 1 - cost.disagreement:
-            return PipelineUnderTest(name, cost, None, None, fail_over, applied, differs)
-        share_alike = agreement[nearest]
-        return PipelineUnderTest(name, cost, nearest, share_alike, fail_over, applied, differs)
+        alike = None if nearest is None else agreement[nearest]
+        if alike is None or alike <= 1 - cost.disagreement:
+            nearest = alike = None
+        mistake = None if applied is None else explain(applied, correct)
+        return PipelineUnderTest(name, cost, nearest, alike, fail_over, applied, differs, mistake)
 
 
 def _check_fail_over(fail_over: float | None, pipeline: object) -> None:

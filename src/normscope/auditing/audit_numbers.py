@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from normscope.auditing.handed_over import AppliedNormalization
+    from normscope.auditing.applied import AppliedNormalization
+    from normscope.auditing.explaining import Explanation
     from normscope.auditing.pairing import Interval
     from normscope.images.decoded import Skipped
     from normscope.normalization import Normalization
@@ -104,6 +105,7 @@ class PipelineUnderTest:
         fail_over: The most it may lose, if the user said so.
         applied: The normalization that it really applies; None where that cannot be told.
         differs: Whether that is another one than the reference's.
+        mistake: What explains it, where a known mistake does.
     """
 
     name: str
@@ -113,6 +115,7 @@ class PipelineUnderTest:
     fail_over: float | None
     applied: AppliedNormalization | None = None
     differs: bool = False
+    mistake: Explanation | None = None
 
     @property
     def fails(self) -> bool:
@@ -138,6 +141,7 @@ class PipelineUnderTest:
             "fail_over": self.fail_over,
             "applied": None if self.applied is None else self.applied.to_json(),
             "differs": self.differs,
+            "mistake": None if self.mistake is None else vars(self.mistake),
             "fails": self.fails,
         }
 

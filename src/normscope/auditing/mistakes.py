@@ -49,6 +49,11 @@ class Mistake:
     reason: str | None = None
 
 
+def wants_bytes(normalization: Normalization) -> bool:
+    """Whether it is one for pixels of 0..255, and not of [0, 1]."""
+    return max(normalization.std) <= LARGEST_UNSCALED_STD
+
+
 def correct_values(normalization: Normalization) -> ValueMap:
     """What becomes of the pixels where nothing goes wrong."""
     return ValueMap.normalizing(normalization.mean, normalization.std)
@@ -85,7 +90,7 @@ _Row = tuple[str, str, ValueMap, str | None]
 
 def _of_values(normalization: Normalization) -> list[_Row]:
     channels = normalization.channels
-    bytes_wanted = max(normalization.std) <= LARGEST_UNSCALED_STD
+    bytes_wanted = wants_bytes(normalization)
     # The unit that the network's values are in, and the constants in it.
     unit = 255.0 if bytes_wanted else 1.0
     mean, std = unit * np.asarray(normalization.mean), unit * np.asarray(normalization.std)

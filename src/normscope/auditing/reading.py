@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from normscope.auditing.variants import Preparation, Prepared
+    from normscope.auditing.variants import Preparation, Prepared, Views
     from normscope.images.encoded import EncodedImage
     from normscope.images.originals import Originals
 
@@ -50,12 +50,16 @@ class Batch:
         labels: Shape ``(N,)``.
         coloured: How many have more than one channel.
         tested: What the pipeline under test makes of each image, or None.
+        views: Other parts of each image, which it may show; none where none is tested.
+        turned: How many carry an Exif orientation that turns them.
     """
 
     variants: dict[str, Variant]
     labels: np.ndarray
     coloured: int
     tested: list[Tensor] | None
+    views: list[Views]
+    turned: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -120,7 +124,9 @@ class Reader:
     def _read(self, image: EncodedImage) -> _Read | Skipped:
         try:
             data = image.read()
-            prepared = self.preparation.prepare(data, image.path, self.mistakes)
+            prepared = self.preparation.prepare(
+                data, image.path, self.mistakes, with_views=self.pipeline is not None
+            )
         except UnreadableImage as error:
             return Skipped(Path(image.path), str(error))
         return _Read(image, data, prepared)
@@ -142,6 +148,8 @@ class Reader:
             labels=np.asarray([image.listed.label for image in images]),
             coloured=sum(image.prepared.coloured for image in images),
             tested=tested,
+            views=[i.prepared.views for i in images if i.prepared.views is not None],
+            turned=sum(image.prepared.turned for image in images),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from normscope.auditing.handed_over import AppliedNormalization
+from normscope.auditing.applied import SQUASHED, AppliedNormalization
 from normscope.auditing.pairing import for_the_greatest, for_the_worst
 from normscope.wording import counted, gap, level, span
 
@@ -49,6 +49,7 @@ def sentences(audit: AuditNumbers) -> list[str]:
             f"{audit.tested.name} answers most like {audit.tested.like}, the same on {agreement} "
             "of the images."
         )
+    found += _shown(audit)
     if verdict(audit) == "unsettled" and not _at_chance(audit):
         most = gap(_margin(audit)) if audit.labelled else _percent(_margin(audit))
         found.append(
@@ -106,6 +107,21 @@ def _of_pipeline(
     return f"Not settled: the pipeline {name} {costs} {within}; test more images."
 
 
+def _shown(audit: AuditNumbers) -> list[str]:
+    """Which part of the images the pipeline shows, where it is another than the reference's."""
+    tested = audit.tested
+    if tested is None or tested.applied is None or tested.applied.shows is None:
+        return []
+    if tested.applied.shows == SQUASHED:
+        said = (
+            f"{tested.name} squashes the images: it resizes both sides to fixed lengths, so that "
+            "their ratio is lost. Give the resize one number, the shorter side, and crop."
+        )
+        return [said]
+    shown = f"{tested.name} shows the {tested.applied.shows} of each image"
+    return [f"{shown}; the reference: {audit.preparation}."]
+
+
 def _price(audit: AuditNumbers) -> list[str]:
     """What another normalization costs, where the answer is that it is another."""
     asked = _asked(audit)
@@ -142,6 +158,8 @@ def _to_watch(audit: AuditNumbers) -> str:
 def _to_fix(audit: AuditNumbers) -> str:
     """What is wrong with the pipeline, where it answers as one of the mistakes does."""
     tested = audit.tested
+    if tested is not None and tested.mistake is not None:
+        return f"fix it: {tested.mistake.description}"
     if tested is None or tested.agreement != 1:
         return "fix it before use"
     return next(

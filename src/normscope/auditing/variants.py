@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.images.decode import decode_8_bits
+from normscope.auditing.applied import SQUARE, WHOLE
+from normscope.images.decode import decode_8_bits, decode_as_8_bits
 from normscope.images.exif import UPRIGHT, orientation_of, turned_upright
 from normscope.images.originals import first_pixels, with_channels
 from normscope.images.pixels import UnreadableImage
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from normscope.images.transform import ImageTransform
 
 REFERENCE = "reference"
+
+GRID = 8
+"""Images are averaged to so many fields a side, which any way of resizing leaves nearly alone."""
+
 JPEG_QUALITY = 75
 
 PIXEL_MISTAKES = {
@@ -40,6 +45,35 @@ NO_RESIZE = "nothing is resized (no --resize)"
 
 
 @dataclass(frozen=True)
+class Views:
+    """Parts of an image, so coarse that they are alike after any resize.
+
+    Attributes:
+        fields: Pixels in [0, 1] by what is shown, each of shape ``(C, GRID, GRID)``.
+        ratio: Width by height of the whole image.
+    """
+
+    fields: dict[str, np.ndarray]
+    ratio: float
+
+    @classmethod
+    def of(cls, pixels: np.ndarray) -> Views:
+        """The whole image, and the largest square in its middle.
+
+        Args:
+            pixels: uint8, shape ``(C, H, W)``.
+
+        Returns:
+            The views.
+        """
+        height, width = pixels.shape[1:]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        square = pixels[:, top : top + side, left : left + side]
+        return cls({WHOLE: _coarse(pixels), SQUARE: _coarse(square)}, width / height)
+
+
+@dataclass(frozen=True)
 class Prepared:
     """One image as the network may be given it.
 
@@ -47,10 +81,14 @@ class Prepared:
         pixels: uint8 of shape ``(C, H, W)`` by name: ``"reference"``, and each mistake that changes
             this image and keeps its size.
         coloured: Whether its file has more than one channel.
+        views: Other parts of it that a pipeline under test may show, if asked for.
+        turned: Whether it carries an Exif orientation that turns it.
     """
 
     pixels: dict[str, np.ndarray]
     coloured: bool
+    views: Views | None
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,11 +100,13 @@ class Preparation:
         channels: How many channels the network takes.
         upright: Whether images are turned as their Exif orientation says. torchvision's loader
             leaves them as they are stored.
+        full: The value of white in images of more than 8 bits; None where there are none.
     """
 
     transform: ImageTransform
     channels: int
     upright: bool = False
+    full: float | None = None
 
     def in_words(self) -> str:
         """What is done, for people.
@@ -121,13 +161,21 @@ class Preparation:
             return UNCHANGED
         return NO_EXIF if self.transform.crop else f"{NO_EXIF} that keeps its size"
 
-    def prepare(self, data: bytes, path: str, mistakes: frozenset[str] = frozenset()) -> Prepared:
+    def prepare(
+        self,
+        data: bytes,
+        path: str,
+        mistakes: frozenset[str] = frozenset(),
+        *,
+        with_views: bool = False,
+    ) -> Prepared:
         """Decode an image once, and make of it what the network is given.
 
         Args:
             data: The file's bytes.
             path: What the image is called in errors.
             mistakes: Which of ``PIXEL_MISTAKES`` to make too.
+            with_views: Whether other parts of it are wanted too.
 
         Returns:
             The pixels.
@@ -136,7 +184,8 @@ class Preparation:
             UnreadableImage: If it cannot be decoded, or is smaller than the crop.
             NormscopeError: If it has more channels than the network takes.
         """
-        stored = decode_8_bits(data).values[0]
+        decoded = decode_8_bits(data) if self.full is None else decode_as_8_bits(data, self.full)
+        stored = decoded.values[0]
         orientation = orientation_of(data)
         turned = stored if orientation == UPRIGHT else turned_upright(stored, orientation)
         base, other = (turned, stored) if self.upright else (stored, turned)
@@ -156,7 +205,8 @@ class Preparation:
             if pixels.shape == right.shape and not np.array_equal(pixels, right)
         }
         fitting = {name: with_channels(p, self.channels, path) for name, p in kept.items()}
-        return Prepared(fitting, coloured=len(stored) > 1)
+        views = Views.of(with_channels(base, self.channels, path)) if with_views else None
+        return Prepared(fitting, len(stored) > 1, views, orientation != UPRIGHT)
 
     def _sized(
         self, pixels: np.ndarray, interpolation: str = "bilinear", antialias: bool = True
@@ -170,6 +220,14 @@ class Preparation:
         return resized(
             pixels[None], None, resize, crop, interpolation=interpolation, antialias=antialias
         )[0][0]
+
+
+def _coarse(pixels: np.ndarray) -> np.ndarray:
+    import cv2
+
+    values = np.ascontiguousarray(pixels.transpose(1, 2, 0), np.float32)
+    fields = cv2.resize(values, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    return np.atleast_3d(fields).transpose(2, 0, 1) / 255
 
 
 def _saved_as_jpeg(pixels: np.ndarray) -> np.ndarray:

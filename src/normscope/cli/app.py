@@ -17,6 +17,7 @@ from normscope.keywords import names_that_fit
 
 COMMANDS = (
     "stats",
+    "check",
     "train",
     "scan",
     "search",

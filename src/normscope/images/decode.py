@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -137,6 +138,32 @@ def decode_8_bits(data: bytes) -> Pixels:
     if channels not in {1, 3}:
         raise UnreadableImage(f"{channels} channels are neither grey nor colour")
     return pixels
+
+
+def decode_as_8_bits(data: bytes, full: float) -> Pixels:
+    """Decode an image of any depth and bring it to 8 bits.
+
+    Args:
+        data: The file's bytes.
+        full: The value of white, in deeper images; those of 8 bits stay as they are.
+
+    Returns:
+        As of ``decode_8_bits``.
+
+    Raises:
+        UnreadableImage: As there, but for the depth.
+    """
+    pixels = decode_for_networks(data)
+    values = pixels.values
+    if values.dtype == np.uint8:
+        return decode_8_bits(data)
+    images, channels = values.shape[:2]
+    if images != 1:
+        raise UnreadableImage(f"{images} images in one file")
+    if channels not in {1, 3}:
+        raise UnreadableImage(f"{channels} channels are neither grey nor colour")
+    bytes_ = np.clip(np.rint(values.astype(np.float64) * (255 / full)), 0, 255)
+    return replace(pixels, values=bytes_.astype(np.uint8))
 
 
 def _bounded(decoder, data: bytes) -> Pixels:

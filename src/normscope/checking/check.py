@@ -1,0 +1,224 @@
+"""``normscope.check``: whether what is used with a network is what it expects."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from normscope.auditing.audited_network import AuditedNetwork
+from normscope.auditing.pipeline import Pipeline
+from normscope.auditing.variants import Preparation
+from normscope.checking import sources
+from normscope.checking.check_result import Check, Evidence
+from normscope.checking.images import Depth, chosen, depth_of, shown
+from normscope.checking.labels import labelled, with_labels
+from normscope.checking.not_pixels import already_normalized
+from normscope.checking.opinions import FILES, LABELS, Opinion, weighed
+from normscope.checking.options import CheckOptions, said
+from normscope.checking.pricing import priced
+from normscope.checking.using import OWN, in_use
+from normscope.checking.verdict import judged
+from normscope.errors import NormscopeError
+from normscope.images.decode import decode_as_8_bits
+from normscope.images.originals import find_originals
+from normscope.images.pixels import UnreadableImage
+from normscope.images.resizing import resized
+from normscope.images.size import Size, as_resize
+from normscope.images.transform import ImageTransform
+from normscope.machine.device import resolve_device
+from normscope.models.building import find_library, show_one_image
+from normscope.models.claims import Claims, claims
+from normscope.models.class_names import outputs_for_classes
+from normscope.models.given import name_of
+from normscope.models.trained import build_trained, channel_count
+from normscope.options import by_keywords
+from normscope.wording import check_at_least, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
+
+    from normscope.checking.images import Shown
+    from normscope.checking.in_use import InUse
+    from normscope.checking.verdict import Price
+    from normscope.images.originals import Originals
+
+SECOND_WITNESS = 100
+"""Labelled images that are shown under every candidate where others say something already."""
+
+ONE_OF = ("--norm", "--pipeline", "--processor")
+
+
+@by_keywords(CheckOptions)
+def check(options: CheckOptions) -> Check:
+    """Is what you use with a network the normalization that it expects?
+
+    Puts together what the model's files and library state, what its BatchNorms keep of its
+    training, what labels say, what the images are, and what a pipeline really hands over.
+
+    Returns:
+        The verdict, what is wrong, what to use, what is lost, and the evidence.
+
+    Raises:
+        NormscopeError: If an option is wrong, the weights do not fit, or no image can be used.
+    """
+    start = time.perf_counter()
+    _check_options(options)
+    name = name_of(options.model)
+    stated = _stated(options)
+    transform = _transform(options, stated)
+    originals = find_originals(options.images)
+    originals = chosen(with_labels(originals, options.labels), options.count)
+    depth = depth_of(originals)
+    if depth.normalized_already:
+        seconds = time.perf_counter() - start
+        return already_normalized(options, name, originals, depth, seconds)
+    size = _size(originals, transform, depth)
+    network, channels = build_trained(
+        options.model,
+        None if options.weights is None else str(options.weights),
+        normalized_channels=_stated_channels(stated),
+        channels=channel_count(options.channels),
+        image_size=size,
+    )
+    outputs = show_one_image(network, name, channels, size).shape[-1]
+    pipeline = None if options.pipeline is None else Pipeline(options.pipeline, channels)
+    full = depth.full if depth.deep else None
+    images = shown(originals, Preparation(transform, channels, full=full), depth, pipeline)
+    labels, why_not = _labels(images, originals, options.model, outputs)
+    used = in_use(options, stated, images, pipeline, channels)
+    own = used is not None and used.what == OWN
+    opinions = list(_opinions(stated, network.eval(), images.pixels, labels, own=own))
+    expected = weighed(opinions)
+    price = None
+    audited = AuditedNetwork(network, resolve_device(options.device), "fp32")
+    if expected is not None and used is not None and used.applied is not None:
+        given = images.tested or used.applied
+        price = priced(audited, images.pixels, labels, expected, given)
+    answer = judged(name, expected, used, price, _missing(labels))
+    return Check(
+        model=name,
+        source=originals.name,
+        images=len(images.pixels),
+        answer=answer,
+        expected=expected,
+        price=price,
+        evidence=tuple(_evidence(opinions, used, price, stated, [images.sentence, *why_not])),
+        skipped=images.skipped,
+        options=said(options),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _check_options(options: CheckOptions) -> None:
+    check_at_least(1, options.count, "--count")
+    given = [o for o in ONE_OF if getattr(options, o.removeprefix("--")) is not None]
+    if len(given) > 1:
+        raise NormscopeError(
+            f"one of {listed(ONE_OF, 'or')} must say what you use, got {listed(given)}. Choose one."
+        )
+
+
+def _stated(options: CheckOptions) -> Claims:
+    if isinstance(options.model, str):
+        return claims(options.model, options.weights)
+    return Claims((), ())
+
+
+def _stated_channels(stated: Claims) -> int:
+    return stated.outside.outside.channels if stated.outside and stated.outside.outside else 1
+
+
+def _transform(options: CheckOptions, stated: Claims) -> ImageTransform:
+    resize, crop = as_resize(options.resize), options.crop
+    if resize is None and crop is None:
+        sized = next((c for c in stated.claims if c.resize or c.crop), None)
+        if sized is not None:
+            square = sized.squashed and sized.resize
+            resize = Size(sized.resize, sized.resize) if square and sized.resize else sized.resize
+            crop = sized.crop
+    return ImageTransform(resize, crop)
+
+
+def _size(originals: Originals, transform: ImageTransform, depth: Depth) -> tuple[int, int]:
+    if transform.crop:
+        return transform.crop, transform.crop
+    for image in originals.images:
+        try:
+            pixels = decode_as_8_bits(image.read(), depth.full).values
+        except UnreadableImage:
+            continue
+        if transform.resize:
+            pixels = resized(pixels, None, transform.resize, None)[0]
+        height, width = pixels.shape[-2:]
+        return height, width
+    return 1, 1  # where none can be read, which is said where all are
+
+
+def _labels(
+    images: Shown, originals: Originals, model: Any, outputs: int
+) -> tuple[np.ndarray | None, list[str]]:
+    """The right output of each image, or None and why."""
+    if not labelled(originals):
+        return None, []
+    if originals.classes is None:
+        return images.labels, []
+    library = find_library(model) if isinstance(model, str) else None
+    published = library.published() if library else None
+    try:
+        indices = outputs_for_classes(
+            originals.classes, outputs, published.classes if published else None, name_of(model)
+        )
+    except NormscopeError as error:
+        return None, [f"The labels cannot be used: {error}"]
+    if indices is None:
+        return images.labels, []
+    return np.asarray(indices)[images.labels], []
+
+
+def _opinions(
+    stated: Claims,
+    network: nn.Module,
+    pixels: np.ndarray,
+    labels: np.ndarray | None,
+    *,
+    own: bool,
+) -> list[Opinion]:
+    found = []
+    by_batchnorm = sources.by_batchnorm(network, pixels)
+    found += [by_batchnorm] if by_batchnorm else []
+    for opinion in sources.of_files(stated, pixels.shape[1]):
+        # What is under test is no witness for itself.
+        found.append(replace(opinion, confidence=0.0) if own else opinion)
+    if labels is not None:
+        # A second witness needs fewer images, each of which is shown under every candidate.
+        step = max(1, len(pixels) // SECOND_WITNESS) if weighed(found) else 1
+        found.insert(0, sources.by_labels(network, pixels[::step], labels[::step]))
+    # They take as long as all else, and say less.
+    return found if weighed(found) else [*found, sources.by_answers(network, pixels)]
+
+
+def _missing(labels: np.ndarray | None) -> str:
+    if labels is None:
+        return "one folder of images per class, or --labels FILE"
+    return "more labelled images, or a higher --count"
+
+
+def _evidence(
+    opinions: list[Opinion],
+    in_use: InUse | None,
+    price: Price | None,
+    stated: Claims,
+    of_images: Sequence[str],
+) -> list[Evidence]:
+    lines = [Evidence("in use", said) for said in (in_use.says if in_use else ())]
+    if price is not None:
+        lines.append(Evidence("price", price.measured))
+    ranked = sorted(opinions, key=lambda o: (-o.confidence, o.source not in {LABELS, FILES}))
+    lines += [Evidence(o.source, o.says, o.confidence) for o in ranked]
+    lines += [Evidence("contradiction", said) for said in stated.contradictions]
+    return [*lines, *(Evidence("images", said) for said in of_images)]

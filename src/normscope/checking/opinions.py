@@ -1,0 +1,149 @@
+"""What each source says a network expects, and what they say together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from normscope.auditing.applied import AppliedNormalization
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from normscope.normalization import Normalization
+
+RGB, BGR = "rgb", "bgr"
+LABELS, BATCHNORM, FILES, ANSWERS = "labels", "BatchNorm", "files", "answers"
+
+STATED = 0.9
+"""How much a statement of a model's own files or library is believed: it is enough as an only
+witness, and not against strong measurements."""
+
+LIKELY = 0.5
+MOST = 1e6
+"""Odds beyond which a source's certainty is no longer believed."""
+
+FITTED = 0.99
+"""As if constants had been read off images as alike as this: fitted ones are not exact."""
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one source says.
+
+    Attributes:
+        source: ``"labels"``, ``"BatchNorm"``, ``"files"`` or ``"answers"``.
+        says: Its sentence.
+        normalization: What the network expects, one value per channel, red first; None where the
+            source says nothing of it.
+        order: In which the network takes channels.
+        confidence: From 0 to 1.
+        name: What the normalization is called, where it has a name.
+        inside: What the model does itself, before which this is left to do.
+    """
+
+    source: str
+    says: str
+    normalization: Normalization | None = None
+    order: str = RGB
+    confidence: float = 0.0
+    name: str | None = None
+    inside: Normalization | None = None
+
+    def agrees(self, other: Opinion) -> bool:
+        """Whether both say about the same."""
+        if self.normalization is None or other.normalization is None:
+            return False
+        if self.order != other.order:
+            return False
+        loose = replace(AppliedNormalization.of(self.normalization), alike=FITTED)
+        return not loose.differs(other.normalization)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a network expects, by all that is known.
+
+    Attributes:
+        opinion: The best opinion, whose constants are taken.
+        confidence: That of all that agree with it, against the others.
+        sources: Those that agree with it.
+        against: Opinions that contradict it.
+    """
+
+    opinion: Opinion
+    confidence: float
+    sources: tuple[str, ...]
+    against: tuple[Opinion, ...] = ()
+
+    @property
+    def normalization(self) -> Normalization:
+        """One value per channel, red first."""
+        assert self.opinion.normalization is not None
+        return self.opinion.normalization
+
+    @property
+    def in_network_order(self) -> Normalization:
+        """One value per channel, in the order in which the network takes them."""
+        normalization = self.normalization
+        if self.opinion.order == RGB:
+            return normalization
+        return type(normalization)(normalization.mean[::-1], normalization.std[::-1])
+
+    def seen_by(self, applied: AppliedNormalization) -> AppliedNormalization:
+        """The same with channels counted in the network's order, so that the identity is right."""
+        if self.opinion.order == RGB:
+            return applied
+        last = len(applied.order) - 1
+        return replace(applied, order=tuple(last - channel for channel in applied.order))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            **self.normalization.to_json(),
+            "order": self.opinion.order,
+            "name": self.opinion.name,
+            "confidence": self.confidence,
+        }
+
+
+def weighed(opinions: Sequence[Opinion]) -> Expected | None:
+    """What all sources together say.
+
+    Each is taken for an independent witness: the odds of those that agree are multiplied, and what
+    is left is shared out over what they say and ``none of it``.
+
+    Args:
+        opinions: Strongest first; of those that agree, the files' constants are taken, which are
+            exact, else the first one's.
+
+    Returns:
+        What most probably is expected; None where no opinion is likelier than not.
+    """
+    groups: list[list[Opinion]] = []
+    for opinion in opinions:
+        if opinion.normalization is None or opinion.confidence <= LIKELY:
+            continue
+        home = next((group for group in groups if group[0].agrees(opinion)), None)
+        if home is None:
+            groups.append([opinion])
+        else:
+            home.append(opinion)
+    if not groups:
+        return None
+    odds = [math.prod(_odds(opinion) for opinion in group) for group in groups]
+    best = max(range(len(groups)), key=odds.__getitem__)
+    chosen = groups[best]
+    exact = next((opinion for opinion in chosen if opinion.source == FILES), chosen[0])
+    named = exact.name or next((o.name for o in chosen if o.name), None)
+    return Expected(
+        replace(exact, name=named),
+        odds[best] / (1 + sum(odds)),
+        tuple(opinion.source for opinion in chosen),
+        tuple(group[0] for group in groups if group is not chosen),
+    )
+
+
+def _odds(opinion: Opinion) -> float:
+    return min(MOST, opinion.confidence / max(1 - opinion.confidence, 1 / MOST))

@@ -1,0 +1,69 @@
+"""What a user chooses of a check: every option once, for the command line and for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, MISSING, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from normscope.options import CROP, DEVICE, IMAGES, MODEL, RESIZE, WEIGHTS, option
+
+if TYPE_CHECKING:
+    from normscope.normalization import Normalization
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """Which network, on which images, and what is used with it."""
+
+    model: str | Any = option(MISSING, MODEL)
+    _: KW_ONLY
+    images: Path | str = option(
+        MISSING,
+        "A folder or .tar of images like those that the network is for; one folder per class, "
+        "or --labels, makes the answer surer.",
+        metavar="FOLDER",
+    )
+    weights: str | Path | None = option(None, WEIGHTS)
+    labels: str | Path | None = option(
+        None,
+        "A CSV file without head: an image's name, and its class's name or number.",
+        metavar="FILE",
+    )
+    norm: str | Normalization | None = option(
+        None,
+        "What you use: MEAN/STD, imagenet, none, half, clip, mnist, model for what its library "
+        "states, or data for the statistics of these images.",
+    )
+    pipeline: str | Callable[[Any], Any] | None = option(
+        None,
+        "Or the transform that you use, which turns a Pillow image into a float tensor (C, H, W).",
+        metavar="package.module:transform",
+    )
+    processor: str | Path | None = option(
+        None,
+        "Or the folder of the Hugging Face image processor that you use.",
+        metavar="FOLDER",
+    )
+    count: int = option(200, "How many images to use.", panel=IMAGES)
+    resize: str | int | tuple[int, int] | None = option(None, RESIZE)
+    crop: int | None = option(None, CROP)
+    channels: str | None = option(
+        None, "rgb or grey; by default what the model expects.", panel=IMAGES
+    )
+    scale: float | None = option(
+        None, "What you divide pixels of 16 bits by; 65535 by default.", panel=IMAGES
+    )
+    device: str = option("auto", DEVICE)
+    strict: bool = option(False, "Exit 1 also where nothing can be told.")
+
+
+def said(options: CheckOptions) -> dict[str, Any]:
+    """What a user has said, as plain values by the names of the options."""
+    plain = {}
+    for name, value in vars(options).items():
+        if name in {"model", "images"} or value is None:
+            continue
+        plain[name] = value if isinstance(value, bool | int | float) else str(value)
+    return plain

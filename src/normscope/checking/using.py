@@ -1,0 +1,100 @@
+"""What a user does to images, from the option that says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from normscope.checking.in_use import InUse
+from normscope.checking.sources import named
+from normscope.errors import NormscopeError
+from normscope.models.expected import resolve_normalization
+from normscope.models.preprocessing.folder import processor_claims
+from normscope.normalization import Normalization
+
+if TYPE_CHECKING:
+    from normscope.auditing.pipeline import Pipeline
+    from normscope.checking.images import Depth, Shown
+    from normscope.checking.options import CheckOptions
+    from normscope.models.claims import Claims
+
+OWN = "what the model's own configuration states"
+
+ROUNDING = 0.01
+"""A divisor of 256 for 255, or of 4096 for 4095, is no mistake."""
+
+
+def in_use(
+    options: CheckOptions,
+    stated: Claims,
+    images: Shown,
+    pipeline: Pipeline | None,
+    channels: int,
+) -> InUse | None:
+    """What is under test.
+
+    Args:
+        options: Which say what it is.
+        stated: What the model's own configuration states, which is under test where nothing is.
+        images: Prepared; those that the pipeline under test has made are read off.
+        pipeline: That pipeline.
+        channels: How many the network takes.
+
+    Returns:
+        What is done, or None where nothing says.
+
+    Raises:
+        NormscopeError: If it cannot be read.
+    """
+    if pipeline is not None:
+        applied = images.applied
+        said = "nothing that can be read off its tensors" if applied is None else str(applied)
+        return InUse(pipeline.name, applied, says=(f"{pipeline.name} really applies {said}.",))
+    if options.processor is not None:
+        found = _of_processor(options.processor, channels)
+    elif options.norm is not None:
+        given = resolve_normalization(options.norm, _of(images.pixels), options.model)
+        text = given.__format__(".4g") if isinstance(options.norm, Normalization) else options.norm
+        found = InUse.stated(f"--norm {text}", given.for_channels(channels))
+    else:
+        claim = stated.outside
+        if claim is None or claim.outside is None or claim.outside.channels not in {1, channels}:
+            return None
+        found = InUse.stated(OWN, claim.outside.for_channels(channels), claim.order or "rgb")
+    return _with_depth(found, images.depth, options.scale)
+
+
+def _of_processor(folder: str | Path, channels: int) -> InUse:
+    (claim, *_), faults = processor_claims(Path(folder))
+    if claim.normalization is None:
+        raise NormscopeError(
+            f"--processor must say how pixels are normalized, got {folder}, which does not. "
+            "Give --norm."
+        )
+    what = f"--processor {folder}"
+    says = (f"{claim.source} makes it {named(claim.normalization)}.", *faults)
+    return InUse.stated(
+        what, claim.normalization.for_channels(channels), claim.order or "rgb", says
+    )
+
+
+def _of(pixels: np.ndarray) -> Normalization:
+    values = pixels.astype(np.float64) / 255
+    std = np.maximum(values.std((0, 2, 3)), 1e-6)
+    return Normalization(values.mean((0, 2, 3)).tolist(), std.tolist())
+
+
+def _with_depth(found: InUse, depth: Depth, scale: float | None) -> InUse:
+    if not depth.deep:
+        return found
+    divisor = scale or depth.limit
+    factor = depth.full / divisor
+    if abs(factor - 1) < ROUNDING:
+        return found
+    return found.of_unused_bits(
+        factor,
+        f"pixels of {depth.in_words} are divided by {divisor:g}",
+        f"divide them by {depth.full:g} (--scale {depth.full:g}) and keep the constants",
+    )

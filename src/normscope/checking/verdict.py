@@ -1,0 +1,213 @@
+"""Right, wrong, or cannot tell: from what a network expects and what it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from normscope.auditing.applied import SQUASHED
+from normscope.auditing.explaining import explain
+from normscope.checking.opinions import ANSWERS, LIKELY
+from normscope.detection.candidates import KNOWN
+from normscope.normalization import PRESETS
+from normscope.wording import gap, span
+
+if TYPE_CHECKING:
+    from normscope.auditing.applied import AppliedNormalization
+    from normscope.auditing.pairing import Interval
+    from normscope.checking.in_use import InUse
+    from normscope.checking.opinions import Expected
+    from normscope.normalization import Normalization
+
+Word = Literal["right", "wrong", "cannot tell"]
+
+SURE = 0.8
+"""From this confidence on what is expected is held against what is used."""
+
+SMALL = 0.0005
+"""A smaller share is said as nothing."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """What the network loses by what is used, against what it expects, on the same images.
+
+    Attributes:
+        lost: Accuracy, or without labels the share of answers that change.
+        interval: Its 95 % interval.
+        labelled: Which of the two it is.
+        images: How many images it is of.
+    """
+
+    lost: float
+    interval: Interval
+    labelled: bool
+    images: int
+
+    @property
+    def in_words(self) -> str:
+        """Such as ``you lose about 0.12 of accuracy``."""
+        if not self.labelled:
+            if self.lost < SMALL:
+                return f"on {self.images} images it changes no answer"
+            return f"about {100 * self.lost:.2g} % of its answers change"
+        if self.interval[0] <= 0:
+            return f"on {self.images} images it costs at most {gap(max(0.0, self.interval[1]))} of accuracy"
+        return f"you lose about {gap(self.lost)} of accuracy"
+
+    @property
+    def measured(self) -> str:
+        """The figure and its interval, in a sentence."""
+        what = "Accuracy lost" if self.labelled else "Share of answers that change"
+        return (
+            f"{what} against what the network expects, on {self.images} images: {gap(self.lost)} "
+            f"(95 % interval {span(self.interval)})."
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer.
+
+    Attributes:
+        word: ``right``, ``wrong`` or ``cannot tell``.
+        sentence: The answer in words, which starts with it.
+        wrong: What is really done, where it is wrong.
+        use: What to use, a name or ``MEAN/STD``, where it is known.
+    """
+
+    word: Word
+    sentence: str
+    wrong: str | None = None
+    use: str | None = None
+
+
+def judged(
+    model: str, expected: Expected | None, in_use: InUse | None, price: Price | None, missing: str
+) -> Verdict:
+    """The verdict.
+
+    Args:
+        model: What the network is called.
+        expected: What it expects, if anything is known of it.
+        in_use: What is under test, if anything is.
+        price: What that costs, where it was measured.
+        missing: What would tell, such as ``labels (--labels)``.
+
+    Returns:
+        The answer, in words too.
+    """
+    if expected is None:
+        return _cannot_tell(f"nothing says what {model} expects. Give {missing}")
+    use = usable(expected)
+    if in_use is None:
+        return _cannot_tell(
+            "what you use is missing (--norm, --pipeline or --processor). "
+            f"{model} expects {_text(expected)}",
+            use if expected.confidence > SURE else None,
+        )
+    if in_use.applied is None:
+        return _cannot_tell(
+            f"{in_use.what} shows other parts of the images than expected, or changes them so much "
+            f"that its constants cannot be read off. {model} expects {_text(expected)}: give "
+            "--resize and --crop as the pipeline has them",
+            use,
+        )
+    seen = expected.seen_by(in_use.applied)
+    differs = seen.differs(expected.in_network_order)
+    better = price is not None and price.labelled and price.interval[1] < 0
+    if not differs and _enough_to_agree(expected):
+        return Verdict("right", _right(model, expected, in_use, price), use=use)
+    if differs and expected.confidence > SURE and not better:
+        found = described(in_use, seen, expected)
+        mend = in_use.mend or f"use {_text(expected)}"
+        costs = "" if price is None else f", {price.in_words}"
+        return Verdict("wrong", f"Wrong: {found}; {mend}{costs}.", found, use)
+    return _cannot_tell(_contradictory(model, expected, in_use, better, missing))
+
+
+def described(in_use: InUse, seen: AppliedNormalization, expected: Expected) -> str:
+    """What is done in place of what is expected, in a few words.
+
+    Args:
+        in_use: What is done.
+        seen: The same in the network's order of channels.
+        expected: What should be done.
+
+    Returns:
+        The mistake, or the constants where it is none that is known.
+    """
+    if in_use.cause is not None:
+        return in_use.cause
+    inside = expected.opinion.inside
+    if inside is not None and not seen.differs(inside.for_channels(len(seen.mean))):
+        return "it is normalized twice, in front of the model and by the model itself"
+    reverse = seen.order != tuple(range(len(seen.order)))
+    known = {name: normalization for name, (normalization, _) in KNOWN.items()} | dict(PRESETS)
+    found = explain(seen, expected.in_network_order, known)
+    if found is not None:
+        if expected.opinion.order == "bgr":
+            return found.description.replace("BGR for RGB", "RGB for BGR")
+        return found.description
+    plain = replace(seen, order=tuple(range(len(seen.order))))
+    order = " and its channels are in another order" if reverse else ""
+    return f"it is normalized with {plain}{order}"
+
+
+def usable(expected: Expected) -> str:
+    """What ``--norm`` takes for it: a preset's name, or the numbers."""
+    return _preset(expected.normalization) or f"{expected.normalization:.6g}"
+
+
+def _preset(normalization: Normalization) -> str | None:
+    for name, preset in PRESETS.items():
+        if preset.channels in {1, normalization.channels} and (
+            preset.for_channels(normalization.channels) == normalization
+        ):
+            return name
+    return None
+
+
+def _text(expected: Expected) -> str:
+    normalization = expected.normalization
+    means, stds = (v if len(set(v)) > 1 else v[:1] for v in (normalization.mean, normalization.std))
+    numbers = f"{type(normalization)(means, stds):.4g}"
+    name = _preset(normalization) or expected.opinion.name
+    said = numbers if name is None else f"{name} ({numbers})"
+    return f"{said}, channels in BGR order" if expected.opinion.order == "bgr" else said
+
+
+def _enough_to_agree(expected: Expected) -> bool:
+    return expected.confidence > (SURE if set(expected.sources) == {ANSWERS} else LIKELY)
+
+
+def _right(model: str, expected: Expected, in_use: InUse, price: Price | None) -> str:
+    said = f"Right. {model} expects {_text(expected)}, and {in_use.what} gives it"
+    if in_use.applied is None or in_use.applied.shows != SQUASHED:
+        return f"{said}."
+    costs = "" if price is None else f": {price.in_words}"
+    return f"{said}, but squashes the images to other proportions{costs}."
+
+
+def _contradictory(
+    model: str, expected: Expected, in_use: InUse, better: bool, missing: str
+) -> str:
+    if better:
+        return (
+            f"{model} should expect {_text(expected)}, and it does better with {in_use.what} on "
+            "these labels. Check the labels and the order of the classes"
+        )
+    if expected.against:
+        other = expected.against[0]
+        return (
+            f"the {expected.opinion.source} and the {other.source} contradict each other (see "
+            f"below). Give {missing}"
+        )
+    return (
+        f"{model} probably expects {_text(expected)}, with confidence {expected.confidence:.2f}, "
+        f"which is not enough. Give {missing}"
+    )
+
+
+def _cannot_tell(why: str, use: str | None = None) -> Verdict:
+    return Verdict("cannot tell", f"Cannot tell: {why}.", use=use)

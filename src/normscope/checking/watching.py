@@ -1,0 +1,82 @@
+"""``normscope.watch``: a loader that warns where its batches are not what they should be."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from normscope.checking.guarding import Guard, NormalizationWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from normscope.normalization import Normalization
+
+Batch = TypeVar("Batch")
+
+
+class Watched(Generic[Batch]):
+    """Iterates like the loader that it holds, and has its attributes.
+
+    Args:
+        loader: Any iterable of batches, such as a ``DataLoader``.
+        guard: Looks at the first ones.
+    """
+
+    def __init__(self, loader: Iterable[Batch], guard: Guard) -> None:
+        self.loader = loader
+        self._guard = guard
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self.loader:
+            warn_of(self._guard, batch)
+            yield batch
+
+    def __len__(self) -> int:
+        return len(self.loader)  # pyright: ignore[reportArgumentType] - where the loader has one
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "loader":  # before it is there, as when it is copied
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+
+def watch(
+    loader: Iterable[Batch], norm: str | Normalization, *, batches: int = 3
+) -> Watched[Batch]:
+    """Watch the first batches of a training, and warn once where they are not normalized so.
+
+    Values are held against the ends of the range that the normalization gives, so that it is told
+    when they are not normalized, normalized twice or with other constants, divided by 255 twice or
+    not at all, or hold nan; the order of channels is told where red and blue have other means.
+
+    Args:
+        loader: Any iterable of batches: images ``(N, C, H, W)``, alone or with labels.
+        norm: What the batches should be normalized with: ``MEAN/STD``, a name, or a
+            ``Normalization``.
+        batches: How many to look at.
+
+    Returns:
+        What gives the same batches, with a ``NormalizationWarning`` where they are wrong.
+
+    Raises:
+        NormscopeError: If the normalization cannot be read.
+
+    Example:
+        >>> import torch
+        >>> [batch.shape[0] for batch in watch([torch.rand(4, 3, 8, 8)], "none")]
+        [4]
+    """
+    return Watched(loader, Guard(norm, batches))
+
+
+def warn_of(guard: Guard, batch: Any) -> None:
+    """Let a guard look at a batch, and warn of what it finds.
+
+    Args:
+        guard: It is asked until it has seen enough.
+        batch: As a loader gives it.
+    """
+    said = guard.look(batch)
+    if said is not None:
+        warnings.warn(said, NormalizationWarning, stacklevel=3)

@@ -1,0 +1,52 @@
+"""``normscope check``: whether what is used with a network is right, in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from normscope.checking.options import CheckOptions
+from normscope.cli import options
+from normscope.cli.output import note, note_skipped, show, write_json
+
+if TYPE_CHECKING:
+    from normscope.checking.check_result import Check
+
+EXAMPLE = "Example: normscope check model.onnx --images photos --norm imagenet"
+
+WRONG = 1
+
+
+@options.expanded
+def check(
+    chosen: CheckOptions,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="Write report.html and check.json to this folder.")
+    ] = None,
+    json: options.Json = None,
+) -> None:
+    """Is my normalization right? Exits 0 where it is, and 1 where it is wrong."""
+    from normscope.checking.check import check as run_check
+    from normscope.reports.check_page import NUMBERS, write_check
+    from normscope.studies.study_file import PAGE
+    from normscope.writing import check_no_file
+
+    if out is not None:
+        check_no_file(out, PAGE, NUMBERS)
+    found = run_check(**vars(chosen))
+    note_skipped(found.skipped)
+    show(found.sentence, "", *_lines(found), json_target=json)
+    write_json(found.to_json(), json)
+    if out is not None:
+        show(f"Written: {', '.join(map(str, write_check(found, out)))}", json_target=json)
+    if found.verdict == "wrong" or (found.verdict == "cannot tell" and chosen.strict):
+        raise typer.Exit(WRONG)
+    if found.verdict == "cannot tell":
+        note("Nothing is told, and the exit status is 0: --strict makes it 1.")
+
+
+def _lines(found: Check) -> list[str]:
+    return [f"- {line.source}: {line.says}" for line in found.evidence]

@@ -1,0 +1,61 @@
+"""The page of a check, and the numbers beside it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+from normscope.reports.page import render
+from normscope.studies.study_file import PAGE
+from normscope.wording import counted
+from normscope.writing import write_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from normscope.checking.check_result import Check
+
+NUMBERS = "check.json"
+
+
+def write_check(check: Check, folder: Path) -> list[Path]:
+    """Write what a check found and its page into a folder.
+
+    Returns:
+        The files: ``check.json`` and ``report.html``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_result(folder / NUMBERS, json.dumps(check.to_json(), indent=2, allow_nan=False) + "\n")
+    write_result(folder / PAGE, check_page(check))
+    return [folder / NUMBERS, folder / PAGE]
+
+
+def check_page(check: Check) -> str:
+    """Write a check's page, the answer first.
+
+    Args:
+        check: What was found.
+
+    Returns:
+        HTML, with its style and script inside. Names appear as text.
+    """
+    return render(
+        "check.html",
+        title=f"{check.model} on {check.source}",
+        data={},
+        check=check,
+        scope=f"From {counted(check.images, 'image')}; others may say more.",
+        facts=[("images", f"{check.images:,}"), ("duration", f"{check.seconds:,.0f} s")],
+        command=check_command(check),
+    )
+
+
+def check_command(check: Check) -> str:
+    """The line for a shell that repeats a check, every word quoted where it has to be."""
+    given = [
+        f"--{name.replace('_', '-')}{'' if value is True else f'={value}'}"
+        for name, value in check.options.items()
+        if value is not False
+    ]
+    return shlex.join(["normscope", "check", check.model, f"--images={check.source}", *given])

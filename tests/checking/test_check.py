@@ -1,0 +1,259 @@
+"""Checks of a small network on small photographs, from options to verdict, page and status."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+from normscope import NormscopeError, check
+from normscope.cli.app import run
+from normscope.models.building import build_model
+from normscope.normalization import IMAGENET
+
+MEAN, STD = (torch.tensor(v)[:, None, None] for v in (IMAGENET.mean, IMAGENET.std))
+
+
+def _processor(folder, **changed):
+    folder.mkdir()
+    said = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(IMAGENET.mean),
+        "image_std": list(IMAGENET.std),
+        "do_resize": False,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(said | changed))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def flat(photos, tmp_path_factory):
+    """The photographs without labels."""
+    folder = tmp_path_factory.mktemp("flat")
+    for path in photos.rglob("*.png"):
+        shutil.copy(path, folder / path.name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stating(tmp_path_factory):
+    """A network whose library states imagenet, with weights of its own."""
+    torch.manual_seed(0)
+    network = build_model("squeezenet1_1", channels=3, classes=6, image_size=(32, 32))
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    save_file(network.state_dict(), path)
+    return {"model": "squeezenet1_1", "weights": path, "resize": 32, "crop": 32}
+
+
+def _pipeline(change):
+    def prepared(image):
+        return change(torch.from_numpy(np.array(image)).permute(2, 0, 1).float())
+
+    return prepared
+
+
+PIPELINES = {
+    "right": (lambda x: (x / 255 - MEAN) / STD, None),
+    "twice": (lambda x: ((x / 255 - MEAN) / STD - MEAN) / STD, "it is normalized twice"),
+    "bgr": (lambda x: (x.flip(0) / 255 - MEAN) / STD, "images are BGR for RGB"),
+    "bytes": (lambda x: (x - MEAN) / STD, "pixels of 0..255 are not divided by 255"),
+    "no std": (lambda x: x / 255 - MEAN, "nothing is divided by the std"),
+    "copied": (lambda x: (x / 255 - MEAN) / MEAN, "the mean stands in the place of the std"),
+}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_pipeline_is_held_against_what_the_library_states(name, stating, flat):
+    change, wrong = PIPELINES[name]
+    found = check(**stating, images=flat, pipeline=_pipeline(change), count=8)
+    assert found.verdict == ("right" if wrong is None else "wrong")
+    assert found.answer.wrong == wrong
+    assert found.answer.use == "imagenet"
+    assert found.right is (wrong is None)
+    if wrong is None:
+        assert found.price.lost == 0
+
+
+def test_norm_is_held_against_what_the_library_states(stating, flat):
+    assert check(**stating, images=flat, norm="imagenet", count=8).verdict == "right"
+    found = check(**stating, images=flat, norm="half", count=8)
+    assert found.sentence.startswith(
+        "Wrong: it is normalized with half; use imagenet (0.485,0.456,0.406/0.229,0.224,0.225), "
+    )
+    assert found.to_json()["lost_of"] == "answers"
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({}, None),
+        (
+            {"rescale_factor": 1 / 127.5},
+            "pixels are scaled by 2 before, as by a wrong rescale_factor",
+        ),
+        ({"rescale_factor": 1.0}, "pixels of 0..255 are not divided by 255"),
+        ({"do_normalize": False}, "it is not normalized"),
+        ({"image_std": list(IMAGENET.mean)}, "the mean stands in the place of the std"),
+    ],
+)
+def test_a_processor_is_held_against_what_the_library_states(
+    changed, wrong, stating, flat, tmp_path
+):
+    folder = _processor(tmp_path / "processor", **changed)
+    found = check(**stating, images=flat, processor=folder, count=8)
+    assert found.answer.wrong == wrong
+
+
+def test_unused_bits_are_told_and_a_scale_mends_it(stating, flat, tmp_path):
+    for path in sorted(flat.glob("*.png"))[:8]:
+        deep = np.asarray(Image.open(path))[..., ::-1].astype(np.uint16) << 4
+        cv2.imwrite(str(tmp_path / path.name), deep)
+    found = check(**stating, images=tmp_path, norm="imagenet")
+    assert found.sentence.startswith(
+        "Wrong: pixels of 16 bits, of which 12 are used (values to 4080) are divided by 65535; "
+        "divide them by 4095 (--scale 4095) and keep the constants, "
+    )
+    assert check(**stating, images=tmp_path, norm="imagenet", scale=4095).verdict == "right"
+
+
+def test_full_16_bits_are_right(stating, flat, tmp_path):
+    for path in sorted(flat.glob("*.png"))[:8]:
+        deep = np.asarray(Image.open(path))[..., ::-1].astype(np.uint16) * 257
+        cv2.imwrite(str(tmp_path / path.name), deep)
+    assert check(**stating, images=tmp_path, norm="imagenet").verdict == "right"
+
+
+def test_a_graph_that_normalizes_by_itself_needs_nothing_outside(photos, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    make, of = onnx.helper, onnx.numpy_helper.from_array
+    drawn = np.random.default_rng(0)
+    constants = [
+        of(MEAN.numpy()[None], "mean"),
+        of(STD.numpy()[None], "std"),
+        of(drawn.normal(size=(6, 3, 3, 3)).astype(np.float32), "weight"),
+    ]
+    nodes = [
+        make.make_node("Sub", ["x", "mean"], ["a"]),
+        make.make_node("Div", ["a", "std"], ["b"]),
+        make.make_node("Conv", ["b", "weight"], ["c"]),
+        make.make_node("GlobalAveragePool", ["c"], ["d"]),
+        make.make_node("Flatten", ["d"], ["y"]),
+    ]
+    shaped = make.make_tensor_value_info
+    graph = make.make_graph(
+        nodes, "g", [shaped("x", 1, ["n", 3, 32, 32])], [shaped("y", 1, ["n", 6])], constants
+    )
+    path = tmp_path / "model.onnx"
+    onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=9), path)
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for image in sorted(photos.rglob("*.png"))[::6]:
+        shutil.copy(image, flat)
+    outside = check(str(path), images=flat, norm="imagenet")
+    assert outside.answer.wrong == (
+        "it is normalized twice, in front of the model and by the model itself"
+    )
+    assert outside.answer.use == "none"
+    assert "the model normalizes by itself (imagenet" in outside.evidence[1].says
+    assert check(str(path), images=flat, norm="none").verdict == "right"
+
+
+class Small(nn.Module):
+    """Without BatchNorm, and nothing states anything of it."""
+
+    def forward(self, images):
+        return images.mean((2, 3)) @ torch.eye(3)[:, :2]
+
+
+def test_where_nothing_is_known_it_is_said_what_would_tell(flat):
+    found = check(Small(), images=flat, norm="half", count=8)
+    assert found.sentence == (
+        "Cannot tell: nothing says what Small expects. Give one folder of images per class, or "
+        "--labels FILE."
+    )
+
+
+def test_floats_below_0_are_no_pixels(stating, flat, tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    for path in sorted(flat.glob("*.png"))[:3]:
+        values = (np.asarray(Image.open(path)) / 255 - 0.45) / 0.22
+        tifffile.imwrite(
+            tmp_path / f"{path.stem}.tif", values.astype(np.float32), photometric="rgb"
+        )
+    found = check(**stating, images=tmp_path, norm="imagenet")
+    assert found.sentence.endswith(", which are normalized already; use none (0/1).")
+    assert check(**stating, images=tmp_path, norm="none").verdict == "cannot tell"
+
+
+def test_one_thing_is_under_test(stating, flat):
+    with pytest.raises(NormscopeError) as met:
+        check(**stating, images=flat, norm="half", processor=flat)
+    assert str(met.value) == (
+        "one of --norm, --pipeline or --processor must say what you use, got --norm and "
+        "--processor. Choose one."
+    )
+
+
+def test_the_command_its_status_json_and_page(stating, flat, tmp_path, capsys):
+    weights = f"--weights={stating['weights']}"
+    shared = ["check", "squeezenet1_1", weights, f"--images={flat}", "--crop=32", "--count=6"]
+    target, out = tmp_path / "c.json", tmp_path / "out"
+    assert run([*shared, "--norm=half", f"--json={target}", f"--out={out}"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("Wrong: it is normalized with half; use imagenet (")
+    assert "\n- files: torchvision's " in printed
+    found = json.loads(target.read_text())
+    assert {k: found[k] for k in ("verdict", "is", "use")} == {
+        "verdict": "wrong",
+        "is": "it is normalized with half",
+        "use": "imagenet",
+    }
+    assert found["evidence"][0]["source"] == "price"
+    page = (out / "report.html").read_text()
+    assert page.index("Wrong: it is normalized with half") < page.index("strongest first")
+    assert "default-src 'none'" in page
+    assert not re.search(r"(src|href)=.?http", page)
+    assert json.loads((out / "check.json").read_text()) == found
+    assert run([*shared, "--norm=imagenet"]) == 0
+    own = [*shared]
+    assert run(own) == 0
+    assert capsys.readouterr().err.endswith(
+        "Nothing is told, and the exit status is 0: --strict makes it 1.\n"
+    )
+    assert run([*own, "--strict"]) == 1
+
+
+def test_labels_of_a_file(photos, flat, tmp_path):
+    from normscope.checking.labels import with_labels
+    from normscope.images.originals import find_originals
+
+    by_folder = with_labels(find_originals(photos), None)
+    assert by_folder.classes == tuple(f"class{i}" for i in range(6))
+    file = tmp_path / "labels.csv"
+    names = [path.name for path in sorted(flat.glob("*.png"))]
+    file.write_text("".join(f"{name},{name[0]}\n" for name in names[:30]))
+    by_number = with_labels(find_originals(flat), file)
+    assert by_number.classes is None
+    assert [image.label for image in by_number.images] == [int(name[0]) for name in names[:30]]
+    file.write_text("".join(f"{name},class{name[0]}\n" for name in names))
+    by_name = with_labels(find_originals(flat), file)
+    assert by_name.classes == by_folder.classes
+    assert [i.label for i in by_name.images] == [i.label for i in by_folder.images]
+    file.write_text("a.png,1,2\n")
+    with pytest.raises(NormscopeError, match="must hold two columns"):
+        with_labels(find_originals(flat), file)
+    file.write_text("elsewhere.png,1\n")
+    with pytest.raises(NormscopeError, match="must name the images of"):
+        with_labels(find_originals(flat), file)

@@ -1,0 +1,170 @@
+"""The guard of a training: real loaders, right and wrong, and one step of a real Trainer."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from normscope import watch
+from normscope.checking.guarding import Guard, NormalizationWarning
+from normscope.normalization import IMAGENET, MNIST, PRESETS
+
+MEAN, STD = (torch.tensor(v)[:, None, None] for v in (IMAGENET.mean, IMAGENET.std))
+
+
+def _photos(count=48, size=32):
+    """Smooth pictures that are redder than blue, as ImageNet's are."""
+    drawn = np.random.default_rng(0)
+    tint = np.array([0.55, 0.46, 0.36])[:, None, None]
+    coarse = drawn.normal(tint, 0.3, (count, 3, 6, 6))
+    smooth = torch.nn.functional.interpolate(torch.from_numpy(coarse), size, mode="bicubic")
+    return smooth.clamp(0, 1).float()
+
+
+def _said(images, norm="imagenet", batch_size=16):
+    loader = DataLoader(TensorDataset(images, torch.zeros(len(images))), batch_size)
+    with warnings.catch_warnings(record=True) as met:
+        warnings.simplefilter("always")
+        seen = list(watch(loader, norm))
+    assert len(seen) == len(loader) == len(watch(loader, norm))
+    assert all(w.category is NormalizationWarning for w in met)
+    return [str(w.message) for w in met]
+
+
+WRONG = {
+    "it is not normalized": lambda x: x,
+    "it is normalized twice": lambda x: ((x - MEAN) / STD - MEAN) / STD,
+    "pixels are divided by 255 twice": lambda x: (x / 255 - MEAN) / STD,
+    "pixels of 0..255 are not divided by 255": lambda x: (255 * x - MEAN) / STD,
+    "pixels of 0..255 are handed over as they are": lambda x: 255 * x,
+    "nothing is divided by the std": lambda x: x - MEAN,
+    "the mean stands in the place of the std": lambda x: (x - MEAN) / MEAN,
+    "it is normalized with half": lambda x: 2 * x - 1,
+    "images are BGR for RGB, or far bluer than those that it is from": (
+        lambda x: (x.flip(1) - MEAN) / STD
+    ),
+    "they hold nan or inf": lambda x: torch.where(x > 0.99, torch.nan, x),
+    ("they reach from -6.22 to 6.93, and it can only give -2.12 to 2.64"): lambda x: (
+        (x - MEAN) / STD * 2.6 + 0.1
+    ).clamp(-6.22, 6.93),
+}
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_what_is_wrong_is_said_once(said):
+    found = _said(WRONG[said](_photos()))
+    assert len(found) == 1
+    assert found[0].startswith("The first batches are not what imagenet gives: ")
+    if not said.startswith("they reach"):
+        assert said in found[0]
+    else:
+        assert "and it can only give -2.12 to 2.64." in found[0]
+
+
+@pytest.mark.parametrize("norm", ["imagenet", "half", "none", "clip"])
+def test_nothing_is_said_of_what_is_right(norm):
+    right = PRESETS[norm].for_channels(3)
+    mean, std = (torch.tensor(v)[:, None, None] for v in (right.mean, right.std))
+    images = (_photos() - mean) / std
+    assert _said(images, norm) == []
+    # Erased parts, padding behind the normalization and low contrast are no other normalization.
+    erased = images.clone()
+    erased[:, :, :5, :1] = torch.randn(len(images), 3, 5, 1)
+    assert _said(erased, norm) == []
+    padded = torch.nn.functional.pad(images, (4, 4, 4, 4))
+    assert _said(padded, norm) == []
+    faint = (0.35 + 0.3 * _photos() - mean) / std
+    assert _said(faint, norm) == []
+
+
+def test_bytes_and_shapes_are_told():
+    photos = (255 * _photos()).byte()
+    (said,) = _said(photos, "half")
+    assert said == (
+        "The first batches are not what half gives: pixels of 0..255 are handed over as they are."
+    )
+    (said,) = _said(photos.permute(0, 2, 3, 1), "imagenet")
+    assert said.endswith(
+        "their shape is (16, 32, 32, 3), and it has 3 channels; the channels come last."
+    )
+
+
+def test_a_channel_alone():
+    digits = _photos()[:, :1]
+    assert _said((digits - MNIST.mean[0]) / MNIST.std[0], "mnist") == []
+    (said,) = _said(digits, "mnist")
+    assert "it is not normalized" in said
+
+
+def test_batches_of_every_form_are_looked_at_and_passed_on_unchanged():
+    images = _photos(8)
+    for batch in (images, [images, 1], {"label": 1, "pixel_values": images}):
+        watched = watch([batch], "imagenet", batches=1)
+        with pytest.warns(NormalizationWarning, match="it is not normalized"):
+            assert next(iter(watched)) is batch
+    assert list(watch(["no images"], "half", batches=1)) == ["no images"]
+
+
+def test_a_watched_loader_is_like_the_loader():
+    loader = DataLoader(TensorDataset(_photos(8)), 4)
+    watched = watch(loader, "none")
+    assert watched.batch_size == 4
+    assert watched.dataset is loader.dataset
+    assert len(pickle.loads(pickle.dumps(watched))) == 2
+
+
+def test_a_normalization_that_cannot_be_read_is_refused():
+    with pytest.raises(Exception, match="normalization must be one of"):
+        watch([], "imagnet")
+
+
+def test_a_trainer_is_warned_and_goes_on(tmp_path):
+    lightning = pytest.importorskip("pytorch_lightning")
+    from normscope.lightning import NormalizationGuard
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+
+    class Small(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 2)
+            self.steps = 0
+
+        def training_step(self, batch, _):
+            self.steps += 1
+            images, labels = batch
+            return torch.nn.functional.cross_entropy(self.layer(images.mean((2, 3))), labels)
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), 0.1)
+
+    def trained(images):
+        loader = DataLoader(TensorDataset(images, torch.zeros(len(images)).long()), 24)
+        module = Small()
+        with warnings.catch_warnings(record=True) as met:
+            warnings.simplefilter("always")
+            lightning.Trainer(
+                max_steps=1, accelerator="cpu", logger=False, enable_checkpointing=False,
+                enable_progress_bar=False, enable_model_summary=False,
+                callbacks=[NormalizationGuard("imagenet", batches=1)], default_root_dir=tmp_path,
+            ).fit(module, loader)  # fmt: skip
+        assert module.steps == 1
+        return [str(w.message) for w in met if w.category is NormalizationWarning]
+
+    assert trained((_photos() - MEAN) / STD) == []
+    assert trained(_photos()) == [
+        "The first batches are not what imagenet gives: it is not normalized."
+    ]
+
+
+def test_a_guard_stops_looking():
+    guard = Guard("half", batches=1)
+    assert guard.look(_photos(4)) is not None
+    assert guard.done
+    assert guard.look(torch.full((1, 3, 4, 4), torch.nan)) is None
