@@ -6,7 +6,7 @@ without BatchNorm are trained (``answering_networks.py``), the signs in their an
 images that they have not seen, once with classes as frequent as in the training and once with
 others; all is kept in OUT, so that an interrupted run goes on and a finished one is only judged
 again. Every network is judged by weights learned from the others alone (``--folds``), or by the
-package's own (``--shipped``), for networks of seeds that these have not seen (``--first``).
+package's own (``--shipped``), for networks of seeds that these have not seen (``--seeds``).
 ``--write`` learns from all and writes the weights into the package.
 """
 
@@ -231,13 +231,25 @@ def weights_source(models: dict[str, AnswerModel], networks: int, found: str) ->
     return "\n".join(lines) + "\n"
 
 
+def seeds(text: str) -> range:
+    """A range of seeds, ``FIRST:END``."""
+    first, end = text.split(":")
+    return range(int(first), int(end))
+
+
 def main() -> None:
     """Train, measure, judge and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cifar", help="CIFAR-10's images, with train/ and test/")
     parser.add_argument("--folder", type=Path, required=True, help="results are kept here")
-    parser.add_argument("--first", type=int, default=0, help="the first network's seed")
-    parser.add_argument("--networks", type=int, default=120)
+    parser.add_argument(
+        "--seeds",
+        type=seeds,
+        nargs="+",
+        default=[range(120)],
+        metavar="FIRST:END",
+        help="of the networks; END is the first left out",
+    )
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--shipped", action="store_true", help="judge by the package's weights")
     parser.add_argument("--each", action="store_true", help="print every network too")
@@ -246,7 +258,8 @@ def main() -> None:
     torch.set_num_threads(1)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     images, results = None, []
-    for seed in range(arguments.first, arguments.first + arguments.networks):
+    asked = [seed for part in arguments.seeds for seed in part]
+    for seed in asked:
         file = arguments.folder / f"{seed}.json"
         if not file.exists():
             images = images or sources(arguments.cifar)
@@ -266,7 +279,7 @@ def main() -> None:
         for (layers, shown), answers in judgements.items():
             for answer in answers:
                 print(json.dumps({"layers": layers, "images": shown} | answer))
-    print(f"{len(results)} of {arguments.networks} networks learned.")
+    print(f"{len(results)} of {len(asked)} networks learned.")
     print("\n".join(table(judgements)))
     if arguments.write:
         models = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.answering_networks import SIDES, draw, network, shown, without_batchnorm
-from benchmarks.by_answers import weights_source
+from benchmarks.by_answers import seeds, weights_source
 from benchmarks.judging_answers import figures, near, table, told
 from torch import nn
 
@@ -43,6 +43,10 @@ ANSWERS = [
     {"name": "none", "kind": "vit", "confidence": 0.3, "right": False, "near": False},
     {"name": None, "kind": "plain", "confidence": 0.7, "right": False, "near": True},
 ]
+
+
+def test_seeds_are_ranges():
+    assert seeds("200:203") == range(200, 203)
 
 
 def test_figures_by_hand():
