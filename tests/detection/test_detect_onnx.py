@@ -10,6 +10,7 @@ import torch
 from onnx import TensorProto
 
 import normscope
+from normscope.detection.by_answers import weigh_by_answers
 from normscope.detection.inputs import sample_images
 from normscope.statistics.reading import Reading
 from tests.deploy.onnx_graphs import IMAGENET_BYTES, channels, node, save
@@ -84,19 +85,23 @@ def test_what_the_file_does_itself_is_said(tmp_path, checkpoint, coloured_images
     )
 
 
-def test_no_batchnorm_is_left(tmp_path):
+def test_where_no_batchnorm_is_left_the_answers_tell(tmp_path):
     kernel = np.random.default_rng(0).normal(size=(8, 3, 3, 3)).astype(np.float32)
     nodes = [
         node("Conv", "x w", "c"), node("GlobalAveragePool", "c", "p"), node("Flatten", "p", "y")
     ]  # fmt: skip
     path = save(tmp_path / "x.onnx", nodes, {"w": kernel}, ["n", 3, 20, 20], rank=2)
     images = np.random.default_rng(0).integers(0, 256, (40, 3, 20, 20), dtype=np.uint8)
-    with pytest.raises(normscope.NormscopeError) as raised:
-        detect(path, images)
-    assert str(raised.value) == (
-        f"{path} must have a BatchNorm with running averages to tell its normalization, got none. "
-        "With labelled images, compare normalizations by normscope scan --recipe frozen; without, "
-        "--hint ranks them by the network's confidence."
+
+    def same(batch):
+        return torch.nn.functional.conv2d(batch, torch.from_numpy(kernel)).mean((2, 3))
+
+    found, expected = detect(path, images), weigh_by_answers(same, images)
+    assert found.verdict == "cannot tell"
+    assert not found.layers
+    by_name = {c.candidate.name: c.confidence for c in expected.candidates}
+    assert {c.candidate.name: c.confidence for c in found.candidates} == pytest.approx(
+        by_name, abs=0.01
     )
 
 
