@@ -4,9 +4,10 @@ Run ``python -m benchmarks.by_answers CIFAR --folder OUT``, where CIFAR is a fol
 CIFAR-10's images with ``train/`` and ``test/``; MNIST is found under ``$NORMSCOPE_DATA``. Networks
 without BatchNorm are trained (``answering_networks.py``), the signs in their answers measured on
 images that they have not seen, once with classes as frequent as in the training and once with
-others; all is kept in OUT, so that an interrupted run goes on. Every network is judged by weights
-learned from the others alone (``--folds``). ``--write`` learns from all and writes the weights
-into the package.
+others; all is kept in OUT, so that an interrupted run goes on and a finished one is only judged
+again. Every network is judged by weights learned from the others alone (``--folds``), or by the
+package's own (``--shipped``), for networks of seeds that these have not seen (``--seeds``).
+``--write`` learns from all and writes the weights into the package.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ from benchmarks.answering_networks import (
     train,
     without_batchnorm,
 )
+from benchmarks.judging_answers import judged, table, told
 
 import normscope.detection
 from normscope.detection.answer_model import AnswerModel, Example, learn
+from normscope.detection.answer_weights import OF_ANSWERS, OF_ANSWERS_AND_LAYERS
 from normscope.detection.by_answers import measure
 from normscope.detection.candidates import Candidate, candidates
-from normscope.detection.detection_result import CLAIMED
 from normscope.detection.usage import log_usage
 from normscope.normalization import Normalization
 from normscope.writing import write_text
@@ -55,7 +57,7 @@ OWN_SHARE = 0.1
 """As common as a known normalization, for a network of constants that have no name."""
 
 SHOWN = 128
-BINS = 5
+SHIPPED = {True: OF_ANSWERS_AND_LAYERS, False: OF_ANSWERS}
 WEIGHTS_FILE = Path(normscope.detection.__file__).parent / "answer_weights.py"
 
 
@@ -115,7 +117,7 @@ def _signs(found: Trained, pixels: np.ndarray, asked: list[Candidate]) -> dict:
         "contenders": [asked.index(c) for c in signs.contenders],
         "names": [c.name for c in signs.contenders],
         "answers": signs.answers.tolist(),
-        "layers": signs.layers.tolist(),
+        "layers": None if signs.layers is None else signs.layers.tolist(),
     }
 
 
@@ -167,7 +169,9 @@ def learned(results: list[dict], *, layers: bool) -> AnswerModel:
     return replace(model, none=model.none + DOUBT[layers])
 
 
-def judged(results: list[dict], folds: int, images: str, *, layers: bool) -> list[dict]:
+def taught(
+    results: list[dict], folds: int, images: str, *, layers: bool, shipped: bool
+) -> list[dict]:
     """Each network by weights that were learned from others.
 
     Args:
@@ -175,67 +179,31 @@ def judged(results: list[dict], folds: int, images: str, *, layers: bool) -> lis
         folds: Into how many parts they are divided.
         images: ``even`` or ``skewed``.
         layers: Whether layers could be watched.
+        shipped: Whether to take the package's weights instead.
 
     Returns:
-        For each network the likeliest candidate, its probability and whether it is right.
+        What they make of each, as ``judged`` has it.
     """
     part = np.random.default_rng(0).permutation(len(results)) % folds
     answers = []
     for fold in range(folds):
         others = [r for r, p in zip(results, part, strict=True) if p != fold]
-        model = learned(others, layers=layers)
-        for result in (r for r, p in zip(results, part, strict=True) if p == fold):
-            shown = example(result, images, layers=layers)
-            chances = np.exp(model.log_probabilities(shown.signs, shown.log_prior))
-            first = int(chances[:-1].argmax())
-            name = result["signs"][images]["names"][first]
-            answers.append(
-                {k: result[k] for k in ("seed", "source", "kind", "name", "accuracy")}
-                | {"mean": result["mean"], "std": result["std"], "first": name}
-                | {"confidence": float(chances[first]), "none": float(chances[-1])}
-                | {"right": name == result["name"]}
-            )
+        model = SHIPPED[layers] if shipped else learned(others, layers=layers)
+        answers += [
+            judged(result, example(result, images, layers=layers), images, model)
+            for result, p in zip(results, part, strict=True)
+            if p == fold
+        ]
     return sorted(answers, key=lambda answer: answer["seed"])
 
 
-def figures(answers: list[dict]) -> dict:
-    """What is claimed of them.
-
-    Args:
-        answers: From ``judged``.
-
-    Returns:
-        Counts, shares and the expected calibration error of the first candidate's confidence.
-    """
-    named = [a for a in answers if a["name"]]
-    claims = [a for a in answers if a["confidence"] > CLAIMED]
-    confidence = np.array([a["confidence"] for a in answers])
-    right = np.array([a["right"] for a in answers])
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    error = sum(
-        abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
-        for b in range(BINS)
-        if (bins == b).any()
-    )
-    kinds = {
-        kind: [sum(a["right"] for a in named if a["kind"] == kind),
-               sum(a["kind"] == kind for a in named)]
-        for kind in sorted({a["kind"] for a in named})
-    }  # fmt: skip
-    return {
-        "networks": len(answers), "named": len(named),
-        "right_first": sum(a["right"] for a in named), "right_first_by_kind": kinds,
-        "claims": len(claims), "right_claims": sum(a["right"] for a in claims),
-        "calibration_error": float(error),
-    }  # fmt: skip
-
-
-def weights_source(models: dict[str, AnswerModel], networks: int) -> str:
+def weights_source(models: dict[str, AnswerModel], networks: int, found: str) -> str:
     """The package's file of weights.
 
     Args:
         models: By the name of their constant.
         networks: How many they were learned from.
+        found: How often they are right.
 
     Returns:
         Python.
@@ -243,7 +211,10 @@ def weights_source(models: dict[str, AnswerModel], networks: int) -> str:
     lines = [
         f'"""What each sign in a network\'s answers counts, learned from {networks} networks.',
         "",
-        "Written by ``python -m benchmarks.by_answers CIFAR --folder OUT --write``.",
+        "Written by ``python -m benchmarks.by_answers CIFAR --folder OUT --write``, which prints",
+        "how often weights that only the others taught are right of a network. In short:",
+        "",
+        found,
         '"""',
         "",
         "import numpy as np",
@@ -260,19 +231,35 @@ def weights_source(models: dict[str, AnswerModel], networks: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def seeds(text: str) -> range:
+    """A range of seeds, ``FIRST:END``."""
+    first, end = text.split(":")
+    return range(int(first), int(end))
+
+
 def main() -> None:
     """Train, measure, judge and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cifar", help="CIFAR-10's images, with train/ and test/")
     parser.add_argument("--folder", type=Path, required=True, help="results are kept here")
-    parser.add_argument("--networks", type=int, default=120)
+    parser.add_argument(
+        "--seeds",
+        type=seeds,
+        nargs="+",
+        default=[range(120)],
+        metavar="FIRST:END",
+        help="of the networks; END is the first left out",
+    )
     parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--shipped", action="store_true", help="judge by the package's weights")
+    parser.add_argument("--each", action="store_true", help="print every network too")
     parser.add_argument("--write", action="store_true", help="write the weights into the package")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     images, results = None, []
-    for seed in range(arguments.networks):
+    asked = [seed for part in arguments.seeds for seed in part]
+    for seed in asked:
         file = arguments.folder / f"{seed}.json"
         if not file.exists():
             images = images or sources(arguments.cifar)
@@ -281,19 +268,26 @@ def main() -> None:
             print(seed, found and _told(found.training), flush=True)
         results.append(json.loads(file.read_text(encoding="utf-8")))
     results = [result for result in results if result is not None]
-    for layers in (True, False):
-        for shown in ("even", "skewed"):
-            answers = judged(results, arguments.folds, shown, layers=layers)
-            if layers and shown == "even":
-                for answer in answers:
-                    print(json.dumps(answer))
-            print(json.dumps({"layers": layers, "images": shown} | figures(answers)))
+    judgements = {
+        (layers, shown): taught(
+            results, arguments.folds, shown, layers=layers, shipped=arguments.shipped
+        )
+        for layers in (True, False)
+        for shown in ("even", "skewed")
+    }
+    if arguments.each:
+        for (layers, shown), answers in judgements.items():
+            for answer in answers:
+                print(json.dumps({"layers": layers, "images": shown} | answer))
+    print(f"{len(results)} of {len(asked)} networks learned.")
+    print("\n".join(table(judgements)))
     if arguments.write:
         models = {
             "OF_ANSWERS": learned(results, layers=False),
             "OF_ANSWERS_AND_LAYERS": learned(results, layers=True),
         }
-        write_text(WEIGHTS_FILE, weights_source(models, len(results)))
+        source = weights_source(models, len(results), told(judgements))
+        write_text(WEIGHTS_FILE, source)
 
 
 def _told(training: Training) -> dict:

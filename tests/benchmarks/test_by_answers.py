@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.answering_networks import SIDES, draw, network, shown, without_batchnorm
-from benchmarks.by_answers import figures, weights_source
+from benchmarks.by_answers import seeds, weights_source
+from benchmarks.judging_answers import figures, near, table, told
 from torch import nn
 
 from normscope.detection.answer_model import AnswerModel
@@ -37,22 +38,53 @@ def test_networks_answer_without_batchnorm(seed):
         assert folded(pixels).shape == (3, 10)
 
 
+ANSWERS = [
+    {"name": "half", "kind": "vit", "confidence": 0.9, "right": True, "near": True},
+    {"name": "none", "kind": "vit", "confidence": 0.3, "right": False, "near": False},
+    {"name": None, "kind": "plain", "confidence": 0.7, "right": False, "near": True},
+]
+
+
+def test_seeds_are_ranges():
+    assert seeds("200:203") == range(200, 203)
+
+
 def test_figures_by_hand():
-    answers = [
-        {"name": "half", "kind": "vit", "confidence": 0.9, "right": True},
-        {"name": "none", "kind": "vit", "confidence": 0.3, "right": False},
-        {"name": None, "kind": "vit", "confidence": 0.7, "right": False},
-    ]
-    assert figures(answers) == {
-        "networks": 3, "named": 2, "right_first": 1, "right_first_by_kind": {"vit": [1, 2]},
-        "claims": 2, "right_claims": 1,
-        "calibration_error": pytest.approx((0.1 + 0.3 + 0.7) / 3),
+    assert figures(ANSWERS) == {
+        "networks": 3, "named": 2, "right_first": 1, "claims": 2, "right_claims": 1,
+        "near_claims": 2, "calibration_error": pytest.approx((0.1 + 0.3 + 0.7) / 3),
     }  # fmt: skip
+
+
+def test_the_table_has_a_line_for_all_and_for_each_kind():
+    lines = [line.split() for line in table({(False, "skewed"): ANSWERS})]
+    assert lines[1:] == [
+        ["no", "skewed", "all", "3", "1/2", "1/2", "2/2", "0.367"],
+        ["no", "skewed", "plain", "1", "0/0", "0/1", "1/1", "0.700"],
+        ["no", "skewed", "vit", "2", "1/2", "1/1", "1/1", "0.200"],
+    ]
+    assert told({(True, "even"): ANSWERS}) == (
+        "Answers and layers, even classes: first in 1 of 2; 1 of 2 claims right; calibration error "
+        "0.367."
+    )
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "expected"),
+    [(0.55, 0.45, True), (0.65, 0.5, False), (0.5, 0.65, False), (0.5, 0.35, False)],
+)
+def test_near_is_one_step_of_brightness_and_contrast(mean, std, expected):
+    assert near({"mean": [mean], "std": [std], "order": "rgb"}, "half") is expected
+
+
+def test_another_order_of_channels_is_not_near():
+    assert not near({"mean": [0.5] * 3, "std": [0.5] * 3, "order": "rgb"}, "half, bgr")
 
 
 def test_the_file_of_weights_holds_the_model():
     model = AnswerModel(np.array([1.5]), np.array([2.0]), np.array([-0.25]), 0.5)
     written: dict = {}
-    exec(weights_source({"FOUND": model}, 7), written)
+    exec(weights_source({"FOUND": model}, 7, "First in 1 of 2."), written)
     assert written["FOUND"] == model
     assert "learned from 7 networks" in written["__doc__"]
+    assert "First in 1 of 2." in written["__doc__"]

@@ -96,7 +96,10 @@ def test_a_network_that_says_nothing_tells_nothing(handwriting):
     _, _, unseen, truth = handwriting
     found = weigh_by_labels(lambda x: x.new_zeros(len(x), 10), unseen, truth)
     assert found.verdict == "cannot tell"
-    assert found.sentence.startswith("Cannot tell none from half on 359 labelled images: ")
+    assert found.sentence.startswith(
+        "Cannot tell which of none, half, mnist, 0..255 and 2 more (together with confidence "
+    )
+    assert " on 359 labelled images: they differ by at most 0 nats an image and " in found.sentence
     low, high = found.candidates[1].accuracy_interval
     assert low < 0 < high
     found = weigh_by_labels(lambda x: x.new_full((len(x), 10), torch.nan), unseen, truth)
@@ -198,7 +201,7 @@ def test_bad_input(handwriting):
     )
     says(
         "the network must give two outputs or more for each image, as classifiers do, got shape "
-        "(72, 1, 8, 8) for 72 images. Give a classifier.",
+        "(40, 1, 8, 8) for 40 images. Give a classifier.",
         asked=lambda x: x,
     )
 
@@ -207,10 +210,14 @@ def test_bad_input(handwriting):
 def test_a_real_network_on_real_images(real_data, real_weights):
     model = squeezenet1_1()
     model.load_state_dict(load_file(real_weights / "squeezenet1_1-imagenet.safetensors"))
-    prepare = v2.Compose([v2.Resize(256), v2.CenterCrop(224), v2.PILToTensor()])
-    folders = sorted((real_data / "imagenet-sample/val").iterdir())[::10]
-    pixels = [prepare(Image.open(next(f.iterdir())).convert("RGB")).numpy() for f in folders]
-    found = weigh_by_labels(model.eval(), np.stack(pixels), np.arange(0, 1000, 10), refined=False)
+    # Half the usual size: a quarter of the work, and the constants are the same.
+    prepare = v2.Compose([v2.Resize(128), v2.CenterCrop(112), v2.PILToTensor()])
+    chosen = range(0, 1000, 6)
+    folders = sorted((real_data / "imagenet-sample/val").iterdir())
+    pixels = [
+        prepare(Image.open(next(folders[i].iterdir())).convert("RGB")).numpy() for i in chosen
+    ]
+    found = weigh_by_labels(model.eval(), np.stack(pixels), np.array(chosen), refined=False)
     assert found.candidates[0].candidate.name == "imagenet"
-    half = next(c for c in found.candidates if c.candidate.name == "half")
-    assert half.nats_interval[0] > 0
+    assert found.against("half", "imagenet").nats_interval[0] > 0
+    assert "clip" in found.alike

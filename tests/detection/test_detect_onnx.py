@@ -10,8 +10,7 @@ import torch
 from onnx import TensorProto
 
 import normscope
-from normscope.detection.answer_evidence import AnswerEvidence
-from normscope.detection.detection_result import CANNOT_TELL
+from normscope.detection.by_answers import weigh_by_answers
 from normscope.detection.inputs import sample_images
 from normscope.statistics.reading import Reading
 from tests.deploy.onnx_graphs import IMAGENET_BYTES, channels, node, save
@@ -86,16 +85,24 @@ def test_what_the_file_does_itself_is_said(tmp_path, checkpoint, coloured_images
     )
 
 
-def test_no_batchnorm_is_left(tmp_path):
+def test_where_no_batchnorm_is_left_the_answers_tell(tmp_path):
     kernel = np.random.default_rng(0).normal(size=(8, 3, 3, 3)).astype(np.float32)
     nodes = [
         node("Conv", "x w", "c"), node("GlobalAveragePool", "c", "p"), node("Flatten", "p", "y")
     ]  # fmt: skip
     path = save(tmp_path / "x.onnx", nodes, {"w": kernel}, ["n", 3, 20, 20], rank=2)
     images = np.random.default_rng(0).integers(0, 256, (40, 3, 20, 20), dtype=np.uint8)
-    found = detect(path, images)
-    assert isinstance(found, AnswerEvidence)
-    assert found.verdict == CANNOT_TELL
+
+    def same(batch):
+        return torch.nn.functional.conv2d(batch, torch.from_numpy(kernel)).mean((2, 3))
+
+    found, expected = detect(path, images), weigh_by_answers(same, images)
+    assert found.verdict == "cannot tell"
+    assert not found.layers
+    by_name = {c.candidate.name: c.confidence for c in expected.candidates}
+    assert {c.candidate.name: c.confidence for c in found.candidates} == pytest.approx(
+        by_name, abs=0.01
+    )
 
 
 @pytest.mark.parametrize("kind", [TensorProto.INT64])
