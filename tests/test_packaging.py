@@ -73,8 +73,8 @@ def test_the_release_is_published_from_its_tag_alone():
     assert publish["needs"] == "build"
 
 
-@pytest.mark.parametrize(("tag", "status"), [("v0.0.0", 2), ("0.1.0", 2)])
-def test_a_tag_of_another_version_is_refused(tag, status):
+@pytest.mark.parametrize("tag", ["v0.0.0", "0.1.0", "0.0.0"])
+def test_a_tag_of_another_version_is_refused(tag):
     line = next(
         line for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
         if "_version.py" in line
