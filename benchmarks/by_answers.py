@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from normscope.images.decoded import LabelledImages
 
 RIDGE = 2.0
-DOUBT = {True: 1.3, False: 2.0}
+DOUBT = {True: 1.6, False: 2.5}
 """Log odds of none of them are raised by so much, with layers and without: fewer claims, and more
 of them right."""
 
@@ -197,12 +197,13 @@ def taught(
     return sorted(answers, key=lambda answer: answer["seed"])
 
 
-def weights_source(models: dict[str, AnswerModel], networks: int, found: str) -> str:
+def weights_source(models: dict[str, AnswerModel], networks: int, asked: str, found: str) -> str:
     """The package's file of weights.
 
     Args:
         models: By the name of their constant.
         networks: How many they were learned from.
+        asked: Their seeds.
         found: How often they are right.
 
     Returns:
@@ -211,8 +212,8 @@ def weights_source(models: dict[str, AnswerModel], networks: int, found: str) ->
     lines = [
         f'"""What each sign in a network\'s answers counts, learned from {networks} networks.',
         "",
-        "Written by ``python -m benchmarks.by_answers CIFAR --folder OUT --write``, which prints",
-        "how often weights that only the others taught are right of a network. In short:",
+        f"By ``python -m benchmarks.by_answers CIFAR --folder OUT --seeds {asked} --write``,",
+        "which prints how often weights that only the others taught are right of a network:",
         "",
         found,
         '"""',
@@ -286,7 +287,8 @@ def main() -> None:
             "OF_ANSWERS": learned(results, layers=False),
             "OF_ANSWERS_AND_LAYERS": learned(results, layers=True),
         }
-        source = weights_source(models, len(results), told(judgements))
+        ranges = " ".join(f"{part.start}:{part.stop}" for part in arguments.seeds)
+        source = weights_source(models, len(results), ranges, told(judgements))
         write_text(WEIGHTS_FILE, source)
 
 

@@ -132,7 +132,7 @@ def told(judgements: dict[tuple[bool, str], list[dict]]) -> str:
     for (layers, images), answers in judgements.items():
         found = figures(answers)
         lines.append(
-            f"{'Answers and layers' if layers else 'Answers alone'}, {images} classes: first in "
+            f"{'With layers' if layers else 'Without layers'}, {images} classes: first in "
             f"{found['right_first']} of {found['named']}; {found['right_claims']} of "
             f"{found['claims']} claims right; calibration error {found['calibration_error']:.3f}."
         )

@@ -64,8 +64,7 @@ def test_the_table_has_a_line_for_all_and_for_each_kind():
         ["no", "skewed", "vit", "2", "1/2", "1/1", "1/1", "0.200"],
     ]
     assert told({(True, "even"): ANSWERS}) == (
-        "Answers and layers, even classes: first in 1 of 2; 1 of 2 claims right; calibration error "
-        "0.367."
+        "With layers, even classes: first in 1 of 2; 1 of 2 claims right; calibration error 0.367."
     )
 
 
@@ -84,7 +83,7 @@ def test_another_order_of_channels_is_not_near():
 def test_the_file_of_weights_holds_the_model():
     model = AnswerModel(np.array([1.5]), np.array([2.0]), np.array([-0.25]), 0.5)
     written: dict = {}
-    exec(weights_source({"FOUND": model}, 7, "First in 1 of 2."), written)
+    exec(weights_source({"FOUND": model}, 7, "0:9", "First in 1 of 2."), written)
     assert written["FOUND"] == model
     assert "learned from 7 networks" in written["__doc__"]
     assert "First in 1 of 2." in written["__doc__"]

@@ -1,6 +1,12 @@
-"""What each sign in a network's answers counts, learned from 49 networks.
+"""What each sign in a network's answers counts, learned from 97 networks.
 
-Written by ``python -m benchmarks.by_answers CIFAR --folder OUT --write``.
+By ``python -m benchmarks.by_answers CIFAR --folder OUT --seeds 0:63 200:266 --write``,
+which prints how often weights that only the others taught are right of a network:
+
+With layers, even classes: first in 44 of 50; 38 of 43 claims right; calibration error 0.085.
+With layers, skewed classes: first in 41 of 50; 25 of 27 claims right; calibration error 0.145.
+Without layers, even classes: first in 40 of 50; 11 of 14 claims right; calibration error 0.218.
+Without layers, skewed classes: first in 37 of 50; 7 of 8 claims right; calibration error 0.253.
 """
 
 import numpy as np
@@ -9,32 +15,32 @@ from normscope.detection.answer_model import AnswerModel
 
 OF_ANSWERS = AnswerModel(
     centre=np.array([
-        2.923, 3.751, 4.12, -0.2433, -0.5302, 0.1922, 0.5542, 0.05293, 0.3223, 0.8043,
-        0.8944, 0.7388
+        3.036, 3.781, 4.205, -0.2886, -0.5398, 0.2066, 0.5586, 0.05336, 0.3244, 0.8123,
+        0.8959, 0.7294
     ]),
     scale=np.array([
-        1.4, 1.301, 1.221, 0.9508, 0.8731, 0.2191, 0.3558, 0.07338, 0.2724, 0.1135, 0.08422,
-        0.188
+        1.465, 1.346, 1.251, 0.9394, 0.8354, 0.2484, 0.3511, 0.07831, 0.286, 0.1192,
+        0.08722, 0.2011
     ]),
     weights=np.array([
-        2.442, 0.5619, 0.3104, 0.443, -0.08836, 0.8099, 1.134, 0.9164, 0.2207, -0.03449,
-        -0.363, 0.4379
+        2.223, 0.3336, 0.1147, 0.681, 0.1489, 0.6955, 1.079, 0.4303, 0.05772, 0.056, -0.2,
+        0.1495
     ]),
-    none=3.827,
+    none=4.416,
 )  # fmt: skip
 
 OF_ANSWERS_AND_LAYERS = AnswerModel(
     centre=np.array([
-        2.923, 3.751, 4.12, -0.2433, -0.5302, 0.1922, 0.5542, 0.05293, 0.3223, 0.8043,
-        0.8944, 0.7388, 0.1254, 0.09122, 0.2496, 0.2874
+        3.036, 3.781, 4.205, -0.2886, -0.5398, 0.2066, 0.5586, 0.05336, 0.3244, 0.8123,
+        0.8959, 0.7294, 0.08489, 0.07196, 0.2234, 0.2963
     ]),
     scale=np.array([
-        1.4, 1.301, 1.221, 0.9508, 0.8731, 0.2191, 0.3558, 0.07338, 0.2724, 0.1135, 0.08422,
-        0.188, 0.7832, 0.7307, 1.136, 0.3507
+        1.465, 1.346, 1.251, 0.9394, 0.8354, 0.2484, 0.3511, 0.07831, 0.286, 0.1192,
+        0.08722, 0.2011, 0.8489, 0.7335, 1.089, 0.3688
     ]),
     weights=np.array([
-        2.057, 0.4778, 0.121, 0.7469, -0.04623, 0.6681, 1.173, 0.4711, 0.2897, -0.02445,
-        -0.2229, 0.08905, 0.2348, 0.9964, 0.5868, -0.8995
+        2.024, 0.2341, -0.2436, 0.8575, 0.1944, 0.5127, 0.9893, 0.2191, 0.1295, 0.2019,
+        -0.00656, -0.03509, -0.01175, 1.195, 1.413, -1.149
     ]),
-    none=3.962,
+    none=4.701,
 )  # fmt: skip
