@@ -276,6 +276,30 @@ def keras() -> None:
             "--crop", "16")  # fmt: skip
 
 
+def lightning() -> None:
+    import pytorch_lightning as library
+    import torch
+
+    from normscope.lightning import NormalizationGuard
+
+    class Network(library.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 2)
+
+        def training_step(self, batch, _):
+            return self.layer(batch.mean(dim=(2, 3))).square().mean()
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), 0.1)
+
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = library.Trainer(
+        max_steps=1, accelerator="cpu", callbacks=[NormalizationGuard("none")], **quiet
+    )
+    trainer.fit(Network(), torch.utils.data.DataLoader(torch.rand(4, 3, 8, 8), 4))
+
+
 def onnx() -> None:
     import onnx as library
 
@@ -285,8 +309,8 @@ def onnx() -> None:
 
 USES = {
     use.__name__: use
-    for use in (core, arrays, exr, heic, hf, keras, medical, onnx, postgresql, ray, remote,
-                tables, tiff, timm, train, video)
+    for use in (core, arrays, exr, heic, hf, keras, lightning, medical, onnx, postgresql, ray,
+                remote, tables, tiff, timm, train, video)
 }  # fmt: skip
 
 if __name__ == "__main__":
