@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.deploy.comparing import check_exact, largest_difference, some_images
 from normscope.deploy.folding import fold
-from normscope.deploy.library_comparing import check_with_processor
+from normscope.deploy.processor_comparing import check_with_processor
 from normscope.deploy.saving import Built, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import published

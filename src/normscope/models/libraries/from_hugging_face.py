@@ -12,7 +12,7 @@ from normscope.models.libraries.hub import only_local
 from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.outputs import Logits
 from normscope.models.preprocessing.folder import PROCESSORS, processor_reading
-from normscope.models.preprocessing.library_processor import open_processor, run_processor
+from normscope.models.preprocessing.hugging_face_processor import open_processor, run_processor
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 from normscope.models.preprocessing.faults import processor_faults
-from normscope.models.preprocessing.library_processor import (
+from normscope.models.preprocessing.hugging_face_processor import (
     open_processor,
     run_claim,
     settings_of,
