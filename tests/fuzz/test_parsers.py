@@ -65,14 +65,17 @@ def test_a_range(name, text):
 @given(TEXTS)
 def test_a_size(text):
     with contextlib.suppress(NormscopeError):
-        as_resize(text)
+        read = as_resize(text)
+        assert as_resize(str(read)) == read
 
 
 @FIXED
 @given(TEXTS, TEXTS)
 def test_a_choice(select, bands):
     with contextlib.suppress(NormscopeError):
-        Choice(select, bands)
+        names = Choice(select, bands).band_names
+        assert len(set(names)) == len(names)
+        assert all(names)
 
 
 HEADS = st.sampled_from(
@@ -130,4 +133,5 @@ def test_a_specification(seeds, data):
     whole = ScanSpec.read_toml(seeds / "study.toml").to_json()
     name = data.draw(st.sampled_from(sorted(whole)))
     with contextlib.suppress(NormscopeError):
-        ScanSpec.from_json(whole | {name: data.draw(VALUES)})
+        read = ScanSpec.from_json(whole | {name: data.draw(VALUES)})
+        assert ScanSpec.from_json(read.to_json()) == read
