@@ -50,7 +50,7 @@ def check_adadelta() -> None:
 
 
 if __name__ == "__main__":
-    for dtype in TOLERANCES:
-        for shape in SHAPES:
-            check_trunk(shape, dtype)
+    for shape in SHAPES:
+        check_trunk(shape, torch.float32)
+    check_trunk(SHAPES[0], torch.float16)
     check_adadelta()

@@ -13,9 +13,9 @@ from normscope.init_scale import InitScale
 from normscope.normalization import Normalization
 from normscope.studies.axis import Axis
 from normscope.studies.specification import ScanSpec
-from normscope.studies.study import Study
+from normscope.studies.study import SPECIFICATION, TRIALS, write_trials
 from normscope.trials.recipe import LENET
-from normscope.trials.result import TrialResult, pack_bits
+from normscope.trials.result import FinishedTrial, TrialResult, pack_bits
 from normscope.trials.spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def made_up(
         data=DATA, mean=Axis.parse("mean", mean), std=Axis.parse("std", std), seeds=seeds,
         survival=survival,
     )  # fmt: skip
-    study = Study.create(folder, specification)
+    trials = []
     hard = rng.random(IMAGES)
     for spec in specification.trials():
         m, s = spec.normalization.mean[0], spec.normalization.std[0]
@@ -71,13 +71,15 @@ def made_up(
             "normscope": "0",
             "processor": "made up",
         }
-        study.add(
-            spec,
-            TrialResult(
-                accuracy, 0.1, False, 1.0, "fp32", "cpu", history, pack_bits(correct), IMAGES, {},
-                environment, outcome=dies_from and ("learned", "died")[abs(m - 0.3055) > dies_from],
-            ),
+        result = TrialResult(
+            accuracy, 0.1, False, 1.0, "fp32", "cpu", history, pack_bits(correct), IMAGES, {},
+            environment, outcome=dies_from and ("learned", "died")[abs(m - 0.3055) > dies_from],
         )  # fmt: skip
+        trials.append(FinishedTrial(spec, result))
+    # As an export, which is written at once; a database takes its trials one by one.
+    folder.mkdir(parents=True)
+    (folder / SPECIFICATION).write_text(specification.to_toml(), encoding="utf-8")
+    write_trials(folder / TRIALS, trials)
     return folder
 
 

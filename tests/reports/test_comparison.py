@@ -20,8 +20,8 @@ def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     for name, epochs, first_seed in (("long", 4, 0), ("short", 1, 0), ("again", 4, 40)):
         normscope.scan(
-            "digits", mean="0,0.5", std="0.5,1", seeds=6, first_seed=first_seed, epochs=epochs,
-            train_images=600, workers=1, out=folder / name,
+            "digits", mean="0,0.5", std="1", seeds=6, first_seed=first_seed, epochs=epochs,
+            train_images=300, workers=1, out=folder / name,
         )  # fmt: skip
     return folder
 
@@ -49,7 +49,7 @@ def test_differences_are_those_of_the_runs(folders, tmp_path):
     # Three epochs more are a gain everywhere, and no chance.
     assert {d.verdict for d in found.values()} <= {"worse", "open"}
     worse = sum(d.verdict == "worse" for d in found.values())
-    assert worse >= 3
+    assert worse >= 2
     assert comparison.sentences[0].startswith(
         f"{folders / 'short'} against {folders / 'long'}, at {len(found)} normalizations that both "
         f"tried: {worse} worse"

@@ -65,6 +65,7 @@ def test_a_scan_gives_the_same_though_a_node_dies(on_a_cluster, small_plan):
     assert everything(Study.open(folder / "scan")) == everything(local)
 
 
+@pytest.mark.thorough
 def test_a_search_stores_what_its_specifications_give_though_a_node_dies(on_a_cluster, tmp_path):
     folder, said = on_a_cluster
     assert len(said["died"]) == 2
@@ -84,6 +85,7 @@ def test_a_search_stores_what_its_specifications_give_though_a_node_dies(on_a_cl
     assert found == {trial.spec: trial.accuracy for trial in local.trials()}
 
 
+@pytest.mark.thorough
 def test_halving_on_a_cluster(on_a_cluster, tmp_path):
     folder, _ = on_a_cluster
     study = SearchStudy.open(folder / "halving")
@@ -95,6 +97,7 @@ def test_halving_on_a_cluster(on_a_cluster, tmp_path):
         assert run_trial(trial.spec, source).accuracy == trial.accuracy
 
 
+@pytest.mark.thorough
 def test_a_cluster_without_room_for_a_trial(on_a_cluster):
     _, said = on_a_cluster
     # The cluster may not have noticed yet which nodes are lost.

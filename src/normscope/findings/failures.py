@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,7 @@ class Interval:
     high: float
 
 
+@cache  # Most cells of a study have failed equally often: never.
 def binomial_interval(failures: int, trainings: int) -> Interval:
     """The share of trainings that fail, with its exact interval.
 
