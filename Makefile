@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
+# As the command line has it: threads that wait leave the cores to the tests of other processes.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: install demo test thorough fuzz matrix dist coverage lint docs
 
 ifdef UV
