@@ -79,6 +79,10 @@ lint: install
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/zizmor --quiet --offline --no-progress .github action.yml
+	$(BIN)/hadolint Containerfile
 
 docs: install
 	$(BIN)/mkdocs build --strict --site-dir site
