@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 CLAIMED = 0.5
 """Above this confidence a candidate is said to be the one."""
 
-SURE_OF_NONE = 0.98
-"""Above this none of the known is said even where the constants are known only roughly.
-
-Of 96 detections of networks of known normalizations none had so much, of 48 of random ones 33 had:
-``benchmarks/foreign_images.py``, seeds 0 to 41 and 1000 to 1029. On 10 later seeds 1 of 14 had.
-"""
-
 WIDEST_MEAN, WIDEST_STD_RATIO = 0.2, 2.0
 """Intervals wider than these leave open what the constants are."""
 
@@ -105,7 +98,7 @@ class Detection:
         """A candidate's name, ``none of the known``, or ``cannot tell``."""
         if self.candidates and self.candidates[0].confidence > CLAIMED:
             return self.candidates[0].candidate.name
-        if self.none_of_them > (SURE_OF_NONE if self.fitted.vague else CLAIMED):
+        if self.none_of_them > CLAIMED:
             return "none of the known"
         return CANNOT_TELL
 
