@@ -150,10 +150,13 @@ def test_the_own_images_are_not_doubted(checkpoint, coloured_images):
     [
         (0.51, 0.01, "none of the known", "fit best are 0.3/0.4."),
         (0.51, 0.3, "none of the known", "fit best are 0.3/0.4, known only roughly."),
+        (0.51, 1.1, "cannot tell", "what fits best is 0.3/0.4."),
         (0.49, 0.01, "cannot tell", "what fits best is 0.3/0.4."),
     ],
 )
-def test_none_of_the_known_is_said_where_it_is_likelier_than_not(none, width, verdict, end):
+def test_none_of_the_known_is_said_where_likely_and_where_constants_are_known_roughly(
+    none, width, verdict, end
+):
     interval = ((0.3 - width / 2, 0.3 + width / 2),)
     fitted = Fitted(normscope.Normalization(0.3, 0.4), interval, ((0.35, 0.45),))
     found = Detection(

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
 
-from normscope.checking.opinions import ANSWERS, BATCHNORM, FILES, LABELS, RGB, STATED, Opinion
+from normscope.checking.opinions import (
+    ANSWERS,
+    BATCHNORM,
+    FILES,
+    LABELS,
+    RGB,
+    STATED,
+    LeftOpen,
+    Opinion,
+)
 from normscope.detection.detection_result import CANNOT_TELL, Detection
 from normscope.detection.label_evidence import NONE_OF_THEM
 from normscope.errors import NormscopeError
@@ -159,13 +168,19 @@ def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opi
     except NormscopeError as error:
         return Opinion(LABELS, f"Labels cannot be used: {error}")
     says = f"By labels: {found.sentence}"
-    first = found.candidates[0]
-    if found.verdict == CANNOT_TELL:
-        return Opinion(LABELS, says)
+    first, *others = found.candidates
     candidate = first.candidate
-    return Opinion(
-        LABELS, says, candidate.normalization, candidate.order, first.confidence, candidate.name
+    alike = [c for c in others if c.candidate.name in found.alike]
+    together = first.confidence + sum(c.confidence for c in alike)
+    left_open = LeftOpen(
+        tuple(c.candidate for c in alike),
+        tuple(c.candidate for c in others if c not in alike),
+        first.confidence,
     )
+    return Opinion(
+        LABELS, says, candidate.normalization, candidate.order, together, candidate.name,
+        left_open=left_open if alike else None,
+    )  # fmt: skip
 
 
 def by_answers(network: nn.Module, pixels: np.ndarray) -> Opinion:
