@@ -99,10 +99,10 @@ def by_batchnorm(network: nn.Module, pixels: np.ndarray) -> Opinion | None:
     """
     from normscope.detection.detecting import detect
 
-    asked, left = _with_batchnorm(network, pixels)
-    if asked is None:
-        return None
     try:
+        asked, left = _with_batchnorm(network, pixels)
+        if asked is None:
+            return None
         found = detect(asked, pixels, count=len(pixels), device="cpu")
     except NormscopeError as error:
         return Opinion(BATCHNORM, f"What BatchNorms keep of the training cannot be used: {error}")
