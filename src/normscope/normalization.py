@@ -240,6 +240,9 @@ not ImageNet's pixel std, which is near 0.27: see https://github.com/pytorch/vis
 NONE = Normalization(0.0, 1.0)
 """No normalization: pixels stay in [0, 1]. The identity, by definition."""
 
+BYTES = Normalization(0.0, 1 / 255)
+"""What brings pixels of [0, 1] to 0..255: what a network sees that nobody normalized for."""
+
 HALF = Normalization(0.5, 0.5)
 """Pixels brought to [-1, 1]: a choice of range, not a statistic.
 

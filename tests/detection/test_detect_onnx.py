@@ -105,6 +105,37 @@ def test_where_no_batchnorm_is_left_the_answers_tell(tmp_path):
     )
 
 
+@pytest.mark.parametrize("ends", ["in maps", "in classes"])
+def test_a_batchnorm_behind_other_layers_is_measured(tmp_path, checkpoint, coloured_images, ends):
+    layers = [torch.nn.Conv2d(3, 16, 3, 2, 1), torch.nn.ReLU()]
+    model = checkpoint(*IMAGENET, layers=layers)
+    known = {"w": layers[0].weight, "b": layers[0].bias, "s": model[2].weight, "o": model[2].bias,
+             "m": model[2].running_mean, "v": model[2].running_var}  # fmt: skip
+    nodes = [
+        node("Conv", "x w b", "c", strides=[2, 2], pads=[1] * 4), node("Relu", "c", "r"),
+        node("BatchNormalization", "r s o m v", "n", epsilon=model[2].eps),
+    ]  # fmt: skip
+    if ends == "in classes":
+        nodes += [node("GlobalAveragePool", "n", "p"), node("Flatten", "p", "y")]
+    else:
+        nodes += [node("Relu", "n", "y")]
+    arrays = {name: t.detach().numpy().astype(np.float32) for name, t in known.items()}
+    path = save(
+        tmp_path / "x.onnx", nodes, arrays, ["n", 3, 20, 20], rank=2 if ends == "in classes" else 4
+    )
+    found, expected = detect(path, coloured_images), detect(model, coloured_images)
+    assert found.verdict == expected.verdict == "imagenet"
+    assert np.allclose(
+        found.fitted.normalization.mean, expected.fitted.normalization.mean, atol=1e-3
+    )
+    assert np.allclose(found.fitted.normalization.std, expected.fitted.normalization.std, rtol=1e-2)
+    assert found.batchnorm == "BatchNormalization_n"
+    assert found.notes[0] == (
+        "BatchNormalization_n does not read the first convolution itself, so its input was "
+        "measured by running the network."
+    )
+
+
 @pytest.mark.parametrize("kind", [TensorProto.INT64])
 def test_a_file_of_something_else(tmp_path, kind):
     path = save(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch.nn import functional
 
 import normscope
 from normscope.detection.augmented_views import AssumedAugmentation
+from normscope.detection.candidates import candidates
 from normscope.detection.detection_result import Detection, Fitted
 from normscope.detection.expansion import DRIFTS, MEAN_PRIOR, SCALES, Expansion
 from normscope.detection.foreign import (
@@ -20,6 +23,7 @@ from normscope.detection.foreign import (
     directions,
 )
 from normscope.detection.patches import response_moments
+from normscope.detection.ranking import rank
 from normscope.detection.system import LinearSystem
 from normscope.detection.target import find_target
 
@@ -144,12 +148,15 @@ def test_the_own_images_are_not_doubted(checkpoint, coloured_images):
 @pytest.mark.parametrize(
     ("none", "width", "verdict", "end"),
     [
-        (0.97, 0.01, "none of the known", "fit best are 0.3/0.4."),
-        (0.97, 0.3, "cannot tell", "what fits best is 0.3/0.4."),
-        (0.99, 0.3, "none of the known", "fit best are 0.3/0.4, known only roughly."),
+        (0.51, 0.01, "none of the known", "fit best are 0.3/0.4."),
+        (0.51, 0.3, "none of the known", "fit best are 0.3/0.4, known only roughly."),
+        (0.51, 1.1, "cannot tell", "what fits best is 0.3/0.4."),
+        (0.49, 0.01, "cannot tell", "what fits best is 0.3/0.4."),
     ],
 )
-def test_none_of_the_known_is_said_of_rough_constants_only_when_sure(none, width, verdict, end):
+def test_none_of_the_known_is_said_where_likely_and_where_constants_are_known_roughly(
+    none, width, verdict, end
+):
     interval = ((0.3 - width / 2, 0.3 + width / 2),)
     fitted = Fitted(normscope.Normalization(0.3, 0.4), interval, ((0.35, 0.45),))
     found = Detection(
@@ -159,3 +166,31 @@ def test_none_of_the_known_is_said_of_rough_constants_only_when_sure(none, width
     )  # fmt: skip
     assert found.verdict == verdict
     assert found.sentence.endswith(end)
+
+
+class Hypothetical:
+    """One order of channels: two candidates, whose evidence is given."""
+
+    def __init__(self, misfit, own, foreign):
+        self.misfit, self.total = misfit, 0.0
+        logs = np.log(np.array([own, foreign]).T)
+        self.unknown, self.known = logs[0], logs[1:]
+        self.prior_unknown, self.prior_known = np.log(0.3), np.log([0.6, 0.1])
+        self.candidates = candidates(1)[:2]
+        system = SimpleNamespace(residual=lambda _: np.zeros(4))
+        self.evidence = SimpleNamespace(system=system)
+
+
+def confidences(misfit, own=(1e-30,) * 3, foreign=(0.5, 0.4, 0.1)):
+    return [ranked.confidence for ranked in rank([Hypothetical(misfit, own, foreign)])]
+
+
+def test_what_speaks_against_all_known_ones_is_doubted_as_the_images_misfit():
+    # By hand: 0.35 of each log; of none's share 1/2 and then 4/5 go back to what was before.
+    none, first, second = np.array([0.5, 0.4, 0.1]) ** 0.35 / (0.5**0.35 + 0.4**0.35 + 0.1**0.35)
+    assert confidences(0.0) == pytest.approx([first, second])
+    half, most = none / 2, 4 * none / 5
+    assert confidences(0.12) == pytest.approx([first + 0.6 * half, second + 0.1 * half])
+    assert confidences(0.24) == pytest.approx([first + 0.6 * most, second + 0.1 * most])
+    own = confidences(0.24, own=(0.9, 0.05, 0.05), foreign=(1e-30,) * 3)
+    assert own == pytest.approx([0.05, 0.05])

@@ -11,6 +11,7 @@ from normscope.auditing.applied import AppliedNormalization
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from normscope.detection.candidates import Candidate
     from normscope.normalization import Normalization
 
 RGB, BGR = "rgb", "bgr"
@@ -29,6 +30,21 @@ FITTED = 0.99
 
 
 @dataclass(frozen=True)
+class LeftOpen:
+    """What a source leaves open.
+
+    Attributes:
+        alike: Known normalizations that it cannot tell from the one that it names.
+        worse: Those that it can.
+        alone: How sure it is of the one that it names, and not of one of those alike.
+    """
+
+    alike: tuple[Candidate, ...]
+    worse: tuple[Candidate, ...]
+    alone: float
+
+
+@dataclass(frozen=True)
 class Opinion:
     """What one source says.
 
@@ -38,9 +54,10 @@ class Opinion:
         normalization: What the network expects, one value per channel, red first; None where the
             source says nothing of it.
         order: In which the network takes channels.
-        confidence: From 0 to 1.
+        confidence: From 0 to 1; with ``left_open`` that it is this one or one of those alike.
         name: What the normalization is called, where it has a name.
         inside: What the model does itself, before which this is left to do.
+        left_open: What else it may be; None where it is this one alone.
     """
 
     source: str
@@ -50,6 +67,13 @@ class Opinion:
     confidence: float = 0.0
     name: str | None = None
     inside: Normalization | None = None
+    left_open: LeftOpen | None = None
+
+    def allows(self, other: Opinion) -> bool:
+        """Whether what the other says is this, or cannot be told from it."""
+        alike = self.left_open.alike if self.left_open else ()
+        others = (Opinion(self.source, "", c.normalization, c.order) for c in alike)
+        return self.agrees(other) or any(each.agrees(other) for each in others)
 
     def agrees(self, other: Opinion) -> bool:
         """Whether both say about the same."""
@@ -70,12 +94,14 @@ class Expected:
         confidence: That of all that agree with it, against the others.
         sources: Those that agree with it.
         against: Opinions that contradict it.
+        left_open: What else it may be; the confidence is that of all these together.
     """
 
     opinion: Opinion
     confidence: float
     sources: tuple[str, ...]
     against: tuple[Opinion, ...] = ()
+    left_open: LeftOpen | None = None
 
     @property
     def normalization(self) -> Normalization:
@@ -105,14 +131,15 @@ class Expected:
             "order": self.opinion.order,
             "name": self.opinion.name,
             "confidence": self.confidence,
+            "alike": [c.name for c in self.left_open.alike] if self.left_open else [],
         }
 
 
 def weighed(opinions: Sequence[Opinion]) -> Expected | None:
     """What all sources together say.
 
-    Each is taken for an independent witness: the odds of those that agree are multiplied, and what
-    is left is shared out over what they say and ``none of it``.
+    Each is taken for an independent witness: for each thing that is said, the odds of all who allow
+    it are multiplied, and what is left is shared out over these and ``none of it``.
 
     Args:
         opinions: Strongest first; of those that agree, the files' constants are taken, which are
@@ -121,28 +148,40 @@ def weighed(opinions: Sequence[Opinion]) -> Expected | None:
     Returns:
         What most probably is expected; None where no opinion is likelier than not.
     """
-    groups: list[list[Opinion]] = []
-    for opinion in opinions:
-        if opinion.normalization is None or opinion.confidence <= LIKELY:
-            continue
-        home = next((group for group in groups if group[0].agrees(opinion)), None)
-        if home is None:
-            groups.append([opinion])
-        else:
-            home.append(opinion)
-    if not groups:
+    believed = [o for o in opinions if o.normalization is not None and o.confidence > LIKELY]
+    said: list[Opinion] = []
+    for opinion in believed:
+        if not any(other.agrees(opinion) for other in said):
+            said.append(opinion)
+    if not said:
         return None
-    odds = [math.prod(_odds(opinion) for opinion in group) for group in groups]
-    best = max(range(len(groups)), key=odds.__getitem__)
-    chosen = groups[best]
-    exact = next((opinion for opinion in chosen if opinion.source == FILES), chosen[0])
-    named = exact.name or next((o.name for o in chosen if o.name), None)
+    allowing = [[o for o in believed if o.allows(one)] for one in said]
+    odds = [math.prod(_odds(opinion) for opinion in group) for group in allowing]
+    best = max(range(len(said)), key=odds.__getitem__)
+    chosen = allowing[best]
+    exact = next((opinion for opinion in chosen if opinion.source == FILES), said[best])
+    named = exact.name or next((o.name for o in chosen if o.name and o.agrees(exact)), None)
     return Expected(
         replace(exact, name=named),
         odds[best] / (1 + sum(odds)),
         tuple(opinion.source for opinion in chosen),
-        tuple(group[0] for group in groups if group is not chosen),
+        tuple(opinion for opinion in said if opinion not in chosen),
+        exact.left_open if all(opinion.left_open for opinion in chosen) else None,
     )
+
+
+def done_by(applied: AppliedNormalization, candidate: Candidate) -> bool:
+    """Whether a pipeline does what a candidate says.
+
+    Args:
+        applied: What it does, channels in the image's order.
+        candidate: With as many channels.
+
+    Returns:
+        Whether it surely does nothing else.
+    """
+    asked = Expected(Opinion("", "", candidate.normalization, candidate.order), 1.0, ())
+    return not asked.seen_by(applied).differs(asked.in_network_order)
 
 
 def _odds(opinion: Opinion) -> float:

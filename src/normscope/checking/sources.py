@@ -7,15 +7,25 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
 
-from normscope.checking.opinions import ANSWERS, BATCHNORM, FILES, LABELS, RGB, STATED, Opinion
+from normscope.checking.opinions import (
+    ANSWERS,
+    BATCHNORM,
+    FILES,
+    LABELS,
+    RGB,
+    STATED,
+    LeftOpen,
+    Opinion,
+)
 from normscope.detection.detection_result import CANNOT_TELL, Detection
 from normscope.detection.label_evidence import NONE_OF_THEM
 from normscope.errors import NormscopeError
+from normscope.models.files.onnx_network import OnnxNetwork
 from normscope.models.preprocessing.between import same
 from normscope.normalization import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from torch import nn
@@ -89,34 +99,49 @@ def by_batchnorm(network: nn.Module, pixels: np.ndarray) -> Opinion | None:
     """
     from normscope.detection.detecting import detect
 
-    with_batchnorm = any(
-        isinstance(module, AnyBatchNorm) and module.running_mean is not None
-        for module in network.modules()
-    )
-    if not with_batchnorm:
-        return None
     try:
-        found = detect(network, pixels, count=len(pixels), device="cpu")
+        asked, left = _with_batchnorm(network, pixels)
+        if asked is None:
+            return None
+        found = detect(asked, pixels, count=len(pixels), device="cpu")
     except NormscopeError as error:
         return Opinion(BATCHNORM, f"What BatchNorms keep of the training cannot be used: {error}")
     if not isinstance(found, Detection):
         return None
-    says = found.sentence
     if found.verdict == CANNOT_TELL:
-        return Opinion(BATCHNORM, says)
+        return Opinion(BATCHNORM, found.sentence)
     if found.verdict == NONE_OF_THEM:
         order = found.order if found.order in {"rgb", "bgr"} else RGB
-        return Opinion(BATCHNORM, says, found.fitted.normalization, order, found.none_of_them)
-    first = found.candidates[0]
-    candidate = first.candidate
-    return Opinion(
-        BATCHNORM,
-        says,
-        candidate.normalization,
-        candidate.order,
-        first.confidence,
-        candidate.name,
+        whole, confidence, name = found.fitted.normalization, found.none_of_them, None
+    else:
+        first = found.candidates[0]
+        whole, order = first.candidate.normalization, first.candidate.order
+        confidence, name = first.confidence, first.candidate.name
+    if left is None:
+        return Opinion(BATCHNORM, found.sentence, whole, order, confidence, name)
+    outside = left(whole)
+    given = "" if outside is None else f" Give it {named(outside)}."
+    says = " ".join([found.sentence, *found.notes]) + given
+    return Opinion(BATCHNORM, says, outside, order, confidence, inside=whole)
+
+
+def _with_batchnorm(
+    network: nn.Module, pixels: np.ndarray
+) -> tuple[nn.Module | str | None, Callable[[Normalization], Normalization | None] | None]:
+    """What a detection is asked about, and what is left where a file does some itself."""
+    if isinstance(network, OnnxNetwork):
+        from normscope.detection.onnx_layers import first_layers
+
+        file = str(network.path)
+        layers = first_layers(file, pixels.shape[1], pixels.shape[2:])
+        if layers is None:
+            return None, None
+        return file, layers.left if layers.notes else None
+    kept = any(
+        isinstance(module, AnyBatchNorm) and module.running_mean is not None
+        for module in network.modules()
     )
+    return (network if kept else None), None
 
 
 def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opinion:
@@ -143,13 +168,19 @@ def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opi
     except NormscopeError as error:
         return Opinion(LABELS, f"Labels cannot be used: {error}")
     says = f"By labels: {found.sentence}"
-    first = found.candidates[0]
-    if found.verdict == CANNOT_TELL:
-        return Opinion(LABELS, says)
+    first, *others = found.candidates
     candidate = first.candidate
-    return Opinion(
-        LABELS, says, candidate.normalization, candidate.order, first.confidence, candidate.name
+    alike = [c for c in others if c.candidate.name in found.alike]
+    together = first.confidence + sum(c.confidence for c in alike)
+    left_open = LeftOpen(
+        tuple(c.candidate for c in alike),
+        tuple(c.candidate for c in others if c not in alike),
+        first.confidence,
     )
+    return Opinion(
+        LABELS, says, candidate.normalization, candidate.order, together, candidate.name,
+        left_open=left_open if alike else None,
+    )  # fmt: skip
 
 
 def by_answers(network: nn.Module, pixels: np.ndarray) -> Opinion:

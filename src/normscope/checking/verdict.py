@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Literal
 
 from normscope.auditing.applied import SQUASHED
 from normscope.auditing.explaining import explain
-from normscope.checking.opinions import ANSWERS, LIKELY
+from normscope.checking.opinions import ANSWERS, LIKELY, done_by
 from normscope.detection.candidates import KNOWN
+from normscope.detection.label_evidence import MOST_NAMED
 from normscope.normalization import PRESETS
-from normscope.wording import gap, span
+from normscope.wording import gap, listed, span
 
 if TYPE_CHECKING:
     from normscope.auditing.applied import AppliedNormalization
     from normscope.auditing.pairing import Interval
     from normscope.checking.in_use import InUse
-    from normscope.checking.opinions import Expected
+    from normscope.checking.opinions import Expected, LeftOpen
     from normscope.normalization import Normalization
 
 Word = Literal["right", "wrong", "cannot tell"]
@@ -104,7 +105,7 @@ def judged(
     if in_use is None:
         return _cannot_tell(
             "what you use is missing (--norm, --pipeline or --processor). "
-            f"{model} expects {_text(expected)}",
+            f"{model} expects {_text(expected)}{_also(expected)}",
             use if expected.confidence > SURE else None,
         )
     if in_use.applied is None:
@@ -119,12 +120,27 @@ def judged(
     better = price is not None and price.labelled and price.interval[1] < 0
     if not differs and _enough_to_agree(expected):
         return Verdict("right", _right(model, expected, in_use, price), use=use)
-    if differs and expected.confidence > SURE and not better:
-        found = described(in_use, seen, expected)
-        mend = in_use.mend or f"use {_text(expected)}"
-        costs = "" if price is None else f", {price.in_words}"
-        return Verdict("wrong", f"Wrong: {found}; {mend}{costs}.", found, use)
-    return _cannot_tell(_contradictory(model, expected, in_use, better, missing))
+    if better or expected.confidence <= SURE:
+        return _cannot_tell(_contradictory(model, expected, in_use, better, missing))
+    if not _ruled_out(expected.left_open, in_use.applied, price):
+        return _cannot_tell(_open(model, expected, in_use, price, missing))
+    found = described(in_use, seen, expected)
+    mend = in_use.mend or f"use {_text(expected)}"
+    costs = "" if price is None else f", {price.in_words}"
+    also = _also(expected)
+    return Verdict("wrong", f"Wrong: {found}; {mend}{costs}{also}.", found, use)
+
+
+def _ruled_out(
+    left_open: LeftOpen | None, applied: AppliedNormalization, price: Price | None
+) -> bool:
+    """Whether what is used is surely none of what is left open."""
+    if left_open is None:
+        return True
+    if any(done_by(applied, candidate) for candidate in left_open.worse):
+        return True
+    # What nobody tried may be as good as those that were.
+    return price is not None and price.labelled and price.interval[0] > 0
 
 
 def described(in_use: InUse, seen: AppliedNormalization, expected: Expected) -> str:
@@ -178,16 +194,53 @@ def _text(expected: Expected) -> str:
     return f"{said}, channels in BGR order" if expected.opinion.order == "bgr" else said
 
 
+def _also(expected: Expected) -> str:
+    """What else it may be, as a sentence more."""
+    if expected.left_open is None:
+        return ""
+    names = [candidate.name for candidate in expected.left_open.alike]
+    return (
+        f". The {listed(expected.sources)} do not tell {listed(names, most=MOST_NAMED)} from "
+        f"{_name(expected)}"
+    )
+
+
+def _open(model: str, expected: Expected, in_use: InUse, price: Price | None, missing: str) -> str:
+    """Why what is used is neither right nor wrong, where several are left open."""
+    assert expected.left_open is not None
+    alike = expected.left_open.alike
+    names = listed([_name(expected), *(c.name for c in alike)], most=MOST_NAMED)
+    by = listed(expected.sources)
+    assert in_use.applied is not None
+    differs = expected.seen_by(in_use.applied).differs(expected.in_network_order)
+    against = f"; against {_name(expected)}, the likeliest, "
+    costs = f"{against}{price.in_words}" if price is not None and differs else ""
+    if not differs or any(done_by(in_use.applied, candidate) for candidate in alike):
+        said = f"the {by} do not tell {names} apart, and {in_use.what} is one of them"
+    else:
+        said = (
+            f"by the {by} {model} expects one of {names}, and they do not show that {in_use.what} "
+            "is worse"
+        )
+    return f"{said}{costs}. Give {missing}"
+
+
+def _name(expected: Expected) -> str:
+    return _preset(expected.normalization) or expected.opinion.name or usable(expected)
+
+
 def _enough_to_agree(expected: Expected) -> bool:
+    if expected.left_open is not None:
+        return expected.left_open.alone > LIKELY
     return expected.confidence > (SURE if set(expected.sources) == {ANSWERS} else LIKELY)
 
 
 def _right(model: str, expected: Expected, in_use: InUse, price: Price | None) -> str:
     said = f"Right. {model} expects {_text(expected)}, and {in_use.what} gives it"
     if in_use.applied is None or in_use.applied.shows != SQUASHED:
-        return f"{said}."
+        return f"{said}{_also(expected)}."
     costs = "" if price is None else f": {price.in_words}"
-    return f"{said}, but squashes the images to other proportions{costs}."
+    return f"{said}, but squashes the images to other proportions{costs}{_also(expected)}."
 
 
 def _contradictory(

@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 
 from normscope.deploy.affine import Affine
-from normscope.normalization import NONE, Normalization
+from normscope.normalization import BYTES, NONE, Normalization
 from normscope.notebook_html import HtmlTable, notebook_html
 from normscope.wording import counted
-
-BYTES = Normalization(0, 1 / 255)
-"""What brings pixels in [0, 1] to 0..255."""
 
 TARGETS = {"uint8": BYTES, "none": NONE}
 """What raw pixels are called."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.deploy.before import BYTES
 from normscope.deploy.comparing import some_images
 from normscope.deploy.onnx_comparing import Differences, compare_graphs, open_session
 from normscope.deploy.onnx_folding import FoldedGraph, fold_graph
@@ -18,7 +17,7 @@ from normscope.errors import NormscopeError
 from normscope.models.files.onnx_file import read_graph
 from normscope.models.options import DEFAULT_WEIGHTS
 from normscope.models.trained import channel_count
-from normscope.normalization import Normalization
+from normscope.normalization import BYTES, Normalization
 from normscope.writing import check_no_input, replacing
 
 if TYPE_CHECKING:

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from normscope.normalization import CLIP, HALF, IMAGENET, MNIST, NONE, Normalization
+from normscope.normalization import BYTES, CLIP, HALF, IMAGENET, MNIST, NONE, Normalization
 
 RGB, BGR = "rgb", "bgr"
-
-BYTES = Normalization(0.0, 1 / 255)
-"""Pixels of 0..255 as they are: what a network sees that nobody normalized for."""
 
 CENTRED_BYTES = Normalization(0.5, 1 / 255)
 """Pixels of 0..255 less 127.5."""

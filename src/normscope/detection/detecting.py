@@ -30,7 +30,7 @@ from normscope.detection.options import DetectOptions
 from normscope.detection.patches import response_moments
 from normscope.detection.ranking import Hypothesis, log_prior, own_images, rank, share
 from normscope.detection.solving import solve
-from normscope.detection.system import LinearSystem, typical_size
+from normscope.detection.system import LinearSystem
 from normscope.detection.target import find_target
 from normscope.images.size import as_resize
 from normscope.machine.device import resolve_device, wide_dtype
@@ -194,8 +194,6 @@ def _detection(
     fitting = [h for h in hypotheses if claimed is None or h.order == claimed.order]
     best = max(fitting, key=lambda hypothesis: hypothesis.total)
     fitted = _fitted(best, fitting, detecting.seed)
-    of_std = best.evidence.expansion.residual[len(target.averages.mean) :]
-    misfit = typical_size(of_std)
     colour = images.shape[1] == 3
     rgb = share(hypotheses, lambda hypothesis: hypothesis.order == RGB)
     order_confidence = max(rgb, 1 - rgb)
@@ -213,8 +211,8 @@ def _detection(
         pixels=_pixels(fitted),
         augmentation=str(best.augmentation),
         augmentation_given=detecting.augmentation is not None,
-        misfit=misfit,
-        notes=(*_notes(target, misfit, 1 - own_images(hypotheses)), *notes),
+        misfit=best.misfit,
+        notes=(*_notes(target, best.misfit, 1 - own_images(hypotheses)), *notes),
     )
 
 

@@ -15,15 +15,11 @@ if TYPE_CHECKING:
 CLAIMED = 0.5
 """Above this confidence a candidate is said to be the one."""
 
-SURE_OF_NONE = 0.98
-"""Above this none of the known is said even where the constants are known only roughly.
+WIDEST_KNOWN = (0.2, 2.0)
+"""Width of a mean's interval and ratio of a std's ends up to which the constants are known."""
 
-Of 96 detections of networks of known normalizations none had so much, of 48 of random ones 33 had:
-``benchmarks/foreign_images.py``, seeds 0 to 41 and 1000 to 1029. On 10 later seeds 1 of 14 had.
-"""
-
-WIDEST_MEAN, WIDEST_STD_RATIO = 0.2, 2.0
-"""Intervals wider than these leave open what the constants are."""
+WIDEST_ROUGHLY = (1.0, 5.0)
+"""Likewise up to which they are known roughly; beyond, they may be anything."""
 
 CANNOT_TELL = "cannot tell"
 LEVEL = 0.9
@@ -45,11 +41,11 @@ class Fitted:
     mean_interval: tuple[tuple[float, float], ...]
     std_interval: tuple[tuple[float, float], ...]
 
-    @property
-    def vague(self) -> bool:
-        """Whether the intervals leave open what the constants are."""
-        return any(high - low > WIDEST_MEAN for low, high in self.mean_interval) or any(
-            high / low > WIDEST_STD_RATIO for low, high in self.std_interval
+    def within(self, widest: tuple[float, float]) -> bool:
+        """Whether the intervals are no wider: of means, and as ratios of their ends of stds."""
+        of_mean, of_std = widest
+        return all(high - low <= of_mean for low, high in self.mean_interval) and all(
+            high / low <= of_std for low, high in self.std_interval
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -105,7 +101,7 @@ class Detection:
         """A candidate's name, ``none of the known``, or ``cannot tell``."""
         if self.candidates and self.candidates[0].confidence > CLAIMED:
             return self.candidates[0].candidate.name
-        if self.none_of_them > (SURE_OF_NONE if self.fitted.vague else CLAIMED):
+        if self.none_of_them > CLAIMED and self.fitted.within(WIDEST_ROUGHLY):
             return "none of the known"
         return CANNOT_TELL
 
@@ -127,7 +123,7 @@ class Detection:
                 f"{confidence_text(first.confidence if first else 0.0)}, and what fits best is "
                 f"{fitted}."
             )
-        roughly = ", known only roughly" if self.fitted.vague else ""
+        roughly = "" if self.fitted.within(WIDEST_KNOWN) else ", known only roughly"
         return (
             f"{self.model} was trained with none of the known normalizations (confidence "
             f"{confidence_text(self.none_of_them)}); the constants that fit best are {fitted}"

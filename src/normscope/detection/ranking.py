@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from normscope.detection.candidates import KNOWN, RGB
-from normscope.detection.foreign import SURE_OF_FOREIGN
+from normscope.detection.foreign import DOUBTED_MISFIT, SURE_OF_FOREIGN
 from normscope.detection.system import typical_size
 
 if TYPE_CHECKING:
@@ -96,6 +96,12 @@ class Hypothesis:
         ]
 
     @property
+    def misfit(self) -> float:
+        """How far BatchNorm's log stds typically are off where the constants fit best."""
+        residual = self.evidence.expansion.residual
+        return typical_size(residual[len(residual) // 2 :])
+
+    @property
     def total(self) -> float:
         """Log of its joint probability with the statistics."""
         return float(np.logaddexp.reduce(self.by_noise, axis=None))
@@ -137,17 +143,25 @@ def log_prior(augmentation: AssumedAugmentation, tried: int) -> float:
 def rank(hypotheses: list[Hypothesis]) -> list[Ranked]:
     """The candidates by their probability."""
     logs: dict[Candidate, list[np.ndarray]] = {}
+    priors: dict[Candidate, list[float]] = {}
     scores: dict[Candidate, list[float]] = {}
     for hypothesis in hypotheses:
-        for candidate, log in zip(hypothesis.candidates, hypothesis.known, strict=True):
+        for candidate, log, prior in zip(
+            hypothesis.candidates, hypothesis.known, hypothesis.prior_known, strict=True
+        ):
             halves = np.split(hypothesis.evidence.system.residual(candidate.unknowns), 2)
             logs.setdefault(candidate, []).append(log)
+            priors.setdefault(candidate, []).append(prior)
             scores.setdefault(candidate, []).append(
                 float(np.mean([typical_size(half) for half in halves]))
             )
-    unknown = np.logaddexp.reduce([hypothesis.unknown for hypothesis in hypotheses])
-    known = [np.logaddexp.reduce(each) for each in logs.values()]
-    confidences = _confidences(np.array([unknown, *known]))[1:]
+    unknown = [hypothesis.unknown for hypothesis in hypotheses]
+    prior_unknown = [hypothesis.prior_unknown for hypothesis in hypotheses]
+    confidences = _confidences(
+        np.array([np.logaddexp.reduce(each) for each in (unknown, *logs.values())]),
+        np.array([np.logaddexp.reduce(each) for each in (prior_unknown, *priors.values())]),
+        max(hypotheses, key=lambda hypothesis: hypothesis.total).misfit,
+    )[1:]
     ranked = [
         Ranked(candidate, min(scores[candidate]), float(confidence))
         for candidate, confidence in zip(logs, confidences, strict=True)
@@ -161,11 +175,23 @@ def own_images(hypotheses: list[Hypothesis]) -> float:
     return float(np.exp(by_size[0] - np.logaddexp.reduce(by_size)))
 
 
-def _confidences(logs: np.ndarray) -> np.ndarray:
-    """Probabilities from log joint ones with own and with foreign images, shape ``(N, 2)``."""
+def _confidences(logs: np.ndarray, log_prior: np.ndarray, misfit: float) -> np.ndarray:
+    """Probabilities of none of the known, which comes first, and of each known one.
+
+    Args:
+        logs: Log joint probabilities with own and with foreign images, shape ``(N, 2)``.
+        log_prior: Shape ``(N,)``.
+        misfit: Of the likeliest hypothesis.
+
+    Returns:
+        Shape ``(N,)``.
+    """
     shares = softmax(np.logaddexp.reduce(logs))
-    own, foreign = logs.T
-    return shares[0] * softmax(own) + shares[1] * softmax(SURE_OF_FOREIGN * foreign)
+    own, foreign = (shares * softmax(logs * [1, SURE_OF_FOREIGN], axis=0)).T
+    # What then speaks against all known ones says nothing: each is as likely as before.
+    doubted = foreign[0] * misfit**2 / (misfit**2 + DOUBTED_MISFIT**2)
+    foreign[0] -= doubted
+    return own + foreign + doubted * softmax(log_prior)
 
 
 def share(hypotheses: list[Hypothesis], wanted: Callable[[Hypothesis], bool]) -> float:

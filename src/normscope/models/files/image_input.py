@@ -91,31 +91,19 @@ def one_input(path: Path, names: Sequence[str]) -> str:
     Raises:
         NormscopeError: If there is not exactly one.
     """
-    if len(names) != 1:
-        raise NormscopeError(
-            f"{path} must have one input, a batch of images, got {len(names)} "
-            f"({', '.join(names) or 'none'}). Export the part of it that takes images alone."
-        )
-    return names[0]
+    return _only(path, names, "input, a batch of images", "the part of it that takes images alone")
 
 
 def one_output(path: Path, names: Sequence[str]) -> str:
-    """Refuse programs of several outputs.
+    """Refuse programs of several outputs, likewise."""
+    return _only(path, names, "output, shape (N, classes)", "it with the classes' alone")
 
-    Args:
-        path: The file.
-        names: Of its outputs.
 
-    Returns:
-        The one's name.
-
-    Raises:
-        NormscopeError: If there is not exactly one.
-    """
+def _only(path: Path, names: Sequence[str], wanted: str, exported: str) -> str:
     if len(names) != 1:
         raise NormscopeError(
-            f"{path} must have one output, shape (N, classes), got {len(names)} "
-            f"({', '.join(names) or 'none'}). Export it with the classes' alone."
+            f"{path} must have one {wanted}, got {len(names)} ({', '.join(names) or 'none'}). "
+            f"Export {exported}."
         )
     return names[0]
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from onnx import ModelProto
 
 KNOWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"}
 """Of the operators that onnxruntime has."""
@@ -40,17 +41,19 @@ class OnnxNetwork(nn.Module):
 
     Args:
         path: The file.
+        part: A part of it that is run in its place, whose output is given as it is.
 
     Raises:
         NormscopeError: If it cannot be read, does not take one batch of images, or has several
             outputs.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, part: ModelProto | None = None) -> None:
         super().__init__()
         self.path = path
         _check_operators(path)
-        self._session = _session(path)
+        self._session = _session(path, part)
+        self._whole = part is None
         given = self._session.get_inputs()
         one_input(path, [one.name for one in given])
         one_output(path, [one.name for one in self._session.get_outputs()])
@@ -69,7 +72,9 @@ class OnnxNetwork(nn.Module):
         size = self.input.batch or len(given)
         parts = [self._run(part, size) for part in given.split(size)]
         outputs = torch.cat(parts) if len(parts) > 1 else parts[0]
-        return as_answers(outputs, images, self.path).to(images.device, torch.float32)
+        if self._whole:
+            outputs = as_answers(outputs, images, self.path)
+        return outputs.to(images.device, torch.float32)
 
     def _run(self, images: Tensor, size: int) -> Tensor:
         missing = size - len(images)
@@ -87,7 +92,7 @@ class OnnxNetwork(nn.Module):
         return outputs[: len(images) - missing] if missing else outputs
 
 
-def _session(path: Path) -> Any:
+def _session(path: Path, part: ModelProto | None) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -96,7 +101,10 @@ def _session(path: Path) -> Any:
     # Threads that wait by spinning would take the cores of those that decode images.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            str(path) if part is None else part.SerializeToString(), options,
+            providers=["CPUExecutionProvider"],
+        )  # fmt: skip
     except Exception as error:  # noqa: BLE001 - likewise
         raise NormscopeError(
             f"{path} must be an ONNX file that onnxruntime runs, got: {_reason(error)}. "

@@ -14,7 +14,8 @@ from normscope.errors import NormscopeError
 from normscope.models.preprocessing.claim import Claim
 from normscope.models.preprocessing.colours import colours, fitted, rounded
 from normscope.models.preprocessing.metadata import metadata_claims
-from normscope.models.preprocessing.units import BYTES, in_units_of_01
+from normscope.models.preprocessing.units import in_units_of_01
+from normscope.normalization import BYTES
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto

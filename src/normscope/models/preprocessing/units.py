@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 from normscope.models.preprocessing.between import same
 from normscope.models.preprocessing.steps import BYTE
-from normscope.normalization import NONE, Normalization
-
-BYTES = Normalization(0.0, 1 / BYTE)
-"""Pixels left in 0..255."""
+from normscope.normalization import BYTES, NONE, Normalization
 
 LARGE = 20.0
 """A mean or std above it is in units of 0..255."""

@@ -1,0 +1,122 @@
+"""What is said where labels leave several normalizations open."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from normscope.checking.in_use import InUse
+from normscope.checking.opinions import BATCHNORM, FILES, LABELS, LeftOpen, Opinion, weighed
+from normscope.checking.sources import by_labels
+from normscope.checking.verdict import Price, judged
+from normscope.detection.by_labels import weigh_by_labels
+from normscope.detection.candidates import KNOWN, candidates
+from normscope.normalization import CLIP, IMAGENET, Normalization
+from tests.detection.test_by_labels import handwriting, matcher
+
+__all__ = ["handwriting"]
+
+ALIKE = ("clip", "cifar10")
+NUMBERS = "imagenet (0.485,0.456,0.406/0.229,0.224,0.225)"
+LOSES = Price(0.12, (0.06, 0.18), labelled=True, images=200)
+COSTS_LITTLE = Price(0.005, (-0.01, 0.02), labelled=True, images=200)
+
+
+def labels(alone=0.56, together=0.99):
+    others = [c for c in candidates(3) if c.name != "imagenet"]
+    left_open = LeftOpen(
+        tuple(c for c in others if c.name in ALIKE),
+        tuple(c for c in others if c.name not in ALIKE),
+        alone,
+    )
+    return Opinion(
+        LABELS, "Labels say so.", IMAGENET, confidence=together, name="imagenet",
+        left_open=left_open,
+    )  # fmt: skip
+
+
+def judge(opinions, used, price=None):
+    in_use = InUse.stated("--norm x", used.for_channels(3))
+    return judged("net", weighed(opinions), in_use, price, "more labelled images")
+
+
+def test_what_all_of_them_rule_out_is_wrong():
+    found = judge([labels()], KNOWN["half"][0], LOSES)
+    assert found.sentence == (
+        f"Wrong: it is normalized with half; use {NUMBERS}, you lose about 0.12 of accuracy. "
+        "The labels do not tell clip and cifar10 from imagenet."
+    )
+    assert found.use == "imagenet"
+    assert judge([labels(alone=0.4)], KNOWN["half"][0], LOSES).word == "wrong"
+    assert judge([labels(0.4, 0.7)], KNOWN["half"][0], LOSES).word == "cannot tell"
+
+
+def test_the_likeliest_is_right_and_the_others_are_named():
+    assert judge([labels()], IMAGENET).sentence == (
+        f"Right. net expects {NUMBERS}, and --norm x gives it. The labels do not tell clip and "
+        "cifar10 from imagenet."
+    )
+    assert judge([labels(alone=0.4)], IMAGENET).sentence == (
+        "Cannot tell: the labels do not tell imagenet, clip and cifar10 apart, and --norm x is one "
+        "of them. Give more labelled images."
+    )
+
+
+def test_another_that_cannot_be_told_from_it_is_not_wrong():
+    assert judge([labels()], CLIP, COSTS_LITTLE).sentence == (
+        "Cannot tell: the labels do not tell imagenet, clip and cifar10 apart, and --norm x is one "
+        "of them; against imagenet, the likeliest, on 200 images it costs at most 0.020 of "
+        "accuracy. Give more labelled images."
+    )
+
+
+def test_what_nobody_tried_is_wrong_only_where_it_costs():
+    own = Normalization((0.5, 0.45, 0.4), (0.21, 0.21, 0.22))
+    assert judge([labels()], own, COSTS_LITTLE).sentence == (
+        "Cannot tell: by the labels net expects one of imagenet, clip and cifar10, and they do not "
+        "show that --norm x is worse; against imagenet, the likeliest, on 200 images it costs at "
+        "most 0.020 of accuracy. Give more labelled images."
+    )
+    assert judge([labels()], own, LOSES).word == "wrong"
+
+
+def test_who_names_one_of_them_decides_between_them():
+    files = Opinion(FILES, "Files say so.", CLIP, confidence=0.9)
+    expected = weighed([labels(), files])
+    assert (expected.normalization, expected.opinion.name) == (CLIP, None)
+    assert (expected.sources, expected.against) == ((LABELS, FILES), ())
+    assert expected.left_open is None
+    # Odds of 99 for each by the labels, times 9 for what the files state.
+    assert expected.confidence == pytest.approx(891 / (1 + 99 + 891))
+    batchnorm = Opinion(BATCHNORM, "BatchNorm says so.", IMAGENET, confidence=0.95)
+    other = weighed([labels(), batchnorm, files])
+    assert other.normalization == IMAGENET
+    assert other.against == (files,)
+    assert other.confidence == pytest.approx(99 * 19 / (1 + 99 * 19 + 99 * 9))
+
+
+class Matcher(nn.Module):
+    def __init__(self, answers):
+        super().__init__()
+        self.answers = answers
+
+    def forward(self, images):
+        return self.answers(images)
+
+
+@pytest.mark.parametrize(("count", "leaves"), [(40, True), (200, False)])
+def test_labels_leave_open_what_their_images_do(handwriting, count, leaves):
+    pixels, known, unseen, truth = handwriting
+    network = matcher(pixels[:400], known[:400], KNOWN["mnist"][0])
+    found = by_labels(Matcher(network), unseen[:count], truth[:count])
+    expected = weigh_by_labels(network, unseen[:count], truth[:count], refined=False)
+    first, *others = expected.candidates
+    alike = [c for c in others if c.nats_interval[0] <= 0 and c.images == count]
+    assert (found.name, bool(alike)) == ("mnist", leaves)
+    assert found.confidence == pytest.approx(sum(c.confidence for c in (first, *alike)))
+    if not leaves:
+        assert found.left_open is None
+        return
+    assert found.left_open.alike == tuple(c.candidate for c in alike)
+    assert {c.name for c in found.left_open.worse} == {"0..255", "centred 0..255"}
+    assert found.left_open.alone == first.confidence < 0.5 < found.confidence
