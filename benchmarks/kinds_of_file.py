@@ -2,10 +2,10 @@
 
     python -m benchmarks.kinds_of_file [--images 1000] [--only NAME ...] [--json FILE]
 
-Needs NORMSCOPE_DATA and NORMSCOPE_WEIGHTS. What each format holds: ``.onnx``, ``.pt2``, TorchScript
-and ``.keras`` any network; a folder of timm's or Hugging Face's those of its library. SqueezeNet is
-in neither, nor is a ResNet-20 that starts without a stride; the weights of a ResNet-18, trained here
-for a minute, fit torchvision's, timm's and transformers' own.
+Needs NORMSCOPE_DATA and NORMSCOPE_WEIGHTS. What each format holds: ``.onnx``, ``.pt2``,
+TorchScript and ``.keras`` any network; a folder of timm's or Hugging Face's those of its library.
+SqueezeNet is in neither, nor is a ResNet-20 that starts without a stride; the weights of a
+ResNet-18, trained here for a minute, fit torchvision's, timm's and transformers' own.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -39,6 +38,9 @@ from normscope.models.building import build_model
 from normscope.models.options import ModelOptions
 from normscope.normalization import IMAGENET
 from normscope.writing import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
@@ -93,7 +95,7 @@ class ToKeras(fx.Interpreter):
         layer.set_weights([w.numpy() for w in (weight.permute(2, 3, 1, 0), bias) if w is not None])
         return x
 
-    def call_module(self, target: Any, args: tuple, kwargs: dict) -> Any:
+    def call_module(self, target: Any, args: tuple, kwargs: dict) -> Any:  # noqa: ARG002
         """One of torch's layers."""
         from keras import layers
 
@@ -129,7 +131,7 @@ class ToKeras(fx.Interpreter):
                 return x
         raise NotImplementedError(type(module).__name__)
 
-    def call_function(self, target: Any, args: tuple, kwargs: dict) -> Any:
+    def call_function(self, target: Any, args: tuple, kwargs: dict) -> Any:  # noqa: ARG002
         """One of torch's functions."""
         from keras import layers
 
@@ -152,7 +154,7 @@ class ToKeras(fx.Interpreter):
             return self.convolution(x, kernel[:, :, None, None], None)
         raise NotImplementedError(str(target))
 
-    def call_method(self, target: Any, args: tuple, kwargs: dict) -> Any:
+    def call_method(self, target: Any, args: tuple, kwargs: dict) -> Any:  # noqa: ARG002
         """One of a tensor's methods."""
         from keras import layers
 
@@ -365,11 +367,11 @@ def compare(network: Network, work: Path) -> list[dict[str, Any]]:
         except NormscopeError as error:
             row["fold_refused"] = str(error)
         rows.append(row)
+        folded = row["fold_refused"] or f"{row['fold']:.2g}"
         print(
             f"{network.name} as {kind}: accuracy {row['accuracy']:.3f} of {row['images']} images, "
             f"at most {max(other.values())} other answers in one of {len(other)} ways, "
-            f"{sum(other.values())} in all; fold "
-            f"{row['fold_refused'] or format(row['fold'], '.2g')}; {seconds:.0f} s, CPU {cpu:.0f} s",
+            f"{sum(other.values())} in all; fold {folded}; {seconds:.0f} s, CPU {cpu:.0f} s",
             flush=True,
         )
     return rows
