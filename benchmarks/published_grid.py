@@ -183,7 +183,8 @@ def import_all(source: Path, folder: Path) -> None:
                 study = Study.create(own, exported.specification)
             except SpecificationDiffers:
                 # Ours is the larger one, or another: then nothing of theirs is planned.
-                study = Study.open(own)
+                study = Study.find(own, begin=True)
+                assert study is not None
             print(f"{own}: {study.adopt(exported.every_trial())} trials taken over")
 
 

@@ -136,6 +136,18 @@ class Normalization:
             )
         return Normalization(_broadcast(self.mean, channels), _broadcast(self.std, channels))
 
+    def reversed(self) -> Normalization:
+        """The same normalization of channels that come in reverse order, as BGR for RGB.
+
+        Returns:
+            The means and stds from last to first.
+
+        Example:
+            >>> str(Normalization((0.1, 0.2, 0.3), 0.5).reversed())
+            '0.3,0.2,0.1/0.5,0.5,0.5'
+        """
+        return Normalization(self.mean[::-1], self.std[::-1])
+
     def relative_to(self, other: Normalization) -> Normalization:
         """The affine map from values normalized by ``other`` to values normalized by this one.
 

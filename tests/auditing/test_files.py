@@ -188,3 +188,66 @@ def test_a_module_is_left_as_it_is(photos):
     assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
     assert found.model == "ResNet20"
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_a_network_of_hugging_face_that_takes_blue_first(tmp_path, real_data):
+    """Against transformers' own processor; told what its configuration says, and told otherwise."""
+    transformers = pytest.importorskip("transformers")
+    from PIL import Image
+
+    torch.manual_seed(0)
+    configuration = transformers.ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic", num_labels=5
+    )
+    network = transformers.ResNetForImageClassification(configuration).eval()
+    images = some_of(real_data / "cifar10-jpeg/test.tar", tmp_path / "photos", 24)
+    constants = {"image_mean": [0.3, 0.4, 0.6], "image_std": [0.2, 0.3, 0.25]}
+    processor = transformers.PPLCNetImageProcessor(
+        do_resize=False, do_center_crop=False, **constants
+    )
+    pictures = [Image.open(path).convert("RGB") for path in sorted(images.iterdir())]
+
+    def answers(reverse=False):
+        pixels = processor(images=pictures, return_tensors="pt")["pixel_values"]
+        with torch.inference_mode():
+            return network(pixels.flip(1) if reverse else pixels).logits
+
+    with torch.inference_mode():  # each answer is given about as often
+        network.classifier[1].weight.mul_(20)
+        network.classifier[1].bias.sub_(answers().mean(dim=0))
+    right, wrong = answers().argmax(1), answers(reverse=True).argmax(1)
+    assert (right != wrong).any()
+    folder = tmp_path / "hf"
+    network.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+    def as_processor(picture):
+        return processor(images=[picture], return_tensors="pt")["pixel_values"][0]
+
+    options = {"images": images, "crop": 32}
+    found = normscope.audit(str(folder), norm="model", pipeline=as_processor, **options)
+    assert str(found.reference.normalization) == "0.3,0.4,0.6/0.2,0.3,0.25"
+    assert found.to_json()["reference"]["order"] == "bgr"
+    assert found.tested.cost.disagreement == 0
+    assert not found.tested.differs
+    assert found.tested.mistake is None
+    by_name = {mistake.name: mistake for mistake in found.mistakes}
+    assert by_name["bgr"].description == "RGB for BGR, images and constants"
+    changed = int((right != wrong).sum()) / len(right)
+    assert by_name["bgr"].cost.disagreement == changed
+    assert (
+        f"{folder} takes blue, green, red, as its own configuration says, and is given them so; "
+        "constants are written red first."
+    ) in found.sentences
+
+    def red_first(picture):
+        return as_processor(picture).flip(0)
+
+    found = normscope.audit(str(folder), norm="model", pipeline=red_first, **options)
+    assert found.tested.cost.disagreement == changed
+    assert found.tested.mistake.name == "bgr"
+    assert found.tested.mistake.description == "images and constants are RGB for BGR"
+    assert found.sentences[0].startswith(
+        "Yes: the pipeline red_first normalizes with 0.3,0.4,0.6/0.2,0.3,0.25, not "
+        "0.6,0.4,0.3/0.25,0.3,0.2 and channels BGR; fix it: images and constants are RGB for BGR."
+    )

@@ -122,8 +122,8 @@ def test_a_database_that_is_none(tmp_path):
     with pytest.raises(NormscopeError) as error:
         Study.open(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path / 'study.db'} must be a database that can be read and written, got: "
-        "file is not a database. Check the file, its permissions and the free space."
+        f"{tmp_path / 'study.db'} must be a database that can be read, got: file "
+        "is not a database. Check the file and its permissions."
     )
 
 

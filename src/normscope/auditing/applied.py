@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,10 +46,33 @@ class AppliedNormalization:
     shows: str | None = None
 
     @classmethod
-    def of(cls, normalization: Normalization) -> AppliedNormalization:
-        """A normalization as if a pipeline applied just that."""
-        mean, std = normalization.mean, normalization.std
-        return cls(mean, std, tuple(range(len(mean))), 1.0)
+    def of(cls, normalization: Normalization, *, blue_first: bool = False) -> AppliedNormalization:
+        """A normalization as if a pipeline applied just that.
+
+        Args:
+            normalization: One value per channel, red first.
+            blue_first: Whether the pipeline then hands over blue, green, red.
+
+        Returns:
+            What is done.
+        """
+        step = -1 if blue_first else 1
+        mean, std = normalization.mean[::step], normalization.std[::step]
+        return cls(mean, std, tuple(range(len(mean)))[::step], 1.0)
+
+    def counted(self, *, blue_first: bool) -> AppliedNormalization:
+        """The same with an image's channels counted as a network takes them.
+
+        Args:
+            blue_first: Whether it takes blue, green, red.
+
+        Returns:
+            What is done; the right order is the identity.
+        """
+        if not blue_first:
+            return self
+        last = len(self.order) - 1
+        return replace(self, order=tuple(last - channel for channel in self.order))
 
     @property
     def closeness(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from normscope.auditing.mistakes import (
     COLOURS,
     Mistake,
     correct_values,
+    named_order,
     usual_mistakes,
 )
 from normscope.auditing.options import AuditOptions
@@ -33,7 +34,7 @@ from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device, resolve_precision
 from normscope.machine.environment import describe_environment
 from normscope.models.building import show_one_image
-from normscope.models.expected import resolve_normalization
+from normscope.models.expected import resolve_normalization, takes_blue_first
 from normscope.models.given import name_of
 from normscope.models.trained import OUTPUTS, build_trained, channel_count
 from normscope.normalization import NONE, Normalization
@@ -82,7 +83,8 @@ def audit(auditing: Auditing) -> Audit:
     device = resolve_device(auditing.device)
     precision = resolve_precision(auditing.precision, device)
     name = name_of(auditing.model)
-    normalization = _normalization(auditing.norm, auditing.model)
+    blue_first = takes_blue_first(auditing.model)
+    normalization = _normalization(auditing.norm, auditing.model, blue_first)
     originals = find_originals(auditing.images)
     network, count = _network(
         auditing.model,
@@ -92,15 +94,18 @@ def audit(auditing: Auditing) -> Audit:
         Preparation(transform, COLOURS, auditing.upright).size(originals),
     )
     normalization = normalization.for_channels(count)
+    blue_first = blue_first and count == COLOURS
     preparation = Preparation(transform, count, auditing.upright)
-    mistakes = usual_mistakes(normalization, preparation)
+    mistakes = usual_mistakes(normalization, preparation, blue_first=blue_first)
     made = [mistake for mistake in mistakes if mistake.reason is None]
     tested = None if auditing.pipeline is None else Pipeline(auditing.pipeline, count)
     reader = Reader(
         originals, preparation, frozenset(m.name for m in made) & set(PIXEL_MISTAKES), tested
     )
     answers = Answers(
-        AuditedNetwork(network, device, precision), correct_values(normalization), made
+        AuditedNetwork(network, device, precision, blue_first=blue_first),
+        correct_values(normalization),
+        made,
     )
     skipped: list[Skipped] = []
     with watched(auditing.on_image, "images") as tell:
@@ -111,7 +116,7 @@ def audit(auditing: Auditing) -> Audit:
     _check_strict(originals, skipped, auditing.strict)
     if len(skipped) == len(originals.images):
         raise NormscopeError(none_readable(originals.name, skipped))
-    judge = _Judge(answers, labelled=originals.classes is not None)
+    judge = _Judge(answers, labelled=originals.classes is not None, blue_first=blue_first)
     return Audit(
         model=name,
         source=originals.name,
@@ -145,8 +150,9 @@ def audit(auditing: Auditing) -> Audit:
 class _Judge:
     """Turns answers into prices."""
 
-    def __init__(self, answers: Answers, labelled: bool) -> None:
+    def __init__(self, answers: Answers, *, labelled: bool, blue_first: bool) -> None:
         self._answers = answers
+        self._blue_first = blue_first
         self._labels = answers.labels if labelled else None
         self._right = answers.of(REFERENCE)
 
@@ -158,8 +164,9 @@ class _Judge:
     def reference(self, normalization: Normalization) -> Reference:
         drift = self._answers.drift(REFERENCE)
         if self._labels is None:
-            return Reference(normalization, None, None, drift)
-        return Reference(normalization, *share(self._right == self._labels), drift)
+            return Reference(normalization, None, None, drift, self._blue_first)
+        right = share(self._right == self._labels)
+        return Reference(normalization, *right, drift, self._blue_first)
 
     def cost(self, name: str) -> Cost:
         given = self._answers.of(name)
@@ -191,7 +198,9 @@ class _Judge:
         self, name: str, made: list[Mistake], fail_over: float | None, correct: Normalization
     ) -> PipelineUnderTest:
         applied = self._answers.handed_over.applied()
-        differs = applied is not None and applied.differs(correct)
+        seen = None if applied is None else applied.counted(blue_first=self._blue_first)
+        correct = correct.reversed() if self._blue_first else correct
+        differs = seen is not None and seen.differs(correct)
         cost = self.cost(TESTED)
         given = self._answers.of(TESTED)
         agreement = {
@@ -203,7 +212,10 @@ class _Judge:
         alike = None if nearest is None else agreement[nearest]
         if alike is None or alike <= 1 - cost.disagreement:
             nearest = alike = None
-        mistake = None if applied is None else explain(applied, correct)
+        mistake = None if seen is None else explain(seen, correct)
+        if mistake is not None:
+            said = named_order(mistake.description, blue_first=self._blue_first)
+            mistake = replace(mistake, description=said)
         return PipelineUnderTest(name, cost, nearest, alike, fail_over, applied, differs, mistake)
 
 
@@ -222,13 +234,15 @@ def _check_fail_over(fail_over: float | None, pipeline: object) -> None:
         )
 
 
-def _normalization(norm: str | Normalization, model: Any) -> Normalization:
+def _normalization(norm: str | Normalization, model: Any, blue_first: bool) -> Normalization:
     if norm == "data":
         raise NormscopeError(
             "--norm must say what the model expects, got data, the statistics of these images. "
             "Give MEAN/STD or a name, or find it with normscope detect."
         )
-    return resolve_normalization(norm, NONE, model)
+    found = resolve_normalization(norm, NONE, model)
+    # A library's is in the network's order.
+    return found.reversed() if norm == "model" and blue_first else found
 
 
 def _network(

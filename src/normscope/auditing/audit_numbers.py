@@ -151,16 +151,18 @@ class Reference:
     """The correct pipeline.
 
     Attributes:
-        normalization: What the network expects.
+        normalization: What the network expects, red first.
         accuracy: In [0, 1]; None without labels.
         interval: Its 95 % interval.
         drift: As for ``Cost``.
+        blue_first: Whether the network takes blue, green, red, and is given that.
     """
 
     normalization: Normalization
     accuracy: float | None
     interval: Interval | None
     drift: dict[str, float]
+    blue_first: bool = False
 
     @property
     def mean_drift(self) -> float | None:
@@ -171,6 +173,7 @@ class Reference:
         """Every field by name."""
         return {
             "normalization": self.normalization.to_json(),
+            "order": "bgr" if self.blue_first else "rgb",
             "accuracy": self.accuracy,
             "interval": _listed(self.interval),
             "drift": self.mean_drift,

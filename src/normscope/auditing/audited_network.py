@@ -28,9 +28,13 @@ class AuditedNetwork:
         model: In evaluation mode.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         precision: ``"fp32"`` or ``"bf16"``.
+        blue_first: Whether it takes blue, green, red.
     """
 
-    def __init__(self, model: nn.Module, device: str, precision: str) -> None:
+    def __init__(
+        self, model: nn.Module, device: str, precision: str, *, blue_first: bool = False
+    ) -> None:
+        self._blue_first = blue_first
         self.device = torch.device(device)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         # What BatchNorms remember is read before it is rounded.
@@ -47,20 +51,21 @@ class AuditedNetwork:
         """What the network takes images for.
 
         Args:
-            pixels: uint8 on its device, shape ``(N, C, H, W)``.
+            pixels: uint8 on its device, shape ``(N, C, H, W)``, red first.
             values: What becomes of them first, in fp32.
             moments: Counts what the BatchNorms meet; None to leave that out.
 
         Returns:
             The class of each, shape ``(N,)``; -1 where an output is not finite.
         """
-        return self.answers_for(values(pixels.float().div_(255)), moments)
+        given = values(pixels.float().div_(255))
+        return self.answers_for(given.flip(1) if self._blue_first else given, moments)
 
     def answers_for(self, inputs: Tensor, moments: InputMoments | None) -> np.ndarray:
         """What the network takes prepared images for.
 
         Args:
-            inputs: Floating point, shape ``(N, C, H, W)``.
+            inputs: Floating point, shape ``(N, C, H, W)``, in the network's order of channels.
             moments: As for ``answers``.
 
         Returns:

@@ -59,12 +59,15 @@ def correct_values(normalization: Normalization) -> ValueMap:
     return ValueMap.normalizing(normalization.mean, normalization.std)
 
 
-def usual_mistakes(normalization: Normalization, preparation: Preparation) -> list[Mistake]:
+def usual_mistakes(
+    normalization: Normalization, preparation: Preparation, *, blue_first: bool = False
+) -> list[Mistake]:
     """Every mistake that is priced.
 
     Args:
-        normalization: The correct one, with one value per channel.
+        normalization: The correct one, with one value per channel, red first.
         preparation: What is correctly done to each image before.
+        blue_first: Whether the network takes blue, green, red.
 
     Returns:
         Mistakes of values, then of channels, then of pixels; each once.
@@ -72,13 +75,24 @@ def usual_mistakes(normalization: Normalization, preparation: Preparation) -> li
     correct = correct_values(normalization)
     of_values = [*_of_values(normalization), *_of_channels(normalization)]
     mistakes = [
-        Mistake(name, description, REFERENCE, values, reason or _same(values, correct))
+        Mistake(
+            name,
+            named_order(description, blue_first=blue_first),
+            REFERENCE,
+            values,
+            reason or _same(values, correct),
+        )
         for name, description, values, reason in of_values
     ]
     for name, description in PIXEL_MISTAKES.items():
         reason = preparation.why_not(name)
         mistakes.append(Mistake(name, description, name, correct, reason))
     return mistakes
+
+
+def named_order(description: str, *, blue_first: bool) -> str:
+    """A description of a mistake in the words of the order of channels that a network takes."""
+    return description.replace("BGR for RGB", "RGB for BGR") if blue_first else description
 
 
 def _same(values: ValueMap, correct: ValueMap) -> str | None:

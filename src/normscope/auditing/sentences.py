@@ -103,7 +103,8 @@ def _of_pipeline(
     """The verdict on the pipeline under test, whose price and its bounds are given in words."""
     said, name, (costs, within) = verdict(audit), tested.name, price
     if tested.differs:
-        right = AppliedNormalization.of(audit.reference.normalization)
+        reference = audit.reference
+        right = AppliedNormalization.of(reference.normalization, blue_first=reference.blue_first)
         other = f"the pipeline {name} normalizes with {tested.applied}, not {right}"
         return f"Yes: {other}; {_to_fix(audit)}."
     if said == "yes":
@@ -240,6 +241,11 @@ def _better(audit: AuditNumbers) -> list[str]:
 
 def _notes(audit: AuditNumbers) -> list[str]:
     notes = []
+    if audit.reference.blue_first:
+        notes.append(
+            f"{audit.model} takes blue, green, red, as its own configuration says, and is given "
+            "them so; constants are written red first."
+        )
     if not audit.labelled:
         notes.append(
             "The images have no labels (no val/ or test/ with one folder per class), so that "

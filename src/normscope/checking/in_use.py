@@ -44,11 +44,7 @@ class InUse:
         Returns:
             What it does.
         """
-        applied = AppliedNormalization.of(normalization)
-        if order == "bgr":
-            applied = AppliedNormalization(
-                applied.mean[::-1], applied.std[::-1], applied.order[::-1], 1.0
-            )
+        applied = AppliedNormalization.of(normalization, blue_first=order == "bgr")
         return cls(what, applied, says=says)
 
     def of_unused_bits(self, factor: float, cause: str, mend: str) -> InUse:

@@ -113,16 +113,11 @@ class Expected:
     def in_network_order(self) -> Normalization:
         """One value per channel, in the order in which the network takes them."""
         normalization = self.normalization
-        if self.opinion.order == RGB:
-            return normalization
-        return type(normalization)(normalization.mean[::-1], normalization.std[::-1])
+        return normalization if self.opinion.order == RGB else normalization.reversed()
 
     def seen_by(self, applied: AppliedNormalization) -> AppliedNormalization:
         """The same with channels counted in the network's order, so that the identity is right."""
-        if self.opinion.order == RGB:
-            return applied
-        last = len(applied.order) - 1
-        return replace(applied, order=tuple(last - channel for channel in applied.order))
+        return applied.counted(blue_first=self.opinion.order == BGR)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from normscope.auditing.applied import SQUASHED
 from normscope.auditing.explaining import explain
+from normscope.auditing.mistakes import named_order
 from normscope.checking.opinions import ANSWERS, LIKELY, done_by
 from normscope.detection.candidates import KNOWN
 from normscope.detection.label_evidence import MOST_NAMED
@@ -163,9 +164,7 @@ def described(in_use: InUse, seen: AppliedNormalization, expected: Expected) -> 
     known = {name: normalization for name, (normalization, _) in KNOWN.items()} | dict(PRESETS)
     found = explain(seen, expected.in_network_order, known)
     if found is not None:
-        if expected.opinion.order == "bgr":
-            return found.description.replace("BGR for RGB", "RGB for BGR")
-        return found.description
+        return named_order(found.description, blue_first=expected.opinion.order == "bgr")
     plain = replace(seen, order=tuple(range(len(seen.order))))
     order = " and its channels are in another order" if reverse else ""
     return f"it is normalized with {plain}{order}"

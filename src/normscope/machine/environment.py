@@ -6,6 +6,7 @@ import datetime
 import platform
 import subprocess
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,41 @@ def _fixed_environment(device: str, working_folder: str) -> dict[str, Any]:
         described["gpu"] = torch.cuda.get_device_name()
         described["cuda"] = torch.version.cuda
     return described
+
+
+def device_and_versions(device: str) -> dict[str, str]:
+    """What decides whether code for a device computes rightly there.
+
+    Args:
+        device: ``"cpu"`` or ``"cuda"``.
+
+    Returns:
+        The device, and the versions of all that runs on it, by name.
+    """
+    import torch
+
+    found = {"normscope": __version__, "torch": torch.__version__, "system": platform.platform()}
+    if device != "cuda":
+        return found | {
+            "device": _processor_name(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+        }
+    driver = Path("/proc/driver/nvidia/version")
+    return found | {
+        "device": torch.cuda.get_device_name(),
+        "capability": str(torch.cuda.get_device_capability()),
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),
+        "triton": _version_of("triton"),
+        "driver": driver.read_text(encoding="utf-8") if driver.is_file() else "",
+    }
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def git_commit(folder: Path) -> str | None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from normscope.errors import NormscopeError, UnknownName
 from normscope.models.building import published
-from normscope.models.claims import claims
+from normscope.models.claims import Claim, claims
 from normscope.models.files.naming import names_program
 from normscope.models.given import name_of
+from normscope.models.preprocessing.claim import BGR
 from normscope.normalization import PRESETS, Normalization
 
 
@@ -19,7 +20,8 @@ def expected_normalization(model: str) -> Normalization | None:
         model: As ``build_model`` takes it.
 
     Returns:
-        The normalization, or None where nothing says it.
+        The normalization, in the order in which the model takes channels, or None where nothing
+        says it.
 
     Raises:
         NormscopeError: If what a file says contradicts itself.
@@ -33,7 +35,33 @@ def expected_normalization(model: str) -> Normalization | None:
             f"--norm model must be used with a file that does not contradict itself, got {model}: "
             f"{found.contradictions[0]} Give MEAN/STD."
         )
-    return found.outside.outside if found.outside else None
+    claim = found.outside
+    if claim is None or claim.outside is None:
+        return None
+    return claim.outside.reversed() if _blue_first(claim) else claim.outside
+
+
+def takes_blue_first(model: Any) -> bool:
+    """Whether a model's library, or the file that it is, says that it takes blue, green, red.
+
+    Args:
+        model: As ``build_model`` takes it.
+
+    Returns:
+        True where it says so; False too where nothing says anything.
+    """
+    if not isinstance(model, str):
+        return False
+    if not names_program(model):
+        said = published(model)
+        return said is not None and said.blue_first
+    claim = claims(model).outside
+    return claim is not None and _blue_first(claim)
+
+
+def _blue_first(claim: Claim) -> bool:
+    # What a model does inside is none of the order in which it is given channels.
+    return not claim.inside and claim.order == BGR
 
 
 def resolve_normalization(

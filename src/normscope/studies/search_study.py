@@ -126,10 +126,10 @@ class SearchStudy:
     def open(
         cls, folder: Path, storage_url: str | None = None, name: str | None = None
     ) -> SearchStudy:
-        """Open a search that exists.
+        """Open a search that exists, to read what it is now; ``search`` itself goes on with it.
 
         Args:
-            folder: Its folder.
+            folder: Its folder, in which nothing is changed.
             storage_url: The shared database it was made with.
             name: What it is called there; the folder's name by default.
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import time
 import weakref
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,16 @@ from optuna.storages import RDBStorage, get_storage
 from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
 
 from normscope.errors import NormscopeError, WorkFailed
-from normscope.regular_files import is_special
+from normscope.studies.database_file import (
+    OPTUNAS_TABLES,
+    check_not_special,
+    check_ours,
+    check_tables,
+)
+from normscope.studies.snapshot import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +40,6 @@ them fail; by the next attempt the tables are there."""
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 FULL = "disk is full"
 """What SQLite says when it is: the call was right."""
-OPTUNAS_TABLES = {"studies", "trials", "version_info"}
 EXTRAS = {"postgresql": "normscope[postgresql]"}
 
 
@@ -48,11 +53,14 @@ class Storage:
         shown: Its place without a password.
     """
 
-    def __init__(self, rdb: RDBStorage, shown: str, advice: str, secret: str = "") -> None:
+    def __init__(
+        self, rdb: RDBStorage, shown: str, advice: str, secret: str = "", *, only_read: bool = False
+    ) -> None:
         self.optuna = get_storage(rdb)
         self.shown = shown
         self._advice = advice
         self._secret = secret
+        self._only_read = only_read
         weakref.finalize(self, rdb.engine.dispose)
 
     @contextmanager
@@ -93,14 +101,15 @@ class Storage:
         return get_all_study_names(self.optuna)
 
     def begun(self, name: str) -> Study:
-        """A study, made where there is none of that name."""
+        """A study, made where there is none of that name; in what is only read, beside it."""
         if name in self.names():  # else Optuna tells that it uses the one there
             return load_study(storage=self.optuna, study_name=name)
+        kept_in = None if self._only_read else self.optuna
         before = logging.get_verbosity()
         logging.set_verbosity(max(before, logging.WARNING))  # else Optuna tells that it made one
         try:
             return create_study(
-                storage=self.optuna, study_name=name, direction="maximize", load_if_exists=True
+                storage=kept_in, study_name=name, direction="maximize", load_if_exists=True
             )
         finally:
             logging.set_verbosity(before)
@@ -112,21 +121,46 @@ def open_storage(folder_file: Path, url: str | None, *, begin: bool = True) -> S
     Args:
         folder_file: The SQLite file in the study's folder, made where it does not exist.
         url: A shared database in its place, if there is one.
-        begin: As for ``open_url``.
+        begin: As for ``open_url``; without it a folder's file is read as it is now.
 
     Returns:
         The storage, which has answered.
     """
-    return open_file(folder_file) if url is None else open_url(url, begin=begin)
+    if url is not None:
+        return open_url(url, begin=begin)
+    return open_file(folder_file) if begin else read_file(folder_file)
 
 
 def open_file(path: Path) -> Storage:
     """The storage in a study's folder: an SQLite file, made where it does not exist."""
     url = URL.create("sqlite", database=str(path.resolve()))
     advice = "Check the file, its permissions and the free space."
-    _check_ours(path, begin=True)
+    check_ours(path, begin=True)
     with _answering(str(path), advice):
         return Storage(written_ahead(_connect(url)), str(path), advice)
+
+
+def read_file(path: Path) -> Storage:
+    """The storage in a study's folder, as it is now; nothing is written to it or beside it.
+
+    Args:
+        path: An SQLite file.
+
+    Returns:
+        The storage, which refuses to be written.
+
+    Raises:
+        NormscopeError: If the file cannot be read, or is another program's.
+    """
+    check_not_special(path)
+    held = snapshot(path)
+    check_tables(held, path)
+    options = {"creator": lambda: held, "poolclass": StaticPool}
+    advice = "Check the file, and go on with a study by the scan or search that it is of."
+    with _answering(str(path), advice):
+        rdb = RDBStorage("sqlite://", engine_kwargs=options)
+        held.execute("PRAGMA query_only=ON")
+        return Storage(rdb, str(path), advice, only_read=True)
 
 
 def open_url(text: str, *, begin: bool = True) -> Storage:
@@ -151,7 +185,7 @@ def open_url(text: str, *, begin: bool = True) -> Storage:
             "postgresql://user@host:5432/database or sqlite:///file.db."
         ) from None
     if url.get_backend_name() == "sqlite" and url.database:
-        _check_ours(Path(url.database), begin=begin)
+        check_ours(Path(url.database), begin=begin)
     shown = url.render_as_string(hide_password=True)
     secret = str(url.password or "")
     try:
@@ -172,29 +206,6 @@ def open_url(text: str, *, begin: bool = True) -> Storage:
             f"{reason_without(secret, error.__cause__ or error)}. "
             "Check the address, the name, the password and that the database runs."
         ) from None
-
-
-def _check_ours(path: Path, *, begin: bool) -> None:
-    """Look before Optuna makes its tables: another program's file must not be altered."""
-    if is_special(path):
-        raise NormscopeError(
-            f"{path} must be a database of studies, got a pipe or a device. Choose another file."
-        )
-    if not path.is_file() or not path.stat().st_size:
-        if begin:
-            return
-        raise NormscopeError(f"{path} must be a database of studies, got none. Check --storage.")
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            tables = {name for (name,) in found}
-    except sqlite3.Error:
-        return  # what is wrong with it is told where it is opened
-    if tables and not tables >= OPTUNAS_TABLES:
-        raise NormscopeError(
-            f"{path} must be a database of studies, got one of another program. "
-            "Choose another file."
-        )
 
 
 def _check_begun(url: URL, shown: str) -> None:

@@ -9,7 +9,7 @@ from normscope.errors import NormscopeError
 from normscope.studies.growing import grown
 from normscope.studies.scan_trials import DATABASE, SURVIVAL, ScanTrials
 from normscope.studies.specification import ScanSpec
-from normscope.studies.storage import open_file, open_storage, open_url
+from normscope.studies.storage import open_storage, open_url
 from normscope.studies.stored_trial import attributes_of, trial_of
 from normscope.studies.study_file import SPECIFICATION
 from normscope.writing import check_no_file, replacing, write_text
@@ -87,10 +87,10 @@ class Study(ScanTrials):
 
     @classmethod
     def open(cls, folder: Path, storage_url: str | None = None, name: str | None = None) -> Study:
-        """Open a study that exists.
+        """Open a study that exists, to read what it is now; the scan itself goes on with it.
 
         Args:
-            folder: Its folder.
+            folder: Its folder, in which nothing is changed.
             storage_url: The shared database it was made with.
             name: What it is called there; the folder's name by default.
 
@@ -134,7 +134,8 @@ class Study(ScanTrials):
             folder: Any folder.
             storage_url: The shared database to look in; the folder's own by default.
             name: What it is called there; the folder's name by default.
-            begin: Whether the shared database is made where there is none.
+            begin: Whether it is gone on with: its database can then be written, and a shared one
+                is made where there is none.
 
         Returns:
             The study in the database, else the one exported to the folder; None where there is
@@ -149,7 +150,7 @@ class Study(ScanTrials):
             )
         if (folder / DATABASE).is_file():
             # A folder that was renamed still holds its one study.
-            study = cls._held(folder, open_file(folder / DATABASE))
+            study = cls._held(folder, open_storage(folder / DATABASE, None, begin=begin))
             if study is not None:
                 return study
         if (folder / TRIALS).is_file() and (folder / SPECIFICATION).is_file():

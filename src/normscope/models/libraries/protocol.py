@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from normscope.models.preprocessing.claim import BGR
-from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
     from torch import nn
 
     from normscope.models.preprocessing.claim import Claim
+    from normscope.normalization import Normalization
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,7 @@ class PretrainedConfig:
         if self.claim is None or self.claim.normalization is None:
             return None
         normalization = self.claim.normalization
-        if self.claim.order != BGR:
-            return normalization
-        return Normalization(normalization.mean[::-1], normalization.std[::-1])
+        return normalization.reversed() if self.claim.order == BGR else normalization
 
     @property
     def resize(self) -> int | None:

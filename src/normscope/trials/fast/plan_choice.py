@@ -6,8 +6,9 @@ import warnings
 from typing import TYPE_CHECKING
 
 from normscope.models.stacked.trunks import TRUNKS, has_triton
-from normscope.trials.fast.self_check import seconds_a_step, why_not
+from normscope.trials.fast.self_check import seconds_a_step
 from normscope.trials.fast.stack_plan import PLAIN, StackPlan
+from normscope.trials.fast.verdicts import Verdicts, opened_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 def choose_plan(specs: Sequence[TrialSpec], source: DecodedSource) -> StackPlan:
     """The quickest plan of those that this device computes rightly.
 
-    On a GPU each quicker plan first takes steps beside the plain one. One that fails or strays is
-    left out, with a warning that names it.
+    On a GPU each quicker plan first takes steps beside the plain one, once for each device and
+    version. One that fails or strays is left out, with a warning that names it.
 
     Returns:
         A plan for them.
@@ -33,6 +34,11 @@ def choose_plan(specs: Sequence[TrialSpec], source: DecodedSource) -> StackPlan:
 
 def trusted_plans(spec: TrialSpec, source: DecodedSource) -> list[StackPlan]:
     """For each implementation of the convolutions the first plan that agrees with the plain one."""
+    with opened_verdicts(spec.device) as verdicts:
+        return _trusted(verdicts, spec, source)
+
+
+def _trusted(verdicts: Verdicts, spec: TrialSpec, source: DecodedSource) -> list[StackPlan]:
     fused = has_triton() and spec.recipe.optimizer == "adadelta"
     trusted = []
     for trunk in TRUNKS:
@@ -42,11 +48,11 @@ def trusted_plans(spec: TrialSpec, source: DecodedSource) -> list[StackPlan]:
         for plan in [*dict.fromkeys(plans), StackPlan(trunk)]:
             if plan == PLAIN:
                 continue
-            reason = why_not(plan, spec, source)
+            reason = verdicts.why_not(plan, spec, source)
             if reason is None:
                 trusted.append(plan)
                 break
             warnings.warn(
-                f"{plan} are left out on this GPU: {reason}", RuntimeWarning, stacklevel=2
+                f"{plan} are left out on this GPU: {reason}", RuntimeWarning, stacklevel=3
             )
     return trusted

@@ -1,0 +1,72 @@
+"""A file that is to hold studies, looked at before anything in it is altered."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from normscope.errors import NormscopeError
+from normscope.regular_files import is_special
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OPTUNAS_TABLES = {"studies", "trials", "version_info"}
+
+
+def check_ours(path: Path, *, begin: bool) -> None:
+    """Refuse what is no database of studies, before Optuna makes its tables in it.
+
+    Args:
+        path: The file.
+        begin: Whether it is made where there is none.
+
+    Raises:
+        NormscopeError: If it is another program's, a pipe or a device; or is not there and is not
+            to be made.
+    """
+    check_not_special(path)
+    if not path.is_file() or not path.stat().st_size:
+        if begin:
+            return
+        raise NormscopeError(f"{path} must be a database of studies, got none. Check --storage.")
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            check_tables(database, path)
+    except sqlite3.Error:
+        return  # what is wrong with it is told where it is opened
+
+
+def check_not_special(path: Path) -> None:
+    """Refuse what keeps a reader waiting.
+
+    Args:
+        path: The file.
+
+    Raises:
+        NormscopeError: If it is a pipe or a device.
+    """
+    if is_special(path):
+        raise NormscopeError(
+            f"{path} must be a database of studies, got a pipe or a device. Choose another file."
+        )
+
+
+def check_tables(database: sqlite3.Connection, path: Path) -> None:
+    """Refuse another program's database; one without tables may become ours.
+
+    Args:
+        database: What is in the file.
+        path: The file.
+
+    Raises:
+        NormscopeError: If it has other tables than Optuna's.
+    """
+    found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    tables = {name for (name,) in found}
+    if tables and not tables >= OPTUNAS_TABLES:
+        raise NormscopeError(
+            f"{path} must be a database of studies, got one of another program. "
+            "Choose another file."
+        )
