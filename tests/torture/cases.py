@@ -101,7 +101,7 @@ CASES = [
     _fold(".pt2", 1),
     _fold(".onnx", 1),
     _fold(".onnx", 3, "in/net.onnx"),
-    Case("audit", ["audit", *NETWORK, "--norm", "half", "--out", "out"]),
+    Case("audit", ["audit", *NETWORK[:-1], "in/photos/val/cats", "--norm", "half", "--out", "out"]),
     Case("check", ["check", *NETWORK, "--norm", "half", "--out", "out"]),
     Case(
         "cache",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -116,6 +117,9 @@ def _where(one: Any, other: Any) -> str:
     if isinstance(one, dict) and isinstance(other, dict):
         keys = [k for k in one.keys() | other.keys() if one.get(k) != other.get(k)]
         return f"{keys[0]}: {_where(one.get(keys[0]), other.get(keys[0]))}"
+    if isinstance(one, bytes) and isinstance(other, bytes):
+        at = max(len(os.path.commonprefix([one, other])) - 80, 0)
+        one, other = one[at:], other[at:]
     return f"{one!r:.300} instead of {other!r:.300}"
 
 

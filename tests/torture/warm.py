@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 PRELOADED = (
+    "alembic.command", "cv2", "pydantic", "sqlalchemy.dialects.sqlite", "PIL.JpegImagePlugin",
     "matplotlib.figure", "matplotlib.backends.backend_agg", "onnx", "onnxscript",
     "optuna", "scipy.stats", "sklearn.gaussian_process", "sklearn.ensemble", "sqlalchemy.orm",
     "torch", "torch._dynamo", "torch._inductor", "torch.export", "torch.onnx", "torchvision",
