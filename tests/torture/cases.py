@@ -32,7 +32,7 @@ class Case:
     arguments: list[str]
     busy: bool = False
     copied: str | None = None
-    weight: int = 3
+    weight: int = 2
 
     @property
     def shared(self) -> bool:
@@ -73,13 +73,14 @@ def _shared(*more: str) -> list[str]:
 
 
 CASES = [
-    Case("scan", ["scan", "in/photos", *GRID, "--out", "out", "--workers", "2"], busy=True),
+    Case("scan", ["scan", "in/photos", *GRID, "--out", "out", "--workers", "2"], busy=True,
+         weight=1),
     Case(
         "scan in one process",
         ["scan", "in/photos", *GRID, "--out", "out", "--workers", "1", "--json", "out/n.json"],
         busy=True,
     ),
-    Case("shared scan", _shared("scan", "in/photos", *GRID)),
+    Case("shared scan", _shared("scan", "in/photos", *GRID), weight=1),
     Case(
         "search",
         ["search", "in/photos", *OVER, "--trials", "12", "--out", "out", "--workers", "1"],
@@ -90,19 +91,22 @@ CASES = [
         ["search", "in/photos", *OVER, "--trials", "20", "--out", "out", "--workers", "2",
          "--sampler", "random"],
         busy=True,
+        weight=1,
     ),
     Case(
         "shared search",
         _shared("search", "in/photos", *OVER, "--trials", "20", "--sampler", "random"),
+        weight=1,
     ),
     Case("stats", ["stats", "in/many", "--out", "out", "--workers", "2", "--json", "out/n.json"]),
     Case("report", ["report", "out", "--json", "out/n.json"], copied="scanned"),
-    _fold(".safetensors", 3),
+    _fold(".safetensors", 4),
     _fold(".pt2", 1),
     _fold(".onnx", 1),
-    _fold(".onnx", 3, "in/net.onnx"),
-    Case("audit", ["audit", *NETWORK[:-1], "in/photos/val/cats", "--norm", "half", "--out", "out"]),
-    Case("check", ["check", *NETWORK, "--norm", "half", "--out", "out"]),
+    _fold(".onnx", 4, "in/net.onnx"),
+    Case("audit", ["audit", *NETWORK[:-1], "in/photos/val/cats", "--norm", "half", "--out", "out"],
+         weight=4),
+    Case("check", ["check", *NETWORK, "--norm", "half", "--out", "out"], weight=4),
     Case(
         "cache",
         ["train", "in/many", "--epochs", "1", "--resize", "8", "--crop", "8", "--json",
