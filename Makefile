@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: install demo test thorough fuzz matrix dist coverage lint docs
+.PHONY: install demo test thorough fuzz torture matrix dist coverage lint docs
 
 ifdef UV
 MAKE_VENV = test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
@@ -47,6 +47,13 @@ CALLS ?= 10000
 
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(SEED) $(CALLS)
+
+# make torture SEED=x KILLS=1000 PARTS=kills: commands killed, raced, on full disks and so on.
+KILLS ?= 100
+PARTS ?=
+
+torture: install
+	$(BIN)/python -m tests.torture $(SEED) $(KILLS) $(PARTS)
 
 # make matrix CELLS='*-core-*': what is said to be supported, or a part of it, each installed alone.
 CELLS ?= *

@@ -6,6 +6,7 @@ import json
 import re
 import zipfile
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
@@ -59,9 +60,10 @@ def _content(path: Path) -> Any:
     if path.suffix == ".html":
         return TIMES.sub(b"", path.read_bytes())
     if path.suffix == ".json":
-        return timeless(json.loads(path.read_text(encoding="utf-8")))
+        with suppress(ValueError):  # of a file that is not whole
+            return timeless(json.loads(path.read_text(encoding="utf-8")))
     if path.suffix == ".pt2":
-        with zipfile.ZipFile(path) as archive:
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
     return path.read_bytes()
 

@@ -19,8 +19,8 @@ GRID = ["--mean", "0,0.5", "--std", "0.5,1", "--seeds", "2", "--survival", "3", 
 OVER = ["--over", "mean=-1:1", "--over", "std=0.1:1:log", "--replicates", "1", "--epochs", "1"]
 
 
-def make_inputs(folder: Path) -> None:
-    """Write photographs of two classes, many small images, weights, an ONNX file and studies."""
+def make_images(folder: Path) -> None:
+    """Write photographs of two classes, many images for the statistics, and weights."""
     rng = np.random.default_rng(0)
     for split, count in (("train", 30), ("val", 12)):
         for label, name in enumerate(("cats", "dogs")):
@@ -40,6 +40,11 @@ def make_inputs(folder: Path) -> None:
                 pixels = rng.integers(0, 256, (400, 400, 3), np.uint8)
                 Image.fromarray(pixels).save(first, quality=95)
     (folder / "w.safetensors").write_bytes(weights_files()["w.safetensors"])
+
+
+def make_inputs(folder: Path) -> None:
+    """Write these, an ONNX file and a finished scan."""
+    make_images(folder)
     for arguments in (
         ["fold", "lenet-bn", "--weights", "w.safetensors", "--norm", "none", "-o", "net.onnx",
          "--channels", "grey", "--image-size", "8"],

@@ -5,16 +5,18 @@ from __future__ import annotations
 import shutil
 import signal
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tests.torture.cases import CASES, Case
 from tests.torture.moments import Moment
-from tests.torture.references import References
 from tests.torture.runs import Run, leftovers
 
 if TYPE_CHECKING:
     import random
     from pathlib import Path
+
+    from tests.torture.references import References
 
 STRIKES = (
     (signal.SIGKILL, "main"), (signal.SIGKILL, "main"), (signal.SIGKILL, "worker"),
@@ -50,7 +52,7 @@ def killed(
     done, faults = [], []
     for _ in range(rng.choices((1, 2, 3), SHARES)[0]):
         number, whom = rng.choice(STRIKES)
-        if whom == "worker" and "2" not in case.arguments:
+        if whom == "worker" and ("--workers", "2") not in pairwise(case.arguments):
             whom = "main"
         moment, twice = Moment.drawn(rng), number == signal.SIGINT and rng.random() < 0.2
         pause = rng.random() / 2

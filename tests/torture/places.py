@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from tests.postgresql import NOBODY
 from tests.torture.moments import Moment
-from tests.torture.references import References
 from tests.torture.runs import Run, leftovers
 from tests.torture.warm import Warm
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.torture.cases import Case
+    from tests.torture.references import References
 
 AMPLE = "512m"
 

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.torture.kills import refused
-from tests.torture.references import References
 from tests.torture.runs import Run
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.torture.cases import Case
+    from tests.torture.references import References
 
 
 def raced(rng: random.Random, references: References, place: Path, case: Case) -> list[str]:

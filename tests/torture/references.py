@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -118,7 +117,8 @@ def _where(one: Any, other: Any) -> str:
         keys = [k for k in one.keys() | other.keys() if one.get(k) != other.get(k)]
         return f"{keys[0]}: {_where(one.get(keys[0]), other.get(keys[0]))}"
     if isinstance(one, bytes) and isinstance(other, bytes):
-        at = max(len(os.path.commonprefix([one, other])) - 80, 0)
+        same = next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+        at = max(same - 80, 0)
         one, other = one[at:], other[at:]
     return f"{one!r:.300} instead of {other!r:.300}"
 

@@ -26,6 +26,9 @@ MOST_SECONDS = 300
 ENDING_SECONDS = 60
 """The same for a command that was told to end."""
 
+ORPHAN_SECONDS = 30
+"""For how long its processes may outlive it."""
+
 SHARED_MEMORY = Path("/dev/shm")
 THEIRS = re.compile(r"torchinductor_\w+|\.ses")
 """What torch and onnxruntime leave in the folder for temporary files: empty."""
@@ -152,7 +155,7 @@ class Run:
         return f"{met!r} on standard error, signals {self.signals}: {said[-3000:]}"
 
     def _orphans(self) -> str | None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + ORPHAN_SECONDS
         while left := self.living():
             if time.monotonic() > deadline:
                 said = [f"{pid}: {_command(pid)[:200]}" for pid in left]
