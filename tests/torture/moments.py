@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.torture.runs import Run
 
-LOOK_SECONDS = 0.002
+LOOK_SECONDS = 0.005
 
 
 @dataclass(frozen=True)

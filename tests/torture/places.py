@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.postgresql import NOBODY
@@ -16,7 +18,6 @@ from tests.torture.warm import Warm
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.torture.cases import Case
     from tests.torture.references import References
@@ -43,7 +44,7 @@ def full_disk(rng: random.Random, references: References, place: Path, case: Cas
         pages = int(rng.random() * references.of(case).bytes_) // status.f_frsize
         resize(str(used + max(1, pages) * status.f_frsize))
         run = Run(case, place, warm=references.warm)
-        faults = [*run.wait(), *_told(run), *references.torn(case, place)]
+        faults = [*run.wait(), *_told(run), *_torn(references, case, place)]
         faults += [f"left over: {name}" for name in leftovers(place)]
         resize(AMPLE)
         return faults + (references.finish(case, place) or references.different(case, place))
@@ -72,7 +73,7 @@ def read_only(references: References, place: Path, case: Case, *, as_nobody: boo
             elsewhere = place.parent / f"{place.name}-tmp"
             elsewhere.mkdir()
             run = Run(case, place, warm=references.warm, TMPDIR=str(elsewhere))
-        faults = [*run.wait(), *_told(run), *references.torn(case, place)]
+        faults = [*run.wait(), *_told(run), *_torn(references, case, place)]
         if as_nobody:
             for kept in (place / "tmp").iterdir():
                 kept.unlink() if kept.is_file() else shutil.rmtree(kept)
@@ -181,7 +182,14 @@ def _disk(place: Path) -> Iterator:
     try:
         yield resize
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def _torn(references: References, case: Case, place: Path) -> list[str]:
+    """The same of a copy elsewhere, since a database is not read without writing beside it."""
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copytree(place, Path(name) / "place", symlinks=True)
+        return references.torn(case, Path(name) / "place")
 
 
 def _told(run: Run) -> list[str]:

@@ -167,9 +167,15 @@ class Run:
         return None
 
     def _memory_(self) -> str | None:
-        new = _shared_memory() - self._memory
-        left = {name for name in new if (SHARED_MEMORY / name).exists() and not _used(name)}
-        return f"shared memory left after signals {self.signals}: {left}" if left else None
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        while True:  # what another command's helpers are about to remove is not left
+            new = _shared_memory() - self._memory
+            left = {name for name in new if (SHARED_MEMORY / name).exists() and not _used(name)}
+            if not left:
+                return None
+            if time.monotonic() > deadline:
+                return f"shared memory left after signals {self.signals}: {left}"
+            time.sleep(0.5)
 
     def _stacks(self) -> str:
         return "; ".join(f"{pid} {_command(pid)[-60:]}" for pid in self.living())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import time
 import weakref
 from contextlib import closing, contextmanager
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,15 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage, get_storage
 from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from normscope.regular_files import is_special
+from normscope.studies.database_errors import answering, reason_without, without_fallback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +37,6 @@ ATTEMPTS = 5
 them fail; by the next attempt the tables are there."""
 
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
-FULL = "disk is full"
-"""What SQLite says when it is: the call was right."""
 OPTUNAS_TABLES = {"studies", "trials", "version_info"}
 EXTRAS = {"postgresql": "normscope[postgresql]"}
 
@@ -65,7 +68,7 @@ class Storage:
         Raises:
             NormscopeError: If the database cannot be read or written.
         """
-        with _answering(self.shown, self._advice, self._secret):
+        with answering(self.shown, self._advice, self._secret):
             yield
 
     @contextmanager
@@ -125,7 +128,7 @@ def open_file(path: Path) -> Storage:
     url = URL.create("sqlite", database=str(path.resolve()))
     advice = "Check the file, its permissions and the free space."
     _check_ours(path, begin=True)
-    with _answering(str(path), advice):
+    with answering(str(path), advice):
         return Storage(written_ahead(_connect(url)), str(path), advice)
 
 
@@ -223,37 +226,6 @@ def written_ahead(rdb: RDBStorage) -> RDBStorage:
     return rdb
 
 
-def reason_without(secret: str, error: BaseException) -> str:
-    """The first line of an error, without a password.
-
-    Args:
-        secret: The password; empty where there is none.
-        error: What was raised.
-
-    Returns:
-        One line without a full stop.
-
-    Example:
-        >>> reason_without("tulip", ValueError("cannot use 'tulip' here."))
-        "cannot use '***' here"
-    """
-    line = next((part.strip() for part in str(error).splitlines() if part.strip()), "no answer")
-    line = re.sub(r"^\([\w.]+\) ", "", line)  # the name of the driver's exception
-    return (line.replace(secret, "***") if secret else line).rstrip(".")
-
-
-@contextmanager
-def _answering(shown: str, advice: str, secret: str = "") -> Iterator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, StorageInternalError) as error:
-        reason = reason_without(secret, error.__cause__ or error)
-        kind = WorkFailed if FULL in reason else NormscopeError
-        raise kind(
-            f"{shown} must be a database that can be read and written, got: {reason}. {advice}"
-        ) from None
-
-
 def _write_ahead(connection: DBAPIConnection, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
@@ -262,6 +234,7 @@ def _write_ahead(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _connect(url: URL) -> RDBStorage:
+    getLogger(RDBStorage.__module__).addFilter(without_fallback)
     options = {"pool_pre_ping": True, "connect_args": _waits(url)}
     text = url.render_as_string(hide_password=False)
     for attempt in range(1, ATTEMPTS + 1):
