@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # As the command line has it: threads that wait leave the cores to the tests of other processes.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: install demo test thorough fuzz matrix dist coverage lint docs
+.PHONY: install demo test thorough fuzz torture matrix dist coverage lint docs
 
 ifdef UV
 MAKE_VENV = test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
@@ -50,6 +50,13 @@ CALLS ?= 10000
 
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(SEED) $(CALLS)
+
+# make torture SEED=x KILLS=1000 PARTS=kills: commands killed, raced, on full disks and so on.
+KILLS ?= 100
+PARTS ?=
+
+torture: install
+	$(BIN)/python -m tests.torture $(SEED) $(KILLS) $(PARTS)
 
 # make matrix CELLS='*-core-*': what is said to be supported, or a part of it, each installed alone.
 CELLS ?= *

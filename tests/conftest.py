@@ -158,8 +158,8 @@ def postgresql_server():
     programs = server_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: no initdb found")
-    with running_server(programs) as url:
-        yield url
+    with running_server(programs) as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -27,40 +27,68 @@ def server_programs() -> Path | None:
     return folders[-1].parent if folders else None
 
 
-@contextmanager
-def running_server(programs: Path) -> Iterator[str]:
-    """Start a server on the loopback address.
+class Server:
+    """A server on the loopback address, not started yet.
 
-    Yields its URL up to the database's name, which follows.
+    Args:
+        programs: What ``server_programs`` found.
+        folder: Where its data lie, of an ordinary user.
+
+    Attributes:
+        url: Up to the database's name, which follows.
     """
-    folder = Path(tempfile.mkdtemp(prefix="normscope-postgresql-"))
-    try:
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs, self._folder = programs, folder
+        self._port = free_port()
+        self.url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self._port}/"
         (folder / "password").write_text(PASSWORD, encoding="ascii")
-        as_user = []
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             for path in (folder, folder / "password"):
                 os.chown(path, NOBODY, NOBODY)
+        self._call(
+            "initdb", "-U", USER, "--pwfile", folder / "password", "-A", "scram-sha-256",
+            "-E", "UTF8", "--locale", "C",
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self._call("pg_ctl", "-w", "-l", self._folder / "log", "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it in one of pg_ctl's modes: ``smart``, ``fast`` or ``immediate``."""
+        self._call("pg_ctl", "-m", mode, "stop")
+
+    def processes(self) -> list[int]:
+        """The first process and those that it started."""
+        first = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text()
+        return [first, *map(int, children.split())]
+
+    def _call(self, program: str, *arguments: str | Path) -> None:
+        as_user = []
+        if os.geteuid() == 0:
             as_user = [
                 "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--",
             ]  # fmt: skip
-        port = free_port()
-        data = folder / "data"
-
-        def call(*command: str | Path) -> None:
-            subprocess.run(
-                [*as_user, *command], check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60
-            )
-
-        call(
-            programs / "initdb", "-D", data, "-U", USER, "--pwfile", folder / "password",
-            "-A", "scram-sha-256", "-E", "UTF8", "--locale", "C",
+        subprocess.run(
+            [*as_user, self._programs / program, "-D", self._folder / "data", *arguments],
+            check=True, cwd=self._folder, stdout=subprocess.DEVNULL, timeout=60,
         )  # fmt: skip
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        call(programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
+
+
+@contextmanager
+def running_server(programs: Path) -> Iterator[Server]:
+    """Start a server, and stop it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="normscope-postgresql-"))
+    try:
+        server = Server(programs, folder)
+        server.start()
         try:
-            yield f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/"
+            yield server
         finally:
-            call(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

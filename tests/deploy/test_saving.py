@@ -12,7 +12,7 @@ from normscope.deploy.folding import fold
 from normscope.deploy.saving import Built, check_suffix, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import build_model
-from normscope.normalization import IMAGENET
+from normscope.normalization import IMAGENET, Normalization
 
 SIZE = (32, 32)
 
@@ -50,6 +50,21 @@ def test_weights_are_loaded_by_name_in_another_process_s_place(tmp_path, origina
     images = some_images(3, SIZE)
     with torch.no_grad():
         assert torch.equal(normscope.load_folded(path)(images), folded.model(images))
+
+
+def test_weights_and_plan_of_two_folds_are_refused(tmp_path, original):
+    # As a process leaves them that is killed between the two files.
+    path = tmp_path / "raw.safetensors"
+    save_folded(fold(original, IMAGENET, image_size=SIZE), path, Built("resnet20", 10))
+    plan, halves = (tmp_path / "raw.json").read_text(), Normalization([0.5] * 3, [0.5] * 3)
+    save_folded(fold(original, halves, image_size=SIZE), path, Built("resnet20", 10))
+    (tmp_path / "raw.json").write_text(plan)
+    with pytest.raises(NormscopeError) as error:
+        normscope.load_folded(path)
+    assert str(error.value) == (
+        f"{path} must be the weights that the plan beside it was written with, got others, as "
+        "after a fold that was killed. Fold again."
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,13 @@ def finished(tmp_path_factory):
     return options.out
 
 
+def test_a_page_is_the_same_in_whatever_order_trials_finished(made_study):
+    trials = made_study("0,0.5", "0.5,1", np.arange(12).reshape(2, 2, 3) / 12).trials()
+    curves = json.dumps(_curves(trials))
+    assert json.dumps(_curves(trials[::-1])) == curves
+    assert json.dumps(_curves(trials[5:] + trials[:5])) == curves
+
+
 def test_it_writes_the_summary_and_the_figures(finished):
     summary = normscope.report(finished)
     written = json.loads((finished / "summary.json").read_text(encoding="utf-8"))

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 
 import pytest
 
+from normscope import temporary_files
 from normscope.errors import WorkFailed
 from normscope.images.digits import open_digits
 from normscope.studies.executors import processes
@@ -70,6 +73,32 @@ def test_the_last_worker_that_dies_ends_the_work(dying_models, few_digits, spec)
     )
 
 
+def test_images_that_a_killed_study_left_are_removed_by_the_next(few_digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(temporary_files, "_looked_at", set())
+    left = tmp_path / ".images.pickle.normscope-abcd1234.pickle"
+    left.touch()
+    executor = LocalProcesses(few_digits, workers=1)
+    (images,) = tmp_path.iterdir()
+    assert images != left
+    temporary_files.remove_leftovers(tmp_path)
+    assert images.exists()  # the study still runs
+    executor.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_room_for_the_workers_images(few_digits, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(processes.pickle, "dump", refuse)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        LocalProcesses(few_digits, workers=1)
+    assert error.value.filename.startswith(str(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
 SCRIPT = """
 import normscope
 
@@ -124,7 +153,7 @@ def test_a_killed_run_leaves_no_images_behind(tmp_path):
     try:
         study = tmp_path / "out" / "study.db"
         deadline = time.monotonic() + 120
-        while not (study.is_file() and list(tmp_path.glob("normscope-images-*"))):
+        while not (study.is_file() and list(tmp_path.glob(".images.pickle.*"))):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         time.sleep(15)
@@ -133,6 +162,6 @@ def test_a_killed_run_leaves_no_images_behind(tmp_path):
         run.kill()
         run.wait()
     deadline = time.monotonic() + 30
-    while list(tmp_path.glob("normscope-images-*")):
+    while list(tmp_path.glob(".images.pickle.*")):
         assert time.monotonic() < deadline
         time.sleep(0.1)

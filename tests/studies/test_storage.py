@@ -3,12 +3,16 @@ from __future__ import annotations
 import sqlite3
 import sys
 from contextlib import closing
+from logging import getLogger
 
 import pytest
+from optuna.storages import RDBStorage
 from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from normscope.errors import NormscopeError
-from normscope.studies.storage import open_file, open_url, reason_without
+from normscope.studies.database_errors import reason_without
+from normscope.studies.storage import open_file, open_url
 from normscope.studies.study import Study
 from tests.postgresql import PASSWORD
 
@@ -129,6 +133,27 @@ def test_a_database_that_goes_away(tmp_path):
         storage.answering(),
     ):
         storage.optuna.get_all_studies()
+
+
+def test_a_database_that_goes_away_within_a_transaction(tmp_path, capsys):
+    storage = open_file(tmp_path / "study.db")
+
+    def fail():
+        try:
+            raise OperationalError("SELECT 1", {}, Exception("server closed the connection."))
+        except OperationalError:
+            getLogger(RDBStorage.__module__).warning(
+                "Caught an error from sqlalchemy: SELECT 1. Falling back to a slower alternative."
+            )
+            raise PendingRollbackError("Please rollback() fully before proceeding") from None
+
+    with pytest.raises(NormscopeError) as error, storage.answering():
+        fail()
+    assert str(error.value) == (
+        f"{tmp_path / 'study.db'} must be a database that can be read and written, got: server "
+        "closed the connection. Check the file, its permissions and the free space."
+    )
+    assert not capsys.readouterr().err
 
 
 def test_a_reason_is_one_line_without_the_secret():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import warnings
@@ -119,11 +120,11 @@ def load_folded(path: str | Path, *, model: str | None = None) -> RawPixels:
         NormscopeError: If the two files cannot be read or do not belong together, or if the plan
             names a factory that the caller does not.
     """
-    from normscope.models.weights import read_weights
+    from normscope.models.weights import read_weights, weights_digest
 
     try:
         plan = json.loads(read_text(plan_path(path)))
-        built = Built(**plan["built"])
+        built, digest = Built(**plan["built"]), plan.get("digest")
         channels = int(plan["channels"])
         height, width = map(int, plan["image_size"])
         layers = {name: build_layer(change) for name, change in plan["layers"].items()}
@@ -134,6 +135,11 @@ def load_folded(path: str | Path, *, model: str | None = None) -> RawPixels:
             f"{type(error).__name__}: {error}. Fold again."
         ) from None
     check_caller_named(built.name, model, str(plan_path(path)), "model=")
+    if digest not in {None, weights_digest(path)}:
+        raise NormscopeError(
+            f"{path} must be the weights that the plan beside it was written with, got others, as "
+            "after a fold that was killed. Fold again."
+        )
     network: nn.Module = build_model(
         built.name,
         channels=channels,
@@ -167,6 +173,8 @@ def _write_weights(folded: Folded, path: Path, built: Built) -> None:
     }
     state = {name: t.contiguous().clone() for name, t in folded.model.model.state_dict().items()}
     weights = save(state)
+    # Between two renamings a process can be killed: the digest tells whether both are of one fold.
+    plan["digest"] = hashlib.sha256(weights).hexdigest()[:16]
     # Neither without the other.
     with replacing(plan_path(path)) as temporary_plan, replacing(path) as temporary:
         temporary.write_bytes(weights)

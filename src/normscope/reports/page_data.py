@@ -166,7 +166,7 @@ def _curves(trials: list[FinishedTrial]) -> dict[str, list[dict[str, Any]]]:
     """Histories by normalization, the lowest seeds first, as many as a page can carry."""
     curves: dict[str, list[dict[str, Any]]] = {}
     carried = 0
-    for trial in sorted(trials, key=lambda t: t.spec.seed):
+    for trial in sorted(trials, key=_order):
         carried += len(trial.result.history)
         if carried > MOST_EPOCHS:
             break
@@ -181,6 +181,12 @@ def _curves(trials: list[FinishedTrial]) -> dict[str, list[dict[str, Any]]]:
             }
         )
     return curves
+
+
+def _order(trial: FinishedTrial) -> tuple[Any, ...]:
+    """By seed, then place: not as they finished, or an interruption would change the page."""
+    normalization, scale = trial.spec.normalization, trial.spec.init_scale
+    return trial.spec.seed, normalization.mean, normalization.std, scale.weight, scale.bias
 
 
 def _short(value: float | None) -> float | None:

@@ -13,7 +13,7 @@ from normscope.notebook_html import notebook_html
 from normscope.studies.kept_trials import kept_trials
 from normscope.studies.scan_trials import DATABASE
 from normscope.studies.search_specification import SearchSpec
-from normscope.studies.slot_claims import GRACE_SECONDS, Claims
+from normscope.studies.slot_claims import GRACE_SECONDS, SLOT, Claims
 from normscope.studies.storage import Storage, open_storage
 from normscope.studies.stored_trial import kept_trial
 from normscope.studies.study_file import SPECIFICATION
@@ -38,7 +38,8 @@ class SearchTrial:
     """A finished trial of a search.
 
     Attributes:
-        number: Optuna's.
+        number: From 0, in the order in which a single process chooses them. Optuna's own numbers
+            also count what was cut off, and would be others after an interruption.
         values: What was chosen, by parameter.
         score: What the sampler saw, in [0, 1]: the accuracy on the specification's ``chosen_on``.
         accuracy: On test, in [0, 1].
@@ -244,12 +245,23 @@ class SearchStudy:
 
     def _in_state(self, study: Study, state: TrialState) -> list[FrozenTrial]:
         with self.storage.answering():
-            return kept_trials(study, self.storage.optuna, (state,))
+            trials = kept_trials(study, self.storage.optuna, (state,))
+        # Not as they finished: equal ones would be ranked in another order after an interruption.
+        return sorted(trials, key=lambda trial: (len(_slot(trial)), _slot(trial)))
+
+
+def _slot(trial: FrozenTrial) -> str:
+    return str(trial.user_attrs.get(SLOT, trial.number))
+
+
+def _number(trial: FrozenTrial) -> int:
+    slot = _slot(trial)
+    return int(slot) if slot.isdecimal() else trial.number
 
 
 def _search_trial(trial: FrozenTrial, finished: FinishedTrial) -> SearchTrial:
     return SearchTrial(
-        trial.number,
+        _number(trial),
         dict(trial.params),
         finished.score,
         finished.result.accuracy,

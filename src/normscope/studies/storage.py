@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 import weakref
 from contextlib import contextmanager
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,9 @@ from optuna.storages import RDBStorage, get_storage
 from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import StaticPool
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
+from normscope.studies.database_errors import answering, reason_without, without_fallback
 from normscope.studies.database_file import (
     OPTUNAS_TABLES,
     check_not_special,
@@ -38,8 +38,6 @@ ATTEMPTS = 5
 them fail; by the next attempt the tables are there."""
 
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
-FULL = "disk is full"
-"""What SQLite says when it is: the call was right."""
 EXTRAS = {"postgresql": "normscope[postgresql]"}
 
 
@@ -73,7 +71,7 @@ class Storage:
         Raises:
             NormscopeError: If the database cannot be read or written.
         """
-        with _answering(self.shown, self._advice, self._secret):
+        with answering(self.shown, self._advice, self._secret):
             yield
 
     @contextmanager
@@ -136,7 +134,7 @@ def open_file(path: Path) -> Storage:
     url = URL.create("sqlite", database=str(path.resolve()))
     advice = "Check the file, its permissions and the free space."
     check_ours(path, begin=True)
-    with _answering(str(path), advice):
+    with answering(str(path), advice):
         return Storage(written_ahead(_connect(url)), str(path), advice)
 
 
@@ -157,7 +155,7 @@ def read_file(path: Path) -> Storage:
     check_tables(held, path)
     options = {"creator": lambda: held, "poolclass": StaticPool}
     advice = "Check the file, and go on with a study by the scan or search that it is of."
-    with _answering(str(path), advice):
+    with answering(str(path), advice):
         rdb = RDBStorage("sqlite://", engine_kwargs=options)
         held.execute("PRAGMA query_only=ON")
         return Storage(rdb, str(path), advice, only_read=True)
@@ -234,37 +232,6 @@ def written_ahead(rdb: RDBStorage) -> RDBStorage:
     return rdb
 
 
-def reason_without(secret: str, error: BaseException) -> str:
-    """The first line of an error, without a password.
-
-    Args:
-        secret: The password; empty where there is none.
-        error: What was raised.
-
-    Returns:
-        One line without a full stop.
-
-    Example:
-        >>> reason_without("tulip", ValueError("cannot use 'tulip' here."))
-        "cannot use '***' here"
-    """
-    line = next((part.strip() for part in str(error).splitlines() if part.strip()), "no answer")
-    line = re.sub(r"^\([\w.]+\) ", "", line)  # the name of the driver's exception
-    return (line.replace(secret, "***") if secret else line).rstrip(".")
-
-
-@contextmanager
-def _answering(shown: str, advice: str, secret: str = "") -> Iterator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, StorageInternalError) as error:
-        reason = reason_without(secret, error.__cause__ or error)
-        kind = WorkFailed if FULL in reason else NormscopeError
-        raise kind(
-            f"{shown} must be a database that can be read and written, got: {reason}. {advice}"
-        ) from None
-
-
 def _write_ahead(connection: DBAPIConnection, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
@@ -273,6 +240,7 @@ def _write_ahead(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _connect(url: URL) -> RDBStorage:
+    getLogger(RDBStorage.__module__).addFilter(without_fallback)
     options = {"pool_pre_ping": True, "connect_args": _waits(url)}
     text = url.render_as_string(hide_password=False)
     for attempt in range(1, ATTEMPTS + 1):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import WorkFailed
 from normscope.studies.executors.executor import Executor
+from normscope.temporary_files import begun_file
 from normscope.trials.result import FinishedTrial
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
     from normscope.trials.result import TrialResult
     from normscope.trials.spec import TrialSpec
+
+
+IMAGES = "images.pickle"
+"""The name of which a temporary one is made: a study that is killed before a worker could watch
+over the file leaves it, and the next study on this machine removes it."""
 
 
 class LocalProcesses(Executor):
@@ -81,10 +87,17 @@ class LocalProcesses(Executor):
             self._lifeline.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._lifeline.close()
-        self._images.unlink(missing_ok=True)
+        self._remove_images()
 
     def _start(self) -> None:
-        self._images = _written(self._source)
+        self._handle, self._images = begun_file(Path(tempfile.gettempdir()) / IMAGES)
+        try:
+            self._write_images()
+        except BaseException as error:
+            self._remove_images()
+            if isinstance(error, OSError):
+                error.filename = error.filename or str(self._images)
+            raise
         # Spawned, not forked: a fork of a process that has used OpenMP threads can hang, and would
         # inherit the lock on the study's folder.
         context = multiprocessing.get_context("spawn")
@@ -92,6 +105,22 @@ class LocalProcesses(Executor):
         self._pool = ProcessPoolExecutor(
             self.slots, context, initializer=_start_worker, initargs=(str(self._images), watched)
         )
+
+    def _write_images(self) -> None:
+        """Write the images into a file for the workers to read.
+
+        Handed over with the process's start they would be written into a pipe, which blocks for
+        ever where a worker dies before it has read them. Of images that lie in a file it holds the
+        name.
+        """
+        with self._images.open("wb") as file:
+            pickle.dump(self._source, file, protocol=pickle.HIGHEST_PROTOCOL)
+
+    def _remove_images(self) -> None:
+        self._images.unlink(missing_ok=True)
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
     def _restart(self, more: list[TrialSpec]) -> None:
         """Run what was in flight again on half the workers."""
@@ -141,21 +170,6 @@ def _without_script(spec: TrialSpec) -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = script
-
-
-def _written(source: DecodedSource) -> Path:
-    """Write the images into a file for the workers to read.
-
-    Handed over with the process's start they would be written into a pipe, which blocks for ever
-    where a worker dies before it has read them. Of images that lie in a file it holds the name.
-
-    Returns:
-        The file.
-    """
-    handle, name = tempfile.mkstemp(prefix="normscope-images-")
-    with os.fdopen(handle, "wb") as file:
-        pickle.dump(source, file, protocol=pickle.HIGHEST_PROTOCOL)
-    return Path(name)
 
 
 _source_of_this_worker: DecodedSource | None = None
