@@ -15,6 +15,7 @@ from optuna.storages import RDBStorage, get_storage
 from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
 
 from normscope.errors import NormscopeError
 from normscope.studies.database_errors import answering, reason_without, without_fallback
