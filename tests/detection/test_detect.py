@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from threadpoolctl import threadpool_info
 from torch import nn
 
 import normscope
 from normscope.cli.app import run
+from normscope.detection import detecting, evidence
 from normscope.detection.by_answers import weigh_by_answers
 from normscope.detection.detection_result import Detection
 from normscope.models.building import build_model
@@ -93,6 +95,19 @@ def test_thin_evidence_is_not_made_more_of(checkpoint, coloured_images):
     found = detect(model, coloured_images[:24], augmentation="none")
     assert found.verdict == "cannot tell"
     assert "cannot tell which normalization" in found.sentence
+
+
+def test_small_matrices_are_not_shared_among_cores(monkeypatch, checkpoint, coloured_images):
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    met, before = [], threads()
+    monkeypatch.setattr(
+        detecting, "weigh", lambda *given: (met.extend(threads()), evidence.weigh(*given))[1]
+    )
+    detect(checkpoint(*IMAGENET), coloured_images, augmentation="none")
+    assert set(met) == {1}
+    assert threads() == before
 
 
 def test_the_same_call_gives_the_same_numbers(checkpoint, coloured_images):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from scipy.special import softmax
+from threadpoolctl import threadpool_limits
 
 from normscope.detection.augmented_views import AssumedAugmentation, likely
 from normscope.detection.by_answers import weigh_by_answers
@@ -114,12 +115,16 @@ def detect(detecting: Detecting) -> Detection | AnswerEvidence:
             return weigh_by_answers(network, sample, on_progress=tell)
     hypotheses = []
     tried = (given,) if given else likely(_size(pixels))
-    with watched(detecting.on_progress, "hypotheses") as tell:
+    notes = getattr(network, "notes", ())
+    # Of thousands of small matrices, threads take 4 times the processor time on a busy machine.
+    with (
+        threadpool_limits(1, user_api="blas"),
+        watched(detecting.on_progress, "hypotheses") as tell,
+    ):
         for hypothesis in _hypotheses(network, target, pixels, detecting.seed, tried):
             hypotheses.append(hypothesis)
             tell(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
-    notes = getattr(network, "notes", ())
-    return _detection(name, target, pixels, hypotheses, detecting, notes)
+        return _detection(name, target, pixels, hypotheses, detecting, notes)
 
 
 def _hypotheses(
