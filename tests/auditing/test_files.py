@@ -13,10 +13,12 @@ from safetensors.torch import load_file
 
 import normscope
 from normscope.auditing import audit as auditing
+from normscope.detection.answers import Asking
 from normscope.errors import NormscopeError
 from normscope.models.building import build_model
 from normscope.models.options import ModelOptions
 from normscope.models.resnet20 import ResNet20
+from normscope.normalization import IMAGENET
 from tests.models.files.networks import write_onnx, write_program, write_script
 
 AGREED = 1e-4
@@ -251,3 +253,31 @@ def test_a_network_of_hugging_face_that_takes_blue_first(tmp_path, real_data):
         "Yes: the pipeline red_first normalizes with 0.3,0.4,0.6/0.2,0.3,0.25, not "
         "0.6,0.4,0.3/0.25,0.3,0.2 and channels BGR; fix it: images and constants are RGB for BGR."
     )
+
+
+class WithView(torch.nn.Module):
+    """As in many a tutorial: a view of what a convolution gives, or of the image itself."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.first = first
+        self.convolution = torch.nn.Conv2d(3, 4, 3)
+        self.linear = torch.nn.Linear(3 * 16 * 16 if first else 4 * 14 * 14, 5)
+
+    def forward(self, images):
+        given = images if self.first else self.convolution(images)
+        return self.linear(given.view(-1, self.linear.in_features))
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_network_with_a_view(photos, tmp_path, first, exported):
+    torch.manual_seed(0)
+    network = WithView(first).eval()
+    model = str(write_script(network, tmp_path / "n.pt", torch.rand(2, 3, 16, 16)))
+    found = normscope.audit(model if exported else network, images=photos, **OPTIONS)
+    by_function = normscope.audit(lambda x: network(x).detach(), images=photos, **OPTIONS)
+    assert prices(found) == prices(by_function)
+    assert max(prices(found).values()) > 0
+    asking = Asking(network, np.zeros((3, 3, 16, 16), np.uint8))
+    assert asking.log_probabilities(IMAGENET, "rgb").shape == (3, 5)

@@ -92,7 +92,7 @@ def test_no_room_for_the_workers_images(few_digits, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(processes.pickle, "dump", refuse)
+    monkeypatch.setattr(processes, "write_source", refuse)
     with pytest.raises(OSError, match="No space left on device") as error:
         LocalProcesses(few_digits, workers=1)
     assert error.value.filename.startswith(str(tmp_path))

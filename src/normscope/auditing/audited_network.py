@@ -10,6 +10,7 @@ import torch
 from normscope.auditing.drift import BatchNormWatch, InputMoments
 from normscope.auditing.reading import BATCH
 from normscope.machine.cores import images_together
+from normscope.models.layout import FIRST, LAST, image_layout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +40,8 @@ class AuditedNetwork:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         # What BatchNorms remember is read before it is rounded.
         self.watch = BatchNormWatch(model)
-        network: Any = model.requires_grad_(False).to(self.device, self._dtype)
-        self._network = network.to(memory_format=torch.channels_last)
+        self._network = model.requires_grad_(False).to(self.device, self._dtype)
+        self._layout: torch.memory_format | None = None
 
     @property
     def has_batchnorm(self) -> bool:
@@ -72,14 +73,24 @@ class AuditedNetwork:
             As for ``answers``.
         """
         found = []
+        if self._layout is None:  # before the BatchNorms are listened to
+            self._layout = self._laid_out(inputs[:1])
         listening = nullcontext() if moments is None else self.watch.counting(moments)
         with torch.inference_mode(), listening:
             for part in inputs.split(self._together(inputs)):
-                laid_out = part.to(self.device, self._dtype, memory_format=torch.channels_last)
-                outputs = self._network(laid_out).float()
+                given = part.to(self.device, self._dtype).contiguous(memory_format=self._layout)
+                outputs = self._network(given).float()
                 finite = outputs.isfinite().all(dim=1)
                 found.append(torch.where(finite, outputs.argmax(dim=1), NO_ANSWER))
         return torch.cat(found).cpu().numpy()
+
+    def _laid_out(self, image: Tensor) -> torch.memory_format:
+        network: Any = self._network
+        network.to(memory_format=LAST)
+        layout = image_layout(network, image.to(self.device, self._dtype))
+        if layout == FIRST:
+            network.to(memory_format=FIRST)
+        return layout
 
     def _together(self, inputs: Tensor) -> int:
         if self.device.type != "cpu":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
 
 from normscope.checking.opinions import (
@@ -157,14 +156,8 @@ def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opi
     """
     from normscope.detection.by_labels import weigh_by_labels
 
-    parameter = next(network.parameters(), None)
-    device = torch.device("cpu") if parameter is None else parameter.device
-
-    def ask(batch: torch.Tensor) -> torch.Tensor:
-        return network(batch.to(device))
-
     try:
-        found = weigh_by_labels(ask, pixels, labels, refined=False)
+        found = weigh_by_labels(network, pixels, labels, refined=False)
     except NormscopeError as error:
         return Opinion(LABELS, f"Labels cannot be used: {error}")
     says = f"By labels: {found.sentence}"

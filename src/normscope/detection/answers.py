@@ -11,6 +11,8 @@ from torch import nn
 from normscope.detection.candidates import BGR
 from normscope.errors import NormscopeError
 from normscope.images.tensors import normalized, shared
+from normscope.machine.cores import images_together
+from normscope.models.layout import image_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     Network = Callable[[Tensor], Tensor]
 
-MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**21
+MOST_AT_ONCE = 256
 SUMS_TO_ONE = 0.01
 """Outputs in half precision are off by as much as this where they are probabilities."""
 
@@ -44,6 +46,10 @@ class Asking:
         self._network = network
         self._like = like if like.is_floating_point() else like.float()
         self.pixels = shared(pixels).float().div(scale)
+        on_cpu = self._like.device.type == "cpu"
+        most = images_together(*pixels.shape[2:], MOST_AT_ONCE) if on_cpu else MOST_AT_ONCE
+        self._parts = self.pixels.split(most)
+        self._layout: torch.memory_format | None = None
 
     def on(self, pixels: np.ndarray) -> Asking:
         """The same network and other images."""
@@ -63,12 +69,13 @@ class Asking:
             NormscopeError: If the network does not give two outputs or more for each image.
         """
         found = []
-        each = self.pixels[0].numel()
-        for part in self.pixels.split(max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // each))):
+        for part in self._parts:
             shown = normalized(part, normalization)
-            shown = shown.flip(1) if order == BGR else shown
+            shown = (shown.flip(1) if order == BGR else shown).to(self._like)
+            if self._layout is None:
+                self._layout = image_layout(self._network, shown[:1])
             with torch.no_grad():
-                outputs = self._network(shown.to(self._like))
+                outputs = self._network(shown.contiguous(memory_format=self._layout))
             shape = tuple(getattr(outputs, "shape", ()))
             if len(shape) != 2 or shape[0] != len(part) or shape[1] < 2:
                 raise NormscopeError(

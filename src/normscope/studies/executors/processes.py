@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import tempfile
@@ -19,12 +18,14 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import WorkFailed
 from normscope.studies.executors.executor import Executor
+from normscope.studies.executors.shared_source import read_source, write_source
 from normscope.temporary_files import begun_file
 from normscope.trials.result import FinishedTrial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
+    from multiprocessing.context import BaseContext
 
     from normscope.images.decoded import DecodedSource
     from normscope.trials.result import TrialResult
@@ -92,29 +93,20 @@ class LocalProcesses(Executor):
     def _start(self) -> None:
         self._handle, self._images = begun_file(Path(tempfile.gettempdir()) / IMAGES)
         try:
-            self._write_images()
+            write_source(self._source, self._images)
         except BaseException as error:
             self._remove_images()
             if isinstance(error, OSError):
                 error.filename = error.filename or str(self._images)
             raise
-        # Spawned, not forked: a fork of a process that has used OpenMP threads can hang, and would
-        # inherit the lock on the study's folder.
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         watched, self._lifeline = context.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(
-            self.slots, context, initializer=_start_worker, initargs=(str(self._images), watched)
+            self.slots,
+            context,
+            initializer=_start_worker,
+            initargs=(str(self._images), watched, dict(os.environ)),
         )
-
-    def _write_images(self) -> None:
-        """Write the images into a file for the workers to read.
-
-        Handed over with the process's start they would be written into a pipe, which blocks for
-        ever where a worker dies before it has read them. Of images that lie in a file it holds the
-        name.
-        """
-        with self._images.open("wb") as file:
-            pickle.dump(self._source, file, protocol=pickle.HIGHEST_PROTOCOL)
 
     def _remove_images(self) -> None:
         self._images.unlink(missing_ok=True)
@@ -172,13 +164,32 @@ def _without_script(spec: TrialSpec) -> Iterator[None]:
         sys.modules["__main__"] = script
 
 
+def _context() -> BaseContext:
+    """How workers begin: not as forks of this process.
+
+    A fork of a process that has used OpenMP threads can hang, and would inherit the lock on the
+    study's folder. On Linux they are forks of one that has imported what they need and has used
+    nothing of it; elsewhere system libraries do not bear that.
+
+    Returns:
+        What starts them.
+    """
+    if not sys.platform.startswith("linux"):
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["normscope.studies.executors.preloaded"])
+    return context
+
+
 _source_of_this_worker: DecodedSource | None = None
 
 
-def _start_worker(images: str, watched: Connection) -> None:
+def _start_worker(images: str, watched: Connection, environment: dict[str, str]) -> None:
     global _source_of_this_worker  # noqa: PLW0603 - the pool offers a worker no other memory
-    with open(images, "rb") as file:  # noqa: PTH123
-        _source_of_this_worker = pickle.load(file)  # noqa: S301 - written by this process's parent
+    # The process that it is a fork of may have begun before these were set.
+    os.environ.clear()
+    os.environ.update(environment)
+    _source_of_this_worker = read_source(images)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, args=(watched, images), daemon=True).start()
 
