@@ -53,6 +53,35 @@ def test_a_signal_while_it_starts_ends_it_likewise(tmp_path):
     assert (run.returncode, errors) == (130, "normscope: interrupted.\n")
 
 
+IN_A_FINALIZER = """
+import os, signal, time, weakref
+from normscope import cli
+from normscope.cli import app
+
+class Anything: pass
+
+def run(_):
+    thing = Anything()
+    watch = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.NUMBER) or time.sleep(0.1))
+    del thing
+    time.sleep(60)
+
+app.run = run
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_within_a_finalizer_is_not_lost(name, status):
+    # Python prints what is raised there, with a traceback, and goes on.
+    script = IN_A_FINALIZER.replace("NUMBER", name)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=50
+    )
+    word = "interrupted" if status == 130 else "terminated"
+    assert (done.returncode, done.stderr) == (status, f"normscope: {word}.\n")
+
+
 def _shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60

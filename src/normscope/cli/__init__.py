@@ -11,6 +11,7 @@ def main() -> None:
     import os
     import signal
     import sys
+    import threading
     import warnings
 
     # Threads that spin while they wait slow a busy machine down a hundredfold.
@@ -23,6 +24,15 @@ def main() -> None:
         # To leave as after Ctrl-C: what was finished stays, what was begun is removed.
         raise KeyboardInterrupt
 
+    def send_again(lost) -> None:
+        # In a finalizer Python can only print what is raised, and would go on.
+        if lost.exc_type is KeyboardInterrupt:
+            number = signal.SIGTERM if terminated else signal.SIGINT
+            threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+        else:
+            sys.__unraisablehook__(lost)
+
+    sys.unraisablehook = send_again
     as_python_does = warnings.showwarning
 
     def show_warning(message, category, *where) -> None:
