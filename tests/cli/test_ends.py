@@ -53,17 +53,21 @@ def test_a_signal_while_it_starts_ends_it_likewise(tmp_path):
     assert (run.returncode, errors) == (130, "normscope: interrupted.\n")
 
 
-IN_A_FINALIZER = """
+SOMEWHERE = """
 import os, signal, time, weakref
 from normscope import cli
 from normscope.cli import app
 
 class Anything: pass
 
+def strike(*_):
+    os.kill(os.getpid(), signal.NUMBER)
+    time.sleep(0.1)
+
 def run(_):
     thing = Anything()
-    watch = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.NUMBER) or time.sleep(0.1))
-    del thing
+    watch = weakref.ref(thing, strike)
+    WHERE
     time.sleep(60)
 
 app.run = run
@@ -71,10 +75,16 @@ cli.main()
 """
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        "del thing",  # a finalizer: Python prints what is raised there, and goes on
+        "exec('strike()')",  # a class that writes itself: Python would end by the signal
+    ],
+)
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_signal_within_a_finalizer_is_not_lost(name, status):
-    # Python prints what is raised there, with a traceback, and goes on.
-    script = IN_A_FINALIZER.replace("NUMBER", name)
+def test_a_signal_ends_it_wherever_it_arrives(name, status, where):
+    script = SOMEWHERE.replace("NUMBER", name).replace("WHERE", where)
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=50
     )
