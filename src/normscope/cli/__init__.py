@@ -9,8 +9,8 @@ INTERRUPTED, TERMINATED = 130, 143
 class Interrupted(KeyboardInterrupt):
     """What signals raise.
 
-    After Python's own within ``exec``, which dataclasses and others use, Python ends by the signal
-    whatever the status is (``_Py_UnhandledKeyboardInterrupt`` in its sources).
+    After Python's own within ``exec``, which dataclasses and others use, ``python -m`` ends by the
+    signal whatever the status is (``_Py_UnhandledKeyboardInterrupt`` in its sources).
     """
 
 
