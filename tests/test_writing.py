@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import sys
 import pytest
 
 from normscope import temporary_files
-from normscope.temporary_files import remove_leftovers
+from normscope.temporary_files import begun_file, end_file, remove_leftovers
 from normscope.writing import replacing, write_text
 
 
@@ -99,20 +98,47 @@ def test_only_our_own_leftovers_are_removed(tmp_path):
 
 
 def test_a_file_that_was_taken_for_a_leftover_is_begun_again(tmp_path, monkeypatch):
-    mkstemp = temporary_files.tempfile.mkstemp
+    open_new = temporary_files._open_new
     begun = []
 
-    def taken_at_once(**where):
-        handle, name = mkstemp(**where)
+    def taken_at_once(name):
+        handle = open_new(name)
         begun.append(name)
         if len(begun) == 1:
-            pathlib.Path(name).unlink()
-        return handle, name
+            name.unlink()
+        return handle
 
-    monkeypatch.setattr(temporary_files.tempfile, "mkstemp", taken_at_once)
+    monkeypatch.setattr(temporary_files, "_open_new", taken_at_once)
     write_text(tmp_path / "a.json", "whole")
     assert len(begun) == 2
     assert (tmp_path / "a.json").read_text() == "whole"
+
+
+def test_a_name_that_is_taken_is_not_written_over(tmp_path, monkeypatch):
+    drawn = iter([b"aaaa", b"aaaa", b"bbbb"])
+    monkeypatch.setattr(temporary_files.os, "urandom", lambda _: next(drawn))
+    (handle, first), (other, second) = (begun_file(tmp_path / "a.json") for _ in range(2))
+    assert (first.name, second.name) == (
+        ".a.json.normscope-61616161.json", ".a.json.normscope-62626262.json",
+    )  # fmt: skip
+    end_file(handle, first)
+    end_file(other, second)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_an_interruption_cuts_off_at_once_is_removed_at_the_end(tmp_path):
+    script = (
+        "import pathlib, signal, sys\n"
+        "from normscope import temporary_files, writing\n"
+        "def interrupted(handle):\n"
+        "    raise KeyboardInterrupt\n"
+        "temporary_files._lock = interrupted\n"
+        "writing.write_text(pathlib.Path(sys.argv[1]), 'half')\n"
+    )
+    call = [sys.executable, "-c", script, str(tmp_path / "a.json")]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_disk_without_locks_is_written_and_never_cleaned(tmp_path, monkeypatch):

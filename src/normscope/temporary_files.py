@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
-import tempfile
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 try:
     import fcntl
@@ -14,11 +17,16 @@ except ImportError:  # Windows: nothing tells there whether a file is still bein
     fcntl = None
 
 MARK = "normscope-"
+NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 OURS = re.compile(rf"\..+\.{MARK}[a-z0-9_]{{8}}(\.\w+)?")
 """The names that ``begun_file`` gives, and nobody else."""
 
 _looked_at: set[Path] = set()
 """Folders, each looked at once: a run may write thousands of files into one."""
+
+_begun: dict[Path, int] = {}
+"""Files that are not ended, and by which process: an interruption may arrive before whoever asked
+for one knows its name. They are removed as the process ends."""
 
 
 def begun_file(path: Path) -> tuple[int | None, Path]:
@@ -32,24 +40,61 @@ def begun_file(path: Path) -> tuple[int | None, Path]:
         path: What it will be called.
 
     Returns:
-        The open file, to be closed when all is written, and its name until then. Where there are
-        no locks it is closed already: Windows renames no open file.
+        The open file and its name until then, both for ``end_file``. Where there are no locks it
+        is closed already: Windows renames no open file.
+
+    Raises:
+        OSError: If nothing can be written there.
     """
     folder = path.parent.resolve()
     if folder not in _looked_at:
         _looked_at.add(folder)
         remove_leftovers(folder)
     while True:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.name}.{MARK}", suffix=path.suffix, dir=path.parent
-        )
+        name = path.with_name(f".{path.name}.{MARK}{os.urandom(4).hex()}{path.suffix}")
+        _begun[name] = os.getpid()
+        try:
+            handle = _open_new(name)
+        except OSError as error:
+            del _begun[name]
+            if isinstance(error, FileExistsError):
+                continue
+            raise
         locked = _lock(handle)
-        if locked and os.path.exists(name):  # noqa: PTH110
-            return handle, Path(name)
+        if locked and name.exists():
+            return handle, name
         os.close(handle)
         if locked is None:
-            return None, Path(name)
-        # Else another process took it for a leftover before it was locked.
+            return None, name
+        del _begun[name]
+        # Another process took it for a leftover before it was locked.
+
+
+def _open_new(name: Path) -> int:
+    return os.open(name, NEW, 0o600)
+
+
+def end_file(handle: int | None, name: Path) -> None:
+    """Close a file that was begun, and remove it unless it has been renamed.
+
+    Args:
+        handle: As ``begun_file`` gave it.
+        name: Likewise.
+    """
+    name.unlink(missing_ok=True)
+    if handle is not None:
+        os.close(handle)
+    _begun.pop(name, None)
+
+
+@atexit.register
+def remove_begun() -> None:
+    """Remove what this process has begun and not ended."""
+    while _begun:
+        name, process = _begun.popitem()
+        with suppress(OSError):
+            if process == os.getpid():  # and not a fork of it
+                name.unlink()
 
 
 def remove_leftovers(folder: Path) -> None:

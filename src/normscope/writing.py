@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.temporary_files import begun_file
+from normscope.temporary_files import begun_file, end_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,14 +51,12 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in {None, str(temporary)}:
+    except OSError as error:
+        if error.filename in {None, str(temporary)}:
             error.filename = str(path)
         raise
     finally:
-        if handle is not None:
-            os.close(handle)
+        end_file(handle, temporary)
 
 
 def write_text(path: Path, text: str) -> None:

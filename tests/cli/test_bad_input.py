@@ -202,7 +202,7 @@ def test_no_permission(capsys, tmp_path, monkeypatch):
     def refused(*_args, **_options):
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "x.json"))
 
-    monkeypatch.setattr("normscope.temporary_files.tempfile.mkstemp", refused)
+    monkeypatch.setattr("normscope.temporary_files._open_new", refused)
     assert run(["train", *SMALL, "--json", str(tmp_path / "x.json")]) == 2
     assert capsys.readouterr().err == (
         f"normscope: {tmp_path / 'x.json'} must be writable, got: Permission denied. "
@@ -235,7 +235,7 @@ def test_other_faults_of_the_system_are_not_hidden(monkeypatch):
     def broken(*_args, **_options):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("normscope.temporary_files.tempfile.mkstemp", broken)
+    monkeypatch.setattr("normscope.temporary_files._open_new", broken)
     with pytest.raises(OSError, match="Input/output error"):
         run(["train", *SMALL, "--json", "x.json"])
 

@@ -53,6 +53,49 @@ def test_a_signal_while_it_starts_ends_it_likewise(tmp_path):
     assert (run.returncode, errors) == (130, "normscope: interrupted.\n")
 
 
+SOMEWHERE = """
+import os, signal, time, weakref
+from normscope import cli
+from normscope.cli import app
+
+class Anything: pass
+
+def strike(*_):
+    os.kill(os.getpid(), signal.NUMBER)
+    time.sleep(0.1)
+
+def run(_):
+    thing = Anything()
+    watch = weakref.ref(thing, strike)
+    WHERE
+    time.sleep(60)
+
+app.run = run
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "del thing",  # a finalizer: Python prints what is raised there, and goes on
+        "exec('strike()')",  # as of dataclasses: Python would end a module by the signal
+    ],
+)
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_it_wherever_it_arrives(tmp_path, name, status, where):
+    (tmp_path / "struck.py").write_text(
+        SOMEWHERE.replace("NUMBER", name).replace("WHERE", where), encoding="utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "struck"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+        capture_output=True, text=True, timeout=50,
+    )  # fmt: skip
+    word = "interrupted" if status == 130 else "terminated"
+    assert (done.returncode, done.stderr) == (status, f"normscope: {word}.\n")
+
+
 def _shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60

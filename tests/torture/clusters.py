@@ -64,6 +64,7 @@ def scan_on(address: str, inputs: Path, out: Path, happens: Callable[[], None]) 
 
 def slow(inputs: Path, out: Path, seconds: float) -> dict[str, Any]:
     """Stop every process of one node for some seconds: slow, or taken for dead."""
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # so that 127.0.0.1 is an address
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": MEMORY, "node_ip_address": "127.0.0.1"}
@@ -152,5 +153,6 @@ WAYS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
 
 
 if __name__ == "__main__":
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     happened = WAYS[sys.argv[3]](Path(sys.argv[1]), Path(sys.argv[2]))
     sys.stdout.write(json.dumps(happened) + "\n")

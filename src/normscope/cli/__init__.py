@@ -6,23 +6,41 @@ INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses of a command that a signal ended: 128 and the signal's number."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """What signals raise.
+
+    After Python's own within ``exec``, which dataclasses and others use, ``python -m`` ends by the
+    signal whatever the status is (``_Py_UnhandledKeyboardInterrupt`` in its sources).
+    """
+
+
 def main() -> None:
     """Run the command line and exit with its status, whenever a signal arrives."""
     import os
     import signal
     import sys
+    import threading
     import warnings
 
     # Threads that spin while they wait slow a busy machine down a hundredfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     terminated = False
 
-    def terminate(*_: object) -> None:
+    def end(number: int, _: object) -> None:
         nonlocal terminated
-        terminated = True
-        # To leave as after Ctrl-C: what was finished stays, what was begun is removed.
-        raise KeyboardInterrupt
+        terminated = number == signal.SIGTERM
+        # After either, what was finished stays, and what was begun is removed.
+        raise Interrupted
 
+    def send_again(lost) -> None:
+        # In a finalizer Python can only print what is raised, and would go on.
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            number = signal.SIGTERM if terminated else signal.SIGINT
+            threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+        else:
+            sys.__unraisablehook__(lost)
+
+    sys.unraisablehook = send_again
     as_python_does = warnings.showwarning
 
     def show_warning(message, category, *where) -> None:
@@ -33,7 +51,9 @@ def main() -> None:
 
     warnings.showwarning = show_warning
     try:
-        signal.signal(signal.SIGTERM, terminate)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in a background job
+            signal.signal(signal.SIGINT, end)
+        signal.signal(signal.SIGTERM, end)
         from normscope.cli.app import run
 
         status = run(sys.argv[1:])

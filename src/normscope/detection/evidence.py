@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from normscope.detection.expansion import Expansion, Weighed
 from normscope.detection.foreign import SIZES
@@ -63,8 +62,6 @@ class Evidence:
         return _own_and_foreign(self.weighed.of_known)
 
 
-# On matrices of some hundred rows a second thread of BLAS only waits for the first.
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def weigh(
     system: System,
     centre: np.ndarray,

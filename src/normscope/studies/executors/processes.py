@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from normscope.errors import WorkFailed
 from normscope.studies.executors.executor import Executor
 from normscope.studies.executors.shared_source import read_source, write_source
-from normscope.temporary_files import begun_file
+from normscope.temporary_files import begun_file, end_file
 from normscope.trials.result import FinishedTrial
 
 if TYPE_CHECKING:
@@ -109,10 +109,8 @@ class LocalProcesses(Executor):
         )
 
     def _remove_images(self) -> None:
-        self._images.unlink(missing_ok=True)
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        end_file(self._handle, self._images)
+        self._handle = None
 
     def _restart(self, more: list[TrialSpec]) -> None:
         """Run what was in flight again on half the workers."""
