@@ -127,9 +127,9 @@ def test_workers_die_with_a_killed_parent(tmp_path):
 
     with subprocess.Popen(command, env=os.environ) as scan:
         deadline = time.monotonic() + 60
-        while len(spawned_by(scan.pid)) < 2 and time.monotonic() < deadline:
+        while len(workers_of(scan.pid)) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
-        workers = spawned_by(scan.pid)
+        workers = workers_of(scan.pid)
         time.sleep(3)
         scan.send_signal(signal.SIGKILL)
     assert len(workers) == 2
@@ -139,16 +139,20 @@ def test_workers_die_with_a_killed_parent(tmp_path):
     assert not any(is_running(worker) for worker in workers)
 
 
-def spawned_by(parent: int) -> list[int]:
-    """The worker processes of a process, by the kernel's own list."""
+def workers_of(scan: int) -> list[int]:
+    """The worker processes of a scan: forks of the one that it has started for that."""
+    return [worker for server in children(scan) for worker in children(server)]
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process has started, by the kernel's own list."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
-            command = (stat.parent / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(fields[1]) == parent and b"spawn_main" in command:
+        if int(fields[1]) == parent:
             found.append(int(stat.parent.name))
     return found
 
