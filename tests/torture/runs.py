@@ -87,7 +87,7 @@ class Run:
             return False
         with suppress(ProcessLookupError):
             if whom == "worker":
-                workers = [pid for pid in self.living() if "spawn_main" in _command(pid)]
+                workers = [pid for pid in self.living() if "forkserver" in _command(pid)]
                 if not workers:
                     return False
                 os.kill(max(workers), number)
