@@ -1,16 +1,18 @@
-"""What is said where labels leave several normalizations open."""
+"""What is said where labels or BatchNorms leave open which normalization it is."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from torch import nn
 
 from normscope.checking.in_use import InUse
 from normscope.checking.opinions import BATCHNORM, FILES, LABELS, LeftOpen, Opinion, weighed
-from normscope.checking.sources import by_labels
+from normscope.checking.sources import by_batchnorm, by_labels
 from normscope.checking.verdict import Price, judged
 from normscope.detection.by_labels import weigh_by_labels
 from normscope.detection.candidates import KNOWN, candidates
+from normscope.detection.detection_result import Detection, Fitted
 from normscope.normalization import CLIP, IMAGENET, Normalization
 from tests.detection.test_by_labels import handwriting, matcher
 
@@ -93,6 +95,22 @@ def test_who_names_one_of_them_decides_between_them():
     assert other.normalization == IMAGENET
     assert other.against == (files,)
     assert other.confidence == pytest.approx(99 * 19 / (1 + 99 * 19 + 99 * 9))
+
+
+@pytest.mark.parametrize(("width", "used"), [(0.01, True), (0.3, False)])
+def test_constants_that_are_known_only_roughly_are_no_opinion(monkeypatch, width, used):
+    constants = Normalization(0.3, 0.4)
+    fitted = Fitted(constants, ((0.3 - width / 2, 0.3 + width / 2),), ((0.39, 0.41),))
+    found = Detection(
+        model="net", images=9, batchnorm="1", layer="0", candidates=(), none_of_them=0.9,
+        fitted=fitted, order=None, order_confidence=None, pixels="[0, 1]", augmentation="none",
+        augmentation_given=False, misfit=0.0, notes=(),
+    )  # fmt: skip
+    monkeypatch.setattr("normscope.detection.detecting.detect", lambda *_, **__: found)
+    opinion = by_batchnorm(nn.BatchNorm2d(1), np.zeros((9, 1, 8, 8), np.uint8))
+    assert opinion.says == found.sentence
+    assert opinion.normalization == (constants if used else None)
+    assert opinion.confidence == (0.9 if used else 0.0)
 
 
 class Matcher(nn.Module):

@@ -16,7 +16,7 @@ from normscope.checking.opinions import (
     LeftOpen,
     Opinion,
 )
-from normscope.detection.detection_result import CANNOT_TELL, Detection
+from normscope.detection.detection_result import CANNOT_TELL, WIDEST_KNOWN, Detection
 from normscope.detection.label_evidence import NONE_OF_THEM
 from normscope.errors import NormscopeError
 from normscope.models.files.onnx_network import OnnxNetwork
@@ -107,9 +107,11 @@ def by_batchnorm(network: nn.Module, pixels: np.ndarray) -> Opinion | None:
         return Opinion(BATCHNORM, f"What BatchNorms keep of the training cannot be used: {error}")
     if not isinstance(found, Detection):
         return None
-    if found.verdict == CANNOT_TELL:
+    none = found.verdict == NONE_OF_THEM
+    # By constants that are known only roughly nothing that is used is right or wrong.
+    if found.verdict == CANNOT_TELL or (none and not found.fitted.within(WIDEST_KNOWN)):
         return Opinion(BATCHNORM, found.sentence)
-    if found.verdict == NONE_OF_THEM:
+    if none:
         order = found.order if found.order in {"rgb", "bgr"} else RGB
         whole, confidence, name = found.fitted.normalization, found.none_of_them, None
     else:
