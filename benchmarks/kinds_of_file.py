@@ -336,7 +336,7 @@ def raw(network: Network) -> np.ndarray:
     import cv2
 
     paths = sorted(network.images.rglob("*.jpg"))[:FOLDED_ON]
-    pictures = [cv2.imread(str(path))[..., ::-1] for path in paths]
+    pictures = [np.asarray(cv2.imread(str(path)))[..., ::-1] for path in paths]
     sized = [cv2.resize(picture, (network.side, network.side)) for picture in pictures]
     return np.ascontiguousarray(np.stack(sized).transpose(0, 3, 1, 2))
 
