@@ -227,8 +227,9 @@ def as_hugging_face(network: Network, path: Path) -> Path:
         part, _, last = name.rpartition(".")
         renamed[f"{names[part]}.{last}"] = tensor
     configuration = ResNetConfig(
-        hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type="basic", num_labels=10
+        hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type="basic"
     )
+    configuration.num_labels = 10
     theirs = ResNetForImageClassification(configuration)
     theirs.load_state_dict(renamed)
     theirs.save_pretrained(path)
@@ -327,7 +328,7 @@ def folded_outputs(model: str, network: Network, path: Path, **more: Any) -> np.
     ship(FoldOptions(model, norm="imagenet", out=path, image_size=network.side, **more))
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
-    return session.run(None, {given.name: raw(network)})[0]
+    return np.asarray(session.run(None, {given.name: raw(network)})[0])
 
 
 def raw(network: Network) -> np.ndarray:
@@ -335,7 +336,7 @@ def raw(network: Network) -> np.ndarray:
     import cv2
 
     paths = sorted(network.images.rglob("*.jpg"))[:FOLDED_ON]
-    pictures = [cv2.imread(str(path))[..., ::-1] for path in paths]
+    pictures = [np.asarray(cv2.imread(str(path)))[..., ::-1] for path in paths]
     sized = [cv2.resize(picture, (network.side, network.side)) for picture in pictures]
     return np.ascontiguousarray(np.stack(sized).transpose(0, 3, 1, 2))
 
@@ -345,7 +346,8 @@ def compare(network: Network, work: Path) -> list[dict[str, Any]]:
     mean, std = (torch.tensor(v).reshape(-1, 1, 1) for v in (IMAGENET.mean, IMAGENET.std))
     with torch.inference_mode():
         expected = network.module((torch.from_numpy(raw(network)) / 255 - mean) / std).numpy()
-    rows, reference = [], None
+    rows: list[dict[str, Any]] = []
+    reference: dict[str, np.ndarray] = {}
     for kind, (file, write) in {"name": ("", None), **KINDS}.items():
         if kind in ONLY_RESNET18 and network.name != "resnet18":
             continue

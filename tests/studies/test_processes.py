@@ -165,3 +165,24 @@ def test_a_killed_run_leaves_no_images_behind(tmp_path):
     while list(tmp_path.glob(".images.pickle.*")):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def _variable_and_parent(name):
+    return os.environ.get(name), os.getppid(), "normscope.trials.fast.training" in sys.modules
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are spawned elsewhere")
+def test_workers_are_forks_of_one_that_has_imported_torch(few_digits, monkeypatch):
+    found = []
+    for value in ("one", "two"):
+        monkeypatch.setenv("NORMSCOPE_TESTED", value)
+        executor = LocalProcesses(few_digits, workers=1)
+        try:
+            done = executor._pool.submit(_variable_and_parent, "NORMSCOPE_TESTED")
+            found.append(done.result(timeout=300))
+        finally:
+            executor.close()
+    (one, parent, loaded), (two, same, _) = found
+    assert (one, two) == ("one", "two")  # as it is now, not as it was when that one began
+    assert parent == same != os.getpid()
+    assert loaded

@@ -47,7 +47,8 @@ class Asking:
         self._like = like if like.is_floating_point() else like.float()
         self.pixels = shared(pixels).float().div(scale)
         on_cpu = self._like.device.type == "cpu"
-        most = images_together(*pixels.shape[2:], MOST_AT_ONCE) if on_cpu else MOST_AT_ONCE
+        height, width = pixels.shape[2:]
+        most = images_together(height, width, MOST_AT_ONCE) if on_cpu else MOST_AT_ONCE
         self._parts = self.pixels.split(most)
         self._layout: torch.memory_format | None = None
 

@@ -45,7 +45,7 @@ def read_source(path: str | Path) -> DecodedSource:
     data = np.memmap(path, np.uint8, "c")
     end = len(data) - 8
     length = int.from_bytes(data[end:].tobytes(), "little")
-    sizes = pickle.loads(data[end - length : end])  # noqa: S301 - of our own parent
+    sizes = pickle.loads(data[end - length : end].data)  # noqa: S301 - of our own parent
     starts = np.cumsum([0, *sizes])
     arrays = [data[start:stop] for start, stop in pairwise(starts)]
-    return pickle.loads(data[starts[-1] : end - length], buffers=arrays)  # noqa: S301
+    return pickle.loads(data[starts[-1] : end - length].data, buffers=arrays)  # noqa: S301
