@@ -197,11 +197,17 @@ def _shared_memory() -> set[str]:
 
 
 def _used(name: str) -> bool:
-    """Whether a living process has shared memory open, ours or anybody's."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if f"{SHARED_MEMORY}/{name}" in (folder / "maps").read_text():
-                return True
+    """Whether a living process has shared memory open, ours or anybody's.
+
+    By its inode: the C library maps a semaphore under another name and gives it its own after.
+    """
+    with suppress(OSError):
+        inode = str((SHARED_MEMORY / name).stat().st_ino)
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                for line in (folder / "maps").read_text().splitlines():
+                    if str(SHARED_MEMORY) in line and line.split()[4] == inode:
+                        return True
     return False
 
 
