@@ -83,6 +83,7 @@ lint: install
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Containerfile
 
 docs: install
 	$(BIN)/mkdocs build --strict --site-dir site

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 MOST_SECONDS = 300
 """After which a command is taken to hang; the slowest takes a minute on a busy machine."""
 
-ENDING_SECONDS = 60
-"""The same for a command that was told to end."""
+ENDING_SECONDS = 180
+"""The same for a command that was told to end: half a second of work, of which ten such commands
+make half a minute."""
 
 ORPHAN_SECONDS = 30
 """For how long its processes may outlive it."""
