@@ -125,6 +125,27 @@ def test_reading_makes_no_tables_in_memory():
     )
 
 
+def test_a_file_whose_tables_were_cut_off_is_gone_on_with(tmp_path):
+    # SQLite commits each table by itself, and a process may be killed after any.
+    from optuna.storages._rdb.models import BaseModel
+
+    whole = BaseModel.metadata.sorted_tables
+    for count in (1, 2, 5, len(whole)):
+        path = tmp_path / f"{count}.db"
+        engine = create_engine(f"sqlite:///{path}")
+        BaseModel.metadata.create_all(engine, tables=whole[:count])
+        engine.dispose()
+        storage = open_file(path)
+        storage.begun("one")
+        assert storage.names() == ["one"]
+    path = tmp_path / "others.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE trials (name TEXT)")
+        database.execute("INSERT INTO trials VALUES ('mine')")
+    with pytest.raises(NormscopeError, match="got one of another program"):
+        open_file(path)
+
+
 def test_a_database_that_goes_away(tmp_path):
     storage = open_file(tmp_path / "study.db")
     (tmp_path / "study.db").write_bytes(b"overwritten by somebody" * 99)

@@ -25,7 +25,7 @@ SLOW_SECONDS, CUT_SECONDS = 6, 60
 """Shorter and longer than Ray waits for a node that says nothing, which is about half a minute."""
 
 MEMORY = 80 * 2**20
-OPTIONS = {"mean": "0,0.5", "std": "0.1:1:4:log", "seeds": 4, "epochs": 100}
+OPTIONS = {"mean": "0,0.5", "std": "0.1:1:4:log", "seeds": 2, "epochs": 40}
 AT = 4
 """Finished trials, after which it happens."""
 

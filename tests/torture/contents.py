@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from normscope.errors import NormscopeError
 from normscope.studies.search_study import SearchStudy
 from normscope.studies.stored_trial import attributes_of
 from normscope.studies.study import Study
@@ -56,7 +57,10 @@ def _content(path: Path) -> Any:
         begun = [folder for folder in path.parent.glob("out?") if (folder / SPECIFICATION).exists()]
         return trials_in(begun[0], f"sqlite:///{path}", "one") if begun else {}
     if path.name == "study.db":
-        return trials_in(path.parent)
+        try:
+            return trials_in(path.parent)
+        except NormscopeError as error:
+            return {"damage": str(error)}
     if path.suffix == ".html":
         return TIMES.sub(b"", path.read_bytes())
     if path.suffix == ".json":

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 MOST_SECONDS = 300
 """After which a command is taken to hang; the slowest takes a minute on a busy machine."""
 
-ENDING_SECONDS = 60
-"""The same for a command that was told to end."""
+ENDING_SECONDS = 180
+"""The same for a command that was told to end: half a second of work, of which ten such commands
+make half a minute."""
 
 ORPHAN_SECONDS = 30
 """For how long its processes may outlive it."""
@@ -197,11 +198,17 @@ def _shared_memory() -> set[str]:
 
 
 def _used(name: str) -> bool:
-    """Whether a living process has shared memory open, ours or anybody's."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if f"{SHARED_MEMORY}/{name}" in (folder / "maps").read_text():
-                return True
+    """Whether a living process has shared memory open, ours or anybody's.
+
+    By its inode: the C library maps a semaphore under another name and gives it its own after.
+    """
+    with suppress(OSError):
+        inode = str((SHARED_MEMORY / name).stat().st_ino)
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                for line in (folder / "maps").read_text().splitlines():
+                    if str(SHARED_MEMORY) in line and line.split()[4] == inode:
+                        return True
     return False
 
 

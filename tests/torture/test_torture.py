@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import uuid
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.torture.kills import killed
 from tests.torture.places import full_disk, read_only, refusals
 from tests.torture.races import raced
 from tests.torture.references import References, Undisturbed
-from tests.torture.runs import Run, leftovers
+from tests.torture.runs import SHARED_MEMORY, Run, _used, leftovers
 
 CASE = {case.name: case for case in CASES}
 QUICK = ["stats", "check", "fold .safetensors"]
@@ -111,3 +112,27 @@ def test_a_process_that_is_left_is_found_and_ended(tmp_path, monkeypatch):
     assert "sleep 300" in fault
     assert not run.living()
     assert not run.send(signal.SIGTERM, "main")
+
+
+SEMAPHORE = """
+import sys, _multiprocessing
+semaphore = _multiprocessing.SemLock(0, 1, 1, sys.argv[1], False)
+print("made", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/shm is Linux's")
+def test_a_semaphore_is_left_when_nobody_has_it_open():
+    name = f"/normscope-torture-{uuid.uuid4().hex}"
+    held = SHARED_MEMORY / f"sem.{name[1:]}"
+    call = [sys.executable, "-c", SEMAPHORE, name]
+    try:
+        with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            assert held.exists()
+            assert _used(held.name)
+            process.communicate()
+        assert not _used(held.name)
+    finally:
+        held.unlink(missing_ok=True)

@@ -187,20 +187,24 @@ def _prepared(
     waiting: deque[tuple[EncodedImage | BandStack, Future[list[Frame] | str]]] = deque()
     ahead, most = iter(images), 2 * cores
     with single, ThreadPoolExecutor(cores) as pool:
-        while True:
-            for image in islice(ahead, most - len(waiting)):
-                waiting.append((image, pool.submit(prepare, image)))
-            if not waiting:
-                return
-            image, future = waiting.popleft()
-            result = future.result()
-            if isinstance(result, str):
-                skipped.append(Skipped(Path(image.path), result))
-                continue
-            yield image, result
-            # As many decoded images wait as keep every core at work, but volumes are large.
-            bytes_ = sum(frame.pixels.nbytes for frame in result)
-            most = max(cores, min(AHEAD, AHEAD_BYTES // max(1, bytes_)))
+        try:
+            while True:
+                for image in islice(ahead, most - len(waiting)):
+                    waiting.append((image, pool.submit(prepare, image)))
+                if not waiting:
+                    return
+                image, future = waiting.popleft()
+                result = future.result()
+                if isinstance(result, str):
+                    skipped.append(Skipped(Path(image.path), result))
+                    continue
+                yield image, result
+                # As many decoded images wait as keep every core at work, but volumes are large.
+                bytes_ = sum(frame.pixels.nbytes for frame in result)
+                most = max(cores, min(AHEAD, AHEAD_BYTES // max(1, bytes_)))
+        finally:
+            # After Ctrl-C nobody waits for images that are still to be decoded.
+            pool.shutdown(cancel_futures=True)
 
 
 def _one_band(image: EncodedImage) -> Pixels:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPTUNAS_TABLES = {"studies", "trials", "version_info"}
+BOOKKEEPING = {"alembic_version", "version_info"}
 
 
 def check_ours(path: Path, *, begin: bool) -> None:
@@ -65,8 +66,20 @@ def check_tables(database: sqlite3.Connection, path: Path) -> None:
     """
     found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     tables = {name for (name,) in found}
-    if tables and not tables >= OPTUNAS_TABLES:
+    if not (tables >= OPTUNAS_TABLES or _cut_off(database, tables)):
         raise NormscopeError(
             f"{path} must be a database of studies, got one of another program. "
             "Choose another file."
         )
+
+
+def _cut_off(database: sqlite3.Connection, tables: set[str]) -> bool:
+    """Whether it is as a process leaves it that is killed while Optuna makes its tables."""
+    if not tables:
+        return True
+    from optuna.storages._rdb.models import BaseModel
+
+    return tables <= {*BaseModel.metadata.tables, *BOOKKEEPING} and not any(
+        database.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone()  # noqa: S608 - a known name
+        for name in tables - BOOKKEEPING
+    )
