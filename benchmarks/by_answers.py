@@ -52,7 +52,7 @@ DOUBT = 1.0
 """Log odds of none of them are raised by so much: networks of constants without a name are learned
 from once as if these had one, which makes such networks look rare."""
 
-ENOUGH = 0.65
+ENOUGH = 0.7
 """Probabilities from 0.5 to this are not claimed: fewer claims, and more of them right."""
 
 OWN = "own"

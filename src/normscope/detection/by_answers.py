@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from normscope.detection.answers import Network
 
-FEWEST_IMAGES, MOST_IMAGES, PIXELS = 32, 256, 2**21
+FEWEST_IMAGES, MOST_IMAGES, PIXELS = 32, 256, 3 * 2**19
 """Weights were learned on 256 small images; of large ones fewer are shown, for they take longer."""
 
 LEVEL_IMAGES = 64
