@@ -48,15 +48,18 @@ if TYPE_CHECKING:
     from normscope.images.decoded import LabelledImages
 
 RIDGE = 2.0
-DOUBT = {True: 1.6, False: 2.5}
-"""Log odds of none of them are raised by so much, with layers and without: fewer claims, and more
-of them right."""
+DOUBT = 1.0
+"""Log odds of none of them are raised by so much: networks of constants without a name are learned
+from once as if these had one, which makes such networks look rare."""
+
+ENOUGH = 0.7
+"""Probabilities from 0.5 to this are not claimed: fewer claims, and more of them right."""
 
 OWN = "own"
 OWN_SHARE = 0.1
 """As common as a known normalization, for a network of constants that have no name."""
 
-SHOWN = 128
+SKEWED = 128
 SHIPPED = {True: OF_ANSWERS_AND_LAYERS, False: OF_ANSWERS}
 WEIGHTS_FILE = Path(normscope.detection.__file__).parent / "answer_weights.py"
 
@@ -100,7 +103,7 @@ def measured(found: Trained) -> dict:
     pixels = np.array(found.images.pixels)
     g = np.random.default_rng([training.seed, 3])
     often = g.dirichlet(np.full(CLASSES, 2.0))[found.images.labels]
-    skewed = pixels[g.choice(len(pixels), SHOWN, replace=False, p=often / often.sum())]
+    skewed = pixels[g.choice(len(pixels), SKEWED, replace=False, p=often / often.sum())]
     known = candidates(pixels.shape[1])
     own = Candidate(OWN, Normalization(training.mean, training.std), training.order, usual=True)
     signs = {
@@ -112,7 +115,7 @@ def measured(found: Trained) -> dict:
 
 
 def _signs(found: Trained, pixels: np.ndarray, asked: list[Candidate]) -> dict:
-    signs = measure(found.model, pixels[:SHOWN], asked)
+    signs = measure(found.model, pixels, asked)
     return {
         "contenders": [asked.index(c) for c in signs.contenders],
         "names": [c.name for c in signs.contenders],
@@ -166,7 +169,7 @@ def learned(results: list[dict], *, layers: bool) -> AnswerModel:
         The model, more doubtful than they say.
     """
     model = learn(examples(results, layers=layers), RIDGE)
-    return replace(model, none=model.none + DOUBT[layers])
+    return replace(model, none=model.none + DOUBT, enough=ENOUGH)
 
 
 def taught(
@@ -228,7 +231,8 @@ def weights_source(models: dict[str, AnswerModel], networks: int, asked: str, fo
             values = ", ".join(f"{v:.4g}" for v in getattr(model, field))
             wrapped = fill(values, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
             lines += [f"    {field}=np.array([", wrapped, "    ]),"]
-        lines += [f"    none={model.none:.4g},", ")  # fmt: skip"]
+        lines += [f"    none={model.none:.4g},", f"    enough={model.enough:.4g},"]
+        lines += [")  # fmt: skip"]
     return "\n".join(lines) + "\n"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.detection.answer_views import BRIGHTNESSES, CONTRASTS
+from normscope.detection.answer_views import BRIGHTER, HARDER
 from normscope.detection.candidates import candidates
 from normscope.detection.detection_result import CLAIMED
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from normscope.detection.answer_model import AnswerModel, Example
 
 BINS = 5
-STEP_OF_CONTRAST, STEP_OF_BRIGHTNESS = max(CONTRASTS.values()), max(BRIGHTNESSES.values())
+STEP_OF_CONTRAST, STEP_OF_BRIGHTNESS = HARDER.contrast, BRIGHTER.brightness
 
 
 def judged(result: dict, shown: Example, images: str, model: AnswerModel) -> dict:
@@ -31,7 +31,7 @@ def judged(result: dict, shown: Example, images: str, model: AnswerModel) -> dic
     Returns:
         The likeliest candidate, its probability, whether it is right and whether it is near.
     """
-    chances = np.exp(model.log_probabilities(shown.signs, shown.log_prior))
+    chances = model.confidences(shown.signs, shown.log_prior)
     first = int(chances[:-1].argmax())
     name = result["signs"][images]["names"][first]
     return (

@@ -7,13 +7,32 @@ import pytest
 import torch
 from torch import nn
 
-from normscope.detection.answer_model import Example, learn
-from normscope.detection.answer_signs import ANSWER_SIGNS, LAYER_SIGNS, answer_signs, layer_signs
-from normscope.detection.answer_views import VIEWS, Views
+from normscope.detection.answer_model import AnswerModel, Example, learn
+from normscope.detection.answer_signs import (
+    ANSWER_SIGNS,
+    LAYER_SIGNS,
+    answer_signs,
+    imbalance,
+    information,
+    layer_signs,
+)
+from normscope.detection.answer_views import (
+    BRIGHTER,
+    DARKER,
+    HARDER,
+    HARDER_SHIFTED,
+    PLAIN,
+    SHIFTED,
+    SOFTER,
+    SOFTER_SHIFTED,
+    VIEWS,
+    Views,
+)
 from normscope.detection.answers import Asking
 from normscope.detection.by_answers import CONTENDERS, weigh_by_answers
 from normscope.detection.candidates import KNOWN, Candidate, candidates
 from normscope.detection.layer_levels import layer_levels, reachable
+from normscope.detection.other_constants import OTHERS, other_constants
 from normscope.detection.usage import COLOUR, ONE_VALUE, log_usage
 from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
@@ -37,22 +56,30 @@ def classifier():
     ).eval()
 
 
+def moved(x):
+    x = torch.cat([x[:, :, :1], x[:, :, :-1]], 2)
+    return torch.cat([x[..., :1], x[..., :-1]], 3)
+
+
+def stretched(x, factor):
+    return x.mean((0, 2, 3), keepdim=True) * (1 - factor) + factor * x
+
+
 @pytest.mark.parametrize(
     ("view", "change"),
     [
-        ("plain", lambda x: x),
-        ("flipped", lambda x: x.flip(3)),
-        ("softer", lambda x: x.mean((0, 2, 3), keepdim=True) * 0.2 + 0.8 * x),
-        ("harder", lambda x: x.mean((0, 2, 3), keepdim=True) * -0.25 + 1.25 * x),
-        ("darker", lambda x: x - 0.1),
-        ("brighter", lambda x: x + 0.1),
-        ("shifted", lambda x: torch.cat([x[:, :, :1], x[:, :, :-1]], 2)),
+        (PLAIN, lambda x: x),
+        (SOFTER, lambda x: stretched(x, 0.8)),
+        (HARDER, lambda x: stretched(x, 1.25)),
+        (DARKER, lambda x: x - 0.1),
+        (BRIGHTER, lambda x: x + 0.1),
+        (SHIFTED, moved),
+        (SOFTER_SHIFTED, lambda x: moved(stretched(x, 0.8))),
+        (HARDER_SHIFTED, lambda x: moved(stretched(x, 1.25))),
     ],
 )
 def test_views_are_what_changed_pixels_would_give(few_images, classifier, view, change):
     pixels = change(torch.from_numpy(few_images).float() / 255)
-    if view == "shifted":
-        pixels = torch.cat([pixels[..., :1], pixels[..., :-1]], 3)
     mean, std = (torch.tensor(v).reshape(3, 1, 1) for v in ((0.4, 0.5, 0.6), (0.2, 0.3, 0.4)))
     with torch.no_grad():
         expected = classifier(((pixels - mean) / std).flip(1)).log_softmax(1).numpy()
@@ -60,33 +87,98 @@ def test_views_are_what_changed_pixels_would_give(few_images, classifier, view, 
     assert found == pytest.approx(expected, abs=1e-4)
 
 
+def entropy(chances):
+    return -sum(p * np.log(p) for p in np.ravel(chances) if p > 0)
+
+
+def information_shared(one, other):
+    """Of two answers to each image, by counting pairs one by one."""
+    joint = np.zeros((one.shape[1], one.shape[1]))
+    for p, q in zip(one, other, strict=True):
+        joint += (np.outer(p, q) + np.outer(q, p)) / (2 * len(one))
+    return entropy(joint.sum(0)) + entropy(joint.sum(1)) - entropy(joint)
+
+
 def test_signs_against_plain_loops():
     generator = np.random.default_rng(0)
     logits = 2 * generator.normal(size=(2, len(VIEWS), 30, 3))
     logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    found = dict(zip(ANSWER_SIGNS, answer_signs(logs).T, strict=True))
-
-    def entropy(chances):
-        return -sum(p * np.log(p) for p in chances) / np.log(3)
-
+    others = np.array([0.1, 1.0, 10.0, 1e9])
+    found = dict(zip(ANSWER_SIGNS, answer_signs(logs, others, 0.5).T, strict=True))
     for c in range(2):
         shown = {view: np.exp(logs[c, i]) for i, view in enumerate(VIEWS)}
-        even = {view: entropy(chances.mean(0)) for view, chances in shown.items()}
-        each = {view: np.mean([entropy(p) for p in chances]) for view, chances in shown.items()}
-        answers = {view: chances.argmax(1) for view, chances in shown.items()}
-        kept = {view: np.mean(a == answers["plain"]) for view, a in answers.items()}
-        assert found["even"][c] == pytest.approx(-np.log(1 - even["plain"] + 0.003))
+        plain = shown[PLAIN]
+        variances = [plain[:, k].var() for k in range(3)]
+        off = np.mean(
+            [
+                (plain[:, k].mean() - 1 / 3) ** 2
+                / ((0.9 * v + 0.1 * np.mean(variances)) * (1 / 30 + 0.01) + 0.005**2)
+                for k, v in enumerate(variances)
+            ]
+        )
+        assert found["balanced"][c] == pytest.approx(-np.log(off + 0.3))
+        assert found["balanced beside others"][c] == pytest.approx(
+            -np.log(sum(o <= off for o in others) / 4 + 0.02)
+        )
+        even = {view: entropy(shown[view].mean(0)) / np.log(3) for view in (DARKER, BRIGHTER)}
         assert found["even in brightness"][c] == pytest.approx(
-            -np.log(abs(even["brighter"] - even["darker"]) + 0.003)
+            -np.log(abs(even[BRIGHTER] - even[DARKER]) + 0.003)
         )
-        assert found["telling apart"][c] == pytest.approx(even["plain"] - each["plain"])
-        assert found["gain by contrast"][c] == pytest.approx(
-            even["harder"] - each["harder"] - even["softer"] + each["softer"]
+        gain = information_shared(shown[HARDER], shown[HARDER_SHIFTED]) - information_shared(
+            shown[SOFTER], shown[SOFTER_SHIFTED]
         )
-        assert found["sure"][c] == pytest.approx(1 - each["plain"])
-        assert found["kept in place"][c] == pytest.approx((kept["flipped"] + kept["shifted"]) / 2)
-        assert found["kept in contrast"][c] == pytest.approx((kept["softer"] + kept["harder"]) / 2)
-    assert found["telling apart, of most"].max() == 1
+        assert found["gain by contrast"][c] == pytest.approx(gain / np.log(3))
+        same = np.mean([p @ np.log(q) for p, q in zip(plain, shown[SHIFTED], strict=True)])
+        assert found["same in place"][c] == pytest.approx(same / np.log(3), rel=0.05)
+        apart = entropy(plain.mean(0)) - np.mean([entropy(p) for p in plain])
+        assert information(logs[c, 0]) == pytest.approx(apart / np.log(3))
+        assert found["telling apart, of most"][c] == pytest.approx(apart / np.log(3) / 0.5)
+        centred = np.array([row - row.mean() for row in logits[c, 0]])
+        bias = np.mean(centred.mean(0) ** 2) / np.mean(centred.var(0))
+        assert found["balanced before softmax"][c] == pytest.approx(-np.log(bias + 0.01), rel=1e-4)
+        assert found["certain"][c] == np.mean([p.max() > 0.99 for p in plain])
+
+
+def test_rare_classes_are_counted_together(monkeypatch):
+    generator = np.random.default_rng(1)
+    logits = 2 * generator.normal(size=(1, len(VIEWS), 30, 6))
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    monkeypatch.setattr("normscope.detection.answer_signs.MOST_CLASSES", 3)
+    found = dict(zip(ANSWER_SIGNS, answer_signs(logs, np.ones(1), 1.0)[0], strict=True))
+    gain = 0.0
+    for sign, pair in ((1, (HARDER, HARDER_SHIFTED)), (-1, (SOFTER, SOFTER_SHIFTED))):
+        one, other = (np.exp(logs[0, VIEWS.index(view)]) for view in pair)
+        often = np.argsort(-(one + other).sum(0))[:2]
+        merged = [np.column_stack([p[:, often], 1 - p[:, often].sum(1)]) for p in (one, other)]
+        gain += sign * information_shared(*merged)
+    assert found["gain by contrast"] == pytest.approx(gain / np.log(6))
+
+
+@pytest.mark.parametrize(("images", "classes"), [(256, 10), (50, 10), (40, 1000)])
+def test_balanced_answers_are_told_by_their_noise(images, classes):
+    generator = np.random.default_rng(2)
+    logits = 5 * generator.normal(size=(200, images, classes))
+    right = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    lopsided = logits + 40 * (np.arange(classes) == 0)
+    wrong = lopsided - np.log(np.exp(lopsided).sum(-1, keepdims=True))
+    noise = 1 / images
+    assert imbalance(right).mean() == pytest.approx(noise / (noise + 0.01), rel=0.35)
+    assert imbalance(wrong).min() > 5 * imbalance(right).max()
+    assert imbalance(np.full((images, classes), np.nan)) == pytest.approx(0)
+
+
+def test_other_constants_lie_everywhere_and_carry_no_known_name():
+    for channels in (1, 3):
+        found = other_constants(channels)
+        assert found == other_constants(channels)
+        means = np.array([c.normalization.mean[0] for c in found])
+        logs = np.log([c.normalization.std[0] for c in found]) / np.log(255)
+        assert {c.normalization.channels for c in found} == {channels}
+        assert len(found) == OTHERS
+        for values, low in ((means, 0), (logs, -1)):
+            counts = np.histogram(values, bins=4, range=(low, low + 1))[0]
+            assert counts.sum() == OTHERS
+            assert counts.min() >= OTHERS // 4 - 2
 
 
 def test_levels_of_layers(few_images, classifier):
@@ -121,6 +213,21 @@ def test_what_is_learned_is_calibrated():
     assert np.exp(chances).sum() == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("chance", "enough", "expected"),
+    [(0.7, 0.7, 0.5), (0.35, 0.7, 0.25), (0.85, 0.7, 0.75), (0.6, 0.5, 0.6)],
+)
+def test_thin_evidence_is_understated(chance, enough, expected):
+    prior = np.log([chance, 0.4 * (1 - chance)])
+    model = AnswerModel(
+        np.zeros(1), np.ones(1), np.ones(1), float(np.log(0.6 * (1 - chance))), enough
+    )
+    found = model.confidences(np.zeros((2, 1)), prior)
+    assert found[0] == pytest.approx(expected)
+    assert found[1] / found[0] == pytest.approx(0.4 * (1 - chance) / chance)
+    assert found.sum() == pytest.approx(1)
+
+
 def test_usage_adds_up():
     assert set(COLOUR) == set(KNOWN)
     assert set(ONE_VALUE) == {n for n, (known, _) in KNOWN.items() if known.channels == 1}
@@ -145,7 +252,7 @@ def test_a_network_that_says_nothing_tells_nothing(coloured_images):
     found = weigh_by_answers(lambda x: x.new_zeros(len(x), 10), coloured_images)
     assert found.verdict == "cannot tell"
     assert found.sentence.startswith(
-        "Cannot tell from its answers to 128 images without labels: the likeliest known"
+        "Cannot tell from its answers to 200 images without labels: the likeliest known"
     )
     written = found.to_json()
     assert len(written["candidates"]) == 22

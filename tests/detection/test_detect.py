@@ -201,7 +201,7 @@ def test_without_batchnorm_the_answers_tell(coloured_images):
     expected = weigh_by_answers(model, coloured_images)
     assert found == expected
     assert found.verdict == "cannot tell"
-    assert found.to_json()["images"] == 128
+    assert found.to_json()["images"] == 200
     bad_call(model[:1], coloured_images, "the network must give two outputs or more for each")
 
 

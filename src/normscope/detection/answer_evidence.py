@@ -23,9 +23,10 @@ class Answered:
 
     Attributes:
         candidate: A known normalization in one order of channels.
-        confidence: Probability that the network was trained with it.
-        signs: What was measured, by name; empty for candidates whose answers were so uneven that
-            they were not looked at further.
+        confidence: Probability that the network was trained with it, understated where the
+            evidence is thin (``AnswerModel.confidences``).
+        signs: What was measured, by name; empty for candidates whose answers were so unbalanced
+            that they were not looked at further.
     """
 
     candidate: Candidate
@@ -49,7 +50,7 @@ class AnswerEvidence:
 
     Attributes:
         candidates: Known normalizations in both orders of channels, the most likely first.
-        none_of_them: Probability that it is none of these.
+        none_of_them: What is left: that it is none of these, or that the evidence is thin.
         images: How many images were used.
         layers: Whether the network's layers could be watched too.
     """

@@ -18,12 +18,14 @@ class AnswerModel:
         scale: By what it is divided.
         weights: What it adds to a candidate's log odds.
         none: Log odds of none of the known, beside a candidate without any sign.
+        enough: A probability that is reported as a confidence of 0.5.
     """
 
     centre: np.ndarray
     scale: np.ndarray
     weights: np.ndarray
     none: float
+    enough: float = 0.5
 
     def log_probabilities(self, signs: np.ndarray, log_prior: np.ndarray) -> np.ndarray:
         """Of each candidate, and of none of them.
@@ -37,6 +39,26 @@ class AnswerModel:
         """
         odds = log_prior + (signs - self.centre) / self.scale @ self.weights
         return log_softmax(np.append(odds, self.none))
+
+    def confidences(self, signs: np.ndarray, log_prior: np.ndarray) -> np.ndarray:
+        """The probabilities, with those of candidates understated where they are thin.
+
+        What is above 0.5 is acted on, and nine in ten such claims are to be right, which those of
+        0.5 to ``enough`` are not. Between 0, ``enough`` and 1 confidences are linear.
+
+        Args:
+            signs: As for ``log_probabilities``.
+            log_prior: Likewise.
+
+        Returns:
+            Of each candidate, and of none of them, shape ``(candidates + 1,)``.
+        """
+        chances = np.exp(self.log_probabilities(signs, log_prior))
+        first = chances[:-1].max()
+        lowered = np.interp(first, [0, self.enough, 1], [0, 0.5, 1])
+        chances[:-1] *= lowered / max(first, 1e-12)
+        chances[-1] = 1 - chances[:-1].sum()
+        return chances
 
 
 @dataclass(frozen=True)

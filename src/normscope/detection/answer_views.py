@@ -14,12 +14,30 @@ if TYPE_CHECKING:
     from normscope.detection.answers import Network
     from normscope.detection.candidates import Candidate
 
-PLAIN, FLIPPED, SHIFTED = "plain", "flipped", "shifted"
-CONTRASTS = {"softer": 0.8, "harder": 1.25}
-BRIGHTNESSES = {"darker": -0.1, "brighter": 0.1}
-VIEWS = (PLAIN, FLIPPED, SHIFTED, *CONTRASTS, *BRIGHTNESSES)
 SHIFT_SHARE = 1 / 16
 """Of the height and the width; where nothing was, the edge is repeated."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to show images.
+
+    Attributes:
+        contrast: By which colours are stretched about their mean.
+        brightness: What is added to pixels of [0, 1].
+        shifted: Whether the image is moved down and right.
+    """
+
+    contrast: float = 1.0
+    brightness: float = 0.0
+    shifted: bool = False
+
+
+PLAIN, SHIFTED = View(), View(shifted=True)
+SOFTER, HARDER = View(contrast=0.8), View(contrast=1.25)
+DARKER, BRIGHTER = View(brightness=-0.1), View(brightness=0.1)
+SOFTER_SHIFTED, HARDER_SHIFTED = View(contrast=0.8, shifted=True), View(contrast=1.25, shifted=True)
+VIEWS = (PLAIN, SHIFTED, SOFTER, HARDER, DARKER, BRIGHTER, SOFTER_SHIFTED, HARDER_SHIFTED)
 
 
 @dataclass(frozen=True)
@@ -27,11 +45,13 @@ class Views:
     """A network that is shown its images in every way.
 
     Attributes:
-        asked: The network with the images as they are, flipped and shifted.
+        plain: The network with the images as they are.
+        shifted: The same with shifted ones.
         mean: Of the pixels, by channel, about which the contrast changes.
     """
 
-    asked: dict[str, Asking]
+    plain: Asking
+    shifted: Asking
     mean: np.ndarray
 
     @classmethod
@@ -45,24 +65,25 @@ class Views:
         Returns:
             The views.
         """
-        shown = {PLAIN: pixels, FLIPPED: pixels[..., ::-1], SHIFTED: _shifted(pixels)}
-        asked = {name: Asking(network, np.ascontiguousarray(p)) for name, p in shown.items()}
-        return cls(asked, asked[PLAIN].pixels.double().mean((0, 2, 3)).numpy())
+        plain = Asking(network, pixels)
+        mean = plain.pixels.double().mean((0, 2, 3)).numpy()
+        return cls(plain, plain.on(_shifted(pixels)), mean)
 
-    def log_probabilities(self, candidate: Candidate, view: str) -> np.ndarray:
+    def log_probabilities(self, candidate: Candidate, view: View) -> np.ndarray:
         """Answers under one normalization, the images shown in one way, shape ``(N, K)``."""
-        asking = self.asked.get(view, self.asked[PLAIN])
+        asking = self.shifted if view.shifted else self.plain
         return asking.log_probabilities(self._seen(candidate.normalization, view), candidate.order)
 
-    def _seen(self, normalization: Normalization, view: str) -> Normalization:
+    def _seen(self, normalization: Normalization, view: View) -> Normalization:
         """What normalizes pixels as they are to what changed pixels would be normalized to."""
-        factor = CONTRASTS.get(view, 1.0)
-        offset = self.mean * (1 - factor) + BRIGHTNESSES.get(view, 0.0)
+        offset = self.mean * (1 - view.contrast) + view.brightness
         mean, std = np.array(normalization.mean), np.array(normalization.std)
-        return Normalization(((mean - offset) / factor).tolist(), (std / factor).tolist())
+        return Normalization(
+            ((mean - offset) / view.contrast).tolist(), (std / view.contrast).tolist()
+        )
 
 
 def _shifted(pixels: np.ndarray) -> np.ndarray:
     down, right = (max(1, round(SHIFT_SHARE * size)) for size in pixels.shape[2:])
     padded = np.pad(pixels, ((0, 0), (0, 0), (down, 0), (right, 0)), mode="edge")
-    return padded[:, :, : pixels.shape[2], : pixels.shape[3]]
+    return np.ascontiguousarray(padded[:, :, : pixels.shape[2], : pixels.shape[3]])

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.detection.answer_evidence import Answered, AnswerEvidence
-from normscope.detection.answer_signs import ANSWER_SIGNS, LAYER_SIGNS, answer_signs, layer_signs
-from normscope.detection.answer_views import PLAIN, VIEWS, Views
+from normscope.detection.answer_signs import (
+    ANSWER_SIGNS,
+    LAYER_SIGNS,
+    answer_signs,
+    imbalance,
+    information,
+    layer_signs,
+)
+from normscope.detection.answer_views import PLAIN, VIEWS, View, Views
 from normscope.detection.answer_weights import OF_ANSWERS, OF_ANSWERS_AND_LAYERS
 from normscope.detection.candidates import Candidate, candidates
 from normscope.detection.layer_levels import layer_levels, reachable
+from normscope.detection.other_constants import OTHERS, other_constants
 from normscope.detection.usage import log_usage
 from normscope.errors import NormscopeError
 
@@ -22,12 +30,12 @@ if TYPE_CHECKING:
 
     from normscope.detection.answers import Network
 
-FEWEST_IMAGES, MOST_IMAGES, PIXELS = 32, 128, 2**21
-"""Weights were learned on 128 small images; of large ones fewer are shown, for they take longer."""
+FEWEST_IMAGES, MOST_IMAGES, PIXELS = 32, 256, 3 * 2**19
+"""Weights were learned on 256 small images; of large ones fewer are shown, for they take longer."""
 
 LEVEL_IMAGES = 64
-CONTENDERS = 8
-"""So many candidates, whose answers are the most even, are shown in every view."""
+CONTENDERS = 5
+"""So many candidates, whose answers are the most balanced, are shown in every view."""
 
 
 @dataclass(frozen=True)
@@ -68,49 +76,36 @@ def measure(
         on_progress: As for ``weigh_by_answers``.
 
     Returns:
-        The signs of those whose answers are the most even.
+        The signs of those whose answers are the most balanced.
     """
     pixels = pixels[_spread(len(pixels), _enough(pixels))]
     views = Views.of(network, pixels)
     watch = layers and reachable(network)
-    total = len(asked) + min(CONTENDERS, len(asked)) * (len(VIEWS) - 1 + watch)
+    each = len(VIEWS) - 1 + watch
+    total = len(asked) + OTHERS + min(CONTENDERS, len(asked)) * each
     told = itertools.count(1)
 
-    def shown(answers: np.ndarray) -> np.ndarray:
+    def shown(candidate: Candidate, view: View) -> np.ndarray:
+        answers = views.log_probabilities(candidate, view)
         on_progress(next(told), total)
         return answers
 
-    plain = np.array([shown(views.log_probabilities(c, PLAIN)) for c in asked])
-    chosen = contending(plain)
+    plain = np.array([shown(c, PLAIN) for c in asked])
+    others = np.array([imbalance(shown(c, PLAIN)) for c in other_constants(pixels.shape[1])])
+    chosen = np.sort(np.argsort(imbalance(plain), kind="stable")[:CONTENDERS])
     contenders = [asked[i] for i in chosen]
     logs = np.array(
-        [
-            plain[chosen]
-            if view == PLAIN
-            else [shown(views.log_probabilities(c, view)) for c in contenders]
-            for view in VIEWS
-        ]
-    ).swapaxes(0, 1)
-    levels = None
+        [[plain[i] if view == PLAIN else shown(asked[i], view) for view in VIEWS] for i in chosen]
+    )
+    signs = answer_signs(logs, others, float(information(plain).max()))
+    levels: list[np.ndarray] = []
     if watch:
-        few = views.asked[PLAIN].on(pixels[_spread(len(pixels), min(len(pixels), LEVEL_IMAGES))])
-        levels = [shown(layer_levels(network, few, c)) for c in contenders]  # type: ignore[arg-type]
-    seen = levels is not None and len(levels[0]) > 0
-    return Signs(contenders, answer_signs(logs), layer_signs(np.array(levels)) if seen else None)
-
-
-def contending(plain: np.ndarray) -> np.ndarray:
-    """Which candidates have the most even answers.
-
-    Args:
-        plain: Log probabilities, shape ``(candidates, N, K)``.
-
-    Returns:
-        Their indices, in order.
-    """
-    average = np.exp(np.nan_to_num(plain, nan=-np.inf)).mean(1)
-    even = -(average * np.log(average + 1e-12)).sum(1)
-    return np.sort(np.argsort(-even, kind="stable")[:CONTENDERS])
+        few = views.plain.on(pixels[_spread(len(pixels), min(len(pixels), LEVEL_IMAGES))])
+        for contender in contenders:
+            levels.append(layer_levels(network, few, contender))  # type: ignore[arg-type]
+            on_progress(next(told), total)
+    seen = bool(levels) and len(levels[0]) > 0
+    return Signs(contenders, signs, layer_signs(np.array(levels)) if seen else None)
 
 
 def weigh_by_answers(
@@ -149,7 +144,7 @@ def weigh_by_answers(
     signs = measure(network, pixels, everyone, layers=layers, on_progress=on_progress)
     names = ANSWER_SIGNS + (() if signs.layers is None else LAYER_SIGNS)
     model = OF_ANSWERS if signs.layers is None else OF_ANSWERS_AND_LAYERS
-    chances = np.exp(model.log_probabilities(signs.all(), log_usage(signs.contenders)))
+    chances = model.confidences(signs.all(), log_usage(signs.contenders))
     found = [
         Answered(candidate, float(chance), dict(zip(names, row.tolist(), strict=True)))
         for candidate, chance, row in zip(signs.contenders, chances, signs.all(), strict=False)
