@@ -39,11 +39,6 @@ ATTEMPTS = 5
 them fail; by the next attempt the tables are there."""
 
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
-<<<<<<< HEAD
-=======
-OPTUNAS_TABLES = {"studies", "trials", "version_info"}
-BOOKKEEPING = {"alembic_version", "version_info"}
->>>>>>> h/torture
 EXTRAS = {"postgresql": "normscope[postgresql]"}
 
 
@@ -212,43 +207,6 @@ def open_url(text: str, *, begin: bool = True) -> Storage:
         ) from None
 
 
-<<<<<<< HEAD
-=======
-def _check_ours(path: Path, *, begin: bool) -> None:
-    """Look before Optuna makes its tables: another program's file must not be altered."""
-    if is_special(path):
-        raise NormscopeError(
-            f"{path} must be a database of studies, got a pipe or a device. Choose another file."
-        )
-    if not path.is_file() or not path.stat().st_size:
-        if begin:
-            return
-        raise NormscopeError(f"{path} must be a database of studies, got none. Check --storage.")
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            tables = {name for (name,) in found}
-            # As a process leaves them that is killed while Optuna makes its tables.
-            cut_off = tables <= _optunas_tables() and not any(
-                database.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone()  # noqa: S608 - a known name
-                for name in tables - BOOKKEEPING
-            )
-    except sqlite3.Error:
-        return  # what is wrong with it is told where it is opened
-    if not cut_off and not tables >= OPTUNAS_TABLES:
-        raise NormscopeError(
-            f"{path} must be a database of studies, got one of another program. "
-            "Choose another file."
-        )
-
-
-def _optunas_tables() -> set[str]:
-    from optuna.storages._rdb.models import BaseModel
-
-    return {*BaseModel.metadata.tables, *BOOKKEEPING}
-
-
->>>>>>> h/torture
 def _check_begun(url: URL, shown: str) -> None:
     """Look before Optuna makes its tables: what only reads must not write."""
     engine = create_engine(url, connect_args=_waits(url))
