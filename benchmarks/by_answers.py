@@ -49,14 +49,12 @@ if TYPE_CHECKING:
 
 RIDGE = 2.0
 DOUBT = 1.0
-"""Log odds of none of them are raised by so much: networks of constants without a name are learned
-from once as if these had one, which makes such networks look rare."""
+"""Added to the log odds of none of them: some networks are learned from as if theirs had a name."""
 
 ENOUGH = 0.7
 """Probabilities from 0.5 to this are not claimed: fewer claims, and more of them right."""
 
-OWN = "own"
-OWN_SHARE = 0.1
+OWN, OWN_SHARE = "own", 0.1
 """As common as a known normalization, for a network of constants that have no name."""
 
 SKEWED = 128
@@ -231,8 +229,8 @@ def weights_source(models: dict[str, AnswerModel], networks: int, asked: str, fo
             values = ", ".join(f"{v:.4g}" for v in getattr(model, field))
             wrapped = fill(values, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
             lines += [f"    {field}=np.array([", wrapped, "    ]),"]
-        lines += [f"    none={model.none:.4g},", f"    enough={model.enough:.4g},"]
-        lines += [")  # fmt: skip"]
+        last = (f"    {field}={getattr(model, field):.4g}," for field in ("none", "enough"))
+        lines += [*last, ")  # fmt: skip"]
     return "\n".join(lines) + "\n"
 
 
@@ -248,13 +246,9 @@ def main() -> None:
     parser.add_argument("cifar", help="CIFAR-10's images, with train/ and test/")
     parser.add_argument("--folder", type=Path, required=True, help="results are kept here")
     parser.add_argument(
-        "--seeds",
-        type=seeds,
-        nargs="+",
-        default=[range(120)],
-        metavar="FIRST:END",
+        "--seeds", type=seeds, nargs="+", default=[range(120)], metavar="FIRST:END",
         help="of the networks; END is the first left out",
-    )
+    )  # fmt: skip
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--shipped", action="store_true", help="judge by the package's weights")
     parser.add_argument("--each", action="store_true", help="print every network too")
