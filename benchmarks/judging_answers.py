@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.detection.answer_views import BRIGHTER, HARDER
+from normscope.detection import answer_views
 from normscope.detection.candidates import candidates
 from normscope.detection.detection_result import CLAIMED
+from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from normscope.detection.answer_model import AnswerModel, Example
 
 BINS = 5
-STEP_OF_CONTRAST, STEP_OF_BRIGHTNESS = HARDER.contrast, BRIGHTER.brightness
 
 
 def judged(result: dict, shown: Example, images: str, model: AnswerModel) -> dict:
@@ -43,9 +43,7 @@ def judged(result: dict, shown: Example, images: str, model: AnswerModel) -> dic
 
 
 def near(result: dict, name: str) -> bool:
-    """Whether a network's constants are a candidate's, to one step of contrast and brightness.
-
-    What answers are compared with is one such step away: nearer constants look the same.
+    """Whether a network's constants are so near a candidate's that answers hardly tell them apart.
 
     Args:
         result: Of the network.
@@ -55,14 +53,8 @@ def near(result: dict, name: str) -> bool:
         Whether it is so in every channel, in the same order of channels.
     """
     candidate = next(c for c in candidates(len(result["mean"])) if c.name == name)
-    known = candidate.normalization
-    brighter = np.abs(np.subtract(result["mean"], known.mean)).max()
-    harder = np.abs(np.log(np.divide(result["std"], known.std))).max()
-    return bool(
-        candidate.order == result["order"]
-        and brighter <= STEP_OF_BRIGHTNESS
-        and harder <= np.log(STEP_OF_CONTRAST)
-    )
+    own = Normalization(result["mean"], result["std"])
+    return candidate.order == result["order"] and answer_views.near(own, candidate.normalization)
 
 
 def figures(answers: list[dict]) -> dict:

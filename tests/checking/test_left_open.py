@@ -8,8 +8,10 @@ from torch import nn
 
 from normscope.checking.in_use import InUse
 from normscope.checking.opinions import BATCHNORM, FILES, LABELS, LeftOpen, Opinion, weighed
-from normscope.checking.sources import by_batchnorm, by_labels
+from normscope.checking.sources import by_answers, by_batchnorm, by_labels
 from normscope.checking.verdict import Price, judged
+from normscope.detection import by_answers as by_answers_module
+from normscope.detection.answer_evidence import Answered, AnswerEvidence
 from normscope.detection.by_labels import weigh_by_labels
 from normscope.detection.candidates import KNOWN, candidates
 from normscope.detection.detection_result import Detection, Fitted
@@ -138,3 +140,24 @@ def test_labels_leave_open_what_their_images_do(handwriting, count, leaves):
     assert found.left_open.alike == tuple(c.candidate for c in alike)
     assert {c.name for c in found.left_open.worse} == {"0..255", "centred 0..255"}
     assert found.left_open.alone == first.confidence < 0.5 < found.confidence
+
+
+def test_answers_do_not_tell_constants_a_step_apart(monkeypatch):
+    chances = {"imagenet": 0.84, "clip": 0.06, "cifar10": 0.02, "half": 0.03}
+    answered = [Answered(c, chances.get(c.name, 0.0), {}) for c in candidates(3)]
+    answered.sort(key=lambda each: -each.confidence)
+    found = AnswerEvidence(tuple(answered), 0.05, 200, layers=True)
+    monkeypatch.setattr(by_answers_module, "weigh_by_answers", lambda *_: found)
+    assert {each.candidate.name for each in found.alike} == {"clip", "cifar10"}
+    assert found.sentence == (
+        f"{NUMBERS}, or constants so near that answers do not tell them apart, with confidence "
+        "0.840, by its answers to 200 images without labels."
+    )
+    opinion = by_answers(nn.Identity(), np.zeros((1, 3, 4, 4), np.uint8))
+    assert opinion.confidence == pytest.approx(0.92)
+    assert judge([opinion], IMAGENET).word == "right"
+    assert judge([opinion], KNOWN["half"][0]).word == "wrong"
+    assert judge([opinion], CLIP).sentence == (
+        "Cannot tell: the answers do not tell imagenet, clip and cifar10 apart, and --norm x is "
+        "one of them. Give more labelled images."
+    )

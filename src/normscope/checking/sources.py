@@ -24,11 +24,13 @@ from normscope.models.preprocessing.between import same
 from normscope.normalization import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from torch import nn
 
+    from normscope.detection.answer_evidence import Answered
+    from normscope.detection.label_evidence import Labelled
     from normscope.models.claims import Claim, Claims
     from normscope.normalization import Normalization
 
@@ -164,18 +166,8 @@ def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opi
         return Opinion(LABELS, f"Labels cannot be used: {error}")
     says = f"By labels: {found.sentence}"
     first, *others = found.candidates
-    candidate = first.candidate
     alike = [c for c in others if c.candidate.name in found.alike]
-    together = first.confidence + sum(c.confidence for c in alike)
-    left_open = LeftOpen(
-        tuple(c.candidate for c in alike),
-        tuple(c.candidate for c in others if c not in alike),
-        first.confidence,
-    )
-    return Opinion(
-        LABELS, says, candidate.normalization, candidate.order, together, candidate.name,
-        left_open=left_open if alike else None,
-    )  # fmt: skip
+    return _among(LABELS, says, first, others, alike)
 
 
 def by_answers(network: nn.Module, pixels: np.ndarray) -> Opinion:
@@ -194,15 +186,28 @@ def by_answers(network: nn.Module, pixels: np.ndarray) -> Opinion:
         found = weigh_by_answers(network, pixels)
     except NormscopeError as error:
         return Opinion(ANSWERS, f"Its answers cannot be used: {error}")
-    first = found.candidates[0]
+    first, *others = found.candidates
     if found.verdict == CANNOT_TELL:
         return Opinion(ANSWERS, found.sentence)
+    return _among(ANSWERS, found.sentence, first, others, found.alike)
+
+
+def _among(
+    source: str,
+    says: str,
+    first: Answered | Labelled,
+    others: Sequence[Answered | Labelled],
+    alike: Sequence[Answered | Labelled],
+) -> Opinion:
+    """That it is the first, or one of those that the source does not tell from it."""
+    together = first.confidence + sum(each.confidence for each in alike)
+    left_open = LeftOpen(
+        tuple(each.candidate for each in alike),
+        tuple(each.candidate for each in others if each not in alike),
+        first.confidence,
+    )
     candidate = first.candidate
     return Opinion(
-        ANSWERS,
-        found.sentence,
-        candidate.normalization,
-        candidate.order,
-        first.confidence,
-        candidate.name,
-    )
+        source, says, candidate.normalization, candidate.order, together, candidate.name,
+        left_open=left_open if alike else None,
+    )  # fmt: skip

@@ -229,8 +229,8 @@ def _name(expected: Expected) -> str:
 
 
 def _enough_to_agree(expected: Expected) -> bool:
-    if expected.left_open is not None:
-        return expected.left_open.alone > LIKELY
+    if expected.left_open is not None and expected.left_open.alone <= LIKELY:
+        return False
     return expected.confidence > (SURE if set(expected.sources) == {ANSWERS} else LIKELY)
 
 

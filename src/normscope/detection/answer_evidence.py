@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from normscope.detection.answer_views import near
 from normscope.detection.detection_result import (
     CANNOT_TELL,
     CLAIMED,
@@ -15,6 +16,9 @@ from normscope.notebook_html import HtmlTable, notebook_html
 
 if TYPE_CHECKING:
     from normscope.detection.candidates import Candidate
+
+RULED_OUT = 0.01
+"""A candidate that has no more is told from the first, however near its constants are."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,18 @@ class AnswerEvidence:
     layers: bool
 
     @property
+    def alike(self) -> tuple[Answered, ...]:
+        """Those whose constants are so near the first's that answers hardly tell them apart."""
+        first, *others = (answered.candidate for answered in self.candidates)
+        return tuple(
+            answered
+            for answered, other in zip(self.candidates[1:], others, strict=True)
+            if answered.confidence > RULED_OUT
+            and other.order == first.order
+            and near(other.normalization, first.normalization)
+        )
+
+    @property
     def verdict(self) -> str:
         """A candidate's name, or ``cannot tell``: answers cannot show that none is right."""
         first = self.candidates[0]
@@ -78,7 +94,8 @@ class AnswerEvidence:
                 f"{confidence}, none of them {confidence_text(self.none_of_them)}. Give labels."
             )
         return (
-            f"{name} ({first.candidate.normalization:.4g}), with confidence {confidence}, by {on}."
+            f"{name} ({first.candidate.normalization:.4g}), or constants so near that answers do "
+            f"not tell them apart, with confidence {confidence}, by {on}."
         )
 
     def __repr__(self) -> str:

@@ -40,6 +40,23 @@ SOFTER_SHIFTED, HARDER_SHIFTED = View(contrast=0.8, shifted=True), View(contrast
 VIEWS = (PLAIN, SHIFTED, SOFTER, HARDER, DARKER, BRIGHTER, SOFTER_SHIFTED, HARDER_SHIFTED)
 
 
+def near(one: Normalization, other: Normalization) -> bool:
+    """Whether constants are as near as answers hardly tell.
+
+    Views are compared one step of contrast and brightness apart: nearer constants look the same.
+
+    Args:
+        one: With one value for each channel.
+        other: With as many.
+
+    Returns:
+        Whether it is so in every channel.
+    """
+    brighter = np.abs(np.subtract(one.mean, other.mean)).max()
+    harder = np.abs(np.log(np.divide(one.std, other.std))).max()
+    return bool(brighter <= BRIGHTER.brightness and harder <= np.log(HARDER.contrast))
+
+
 @dataclass(frozen=True)
 class Views:
     """A network that is shown its images in every way.

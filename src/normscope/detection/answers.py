@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +51,11 @@ class Asking:
         height, width = pixels.shape[2:]
         most = images_together(height, width, MOST_AT_ONCE) if on_cpu else MOST_AT_ONCE
         self._parts = self.pixels.split(most)
-        self._layout: torch.memory_format | None = None
+
+    @cached_property
+    def layout(self) -> torch.memory_format:
+        """How images are laid out for the network, which is tried with one of them."""
+        return image_layout(self._network, self.pixels[:1].to(self._like))
 
     def on(self, pixels: np.ndarray) -> Asking:
         """The same network and other images."""
@@ -73,10 +78,8 @@ class Asking:
         for part in self._parts:
             shown = normalized(part, normalization)
             shown = (shown.flip(1) if order == BGR else shown).to(self._like)
-            if self._layout is None:
-                self._layout = image_layout(self._network, shown[:1])
             with torch.no_grad():
-                outputs = self._network(shown.contiguous(memory_format=self._layout))
+                outputs = self._network(shown.contiguous(memory_format=self.layout))
             shape = tuple(getattr(outputs, "shape", ()))
             if len(shape) != 2 or shape[0] != len(part) or shape[1] < 2:
                 raise NormscopeError(

@@ -43,6 +43,7 @@ def layer_levels(network: nn.Module, asking: Asking, candidate: Candidate) -> np
             axis = 1 if isinstance(module, nn.Conv2d) else -1
             met.append(_levels(output.detach().movedim(axis, 0).flatten(1).float()))
 
+    _ = asking.layout  # which runs the network once more
     hooks = [m.register_forward_hook(watch) for m in network.modules() if isinstance(m, LINEAR)]
     try:
         asking.log_probabilities(candidate.normalization, candidate.order)
