@@ -10,11 +10,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import xarray  # noqa: F401 - while Python's own files may be read
 
 import normscope
 from normscope.errors import NormscopeError
 from normscope.studies.search_study import SearchStudy
 from normscope.studies.snapshot import snapshot
+from normscope.studies.study import TRIALS as TRIALS_FILE
 from normscope.studies.study import Study
 from tests.reports.conftest import made_up
 
@@ -27,6 +29,8 @@ TRIALS = 10
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "study"
     made_up(folder, mean="0,0.5", std="0.5,1", seeds=2, epochs=1)
+    Study.create(folder, Study.open(folder).specification)
+    (folder / TRIALS_FILE).unlink()
     return folder
 
 

@@ -54,6 +54,23 @@ def check_not_special(path: Path) -> None:
         )
 
 
+def unreadable(path: Path, error: Exception) -> str:
+    """The sentence that says that a database cannot be read.
+
+    Args:
+        path: The file.
+        error: What was raised.
+
+    Returns:
+        What must hold, what was met, and what to do.
+    """
+    reason = getattr(error, "strerror", None) or str(error)
+    return (
+        f"{path} must be a database that can be read, got: {reason}. Check the file and its "
+        "permissions."
+    )
+
+
 def check_tables(database: sqlite3.Connection, path: Path) -> None:
     """Refuse another program's database; one without tables may become ours.
 

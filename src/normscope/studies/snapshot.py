@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from normscope.errors import NormscopeError
+from normscope.studies.database_file import unreadable
 
 PENDING = ("-wal", "-journal")
 """What SQLite calls its files beside a database that hold what is not yet, or no longer, in it."""
@@ -47,11 +48,7 @@ def snapshot(path: Path) -> sqlite3.Connection:
                     shutil.copyfile(file, copy.with_name(file.name))
             return _copied(copy, "mode=rw")
     except (sqlite3.Error, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise NormscopeError(
-            f"{path} must be a database that can be read, got: {reason}. Check the file and its "
-            "permissions."
-        ) from None
+        raise NormscopeError(unreadable(path, error)) from None
 
 
 def _beside(path: Path, end: str) -> Path | None:

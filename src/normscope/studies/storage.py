@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import weakref
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from normscope.studies.database_file import (
     check_not_special,
     check_ours,
     check_tables,
+    unreadable,
 )
 from normscope.studies.snapshot import snapshot
 
@@ -153,7 +155,10 @@ def read_file(path: Path) -> Storage:
     """
     check_not_special(path)
     held = snapshot(path)
-    check_tables(held, path)
+    try:
+        check_tables(held, path)
+    except sqlite3.Error as error:
+        raise NormscopeError(unreadable(path, error)) from None
     options = {"creator": lambda: held, "poolclass": StaticPool}
     advice = "Check the file, and go on with a study by the scan or search that it is of."
     with answering(str(path), advice):

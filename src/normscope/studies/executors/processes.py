@@ -187,9 +187,12 @@ def _start_worker(images: str, watched: Connection, environment: dict[str, str])
     # The process that it is a fork of may have begun before these were set.
     os.environ.clear()
     os.environ.update(environment)
-    _source_of_this_worker = read_source(images)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, args=(watched, images), daemon=True).start()
+    try:
+        _source_of_this_worker = read_source(images)
+    except FileNotFoundError:
+        os._exit(1)  # the study has ended meanwhile
 
 
 def _die_with_parent(watched: Connection, images: str) -> None:
