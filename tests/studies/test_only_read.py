@@ -205,3 +205,16 @@ def test_a_search_killed_before_its_replicates_had_a_study(tmp_path):
     study = SearchStudy.open(plan.out)
     assert (study.trials(), study.replicates()) == ([], [])
     assert state(plan.out) == before
+
+
+def test_tables_that_cannot_be_read_end_in_a_sentence(folder):
+    database = folder / "study.db"
+    data = bytearray(database.read_bytes())
+    data[100:200] = bytes(100)  # where the list of tables begins
+    database.write_bytes(data)
+    with pytest.raises(NormscopeError) as error:
+        Study.open(folder)
+    assert str(error.value) == (
+        f"{database} must be a database that can be read, got: database disk image is malformed. "
+        "Check the file and its permissions."
+    )
