@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
@@ -14,6 +15,9 @@ MOST_DECIMALS = 4
 """Accuracies are counts of some hundred or thousand images: further digits say nothing."""
 
 MOST_ERROR_DECIMALS = 6
+
+LONGEST = 300
+"""Characters of a library's own error that are passed on."""
 
 
 def check_at_least(least: int, number: int, name: str) -> None:
@@ -173,6 +177,24 @@ def listed(words: Sequence[str], before_last: str = "and", most: int | None = No
     more = [] if most is None or len(words) <= most else [f"{len(words) - most:,} more"]
     *first, last = [*words[:most], *more]
     return f"{', '.join(first)} {before_last} {last}" if first else last
+
+
+def first_line(error: object) -> str:
+    r"""The start of a library's error, in one line.
+
+    Args:
+        error: An exception or a text.
+
+    Returns:
+        Without a full stop, and without the addresses of objects.
+
+    Example:
+        >>> first_line(ValueError("malformed node: <ast.Dict object at 0x7ff8ac30dc90>.\nMore."))
+        'malformed node: ast.Dict'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    line = re.sub(r"<([\w.]+) object at 0x[0-9a-f]+>", r"\1", (lines or [type(error).__name__])[0])
+    return line[:LONGEST].rstrip(". :")
 
 
 def _without_minus_zero(text: str) -> str:

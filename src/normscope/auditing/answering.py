@@ -12,6 +12,7 @@ from normscope.auditing.handed_over import HandedOver
 from normscope.auditing.variants import REFERENCE
 from normscope.errors import NormscopeError
 from normscope.images.tensors import shared
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,5 +131,5 @@ class Answers:
             shape = tuple(tensors[0].shape)
             raise NormscopeError(
                 f"the network must take what --pipeline gives, got tensors of shape {shape} and "
-                f"the error: {str(error).splitlines()[0]}. Mend the transform."
+                f"the error: {first_line(error)}. Mend the transform."
             ) from error

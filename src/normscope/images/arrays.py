@@ -10,6 +10,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.pixels import Pixels, UnreadableImage
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +126,7 @@ def open_npy(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise NormscopeError(
-            f"{path} must be a whole NumPy file of numbers, got: {_first_line(error)}. "
+            f"{path} must be a whole NumPy file of numbers, got: {first_line(error)}. "
             "Save the array again with numpy.save."
         ) from None
 
@@ -146,10 +147,6 @@ def decode_npy(data: bytes) -> Pixels:
         array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
         return Pixels(as_images(array, "it"), most=most_of(array.dtype))
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
-        raise UnreadableImage(f"not a whole NumPy file of numbers: {_first_line(error)}") from None
+        raise UnreadableImage(f"not a whole NumPy file of numbers: {first_line(error)}") from None
     except NormscopeError as error:
         raise UnreadableImage(str(error)) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

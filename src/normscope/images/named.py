@@ -10,6 +10,7 @@ import numpy as np
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.decoded import DecodedSource, LabelledImages
 from normscope.images.idx import read_idx
+from normscope.wording import first_line
 
 IDX_FOLDERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
 CIFAR_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
@@ -129,16 +130,12 @@ def _open_cifar(name: str, folder: Path) -> DecodedSource:
         except RuntimeError as error:
             raise NormscopeError(
                 f"{name} under {folder} must have the published checksums, "
-                f"got: {_first_line(error)}. Fetch it again."
+                f"got: {first_line(error)}. Fetch it again."
             ) from None
         pixels = np.ascontiguousarray(data.data.transpose(0, 3, 1, 2))
         splits.append(LabelledImages(pixels, np.asarray(data.targets, np.int64)))
         classes = tuple(data.classes)
     return DecodedSource(name, classes, 255.0, splits[0], None, splits[1])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _in_one_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ import torch
 from normscope.errors import NormscopeError
 from normscope.models.files.archive import WEIGHTS, archive_kind
 from normscope.regular_files import open_regular
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,7 +84,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     except Exception as error:  # noqa: BLE001 - a damaged pickle can make torch raise anything
         raise NormscopeError(
             f"{path} must be a safetensors file or a state dict saved by torch, "
-            f"got: {_first_line(error)}. Save it again."
+            f"got: {first_line(error)}. Save it again."
         ) from None
     return _without_prefixes(_unwrapped(content, path))
 
@@ -174,7 +175,7 @@ def _read_safetensors(path: str | Path) -> dict[str, Tensor]:
         return load_file(path)
     except SafetensorError as error:
         raise NormscopeError(
-            f"{path} must be a whole safetensors file, got: {_first_line(error)}. Fetch it again."
+            f"{path} must be a whole safetensors file, got: {first_line(error)}. Fetch it again."
         ) from None
 
 
@@ -212,9 +213,3 @@ def _without_prefixes(weights: dict[str, Tensor]) -> dict[str, Tensor]:
             if weights and all(name.startswith(prefix) for name in weights):
                 weights = {name.removeprefix(prefix): t for name, t in weights.items()}
     return weights
-
-
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line), type(error).__name__).rstrip(
-        "."
-    )

@@ -17,6 +17,7 @@ from normscope.images.containers.variable_shard import VariableShard
 from normscope.images.encoded import open_binary, stamp
 from normscope.images.formats import HEAD
 from normscope.images.shards import ArrayShard
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,8 +143,7 @@ def whole(path: str, kind: str) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - headers can be wrong in many ways
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise NormscopeError(
-            f"{path} must be a whole {kind}, got: {reason.splitlines()[0].rstrip('.')}. "
-            "Check it, or make it again."
+            f"{path} must be a whole {kind}, got: {first_line(reason)}. Check it, or make it again."
         ) from None
 
 

@@ -6,7 +6,8 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.models.files.regular_file import check_regular, first_line
+from normscope.models.files.regular_file import check_regular
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from pathlib import Path

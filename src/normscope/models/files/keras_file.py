@@ -14,7 +14,7 @@ from normscope.errors import NormscopeError
 from normscope.models.files.archive import LARGEST, MOST_PACKED, check_archive
 from normscope.models.files.image_input import ImageInput, check_floats, one_input, one_output
 from normscope.models.files.program_network import ProgramNetwork
-from normscope.models.files.regular_file import first_line
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.models.files.checked_tensors import EXTERNAL, check_tensors, tensors
-from normscope.models.files.regular_file import check_regular, first_line
+from normscope.models.files.regular_file import check_regular
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     import onnx

@@ -18,7 +18,7 @@ from normscope.models.files.image_input import (
     one_output,
 )
 from normscope.models.files.onnx_file import read_graph
-from normscope.models.files.regular_file import first_line
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from pathlib import Path

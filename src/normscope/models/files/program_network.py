@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from normscope.errors import NormscopeError
 from normscope.models.files.image_input import ImageInput, as_answers
-from normscope.models.files.regular_file import first_line
 from normscope.models.outputs import only_tensor
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from pathlib import Path

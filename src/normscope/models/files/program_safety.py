@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from normscope.errors import NormscopeError
-from normscope.models.files.regular_file import first_line
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,6 @@ from normscope.errors import NormscopeError
 if TYPE_CHECKING:
     from pathlib import Path
 
-LONGEST = 300
-"""Characters of a library's own error that are passed on."""
-
 
 def check_regular(path: Path) -> int:
     """Refuse what is no readable file, such as a pipe, which would never end.
@@ -44,16 +41,3 @@ def check_regular(path: Path) -> int:
             f"a model's file must hold a model, got {path}, which is empty. Fetch it again."
         )
     return found.st_size
-
-
-def first_line(error: object) -> str:
-    """The start of a library's error, in one line.
-
-    Args:
-        error: An exception or a text.
-
-    Returns:
-        Without a full stop.
-    """
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:LONGEST].rstrip(". :")
