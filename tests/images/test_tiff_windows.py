@@ -1,5 +1,6 @@
 """TIFFs read by window have the statistics of the whole, and need little memory."""
 
+import struct
 import subprocess
 import sys
 import tarfile
@@ -162,3 +163,25 @@ def test_memory_stays_small(tmp_path):
     pixels, megabytes = map(int, found.stdout.split())
     assert pixels == (20 * 1024) ** 2
     assert megabytes < 200
+
+
+@pytest.mark.parametrize("pages", [1, 3, 150])
+@pytest.mark.parametrize("big", [False, True])
+def test_pages_that_lead_back_are_refused(tmp_path, pages, big):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path, bigtiff=big) as file:
+        for _ in range(pages):
+            file.write(np.zeros((2, 3), np.uint8), metadata=None)
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        first, last = (file.pages[k].offset for k in (0, -1))
+        kind = file.tiff
+    (tags,) = struct.unpack_from(kind.tagnoformat, data, last)
+    struct.pack_into(kind.offsetformat, data, last + kind.tagnosize + tags * kind.tagsize, first)
+    path.write_bytes(data)
+    with pytest.raises(WorkFailed) as error:
+        stats(path)
+    assert str(error.value) == (
+        f"{path} must hold at least one readable image, got 1 that cannot be read, the first "
+        f"{path}: its page {pages} leads back to an earlier one. Check the source."
+    )

@@ -25,6 +25,7 @@ from normscope.images.pixels import (
 )
 from normscope.images.tiff_masks import image_pages
 from normscope.images.tiff_metadata import channel_metadata
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,13 +91,33 @@ def opened_tiff(source: BinaryIO) -> Iterator[TiffFile]:
         ) from None
     try:
         with tifffile.TiffFile(source) as file:
+            _check_chain(file)
             yield file
     except (
         tifffile.TiffFileError, OSError, RuntimeError, ValueError, TypeError, LookupError,
         ArithmeticError, AttributeError, struct.error, zlib.error,
     ) as error:  # fmt: skip
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise UnreadableImage(f"not a readable TIFF: {reason}") from None
+        raise UnreadableImage(f"not a readable TIFF: {first_line(error)}") from None
+
+
+def _check_chain(file: TiffFile) -> None:
+    """Refuse pages that lead back to an earlier one, which tifffile follows for ever."""
+    data, kind = file.filehandle, file.tiff
+    offset, met = file.pages.first.offset, set()
+    while 0 < offset < data.size:
+        if offset in met:
+            raise UnreadableImage(f"its page {len(met)} leads back to an earlier one")
+        met.add(offset)
+        data.seek(offset)
+        count = data.read(kind.tagnosize)
+        if len(count) < kind.tagnosize:
+            return  # tifffile says what is wrong
+        (tags,) = struct.unpack(kind.tagnoformat, count)
+        data.seek(offset + kind.tagnosize + tags * kind.tagsize)
+        following = data.read(kind.offsetsize)
+        if len(following) < kind.offsetsize:
+            return
+        (offset,) = struct.unpack(kind.offsetformat, following)
 
 
 def bytes_of(series: TiffPageSeries) -> int:
