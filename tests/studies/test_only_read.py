@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -16,6 +17,7 @@ import normscope
 from normscope.errors import NormscopeError
 from normscope.studies.search_study import SearchStudy
 from normscope.studies.snapshot import snapshot
+from normscope.studies.specification import ScanSpec
 from normscope.studies.study import TRIALS as TRIALS_FILE
 from normscope.studies.study import Study
 from tests.reports.conftest import made_up
@@ -205,6 +207,24 @@ def test_a_search_killed_before_its_replicates_had_a_study(tmp_path):
     study = SearchStudy.open(plan.out)
     assert (study.trials(), study.replicates()) == ([], [])
     assert state(plan.out) == before
+
+
+def test_names_of_tables_that_are_no_text_end_in_a_sentence(folder):
+    database = folder / "study.db"
+    data = database.read_bytes()
+    data = re.sub(rb"tablestudies(studies.)CREATE", b"table\xf4tudies\\1CR\xf4ATE", data)
+    database.write_bytes(data)
+    for call in (Study.open, lambda it: Study.create(it, whole_specification(it))):
+        with pytest.raises(NormscopeError) as error:
+            call(folder)
+        assert str(error.value) == (
+            f"{database} must be a database that can be read, got: a damaged list of tables. "
+            "Check the file and its permissions."
+        )
+
+
+def whole_specification(folder):
+    return ScanSpec.read_toml(folder / "study.toml")
 
 
 def test_tables_that_cannot_be_read_end_in_a_sentence(folder):

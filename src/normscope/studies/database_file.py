@@ -35,6 +35,8 @@ def check_ours(path: Path, *, begin: bool) -> None:
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             check_tables(database, path)
+    except UnicodeDecodeError as error:
+        raise NormscopeError(unreadable(path, error)) from None
     except sqlite3.Error:
         return  # what is wrong with it is told where it is opened
 
@@ -64,7 +66,10 @@ def unreadable(path: Path, error: Exception) -> str:
     Returns:
         What must hold, what was met, and what to do.
     """
-    reason = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, UnicodeDecodeError):  # SQLite's own sentence, with names in it
+        reason = "a damaged list of tables"
+    else:
+        reason = getattr(error, "strerror", None) or str(error)
     return (
         f"{path} must be a database that can be read, got: {reason}. Check the file and its "
         "permissions."

@@ -157,7 +157,7 @@ def read_file(path: Path) -> Storage:
     held = snapshot(path)
     try:
         check_tables(held, path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise NormscopeError(unreadable(path, error)) from None
     options = {"creator": lambda: held, "poolclass": StaticPool}
     advice = "Check the file, and go on with a study by the scan or search that it is of."
