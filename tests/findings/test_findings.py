@@ -267,6 +267,9 @@ def test_findings_refuse_what_was_not_asked_for(made_study):
         "--reference must be a cell of the grid, data or none, got 5/5, which was not "
         "tried with every seed. Choose one of the grid's values."
     )
-    with pytest.raises(NormscopeError) as error:
-        summarize(study, margin=0)
-    assert str(error.value) == "--margin must be > 0, got 0. Give it like 0.002."
+    for margin, said in ((0, "0"), (float("inf"), "inf"), (float("nan"), "nan")):
+        with pytest.raises(NormscopeError) as error:
+            summarize(study, margin=margin)
+        assert str(error.value) == (
+            f"--margin must be > 0 and < 1, got {said}. Give it like 0.002."
+        )

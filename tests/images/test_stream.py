@@ -242,6 +242,17 @@ def test_unusual_types(dtype):
     assert stats(array, scale=1).mean.value == (0.5,)
 
 
+def test_an_archive_with_the_name_of_an_array(tmp_path):
+    np.savez(tmp_path / "a.npz", a=np.zeros((2, 3)), b=np.ones(4))
+    array = (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    with pytest.raises(NormscopeError) as error:
+        stats(array)
+    assert str(error.value) == (
+        f"{array} must be a NumPy file of one array, got an archive of several. "
+        "Give it a name that ends in .npz."
+    )
+
+
 def test_bad_numpy_files(tmp_path):
     npy, npz = tmp_path / "a.npy", tmp_path / "a.npz"
     np.save(npy, np.array([{"a": 1}], dtype=object), allow_pickle=True)

@@ -57,10 +57,10 @@ def findings(
         The findings.
 
     Raises:
-        NormscopeError: If the margin is not above 0, or the reference was not tried.
+        NormscopeError: If the margin is not between 0 and 1, or the reference was not tried.
     """
-    if margin is not None and not margin > 0:
-        raise NormscopeError(f"--margin must be > 0, got {margin:g}. Give it like 0.002.")
+    if margin is not None and not 0 < margin < 1:
+        raise NormscopeError(f"--margin must be > 0 and < 1, got {margin:g}. Give it like 0.002.")
     units = [data_units(n, data) for n in table.normalizations]
     usual = np.array([u.usual for u in units])
     row = _reference_row(table, units, data, reference)

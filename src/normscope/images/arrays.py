@@ -123,12 +123,19 @@ def open_npy(path: Path) -> np.ndarray:
         NormscopeError: If the file is no array, is truncated, or would unpickle objects.
     """
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise NormscopeError(
             f"{path} must be a whole NumPy file of numbers, got: {first_line(error)}. "
             "Save the array again with numpy.save."
         ) from None
+    if isinstance(array, np.ndarray):
+        return array
+    array.close()
+    raise NormscopeError(
+        f"{path} must be a NumPy file of one array, got an archive of several. "
+        "Give it a name that ends in .npz."
+    )
 
 
 def decode_npy(data: bytes) -> Pixels:
