@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from normscope import temporary_files
+from normscope import temporary_files, writing
 from normscope.temporary_files import begun_file, end_file, remove_leftovers
 from normscope.writing import replacing, write_text
 
@@ -151,3 +152,18 @@ def test_a_disk_without_locks_is_written_and_never_cleaned(tmp_path, monkeypatch
     remove_leftovers(tmp_path)
     write_text(tmp_path / "a.json", "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [left.name, "a.json"]
+
+
+def test_a_pipe_is_written_to_where_somebody_reads_it(tmp_path, monkeypatch):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setattr(writing, "READER_SECONDS", 0.1)
+    with pytest.raises(OSError, match="a pipe that nobody reads") as error:
+        writing.write_text(pipe, "text")
+    assert error.value.filename == str(pipe)
+    with ThreadPoolExecutor() as threads:
+        monkeypatch.setattr(writing, "READER_SECONDS", 20)
+        read = threads.submit(pipe.read_text, encoding="utf-8")
+        writing.write_text(pipe, "text")
+        assert read.result(20) == "text"
+    assert pipe.is_fifo()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,9 @@ OUR_KEYS = (
 )  # fmt: skip
 """One of them stands near the start of everything that commands write as JSON."""
 
+READER_SECONDS = 5
+"""For so long a pipe may be without a reader."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -39,8 +44,16 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: If nothing can be written there; it names ``path``, not the temporary file.
     """
-    if path.is_char_device() or path.is_fifo():
+    if path.is_char_device():
         yield path
+        return
+    if path.is_fifo():
+        # Held meanwhile: a reader ends where the last writer has closed the pipe.
+        held = _read_pipe(path)
+        try:
+            yield path
+        finally:
+            os.close(held)
         return
     try:
         handle, temporary = begun_file(path)
@@ -57,6 +70,20 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         end_file(handle, temporary)
+
+
+def _read_pipe(path: Path) -> int:
+    """Open a pipe to write once somebody reads it; to wait for that has no end."""
+    deadline = time.monotonic() + READER_SECONDS
+    while True:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > deadline:
+                raise OSError(errno.ENXIO, "a pipe that nobody reads", str(path)) from None
+        time.sleep(0.05)
 
 
 def write_text(path: Path, text: str) -> None:

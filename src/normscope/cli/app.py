@@ -39,6 +39,7 @@ NOT_WRITABLE = {
     errno.ENOENT,
     errno.ENOSPC,
     errno.ENOTDIR,
+    errno.ENXIO,
     errno.EPERM,
     errno.EROFS,
 }
