@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import replace
 
@@ -186,3 +188,25 @@ def test_workers_are_forks_of_one_that_has_imported_torch(few_digits, monkeypatc
     assert (one, two) == ("one", "two")  # as it is now, not as it was when that one began
     assert parent == same != os.getpid()
     assert loaded
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_a_worker_that_starts_is_known(number):
+    def end(number, _):
+        raise KeyboardInterrupt(number)
+
+    before = signal.signal(number, end)
+    listening = threading.Event()
+    threading.Thread(target=listening.wait).start()  # another that may receive it
+    known = False
+    try:
+        with pytest.raises(KeyboardInterrupt) as raised, processes._without_interrupts():
+            os.kill(os.getpid(), number)
+            time.sleep(0.05)
+            known = True
+        assert signal.getsignal(number) is end
+    finally:
+        listening.set()
+        signal.signal(number, before)
+    assert raised.value.args == (number,)
+    assert known

@@ -5,10 +5,21 @@ CUDA's libraries, 280 MB for each process that does it.
 """
 
 import gc
+import sys
 
 import normscope.trials.fast.training  # noqa: F401
 import normscope.trials.frozen  # noqa: F401
 import normscope.trials.train  # noqa: F401
+
+
+
+def _end_with_the_study(kind, error, traceback) -> None:
+    # What a worker that has just been forked finds gone where the study was killed meanwhile.
+    if not issubclass(kind, (FileNotFoundError, EOFError)):
+        sys.__excepthook__(kind, error, traceback)
+
+
+sys.excepthook = _end_with_the_study
 
 # The collector would otherwise write to every object, and so copy it into each worker.
 gc.collect()

@@ -135,15 +135,33 @@ class LocalProcesses(Executor):
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    # A blocked signal waits, and processes started meanwhile never receive it.
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Let SIGINT and SIGTERM wait until a worker that is being started is known to the pool.
+
+    What they raise would leave one behind that nobody ends. Blocking them is not enough: another
+    thread may receive them, and Python then calls the handler in this one all the same. But what
+    is blocked here never reaches a process that is started meanwhile.
+    """
+    arrived = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handled = {number: handler for number, handler in before.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
+        handled.clear()  # handlers run, and are set, in the main thread alone
+    for number in handled:
+        signal.signal(number, lambda number, _: arrived.append(number))
     try:
-        yield
+        if hasattr(signal, "pthread_sigmask"):
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                yield
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        else:
+            yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+        for number in arrived:
+            signal.raise_signal(number)
 
 
 @contextmanager
