@@ -12,7 +12,6 @@ import normscope.trials.frozen  # noqa: F401
 import normscope.trials.train  # noqa: F401
 
 
-
 def _end_with_the_study(kind, error, traceback) -> None:
     # What a worker that has just been forked finds gone where the study was killed meanwhile.
     if not issubclass(kind, (FileNotFoundError, EOFError)):
