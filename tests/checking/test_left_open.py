@@ -151,7 +151,7 @@ def test_answers_do_not_tell_constants_a_step_apart(monkeypatch):
     assert {each.candidate.name for each in found.alike} == {"clip", "cifar10"}
     assert found.sentence == (
         f"{NUMBERS}, or constants so near that answers do not tell them apart, with confidence "
-        "0.840, by its answers to 200 images without labels."
+        "0.920, by its answers to 200 images without labels."
     )
     opinion = by_answers(nn.Identity(), np.zeros((1, 3, 4, 4), np.uint8))
     assert opinion.confidence == pytest.approx(0.92)

@@ -77,6 +77,11 @@ class AnswerEvidence:
         )
 
     @property
+    def confidence(self) -> float:
+        """Probability that it is the first or one of those alike, which the sentence claims."""
+        return self.candidates[0].confidence + sum(each.confidence for each in self.alike)
+
+    @property
     def verdict(self) -> str:
         """A candidate's name, or ``cannot tell``: answers cannot show that none is right."""
         first = self.candidates[0]
@@ -86,16 +91,17 @@ class AnswerEvidence:
     def sentence(self) -> str:
         """The answer in a sentence."""
         first = self.candidates[0]
-        name, confidence = first.candidate.name, confidence_text(first.confidence)
+        name = first.candidate.name
         on = f"its answers to {self.images} images without labels"
         if self.verdict == CANNOT_TELL:
             return (
                 f"Cannot tell from {on}: the likeliest known normalization, {name}, has confidence "
-                f"{confidence}, none of them {confidence_text(self.none_of_them)}. Give labels."
+                f"{confidence_text(first.confidence)}, none of them "
+                f"{confidence_text(self.none_of_them)}. Give labels."
             )
         return (
             f"{name} ({first.candidate.normalization:.4g}), or constants so near that answers do "
-            f"not tell them apart, with confidence {confidence}, by {on}."
+            f"not tell them apart, with confidence {confidence_text(self.confidence)}, by {on}."
         )
 
     def __repr__(self) -> str:
@@ -115,6 +121,7 @@ class AnswerEvidence:
         return {
             "verdict": self.verdict,
             "sentence": self.sentence,
+            "confidence": self.confidence,
             "candidates": [candidate.to_json() for candidate in self.candidates],
             "none_of_them": self.none_of_them,
             "images": self.images,

@@ -3,10 +3,10 @@
 By ``python -m benchmarks.by_answers CIFAR --folder OUT --seeds 0:63 200:266 300:430 --write``,
 which prints how often weights that only the others taught are right of a network:
 
-With layers, even classes: first in 91 of 95; 73 of 77 claims right; calibration error 0.073.
-With layers, skewed classes: first in 92 of 95; 55 of 58 claims right; calibration error 0.167.
-Without layers, even classes: first in 88 of 95; 70 of 75 claims right; calibration error 0.062.
-Without layers, skewed classes: first in 89 of 95; 46 of 49 claims right; calibration error 0.174.
+With layers, even classes: first in 91 of 95; 74 of 77 claims true; calibration error 0.073.
+With layers, skewed classes: first in 92 of 95; 57 of 58 claims true; calibration error 0.174.
+Without layers, even classes: first in 88 of 95; 71 of 75 claims true; calibration error 0.063.
+Without layers, skewed classes: first in 89 of 95; 48 of 49 claims true; calibration error 0.181.
 """
 
 import numpy as np
