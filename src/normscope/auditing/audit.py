@@ -84,7 +84,7 @@ def audit(auditing: Auditing) -> Audit:
     precision = resolve_precision(auditing.precision, device)
     name = name_of(auditing.model)
     blue_first = takes_blue_first(auditing.model)
-    normalization = _normalization(auditing.norm, auditing.model, blue_first)
+    normalization = _normalization(auditing.norm, auditing.model)
     originals = find_originals(auditing.images)
     network, count = _network(
         auditing.model,
@@ -234,15 +234,13 @@ def _check_fail_over(fail_over: float | None, pipeline: object) -> None:
         )
 
 
-def _normalization(norm: str | Normalization, model: Any, blue_first: bool) -> Normalization:
+def _normalization(norm: str | Normalization, model: Any) -> Normalization:
     if norm == "data":
         raise NormscopeError(
             "--norm must say what the model expects, got data, the statistics of these images. "
             "Give MEAN/STD or a name, or find it with normscope detect."
         )
-    found = resolve_normalization(norm, NONE, model)
-    # A library's is in the network's order.
-    return found.reversed() if norm == "model" and blue_first else found
+    return resolve_normalization(norm, NONE, model)
 
 
 def _network(

@@ -10,7 +10,7 @@ import numpy as np
 from normscope.checking.in_use import InUse
 from normscope.checking.sources import named
 from normscope.errors import NormscopeError
-from normscope.models.expected import resolve_normalization
+from normscope.models.expected import resolve_normalization, takes_blue_first
 from normscope.models.preprocessing.folder import processor_claims
 from normscope.normalization import Normalization
 
@@ -57,7 +57,10 @@ def in_use(
     elif options.norm is not None:
         given = resolve_normalization(options.norm, _of(images.pixels), options.model)
         text = given.__format__(".4g") if isinstance(options.norm, Normalization) else options.norm
-        found = InUse.stated(f"--norm {text}", given.for_channels(channels))
+        bgr = options.norm == "model" and takes_blue_first(options.model)
+        found = InUse.stated(
+            f"--norm {text}", given.for_channels(channels), "bgr" if bgr else "rgb"
+        )
     else:
         claim = stated.outside
         if claim is None or claim.outside is None or claim.outside.channels not in {1, channels}:

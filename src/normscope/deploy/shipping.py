@@ -14,7 +14,7 @@ from normscope.deploy.processor_comparing import check_with_processor
 from normscope.deploy.saving import Built, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import published
-from normscope.models.expected import expected_normalization
+from normscope.models.expected import expected_normalization, takes_blue_first
 from normscope.models.files.naming import ONNX, check_layers
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
@@ -135,7 +135,7 @@ def _normalization(name: str, norm: str) -> Normalization:
             f"--norm model must be used with a model whose library says what it expects, got "
             f"{name}. Give MEAN/STD, or find it with normscope detect."
         )
-    return expected
+    return expected.reversed() if takes_blue_first(name) else expected
 
 
 def _published_side(name: str) -> int:

@@ -20,7 +20,7 @@ def expected_normalization(model: str) -> Normalization | None:
         model: As ``build_model`` takes it.
 
     Returns:
-        The normalization, in the order in which the model takes channels, or None where nothing
+        The normalization, red first in whatever order the model takes channels; None where nothing
         says it.
 
     Raises:
@@ -28,7 +28,7 @@ def expected_normalization(model: str) -> Normalization | None:
     """
     if not names_program(model):
         said = published(model)
-        return said.normalization if said else None
+        return said.claim.normalization if said and said.claim else None
     found = claims(model)
     if found.contradictions:
         raise NormscopeError(
@@ -36,9 +36,7 @@ def expected_normalization(model: str) -> Normalization | None:
             f"{found.contradictions[0]} Give MEAN/STD."
         )
     claim = found.outside
-    if claim is None or claim.outside is None:
-        return None
-    return claim.outside.reversed() if _blue_first(claim) else claim.outside
+    return None if claim is None else claim.outside
 
 
 def takes_blue_first(model: Any) -> bool:

@@ -188,6 +188,8 @@ def _folded(model: nn.Module) -> nn.Module:
     if not has_batchnorm(model):
         return model
     try:
-        return fuse(model)
+        fused = fuse(model)
+        fused._forward_pre_hooks.update(model._forward_pre_hooks)  # the trace sees none of them
+        return fused
     except Exception:  # noqa: BLE001 - a network that cannot be traced is tested as it is
         return model

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from normscope.errors import NormscopeError
+from normscope.images.frames import COLOURS
 from normscope.init_scale import InitScale
 from normscope.models.batchnorm import has_batchnorm
 from normscope.models.building import build_model, check_model
+from normscope.models.expected import takes_blue_first
 from normscope.models.files.naming import names_file, names_program
 from normscope.models.first_layer import find_first_layer, scale_first_layer
 from normscope.models.importing import names_code
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 def build_network(spec: TrialSpec, source: DecodedSource) -> tuple[nn.Module, nn.Module]:
     """Build a trial's network with its first layer scaled.
 
+    It takes red first, also where its weights were trained on blue, green, red.
     A program's first layer cannot be reached; the identity, which has no numbers, stands for it.
 
     Returns:
@@ -35,6 +38,8 @@ def build_network(spec: TrialSpec, source: DecodedSource) -> tuple[nn.Module, nn
         NormscopeError: If a program's first layer is to be scaled.
     """
     model = build_model(spec.model, options=spec.options, **_shape(source))
+    if spec.options.has_weights and source.channels == COLOURS and takes_blue_first(spec.model):
+        model.register_forward_pre_hook(_blue_first)
     if names_program(spec.model):
         if spec.init_scale != InitScale():
             raise NormscopeError(
@@ -45,6 +50,10 @@ def build_network(spec: TrialSpec, source: DecodedSource) -> tuple[nn.Module, nn
     first_layer = find_first_layer(model, source.channels, source.image_size)
     scale_first_layer(first_layer, spec.init_scale)
     return model, first_layer
+
+
+def _blue_first(_: nn.Module, images: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (images[0].flip(1),)
 
 
 def check_network(model: str, options: ModelOptions, recipe: Recipe, source: DecodedSource) -> None:
