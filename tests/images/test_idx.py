@@ -50,7 +50,17 @@ def test_reads_plain_and_gzipped(tmp_path, packed):
         (
             b"\0\0\x08\x02" + np.array([2**20, 2**20], ">u4").tobytes(),
             "{path} must hold at most 8589934592 bytes, got a header that promises "
-            "1099511627776. Fetch the file again.",
+            "1048576 x 1048576. Fetch the file again.",
+        ),
+        (
+            b"\0\0\x08\x05" + np.array([0, 2**16, 2**31, 2**31, 9], ">u4").tobytes(),
+            "{path} must hold at most 8589934592 bytes, got a header that promises "
+            "0 x 65536 x 2147483648 x 2147483648 x 9. Fetch the file again.",
+        ),
+        (
+            b"\0\0\x08\x46" + np.ones(70, ">u4").tobytes() + b"x",
+            "{path} must have at most 8 dimensions, got a header that promises 70. Fetch the file "
+            "again.",
         ),
     ],
 )

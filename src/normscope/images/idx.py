@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 8 * 2**30
 UNSIGNED_BYTE = 0x08
 
+MOST_DIMENSIONS = 8
+"""Images have two to five."""
+
 
 def read_idx(path: str | Path) -> np.ndarray:
     """Read an IDX file of unsigned bytes.
@@ -60,6 +63,11 @@ def _shape(path: str | Path, magic: bytes, read) -> tuple[int, ...]:
             f"{path} must start with the IDX header of unsigned bytes (00 00 08 and the number "
             f"of dimensions), got {magic.hex(' ') or 'an empty file'}. Fetch the file again."
         )
+    if magic[3] > MOST_DIMENSIONS:
+        raise NormscopeError(
+            f"{path} must have at most {MOST_DIMENSIONS} dimensions, got a header that promises "
+            f"{magic[3]}. Fetch the file again."
+        )
     header = read(4 * magic[3])
     if len(header) != 4 * magic[3]:
         raise NormscopeError(
@@ -67,9 +75,10 @@ def _shape(path: str | Path, magic: bytes, read) -> tuple[int, ...]:
             f"got {len(header)} bytes of header. Fetch the file again."
         )
     shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))
-    if math.prod(shape) > MAX_BYTES:
+    # NumPy bounds the other axes of an array of no images too.
+    if math.prod(size for size in shape if size) > MAX_BYTES:
         raise NormscopeError(
             f"{path} must hold at most {MAX_BYTES} bytes, "
-            f"got a header that promises {math.prod(shape)}. Fetch the file again."
+            f"got a header that promises {' x '.join(map(str, shape))}. Fetch the file again."
         )
     return shape
