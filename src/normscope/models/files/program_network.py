@@ -41,7 +41,7 @@ class ProgramNetwork(nn.Module):
         self.path = path
         self.input = given
         weights = (t for t in program.state_dict().values() if t.is_floating_point())
-        self._dtype = dtype or next((t.dtype for t in weights), torch.float32)
+        self.dtype = dtype or next((t.dtype for t in weights), torch.float32)
 
     def train(self, mode: bool = True) -> ProgramNetwork:  # noqa: ARG002 - torch's
         """Stay in evaluation mode, which a program was exported in."""
@@ -57,9 +57,7 @@ class ProgramNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """The outputs ``(N, outputs)`` of normalized images ``(N, C, H, W)``."""
         self.input.check(self.path, images)
-        given = images.to(self._dtype)
-        if self.input.channels_last:
-            given = given.permute(0, 2, 3, 1).contiguous()
+        given = self.input.arranged(images.to(self.dtype))
         size = self.input.batch or max(1, len(given))
         parts = [self._run(part, size) for part in given.split(size)]
         outputs = torch.cat(parts) if len(parts) > 1 else parts[0]

@@ -1,0 +1,108 @@
+"""Does a folded program give the same outputs? Asked of the program itself, before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from normscope.deploy.before import Fold
+from normscope.deploy.comparing import as_taken
+from normscope.deploy.differences import Differences, largest_and_spread
+from normscope.deploy.program_entry import LINEAR, find_program_entry
+from normscope.deploy.program_watching import Tap
+from normscope.images.tensors import normalized
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from normscope.deploy.affine import Affine
+    from normscope.deploy.program_entry import ProgramEntry
+    from normscope.deploy.program_folding import InPlace
+    from normscope.models.files.program_network import ProgramNetwork
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FoldedProgram(Fold):
+    """A program that takes raw pixels.
+
+    Attributes:
+        subtracted: What it subtracts from each channel in front of its first layer, or None.
+        because: Why its bias does not do that.
+        own: What the layer in front did to its input, now merged with the normalization, or None.
+    """
+
+    subtracted: np.ndarray | None
+    because: str
+    own: Affine | None
+
+
+class Comparison:
+    """A program on normalized images, and what was folded on raw ones.
+
+    Args:
+        original: As it was.
+        folded: Says what the new one takes.
+        images: uint8, shape ``(N, C, H, W)``.
+    """
+
+    def __init__(self, original: ProgramNetwork, folded: FoldedProgram, images: Tensor) -> None:
+        self.original = original
+        self.folded = folded
+        self.normalized = normalized(images.double() / 255, folded.normalization)
+        self.raw = as_taken(folded, images, torch.float64)
+        self.expected = _run(original, self.normalized)
+
+    def first_layer(self, entry: ProgramEntry, done: InPlace, raw: ProgramNetwork) -> float:
+        """The largest difference at the first layer, in units of the spread of what it gives.
+
+        Args:
+            entry: The folded network's first operation.
+            done: What was done to it.
+            raw: The folded network.
+
+        Returns:
+            The difference.
+        """
+        folded = self.folded
+        before = find_program_entry(self.original, folded.channels, folded.image_size)
+        expected = _tapped(self.original, before.weight, self.normalized)
+        found = _tapped(raw, entry.weight, self.raw)
+        if entry.bias is None and done.added is not None:  # it is added behind
+            added = torch.from_numpy(done.added)
+            axes = 0 if entry.kind == LINEAR else found.ndim - 2
+            found = found + added.reshape(-1, *[1] * axes)
+        difference, spread = largest_and_spread(expected.numpy(), found.numpy())
+        return difference / spread if spread else difference
+
+    def check(self, network: ProgramNetwork, first_layer: float | None) -> Differences:
+        """Compare the outputs.
+
+        Args:
+            network: The folded one.
+            first_layer: What ``first_layer`` found.
+
+        Returns:
+            The differences.
+
+        Raises:
+            WorkFailed: If they are more than rounding can explain.
+        """
+        found = _run(network, self.raw)
+        largest, spread = largest_and_spread(self.expected.numpy(), found.numpy())
+        differences = Differences(first_layer, largest, spread)
+        differences.check(str(self.original.dtype).removeprefix("torch."), "program")
+        return differences
+
+
+def _run(network: ProgramNetwork, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        return network(images)
+
+
+def _tapped(network: ProgramNetwork, weight: Tensor, images: Tensor) -> Tensor:
+    with torch.no_grad(), Tap(weight) as tap:
+        network(images)
+    return torch.cat(tap.found).double()

@@ -1,0 +1,172 @@
+"""From a program's file to a checked one of the same kind that takes raw pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from normscope.deploy.before import Before
+from normscope.deploy.comparing import some_images
+from normscope.deploy.entry import NoExactFold
+from normscope.deploy.given_file import (
+    channels_of,
+    check_once,
+    check_places,
+    named_channels,
+    size_of,
+)
+from normscope.deploy.program_comparing import Comparison, FoldedProgram
+from normscope.deploy.program_entry import find_program_entry
+from normscope.deploy.program_folding import InPlace, fold_in_place
+from normscope.deploy.program_kinds import KINDS
+from normscope.deploy.saving import describe
+from normscope.errors import NormscopeError
+from normscope.models.files.opening import kind_of_program
+from normscope.models.files.program_network import ProgramNetwork
+from normscope.writing import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from normscope.deploy.differences import Differences
+    from normscope.deploy.options import FoldOptions
+    from normscope.deploy.program_entry import ProgramEntry
+    from normscope.normalization import Normalization
+
+
+@dataclass(frozen=True)
+class ShippedProgram:
+    """What came of folding a program's file.
+
+    Attributes:
+        folded: What was done to it.
+        out: The file.
+        differences: Between it, as read back, and the original.
+    """
+
+    folded: FoldedProgram
+    out: Path
+    differences: Differences
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the file that was written."""
+        folded = self.folded
+        (layer,) = folded.changes
+        if folded.own is not None:
+            return (f"{layer} computed {folded.own} of its input, and does both now.",)
+        if folded.subtracted is None:
+            return ()
+        values = ", ".join(f"{value + 0:.6g}" for value in folded.subtracted.tolist())
+        return (
+            f"In front of {layer or 'its first layer'} it subtracts {values} from the channels, "
+            f"since {folded.because}.",
+        )
+
+    @property
+    def compared(self) -> str:
+        """How large the largest difference in an output is, where."""
+        met = self.differences
+        return (
+            f"{met.largest:.2g} as read back from the file, where outputs have a std of "
+            f"{met.spread:.3g}{met.at_first_layer}."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` holds."""
+        own, subtracted = self.folded.own, self.folded.subtracted
+        return {
+            "out": str(self.out),
+            **describe(self.folded),
+            "layers": self.folded.changes,
+            "subtracted": None if subtracted is None else subtracted.tolist(),
+            "own_factor": None if own is None else own.factor.tolist(),
+            "own_offset": None if own is None else own.offset.tolist(),
+            "first_layer_difference": self.differences.first_layer,
+            "largest_difference": self.differences.largest,
+            "output_std": self.differences.spread,
+        }
+
+
+def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedProgram:
+    """Fold a normalization into a program's own weights and write it as the same kind of file.
+
+    Args:
+        chosen: ``model`` is the path of a ``.pt2``, TorchScript or ``.keras`` file.
+        normalization: What ``norm`` stands for.
+
+    Returns:
+        What was done and how it compares.
+
+    Raises:
+        NormscopeError: If an option is wrong, the file cannot be read, or no exact fold exists.
+    """
+    source = Path(chosen.model).expanduser()
+    kind_of_file = KINDS[kind_of_program(chosen.model)]
+    check_places(chosen, source, kind_of_file.suffixes, "program")
+    named = named_channels(chosen, normalization)
+    kind = kind_of_file(source)
+    given = kind.network.input
+    size = size_of(given.size, chosen.image_size)
+    known = channels_of(given.channels, source, named)
+    own = kind.own_affine(known or 3)
+    if own is None:
+        channels, entry = _entry(kind.network, [known] if known else [3, 1], size)
+    else:
+        channels, entry = known or 3, None
+    before = Before.of(normalization, chosen.to, channels, residual=chosen.residual)
+    if entry is None:
+        assert own is not None
+        name, layer = kind.own_named()
+        check_once(own, (f"{layer} '{name}'",), normalization, chosen.norm, source)
+        kind.set_own(before.affine.then(own))
+        done = InPlace(())
+    else:
+        done = fold_in_place(entry, before.affine, kind.bias_of(entry))
+        name, layer = kind.name_of(entry.weight), entry.kind
+    _check_finite(done, chosen.norm, kind.network.dtype)
+    whole = before.takes == "uint8" and before.scale == 1
+    raw = kind.raw(done.subtracted, torch.uint8 if whole else kind.network.dtype)
+    folded = FoldedProgram(
+        normalization=normalization, takes=before.takes, scale=before.scale,
+        changes={name: {"kind": layer}}, channels=channels, image_size=size,
+        subtracted=done.subtracted, because=done.because, own=own,
+    )  # fmt: skip
+    images = some_images(channels, size, folder=chosen.images)
+    comparison = Comparison(kind.read(), folded, images)
+    first = None if entry is None else comparison.first_layer(entry, done, raw)
+    comparison.check(raw, first)
+    with replacing(chosen.out) as temporary:
+        kind.write(raw, images[: raw.input.batch or 2], temporary)
+        program = ProgramNetwork(kind.read_back(temporary), chosen.out, raw.input, raw.dtype)
+        differences = comparison.check(program, first)
+    return ShippedProgram(folded, chosen.out, differences)
+
+
+def _entry(
+    network: ProgramNetwork, counts: Sequence[int], size: tuple[int, int]
+) -> tuple[int, ProgramEntry]:
+    """The channels of the images, the first of these numbers that fits, and the operation."""
+    for count in counts[:-1]:
+        try:
+            return count, find_program_entry(network, count, size)
+        except NoExactFold:
+            raise
+        except NormscopeError:
+            continue
+    return counts[-1], find_program_entry(network, counts[-1], size)
+
+
+def _check_finite(done: InPlace, norm: str, dtype: torch.dtype) -> None:
+    held = list(done.changed)
+    if done.subtracted is not None:
+        held.append(torch.from_numpy(done.subtracted).to(dtype))
+    for tensor in held:
+        if not torch.isfinite(tensor).all():
+            raise NormscopeError(
+                f"--norm {norm} must leave numbers that {str(tensor.dtype)[6:]} holds, got some "
+                "that are infinite once folded. Check the mean and the std."
+            )
