@@ -25,9 +25,7 @@ SAME = 0.01
 """Constants that differ by less, in units of the std, are one normalization."""
 
 
-def check_places(
-    chosen: FoldOptions, source: Path, suffixes: Sequence[str], holding: str
-) -> None:
+def check_places(chosen: FoldOptions, source: Path, suffixes: Sequence[str], holding: str) -> None:
     """Refuse other weights than the file's, and a place where its fold cannot be written.
 
     Args:

@@ -52,11 +52,11 @@ class RawProgram(nn.Module):
         self.register_buffer("subtracted", subtracted)
 
     # TorchScript infers what comes out: a program may give more than a tensor.
-    def forward(self, pixels: Tensor):  # noqa: ANN201
+    def forward(self, pixels: Tensor):
         """What the program gives for raw pixels."""
         pixels = pixels.to(self.dtype)
         if self.subtracted is not None:
-            pixels = pixels - self.subtracted
+            pixels = pixels - self.subtracted  # pyright: ignore[reportOperatorIssue]
         return self.program(pixels)
 
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.deploy.comparing import some_images
-from normscope.deploy.differences import Differences
-from normscope.deploy.onnx_comparing import compare_graphs, open_session
 from normscope.deploy.given_file import (
     channels_of,
     check_once,
@@ -19,6 +17,7 @@ from normscope.deploy.given_file import (
     same,
     size_of,
 )
+from normscope.deploy.onnx_comparing import compare_graphs, open_session
 from normscope.deploy.onnx_folding import FoldedGraph, fold_graph
 from normscope.deploy.onnx_input import image_input
 from normscope.deploy.saving import describe
@@ -29,6 +28,7 @@ from normscope.normalization import BYTES, Normalization
 from normscope.writing import replacing
 
 if TYPE_CHECKING:
+    from normscope.deploy.differences import Differences
     from normscope.deploy.onnx_input import GraphInput
     from normscope.deploy.options import FoldOptions
 

@@ -11,8 +11,7 @@ from torch import Tensor
 from normscope.deploy.entry import NoExactFold, features_of, not_taken
 from normscope.deploy.program_watching import ProgramWatch
 from normscope.deploy.watching import storage_of
-from normscope.errors import NormscopeError
-from normscope.wording import first_line
+from normscope.models.files.program_network import reason_of
 
 if TYPE_CHECKING:
     from normscope.deploy.program_watching import Operation
@@ -69,8 +68,14 @@ def find_program_entry(
         NoExactFold: If anything but one convolution, matrix product or BatchNorm reads the pixels,
             or its weights cannot be changed.
     """
-    # What a program prepares in its first run, it does not read in later ones.
-    first, second = (_watched(network, channels, size) for _ in range(2))
+    numbers = torch.arange(1, channels + 1, dtype=network.dtype).reshape(1, -1, 1, 1)
+    image = numbers.expand(network.input.batch or 2, -1, *size).contiguous()
+    try:
+        with torch.no_grad():
+            network.program(network.input.arranged(image))  # unwatched, its errors say more
+            first, second = (_watched(network, image) for _ in range(2))
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's program raises
+        raise not_taken(image, reason_of(error)) from None
     before, operation = _only_operation(first), _only_operation(second)
     kind = KINDS[operation.name]
     linear = kind == LINEAR
@@ -89,7 +94,7 @@ def find_program_entry(
         if not _same_memory(bias, first.kept(before.given[place])):
             bias = None
     mean = second.kept(operation.given[3]) if kind == BATCH_NORM else None
-    if kind == BATCH_NORM and (mean is None or (len(operation.given) == 8 and operation.given[5])):
+    if kind == BATCH_NORM and (mean is None or operation.given[5:-2] == (True,)):
         raise NoExactFold("its first layer is a BatchNorm without running statistics of its own")
     convolves = kind == CONVOLUTION
     if convolves and operation.given[6]:
@@ -105,15 +110,10 @@ def find_program_entry(
     )
 
 
-def _watched(network: ProgramNetwork, channels: int, size: tuple[int, int]) -> ProgramWatch:
-    numbers = torch.arange(1, channels + 1, dtype=network.dtype).reshape(1, -1, 1, 1)
-    image = numbers.expand(network.input.batch or 2, -1, *size).contiguous()
+def _watched(network: ProgramNetwork, image: Tensor) -> ProgramWatch:
     watch = ProgramWatch(network.input.arranged(image))
-    try:
-        with torch.no_grad(), watch:
-            network.program(watch.copies[0])
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's program raises
-        raise not_taken(image, first_line(error)) from None
+    with watch:
+        network.program(watch.copies[0])
     return watch
 
 

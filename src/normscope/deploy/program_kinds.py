@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +21,8 @@ from normscope.models.files.torchscript import read_torchscript
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from torch import Tensor
 
@@ -77,6 +78,9 @@ class ProgramKind:
         Args:
             subtracted: From each channel of the pixels, or None.
             taken: The type of the pixels.
+
+        Returns:
+            What takes raw pixels.
         """
         network = self.network
         shape = (-1,) if network.input.channels_last else (-1, 1, 1)
@@ -180,8 +184,10 @@ class KerasKind(ProgramKind):
     def own_affine(self, channels: int) -> Affine | None:
         """What a Rescaling or Normalization layer in front does to each channel."""
         layer = keras_folding.own_arithmetic(self.network.program)
+        if layer is None:
+            return None
         last = self.network.input.channels_last
-        return None if layer is None else keras_folding.own_affine(layer, channels, channels_last=last)
+        return keras_folding.own_affine(layer, channels, channels_last=last)
 
     def own_named(self) -> tuple[str, str]:
         """The name of that layer, and its kind."""

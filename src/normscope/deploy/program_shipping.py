@@ -61,10 +61,11 @@ class ShippedProgram:
         if folded.subtracted is None:
             return ()
         values = ", ".join(f"{value + 0:.6g}" for value in folded.subtracted.tolist())
-        return (
+        said = (
             f"In front of {layer or 'its first layer'} it subtracts {values} from the channels, "
-            f"since {folded.because}.",
+            f"since {folded.because}."
         )
+        return (said,)
 
     @property
     def compared(self) -> str:

@@ -38,7 +38,7 @@ class ProgramWatch(Watch):
         super().__init__(image)
         self.operations: list[Operation] = []
         self.zeros_around = False
-        self.uses: Counter[int] = Counter()
+        self.uses: Counter[int] = Counter()  # of each memory, how often something computes with it
         self.copied: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __torch_dispatch__(
@@ -49,10 +49,11 @@ class ProgramWatch(Watch):
         name = func.overloadpacket.__name__
         if len(self.readers) > known:
             self.operations.append(Operation(name, args, kwargs or {}))
-        given = {storage_of(t) for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
+        given = [storage_of(t) for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
         made = {storage_of(t) for t in tree_leaves(out) if isinstance(t, Tensor)}
-        self.uses.update(given - made)
-        if name in COPIES and not made & (given | self.storages):
+        if made:  # what gives a truth value alone, as a check of constants, changes nothing
+            self.uses.update(storage for storage in given if storage not in made)
+        if name in COPIES and not made & {*given, *self.storages}:
             self.copied[storage_of(out)] = (out, args[0])
         return out
 
@@ -103,7 +104,8 @@ class Tap(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         given = {storage_of(t) for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
         results = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
-        if given & self.storages and not given & {storage_of(result) for result in results}:
+        moved = {storage_of(result) for result in results}
+        if results and given & self.storages and not given & moved:
             if func.overloadpacket.__name__ in COPIES:
                 self.copies.append(results[0])
                 self.storages.add(storage_of(results[0]))

@@ -43,7 +43,8 @@ def read_keras(path: Path) -> ProgramNetwork:
             be read safely or does not take one batch of images.
     """
     network = trainable_keras(path)
-    network.program.trainable = False
+    model: Any = network.program
+    model.trainable = False
     return network
 
 

@@ -74,13 +74,14 @@ class ProgramNetwork(nn.Module):
         except Exception as error:  # noqa: BLE001 - whatever a stranger's program raises
             raise NormscopeError(
                 f"{self.path} must take images of shape {tuple(images.shape)}, got: "
-                f"{_reason(error)}. Give --resize and --crop as in its evaluation."
+                f"{reason_of(error)}. Give --resize and --crop as in its evaluation."
             ) from None
         outputs = only_tensor(outputs, str(self.path))
         return outputs[: len(images) - missing] if missing else outputs
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What happened in a program, of all that its error says."""
     # TorchScript ends with what happened, after where it did.
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line.partition("Error: ")[2] for line in lines if "Error: " in line]
