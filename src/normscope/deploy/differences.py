@@ -66,6 +66,14 @@ class Differences:
             )
 
 
+def not_held(norm: str, dtype: str) -> str:
+    """What is said where a type is too small for folded weights."""
+    return (
+        f"--norm {norm} must leave numbers that {dtype} holds, got some that are infinite once "
+        "folded. Check the mean and the std."
+    )
+
+
 def largest_and_spread(expected: NDArray, found: NDArray) -> tuple[float, float]:
     """The largest absolute difference, and the standard deviation of what is expected."""
     wide, other = expected.astype(np.float64), found.astype(np.float64)

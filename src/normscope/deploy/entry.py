@@ -92,9 +92,9 @@ def find_entry(model: nn.Module, channels: int, image_size: tuple[int, int]) -> 
     return replace(entry, padding=replace(padding, same=True))
 
 
-def not_taken(image: Tensor, reason: str) -> NormscopeError:
-    """What is raised where a network does not run on such images ``(N, C, H, W)``."""
-    return NormscopeError(
+def not_taken(image: Tensor, reason: str) -> str:
+    """What is said where a network does not run on such images ``(N, C, H, W)``."""
+    return (
         f"the model must take images of shape {tuple(image.shape[1:])}, got: {reason}. Give its "
         "--image-size and --channels."
     )
@@ -110,7 +110,8 @@ def _traced(model: nn.Module, channels: int, image_size: tuple[int, int]) -> Ent
         with torch.no_grad(), watch:
             model(image)
     except (RuntimeError, ValueError) as error:
-        raise not_taken(image, (str(error).splitlines() or ["an error"])[0]) from error
+        reason = (str(error).splitlines() or ["an error"])[0]
+        raise NormscopeError(not_taken(image, reason)) from error
     finally:
         calls.remove()
     return _only_entry(model, watch, calls, channels)

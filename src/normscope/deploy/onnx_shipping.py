@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.deploy.comparing import some_images
+from normscope.deploy.differences import not_held
 from normscope.deploy.given_file import (
     channels_of,
     check_once,
@@ -148,7 +149,4 @@ def _check_finite(folded: FoldedGraph, norm: str) -> None:
         if tensor.name.startswith("normscope_"):
             values = numpy_helper.to_array(tensor)
             if values.dtype.kind == "f" and not np.isfinite(values).all():
-                raise NormscopeError(
-                    f"--norm {norm} must leave numbers that {values.dtype} holds, got some that "
-                    "are infinite once folded. Check the mean and the std."
-                )
+                raise NormscopeError(not_held(norm, str(values.dtype)))

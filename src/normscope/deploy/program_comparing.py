@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ from torch import Tensor
 
 from normscope.deploy.before import Fold
 from normscope.deploy.comparing import as_taken
-from normscope.deploy.differences import Differences, largest_and_spread
+from normscope.deploy.differences import ROUNDING, Differences, largest_and_spread, not_held
 from normscope.deploy.program_entry import LINEAR, find_program_entry
 from normscope.deploy.program_watching import Tap
+from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.tensors import normalized
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class Comparison:
         self.normalized = normalized(images.double() / 255, folded.normalization)
         self.raw = as_taken(folded, images, torch.float64)
         self.expected = _run(original, self.normalized)
+        self.dtype = str(original.dtype).removeprefix("torch.")
 
     def first_layer(self, entry: ProgramEntry, done: InPlace, raw: ProgramNetwork) -> float:
         """The largest difference at the first layer, in units of the spread of what it gives.
@@ -77,24 +80,52 @@ class Comparison:
         difference, spread = largest_and_spread(expected.numpy(), found.numpy())
         return difference / spread if spread else difference
 
-    def check(self, network: ProgramNetwork, first_layer: float | None) -> Differences:
-        """Compare the outputs.
+    def check(self, raw: ProgramNetwork, norm: str, first_layer: float | None) -> None:
+        """Refuse a folded network whose outputs are others than rounding can explain.
 
         Args:
-            network: The folded one.
+            raw: The network.
+            norm: How the normalization was written.
             first_layer: What ``first_layer`` found.
 
+        Raises:
+            NormscopeError: If numbers are too large for their type.
+            WorkFailed: If the outputs differ.
+        """
+        self.found = _run(raw, self.raw)
+        differences = self._differences(self.found, first_layer)
+        if not math.isfinite(differences.largest):
+            raise NormscopeError(not_held(norm, self.dtype))
+        differences.check(self.dtype, "program")
+
+    def check_file(self, read_back: ProgramNetwork, first_layer: float | None) -> Differences:
+        """Refuse a file whose program gives other outputs than what was written.
+
+        Args:
+            read_back: The program in the file.
+            first_layer: What ``first_layer`` found before.
+
         Returns:
-            The differences.
+            The differences from the original.
 
         Raises:
-            WorkFailed: If they are more than rounding can explain.
+            WorkFailed: If the outputs differ.
         """
-        found = _run(network, self.raw)
-        largest, spread = largest_and_spread(self.expected.numpy(), found.numpy())
-        differences = Differences(first_layer, largest, spread)
-        differences.check(str(self.original.dtype).removeprefix("torch."), "program")
+        found = _run(read_back, self.raw)
+        differences = self._differences(found, first_layer)
+        changed = float((found - self.found).abs().max())
+        allowed = ROUNDING[self.dtype] * max(1.0, differences.spread)
+        if not changed <= allowed:
+            raise WorkFailed(
+                "the file must give the outputs of what was written into it, got a difference of "
+                f"{changed:.3g} where rounding explains {allowed:.3g}. Nothing was written; fold "
+                "the network that it was exported from."
+            )
         return differences
+
+    def _differences(self, found: Tensor, first_layer: float | None) -> Differences:
+        largest, spread = largest_and_spread(self.expected.numpy(), found.numpy())
+        return Differences(first_layer, largest, spread)
 
 
 def _run(network: ProgramNetwork, images: Tensor) -> Tensor:

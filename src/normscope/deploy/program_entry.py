@@ -11,6 +11,7 @@ from torch import Tensor
 from normscope.deploy.entry import NoExactFold, features_of, not_taken
 from normscope.deploy.program_watching import ProgramWatch
 from normscope.deploy.watching import storage_of
+from normscope.errors import NormscopeError
 from normscope.models.files.program_network import reason_of
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def find_program_entry(
             network.program(network.input.arranged(image))  # unwatched, its errors say more
             first, second = (_watched(network, image) for _ in range(2))
     except Exception as error:  # noqa: BLE001 - whatever a stranger's program raises
-        raise not_taken(image, reason_of(error)) from None
+        raise NormscopeError(not_taken(image, reason_of(error))) from None
     before, operation = _only_operation(first), _only_operation(second)
     kind = KINDS[operation.name]
     linear = kind == LINEAR

@@ -10,6 +10,7 @@ import torch
 
 from normscope.deploy.before import Before
 from normscope.deploy.comparing import some_images
+from normscope.deploy.differences import not_held
 from normscope.deploy.entry import NoExactFold
 from normscope.deploy.given_file import (
     channels_of,
@@ -139,11 +140,11 @@ def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedPr
     images = some_images(channels, size, folder=chosen.images)
     comparison = Comparison(kind.read(), folded, images)
     first = None if entry is None else comparison.first_layer(entry, done, raw)
-    comparison.check(raw, first)
+    comparison.check(raw, chosen.norm, first)
     with replacing(chosen.out) as temporary:
         kind.write(raw, images[: raw.input.batch or 2], temporary)
         program = ProgramNetwork(kind.read_back(temporary), chosen.out, raw.input, raw.dtype)
-        differences = comparison.check(program, first)
+        differences = comparison.check_file(program, first)
     return ShippedProgram(folded, chosen.out, differences)
 
 
@@ -167,7 +168,4 @@ def _check_finite(done: InPlace, norm: str, dtype: torch.dtype) -> None:
         held.append(torch.from_numpy(done.subtracted).to(dtype))
     for tensor in held:
         if not torch.isfinite(tensor).all():
-            raise NormscopeError(
-                f"--norm {norm} must leave numbers that {str(tensor.dtype)[6:]} holds, got some "
-                "that are infinite once folded. Check the mean and the std."
-            )
+            raise NormscopeError(not_held(norm, str(tensor.dtype).removeprefix("torch.")))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.deploy.comparing import check_exact, largest_difference, some_images
+from normscope.deploy.differences import not_held
 from normscope.deploy.folding import fold
 from normscope.deploy.processor_comparing import check_with_processor
 from normscope.deploy.saving import Built, check_folder, check_suffix, describe, save_folded
@@ -120,10 +121,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
     )
     folded = fold(model, normalization, **options)
     if not math.isfinite(largest_difference(model, folded, folded.model, compared)[0]):
-        raise NormscopeError(
-            f"--norm {norm} must leave numbers that float32 holds, got some that are infinite "
-            "once folded. Check the mean and the std."
-        )
+        raise NormscopeError(not_held(norm, "float32"))
     agreed = check_with_processor(name, model, folded, compared) if norm == "model" else None
     built = Built(name, int(folded.model(compared[:1]).shape[-1]))
     run = save_folded(folded, path, built)
