@@ -100,6 +100,18 @@ def test_channels_first(tmp_path):
     assert_folds(tmp_path / "x.keras", network, axis=0)
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_mixed_precision(tmp_path, padding):
+    first = layers.Conv2D(4, 3, padding=padding, dtype="mixed_float16", name="stem")
+    network = written(tmp_path / "x.keras", first)
+    shipped, new = folded(tmp_path / "x.keras", 3)
+    raw = pixels(3, 12, 12, 3)
+    expected = outputs(network, ((raw / 255 - MEAN[:3]) / STD[:3]).astype("float32"))
+    np.testing.assert_allclose(outputs(new, raw), expected, atol=0.01)
+    assert new.get_layer("stem") if padding == "valid" else new.layers[-1].get_layer("stem")
+    assert shipped.differences.first_layer < 0.01
+
+
 def test_names_flags_and_fixed_batches_stay(tmp_path):
     first = layers.Conv2D(4, 3, padding="same", name="stem")
     network = written(tmp_path / "x.keras", first, name="photographs", batch_size=3)

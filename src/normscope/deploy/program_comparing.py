@@ -48,15 +48,22 @@ class Comparison:
         original: As it was.
         folded: Says what the new one takes.
         images: uint8, shape ``(N, C, H, W)``.
+        dtype: The least precise type that both compute in.
     """
 
-    def __init__(self, original: ProgramNetwork, folded: FoldedProgram, images: Tensor) -> None:
+    def __init__(
+        self,
+        original: ProgramNetwork,
+        folded: FoldedProgram,
+        images: Tensor,
+        dtype: torch.dtype,
+    ) -> None:
         self.original = original
         self.folded = folded
         self.normalized = normalized(images.double() / 255, folded.normalization)
         self.raw = as_taken(folded, images, torch.float64)
         self.expected = _run(original, self.normalized)
-        self.dtype = str(original.dtype).removeprefix("torch.")
+        self.dtype = str(dtype).removeprefix("torch.")
 
     def first_layer(self, entry: ProgramEntry, done: InPlace, raw: ProgramNetwork) -> float:
         """The largest difference at the first layer, in units of the spread of what it gives.

@@ -37,6 +37,7 @@ class ProgramEntry:
         mean: The running mean of a BatchNorm.
         features: For each of its input channels (or features), the image's channel it comes from.
         groups: Parts of the inputs that different outputs read.
+        dtype: What it computes in.
         zeros_around: Whether zeros are put around the pixels, by it or before.
     """
 
@@ -46,6 +47,7 @@ class ProgramEntry:
     mean: Tensor | None
     features: tuple[int, ...]
     groups: int
+    dtype: torch.dtype
     zeros_around: bool
 
 
@@ -107,6 +109,7 @@ def find_program_entry(
         mean=None if mean is None else mean.detach(),
         features=features_of(given, -1 if linear else 1, channels),
         groups=int(operation.given[8]) if convolves else 1,
+        dtype=given.dtype,
         zeros_around=second.zeros_around or (convolves and any(operation.given[4])),
     )
 

@@ -138,7 +138,9 @@ def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedPr
         subtracted=done.subtracted, because=done.because, own=own,
     )  # fmt: skip
     images = some_images(channels, size, folder=chosen.images)
-    comparison = Comparison(kind.read(), folded, images)
+    types = [kind.network.dtype, *([] if entry is None else [entry.dtype])]
+    least = min(types, key=lambda dtype: dtype.itemsize)
+    comparison = Comparison(kind.read(), folded, images, least)
     first = None if entry is None else comparison.first_layer(entry, done, raw)
     comparison.check(raw, chosen.norm, first)
     with replacing(chosen.out) as temporary:

@@ -80,9 +80,18 @@ class ProgramWatch(Watch):
             if storage_of(weight) not in self.copied:
                 return weight
             copy, source = self.copied[storage_of(weight)]
-            same = weight.shape == copy.shape and weight.stride() == copy.stride()
-            weight = source if same else None
+            weight = _same_view(weight, copy, source)
         return None
+
+
+def _same_view(view: Tensor, copy: Tensor, source: Tensor) -> Tensor | None:
+    """What a view of a copy is of the copy's source; None where that is laid out otherwise."""
+    if view.shape == copy.shape and view.stride() == copy.stride():
+        return source
+    if source.stride() != copy.stride():
+        return None
+    place = view.storage_offset() - copy.storage_offset() + source.storage_offset()
+    return source.as_strided(view.shape, view.stride(), place)
 
 
 class Tap(TorchDispatchMode):
