@@ -205,6 +205,20 @@ def test_other_pixels_than_bytes(tmp_path, kind):
         assert_same(run(raw * shipped.folded.scale), expected)
 
 
+def test_a_program_keeps_its_names(tmp_path):
+    network = made("padded")
+    source = write(network, "pt2", tmp_path / "x.pt2")
+    run = folded(source)[1]
+    names = [*network.state_dict(), "normscope_subtracted"]
+    assert sorted(run.state_dict()) == sorted(names)
+    told = [torch.export.load(path).graph_signature for path in (source, tmp_path / "raw.pt2")]
+    assert told[1].user_inputs == told[0].user_inputs
+    assert told[1].user_outputs == told[0].user_outputs
+    raw = pixels()
+    with torch.no_grad():
+        assert_same(run(raw), network(normalized(raw)))
+
+
 def test_a_program_keeps_its_open_axes_and_its_fixed_ones(tmp_path):
     network = made("padded")
     size = {axis: torch.export.Dim(name, min=8, max=64) for axis, name in ((2, "h"), (3, "w"))}

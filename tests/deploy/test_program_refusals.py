@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from normscope.cli.app import run
-from normscope.deploy import program_kinds
+from normscope.deploy import torch_kinds
 from tests.deploy.test_program_folding import Turned, loaded, made, norm, rest, write
 
 
@@ -216,7 +216,7 @@ def test_a_file_that_answers_otherwise_is_not_written(tmp_path, capsys, source, 
             next(script.parameters()).mul_(1.01)
         return script
 
-    monkeypatch.setattr(program_kinds.ScriptKind, "read_back", other)
+    monkeypatch.setattr(torch_kinds.ScriptKind, "read_back", other)
     call = ["fold", str(source), "--norm", "half", "-o", str(tmp_path / "raw.pt")]
     assert run([*call, "--image-size", "16"]) == 1
     err = capsys.readouterr().err

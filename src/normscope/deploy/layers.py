@@ -35,31 +35,6 @@ class RawPixels(nn.Module):
         return self.model(pixels.to(self.dtype))
 
 
-class RawProgram(nn.Module):
-    """A program with folded weights that takes pixels of any type, such as uint8.
-
-    Args:
-        program: Takes pixels in floating point.
-        dtype: That floating point type.
-        subtracted: From the pixels first, in the shape of their channels; None for nothing.
-    """
-
-    def __init__(self, program: nn.Module, dtype: torch.dtype, subtracted: Tensor | None) -> None:
-        super().__init__()
-        self.program = program
-        self.dtype = dtype
-        self.training = False  # a program of torch.export has no other mode
-        self.register_buffer("subtracted", subtracted)
-
-    # TorchScript infers what comes out: a program may give more than a tensor.
-    def forward(self, pixels: Tensor):
-        """What the program gives for raw pixels."""
-        pixels = pixels.to(self.dtype)
-        if self.subtracted is not None:
-            pixels = pixels - self.subtracted  # pyright: ignore[reportOperatorIssue]
-        return self.program(pixels)
-
-
 class ChannelPad(nn.Module):
     """Pads each channel with a value of its own.
 

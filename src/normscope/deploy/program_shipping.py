@@ -19,12 +19,14 @@ from normscope.deploy.given_file import (
     named_channels,
     size_of,
 )
+from normscope.deploy.keras_kind import KerasKind
 from normscope.deploy.program_comparing import Comparison, FoldedProgram
 from normscope.deploy.program_entry import find_program_entry
 from normscope.deploy.program_folding import InPlace, fold_in_place
-from normscope.deploy.program_kinds import KINDS
 from normscope.deploy.saving import describe
+from normscope.deploy.torch_kinds import ExportedKind, ScriptKind
 from normscope.errors import NormscopeError
+from normscope.models.files import archive
 from normscope.models.files.opening import kind_of_program
 from normscope.models.files.program_network import ProgramNetwork
 from normscope.writing import replacing
@@ -35,7 +37,13 @@ if TYPE_CHECKING:
     from normscope.deploy.differences import Differences
     from normscope.deploy.options import FoldOptions
     from normscope.deploy.program_entry import ProgramEntry
+    from normscope.deploy.program_kind import ProgramKind
     from normscope.normalization import Normalization
+
+
+KINDS: dict[str, type[ProgramKind]] = {
+    archive.PROGRAM: ExportedKind, archive.SCRIPT: ScriptKind, archive.KERAS: KerasKind,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
