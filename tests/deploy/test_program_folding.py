@@ -223,17 +223,18 @@ def test_a_program_keeps_its_open_axes_and_its_fixed_ones(tmp_path):
     network = made("padded")
     size = {axis: torch.export.Dim(name, min=8, max=64) for axis, name in ((2, "h"), (3, "w"))}
     source = write(network, "pt2", tmp_path / "x.pt2", dynamic={0: torch.export.Dim("n"), **size})
-    run = folded(source)[1]
+    shipped, run = folded(source, image_size=None)
+    assert shipped.folded.image_size == (64, 64)
     raw = pixels(3, height=24, width=40)
     with torch.no_grad():
         assert_same(run(raw), network(normalized(raw)))
     with pytest.raises(AssertionError, match="64"):
         run(pixels(3, height=80, width=40))
 
-    write(network, "pt2", source, torch.zeros(3, 3, 20, 16), dynamic={})
+    write(network, "pt2", source, torch.zeros(6, 3, 20, 16), dynamic={})
     shipped, run = folded(source, image_size=None)
     assert shipped.folded.image_size == (20, 16)
-    raw = pixels(3, height=20)
+    raw = pixels(6, height=20)
     with torch.no_grad():
         assert_same(run(raw), network(normalized(raw)))
     with pytest.raises(AssertionError):

@@ -81,12 +81,15 @@ def channels_of(found: int | None, source: Path, named: int | None) -> int | Non
     return found or named
 
 
-def size_of(size: tuple[int | None, int | None], asked: int | None) -> tuple[int, int]:
+def size_of(
+    size: tuple[int | None, int | None], asked: int | None, usual: int = SIDE
+) -> tuple[int, int]:
     """Height and width of the images to fold with.
 
     Args:
         size: What the file says.
         asked: ``--image-size``.
+        usual: Where neither says it.
 
     Returns:
         Pixels.
@@ -99,7 +102,7 @@ def size_of(size: tuple[int | None, int | None], asked: int | None) -> tuple[int
             f"--image-size must be at least 1 pixel, got {asked}. Give a larger number."
         )
     height, width = size
-    return height or asked or SIDE, width or asked or SIDE
+    return height or asked or usual, width or asked or usual
 
 
 def check_once(

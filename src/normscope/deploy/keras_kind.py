@@ -68,7 +68,7 @@ class KerasKind(ProgramKind):
             model = keras_folding.centred(model, subtracted, channels_last=last)
         return ProgramNetwork(model, network.path, network.input, network.dtype)
 
-    def write(self, raw: ProgramNetwork, example: Tensor, path: Path) -> None:  # noqa: ARG002
+    def write(self, raw: ProgramNetwork, image: Tensor, path: Path) -> None:  # noqa: ARG002
         """Save it."""
         model: Any = raw.program
         with warnings.catch_warnings():

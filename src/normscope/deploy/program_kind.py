@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from normscope.deploy.given_file import SIDE
 from normscope.deploy.watching import storage_of
 from normscope.models.files.program_network import ProgramNetwork
 
@@ -38,6 +39,10 @@ class ProgramKind:
     def read(self) -> ProgramNetwork:
         """Read the file anew."""
         raise NotImplementedError
+
+    def usual_side(self) -> int:
+        """Side of an image where neither the file nor the user says it, in pixels."""
+        return SIDE
 
     def own_affine(self, channels: int) -> Affine | None:  # noqa: ARG002
         """What a layer in front that may do another map does to each channel; None for none."""
@@ -75,8 +80,7 @@ class ProgramKind:
         if subtracted is not None:
             shape = (-1,) if network.input.channels_last else (-1, 1, 1)
             values = torch.from_numpy(subtracted).to(network.dtype).reshape(shape)
-        program = self.behind(values).requires_grad_(False)
-        return ProgramNetwork(program, network.path, network.input, taken)
+        return ProgramNetwork(self.behind(values), network.path, network.input, taken)
 
     def behind(self, subtracted: Tensor | None) -> torch.nn.Module:
         """The changed program behind a conversion of the pixels to its own type.
@@ -89,12 +93,12 @@ class ProgramKind:
         """
         raise NotImplementedError
 
-    def write(self, raw: ProgramNetwork, example: Tensor, path: Path) -> None:
+    def write(self, raw: ProgramNetwork, image: Tensor, path: Path) -> None:
         """Write what ``raw`` gave.
 
         Args:
             raw: The network.
-            example: Images ``(N, C, H, W)`` that it takes.
+            image: Shape ``(1, C, H, W)``, such as it takes.
             path: Where.
         """
         raise NotImplementedError

@@ -120,7 +120,7 @@ def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedPr
     named = named_channels(chosen, normalization)
     kind = kind_of_file(source)
     given = kind.network.input
-    size = size_of(given.size, chosen.image_size)
+    size = size_of(given.size, chosen.image_size, kind.usual_side())
     known = channels_of(given.channels, source, named)
     own = kind.own_affine(known or 3)
     if own is None:
@@ -152,7 +152,7 @@ def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedPr
     first = None if entry is None else comparison.first_layer(entry, done, raw)
     comparison.check(raw, chosen.norm, first)
     with replacing(chosen.out) as temporary:
-        kind.write(raw, images[: raw.input.batch or 2], temporary)
+        kind.write(raw, images[:1], temporary)
         program = ProgramNetwork(kind.read_back(temporary), chosen.out, raw.input, raw.dtype)
         differences = comparison.check_file(program, first)
     return ShippedProgram(folded, chosen.out, differences)

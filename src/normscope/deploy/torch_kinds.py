@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from normscope.deploy.given_file import SIDE
 from normscope.deploy.program_kind import ProgramKind
 from normscope.errors import NormscopeError
 from normscope.models.files import naming
@@ -35,6 +36,12 @@ class ExportedKind(ProgramKind):
         network, self.lengths = program_with_lengths(self.source)
         return network
 
+    def usual_side(self) -> int:
+        """The usual one, or the nearest to it that the program takes."""
+        bounds = [bounds for axis, bounds in self.lengths.items() if axis]
+        least = max((bound[0] for bound in bounds), default=SIDE)
+        return int(min([max(SIDE, least), *(bound[1] for bound in bounds)]))
+
     def behind(self, subtracted: Tensor | None) -> torch.nn.Module:
         """The same program, so that all names stay, with that at its beginning."""
         program: Any = self.network.program
@@ -54,7 +61,7 @@ class ExportedKind(ProgramKind):
         program.recompile()
         return program
 
-    def write(self, raw: ProgramNetwork, example: Tensor, path: Path) -> None:
+    def write(self, raw: ProgramNetwork, image: Tensor, path: Path) -> None:
         """Export it again, with the same axes of any length."""
         shapes = {
             axis: torch.export.Dim.DYNAMIC(
@@ -62,7 +69,8 @@ class ExportedKind(ProgramKind):
             )
             for axis, (least, most) in self.lengths.items()
         }  # fmt: skip
-        given = raw.input.arranged(example.to(raw.dtype))
+        count = raw.input.batch or 2  # one image would be a fixed batch
+        given = raw.input.arranged(image.expand(count, -1, -1, -1).to(raw.dtype))
         with silent_export():
             try:
                 program = torch.export.export(raw.program, (given,), dynamic_shapes=(shapes,))
@@ -121,7 +129,7 @@ class ScriptKind(ProgramKind):
         """A module around the program."""
         return RawProgram(self.network.program, self.network.dtype, subtracted)
 
-    def write(self, raw: ProgramNetwork, example: Tensor, path: Path) -> None:  # noqa: ARG002
+    def write(self, raw: ProgramNetwork, image: Tensor, path: Path) -> None:  # noqa: ARG002
         """Save it, with the texts that lie beside the program."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

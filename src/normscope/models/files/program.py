@@ -7,6 +7,7 @@ import logging
 import math
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +22,10 @@ from normscope.wording import first_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+SOME_IMAGES = 8
+"""So many are given at once to a program that does not take any number."""
 
 
 def read_program(path: Path) -> ProgramNetwork:
@@ -67,6 +72,9 @@ def program_with_lengths(path: Path) -> tuple[ProgramNetwork, dict[int, tuple[in
             axis: _bounds(length, program.range_constraints)
             for axis, length in enumerate(value.shape) if type(length) is not int
         }  # fmt: skip
+        least, most = lengths.get(0, (1, math.inf))
+        if least > 2 or most < math.inf:  # torch itself does not hold programs to 2 images
+            given = replace(given, batch=int(min(most, max(least, SOME_IMAGES))))
         # Guards are Python code in the file.
         module = program.module(check_guards=False)
         return ProgramNetwork(module, path, given, value.dtype), lengths
