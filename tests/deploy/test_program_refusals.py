@@ -175,6 +175,12 @@ def source(tmp_path_factory):
             "channels instead. Give its --image-size and --channels.",
         ),
         (
+            ["--norm", "half", "-o", "{folder}/raw.pt", "--image-size", "1"],
+            "the model must take images of shape (3, 1, 1), got: Calculated padded input size per "
+            "channel: (5 x 3). Kernel size: (5 x 5). Kernel size can't be greater than actual "
+            "input size. Give its --image-size and --channels.",
+        ),
+        (
             ["--norm", "0.5/1e-40", "-o", "{folder}/raw.pt", "--image-size", "16"],
             "--norm 0.5/1e-40 must leave numbers that float32 holds, got some that are infinite "
             "once folded. Check the mean and the std.",

@@ -34,6 +34,7 @@ from normscope.writing import replacing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from normscope.deploy.affine import Affine
     from normscope.deploy.differences import Differences
     from normscope.deploy.options import FoldOptions
     from normscope.deploy.program_entry import ProgramEntry
@@ -128,15 +129,10 @@ def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedPr
     else:
         channels, entry = known or 3, None
     before = Before.of(normalization, chosen.to, channels, residual=chosen.residual)
-    if entry is None:
-        assert own is not None
-        name, layer = kind.own_named()
-        check_once(own, (f"{layer} '{name}'",), normalization, chosen.norm, source)
-        kind.set_own(before.affine.then(own))
-        done = InPlace(())
-    else:
-        done = fold_in_place(entry, before.affine, kind.bias_of(entry))
-        name, layer = kind.name_of(entry.weight), entry.kind
+    if own is not None:
+        nodes = ("{1} '{0}'".format(*kind.own_named()),)
+        check_once(own, nodes, normalization, chosen.norm, source)
+    name, layer, done = _change(kind, entry, own, before.affine)
     _check_finite(done, chosen.norm, kind.network.dtype)
     whole = before.takes == "uint8" and before.scale == 1
     raw = kind.raw(done.subtracted, torch.uint8 if whole else kind.network.dtype)
@@ -162,14 +158,28 @@ def _entry(
     network: ProgramNetwork, counts: Sequence[int], size: tuple[int, int]
 ) -> tuple[int, ProgramEntry]:
     """The channels of the images, the first of these numbers that fits, and the operation."""
-    for count in counts[:-1]:
+    refused: NormscopeError | None = None
+    for count in counts:
         try:
             return count, find_program_entry(network, count, size)
         except NoExactFold:
             raise
-        except NormscopeError:
-            continue
-    return counts[-1], find_program_entry(network, counts[-1], size)
+        except NormscopeError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _change(
+    kind: ProgramKind, entry: ProgramEntry | None, own: Affine | None, affine: Affine
+) -> tuple[str, str, InPlace]:
+    """Change the network; the name of the layer, its kind and what was done."""
+    if entry is not None:
+        done = fold_in_place(entry, affine, kind.bias_of(entry))
+        return kind.name_of(entry.weight), entry.kind, done
+    assert own is not None
+    kind.set_own(affine.then(own))
+    return *kind.own_named(), InPlace(())
 
 
 def _check_finite(done: InPlace, norm: str, dtype: torch.dtype) -> None:
