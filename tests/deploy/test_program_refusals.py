@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from normscope.cli.app import run
 from normscope.deploy import torch_kinds
-from tests.deploy.test_program_folding import Turned, loaded, made, norm, rest, write
+from tests.deploy.programs import Turned, loaded, made, norm, rest, write
 
 
 class Shifted(Turned):
