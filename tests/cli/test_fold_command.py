@@ -5,16 +5,23 @@ import os
 import resource
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
+from sklearn.datasets import load_sample_images
+from torch import nn
 
 from normscope.cli.app import run
 from normscope.models.building import build_model
+from normscope.models.options import ModelOptions
+from normscope.normalization import IMAGENET
 
 WEIGHTS = os.environ.get("NORMSCOPE_WEIGHTS")
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +114,100 @@ def test_images_of_no_pixels(lenet, tmp_path, capsys):
         "normscope: --image-size must be at least 1 pixel, got 0. Give a larger number.\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def small_script(path):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 64, 9, padding=4, bias=False), nn.Flatten(), nn.Linear(64 * 256, 10)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(nn.Sequential(*layers)), path)
+    return path
+
+
+def test_a_script_says_what_it_does(tmp_path, capsys):
+    source, out = small_script(tmp_path / "x.ts"), tmp_path / "raw.ts"
+    call = ["fold", str(source), "--norm", "half", "-o", str(out), "--image-size", "16"]
+    assert run([*call, "--json", str(tmp_path / "raw.json")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [
+        f"{out} takes pixels of 0..255. Folded 0.5/0.5 into 0 (Convolution).",
+        "In front of 0 it subtracts 127.5, 127.5, 127.5 from the channels, since zeros are put "
+        "around them.",
+    ]
+    assert said[2].startswith("Largest difference in an output: ")
+    assert " as read back from the file, where outputs have a std of " in said[2]
+    found = json.loads((tmp_path / "raw.json").read_text())
+    assert found["layers"] == {"0": {"kind": "Convolution"}}
+    assert found["subtracted"] == [127.5] * 3
+    assert found["first_layer_difference"] < 1e-5
+    assert found["largest_difference"] < 1e-4 * found["output_std"]
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(WEIGHTS is None, reason="NORMSCOPE_WEIGHTS is not set")
+@pytest.mark.filterwarnings("ignore")  # of the libraries that write the files
+@pytest.mark.parametrize(("name", "side"), [("squeezenet1_1", 224), ("resnet20", 32)])
+def test_every_kind_of_file_folds_to_the_same(tmp_path, name, side):
+    pytest.importorskip("keras")
+    pytest.importorskip("onnxscript")
+    from benchmarks.kinds_of_file import KINDS, ONLY_RESNET18, Network, folded_outputs, raw
+
+    (weights,) = Path(str(WEIGHTS)).glob(f"{name}-*.safetensors")
+    outputs = 1000 if side == 224 else 10
+    module = build_model(
+        name, channels=3, classes=outputs, image_size=(side, side),
+        options=ModelOptions(str(weights)),
+    ).eval()  # fmt: skip
+    for number, photograph in enumerate(load_sample_images().images):
+        Image.fromarray(photograph).save(tmp_path / f"{number}.jpg")
+    network = Network(name, module, weights, tmp_path, side, {})
+    mean, std = (torch.tensor(v).reshape(-1, 1, 1) for v in (IMAGENET.mean, IMAGENET.std))
+    with torch.no_grad():
+        expected = module((torch.from_numpy(raw(network)) / 255 - mean) / std).numpy()
+    found = {"name": folded_outputs(name, network, tmp_path / "raw.onnx", weights=str(weights))}
+    for kind, (file, write) in KINDS.items():
+        if kind not in ONLY_RESNET18:
+            source = str(write(network, tmp_path / file))
+            out = tmp_path / f"raw-{kind}{Path(file).suffix}"
+            found[kind] = folded_outputs(source, network, out)
+    assert len(found) == 5
+    for kind, given in found.items():
+        assert abs(given - expected).max() < 1e-4, kind
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("suffix", [".pt2", ".pt", ".keras"])
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_no_space_for_a_program(tmp_path, suffix):
+    def little_space() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    source = tmp_path / f"x{suffix}"
+    if suffix == ".keras":
+        keras = pytest.importorskip("keras")
+        layers = [keras.layers.Flatten(), keras.layers.Dense(100)]
+        keras.Sequential([keras.Input((16, 16, 3)), *layers]).save(source)
+    elif suffix == ".pt":
+        small_script(source)
+    else:
+        network = nn.Sequential(nn.Flatten(), nn.Linear(768, 100))
+        torch.export.save(torch.export.export(network, (torch.zeros(2, 3, 16, 16),)), source)
+    out = tmp_path / "folded" / f"raw{suffix}"
+    out.parent.mkdir()
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "normscope", "fold", str(source), "--norm", "half", "-o",
+            str(out), "--image-size", "16",
+        ],
+        capture_output=True, text=True, check=False, preexec_fn=little_space,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"normscope: {out} must be writable, got: File too large. Free up space, fix the "
+        "permissions or choose another place.\n",
+    )
+    assert list(out.parent.iterdir()) == []
 
 
 @pytest.mark.thorough

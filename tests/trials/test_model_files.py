@@ -7,8 +7,6 @@ import torch
 from safetensors.torch import save_file
 
 import normscope
-from normscope.deploy.options import FoldOptions
-from normscope.deploy.shipping import ship
 from normscope.errors import NormscopeError
 from normscope.models.building import build_model
 from normscope.trials.chosen_model import check_weights
@@ -68,16 +66,13 @@ def test_what_is_not_done_with_a_program(files, options, sentence):
     assert str(met.value) == sentence.format(path)
 
 
-def test_detect_and_fold_need_layers(files, tmp_path):
+def test_detect_needs_layers(files):
     path = str(files / "n.pt2")
-    said = "normscope {} must be used with a network whose layers can be reached, got {}, a finish"
     with pytest.raises(NormscopeError) as met:
         normscope.detect(path, images="digits")
-    assert str(met.value).startswith(said.format("detect", path))
-    with pytest.raises(NormscopeError) as met:
-        ship(FoldOptions(path, norm="mnist", out=tmp_path / "o.safetensors"))
-    assert str(met.value) == said.format("fold", path) + (
-        "ed program. Give the network that it was exported from."
+    assert str(met.value) == (
+        f"normscope detect must be used with a network whose layers can be reached, got {path}, a "
+        "finished program. Give the network that it was exported from."
     )
 
 

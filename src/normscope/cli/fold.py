@@ -10,6 +10,7 @@ from normscope.deploy.options import FoldOptions
 
 if TYPE_CHECKING:
     from normscope.deploy.onnx_shipping import ShippedGraph
+    from normscope.deploy.program_shipping import ShippedProgram
     from normscope.deploy.shipping import Shipped
 
 EXAMPLE = "Example: normscope fold squeezenet1_1 --weights FILE --norm imagenet -o raw.onnx"
@@ -25,7 +26,7 @@ def fold(chosen: FoldOptions, *, json: options.Json = None) -> None:
     write_json(shipped.to_json(), json)
 
 
-def _sentences(shipped: Shipped | ShippedGraph) -> list[str]:
+def _sentences(shipped: Shipped | ShippedGraph | ShippedProgram) -> list[str]:
     return [
         f"{shipped.out} {shipped.folded.in_words}",
         *shipped.notes,

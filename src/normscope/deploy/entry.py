@@ -92,6 +92,14 @@ def find_entry(model: nn.Module, channels: int, image_size: tuple[int, int]) -> 
     return replace(entry, padding=replace(padding, same=True))
 
 
+def not_taken(image: Tensor, reason: str) -> str:
+    """What is said where a network does not run on such images ``(N, C, H, W)``."""
+    return (
+        f"the model must take images of shape {tuple(image.shape[1:])}, got: {reason}. Give its "
+        "--image-size and --channels."
+    )
+
+
 def _traced(model: nn.Module, channels: int, image_size: tuple[int, int]) -> Entry:
     parameter = next(model.parameters(), torch.empty(0))
     numbers = torch.arange(1, channels + 1, dtype=parameter.dtype, device=parameter.device)
@@ -102,10 +110,8 @@ def _traced(model: nn.Module, channels: int, image_size: tuple[int, int]) -> Ent
         with torch.no_grad(), watch:
             model(image)
     except (RuntimeError, ValueError) as error:
-        raise NormscopeError(
-            f"the model must take images of shape {tuple(image.shape[1:])}, got: "
-            f"{(str(error).splitlines() or ['an error'])[0]}. Give its --image-size and --channels."
-        ) from error
+        reason = (str(error).splitlines() or ["an error"])[0]
+        raise NormscopeError(not_taken(image, reason)) from error
     finally:
         calls.remove()
     return _only_entry(model, watch, calls, channels)
@@ -127,7 +133,8 @@ def _only_entry(model: nn.Module, watch: Watch, calls: Calls, channels: int) -> 
         raise NoExactFold(f"{names[layer]} is used {len(calls.given[layer])} times")
     given = calls.given[layer][0]
     padding = _padding(watch, calls, given, layer)
-    return Entry(names[layer], layer, _features(given, layer, channels), padding)
+    axis = -1 if isinstance(layer, nn.Linear) else 1
+    return Entry(names[layer], layer, features_of(given, axis, channels), padding)
 
 
 def _padding(watch: Watch, calls: Calls, given: Tensor, layer: nn.Module) -> Padding | None:
@@ -145,8 +152,21 @@ def _padding(watch: Watch, calls: Calls, given: Tensor, layer: nn.Module) -> Pad
     return padding
 
 
-def _features(given: Tensor, layer: nn.Module, channels: int) -> tuple[int, ...]:
-    rows = given.movedim(-1 if isinstance(layer, nn.Linear) else 1, 0).flatten(1)
+def features_of(given: Tensor, axis: int, channels: int) -> tuple[int, ...]:
+    """Which channel of the image each feature that a layer reads comes from.
+
+    Args:
+        given: What the layer was given for an image whose pixels hold their channel's number.
+        axis: Of the features.
+        channels: Of the image.
+
+    Returns:
+        Indices.
+
+    Raises:
+        NoExactFold: If one feature holds pixels of several channels.
+    """
+    rows = given.movedim(axis, 0).flatten(1)
     if (rows != rows[:, :1]).any():
         raise NoExactFold("channels meet in one of its features")
     return tuple(min(channels, max(1, round(value))) - 1 for value in rows[:, 0].tolist())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,8 @@ import torch
 from onnx import helper
 
 from normscope.deploy.comparing import as_taken
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.deploy.differences import Differences, largest_and_spread
+from normscope.errors import NormscopeError
 from normscope.images.tensors import normalized
 
 if TYPE_CHECKING:
@@ -20,29 +20,8 @@ if TYPE_CHECKING:
     from normscope.deploy.onnx_folding import FoldedGraph
     from normscope.deploy.onnx_input import GraphInput
 
-ROUNDING = {"float16": 5e-2, "float32": 1e-4, "float64": 1e-10}
-"""The largest difference at the first layer, in units of its outputs' spread, by their type."""
-
-BEHIND = 100
-"""How much larger a difference may grow in the layers behind, which are the same nodes."""
-
 SILENT = 4
 """Of onnxruntime's levels: what goes wrong comes as an exception."""
-
-
-@dataclass(frozen=True)
-class Differences:
-    """How far a folded graph's outputs are from the original's.
-
-    Attributes:
-        first_layer: The largest at the first layer, in units of the spread of what it gives.
-        largest: The largest of an output.
-        spread: The standard deviation of the original's output where that is.
-    """
-
-    first_layer: float
-    largest: float
-    spread: float
 
 
 def compare_graphs(
@@ -70,24 +49,18 @@ def compare_graphs(
     expected = _run(original, given, folded.layer, wide.numpy())
     raw = as_taken(folded, images, torch.float64).numpy()
     found = _run(folded.model, folded.image, folded.layer, raw)
-    first, spread = _largest(expected.pop(folded.layer), found[folded.layer])
+    first, spread = largest_and_spread(expected.pop(folded.layer), found[folded.layer])
     relative = first / spread if spread else first
     outputs = [
-        _largest(values, found[name])
+        largest_and_spread(values, found[name])
         for name, values in expected.items()
         if _comparable(values, found[name])
     ] or [(first, spread)]
     largest, beside = max(outputs, key=lambda pair: pair[0] / (pair[1] or 1.0))
     kinds = [t for t in (given.dtype, folded.weights) if np.issubdtype(t, np.floating)]
-    allowed = ROUNDING[min(kinds, key=lambda dtype: dtype.itemsize).name]
-    most = allowed + BEHIND * allowed * beside
-    if not (relative <= allowed and largest <= most):
-        raise WorkFailed(
-            f"the folded graph must agree with the original to {allowed:g} of the spread at its "
-            f"first layer and to {most:.3g} at its outputs, got {relative:.3g} and {largest:.3g}. "
-            "Nothing was written; keep the normalization outside the model."
-        )
-    return Differences(relative, largest, beside)
+    differences = Differences(relative, largest, beside)
+    differences.check(min(kinds, key=lambda dtype: dtype.itemsize).name, "graph")
+    return differences
 
 
 def open_session(model: str | bytes) -> Any:
@@ -143,8 +116,3 @@ def _comparable(expected: np.ndarray, found: np.ndarray) -> bool:
     # Boxes that pass a threshold may be more or fewer after rounding, and indices may jump.
     floats = np.issubdtype(expected.dtype, np.floating)
     return floats and expected.size > 0 and expected.shape == found.shape
-
-
-def _largest(expected: np.ndarray, found: np.ndarray) -> tuple[float, float]:
-    wide, other = expected.astype(np.float64), found.astype(np.float64)
-    return float(np.abs(wide - other).max()), float(wide.std())

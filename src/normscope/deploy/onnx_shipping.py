@@ -9,25 +9,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.deploy.comparing import some_images
-from normscope.deploy.onnx_comparing import Differences, compare_graphs, open_session
+from normscope.deploy.differences import not_held
+from normscope.deploy.given_file import (
+    channels_of,
+    check_once,
+    check_places,
+    named_channels,
+    same,
+    size_of,
+)
+from normscope.deploy.onnx_comparing import compare_graphs, open_session
 from normscope.deploy.onnx_folding import FoldedGraph, fold_graph
 from normscope.deploy.onnx_input import image_input
 from normscope.deploy.saving import describe
 from normscope.errors import NormscopeError
+from normscope.models.files.naming import ONNX
 from normscope.models.files.onnx_file import read_graph
-from normscope.models.options import DEFAULT_WEIGHTS
-from normscope.models.trained import channel_count
 from normscope.normalization import BYTES, Normalization
-from normscope.writing import check_no_input, replacing
+from normscope.writing import replacing
 
 if TYPE_CHECKING:
-    from normscope.deploy.affine import Affine
+    from normscope.deploy.differences import Differences
     from normscope.deploy.onnx_input import GraphInput
     from normscope.deploy.options import FoldOptions
-
-SIDE = 224
-SAME = 0.01
-"""Constants that differ by less, in units of the std, are one normalization."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,8 @@ class ShippedGraph:
         """How large the largest difference in an output is, where."""
         met = self.differences
         return (
-            f"{met.largest:.2g} in onnxruntime, where outputs have a std of {met.spread:.3g}; at "
-            f"the first layer {met.first_layer:.2g} of its outputs' std."
+            f"{met.largest:.2g} in onnxruntime, where outputs have a std of {met.spread:.3g}"
+            f"{met.at_first_layer}."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -97,24 +101,12 @@ def ship_graph(chosen: FoldOptions, normalization: Normalization) -> ShippedGrap
         NormscopeError: If an option is wrong, the file cannot be read, or no exact fold exists.
     """
     source = Path(chosen.model).expanduser()
-    if chosen.weights not in {None, DEFAULT_WEIGHTS}:
-        raise NormscopeError(
-            f"--weights must be used with a model's name, got {source}, which brings its own. "
-            "Leave it out."
-        )
-    if chosen.out.suffix != ".onnx":
-        raise NormscopeError(
-            f"--out must end in .onnx, since the graph of {source} is folded as it is, got "
-            f"{chosen.out}. Choose another name."
-        )
-    check_no_input(chosen.out, source)
+    check_places(chosen, source, (ONNX,), "graph")
     model = read_graph(source)
-    asked = channel_count(chosen.channels)
-    raw_channels = 1 if chosen.to in {"uint8", "none"} else Normalization.parse(chosen.to).channels
-    named = asked or max(normalization.channels, raw_channels)
-    image = image_input(model, source, named if named > 1 or asked else None)
-    channels = _channels(image, source, named if named > 1 or asked else None)
-    size = _size(image, chosen.image_size)
+    named = named_channels(chosen, normalization)
+    image = image_input(model, source, named)
+    channels = channels_of(image.channels, source, named) or 3
+    size = size_of(image.size, chosen.image_size)
     _check_bytes(image, normalization, channels, source)
     folded = fold_graph(
         model,
@@ -125,7 +117,8 @@ def ship_graph(chosen: FoldOptions, normalization: Normalization) -> ShippedGrap
         size=size,
         residual=chosen.residual,
     )
-    _check_once(folded, chosen.norm, source)
+    own = folded.own if folded.merged else None
+    check_once(own, folded.merged, normalization, chosen.norm, source)
     _check_finite(folded, chosen.norm)
     compared = some_images(channels, size, folder=chosen.images)
     differences = compare_graphs(model, image, folded, compared)
@@ -135,30 +128,11 @@ def ship_graph(chosen: FoldOptions, normalization: Normalization) -> ShippedGrap
     return ShippedGraph(folded, chosen.out, differences)
 
 
-def _channels(image: GraphInput, source: Path, named: int | None) -> int:
-    found = image.channels
-    if named is not None and found is not None and named != found:
-        raise NormscopeError(
-            f"the normalization must have 1 or {found} channels to fit {source}, got {named}. "
-            "Give one number for all, or one per channel."
-        )
-    return found or named or 3
-
-
-def _size(image: GraphInput, asked: int | None) -> tuple[int, int]:
-    if asked is not None and asked < 1:
-        raise NormscopeError(
-            f"--image-size must be at least 1 pixel, got {asked}. Give a larger number."
-        )
-    height, width = image.size
-    return height or asked or SIDE, width or asked or SIDE
-
-
 def _check_bytes(
     image: GraphInput, normalization: Normalization, channels: int, source: Path
 ) -> None:
     """Refuse a normalization in front of a file that takes bytes."""
-    if image.dtype == np.uint8 and not _same(
+    if image.dtype == np.uint8 and not same(
         normalization.for_channels(channels), BYTES.for_channels(channels)
     ):
         raise NormscopeError(
@@ -168,22 +142,6 @@ def _check_bytes(
         )
 
 
-def _check_once(folded: FoldedGraph, norm: str, source: Path) -> None:
-    """Refuse the normalization that the graph does itself, in front of it."""
-    own, given = folded.own, folded.normalization.for_channels(folded.channels)
-    if own is None or not (own.factor > 0).all() or _identity(own):
-        return
-    mean, std = -own.offset / own.factor, 1 / own.factor
-    for scale, first, pixels in ((1, "none", "[0, 1]"), (255, str(BYTES), "0..255")):
-        if _same(Normalization((mean / scale).tolist(), (std / scale).tolist()), given):
-            nodes = ", ".join(folded.merged)
-            raise NormscopeError(
-                f"the graph already normalizes: {source} applies {folded.normalization} itself to "
-                f"pixels of {pixels} ({nodes}), so that --norm {norm} in front of it would do it "
-                f"twice. Give what is applied before the file: --norm {first}."
-            )
-
-
 def _check_finite(folded: FoldedGraph, norm: str) -> None:
     from onnx import numpy_helper
 
@@ -191,19 +149,4 @@ def _check_finite(folded: FoldedGraph, norm: str) -> None:
         if tensor.name.startswith("normscope_"):
             values = numpy_helper.to_array(tensor)
             if values.dtype.kind == "f" and not np.isfinite(values).all():
-                raise NormscopeError(
-                    f"--norm {norm} must leave numbers that {values.dtype} holds, got some that "
-                    "are infinite once folded. Check the mean and the std."
-                )
-
-
-def _same(one: Normalization, other: Normalization) -> bool:
-    mean, std, other_mean, other_std = map(np.array, (one.mean, one.std, other.mean, other.std))
-    return bool(
-        (np.abs(mean - other_mean) <= SAME * other_std).all()
-        and (np.abs(std - other_std) <= SAME * other_std).all()
-    )
-
-
-def _identity(own: Affine) -> bool:
-    return bool(np.allclose(own.factor, 1) and np.allclose(own.offset, 0))
+                raise NormscopeError(not_held(norm, str(values.dtype)))

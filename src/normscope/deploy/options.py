@@ -17,7 +17,8 @@ class FoldOptions:
     norm: str = option(MISSING, EXPECTED)
     out: Path = option(
         MISSING,
-        "The file to write: .safetensors (plus a plan next to it), .pt2 or .onnx.",
+        "The file to write: .safetensors (plus a plan next to it), .pt2 or .onnx; of a model that "
+        "is a file, one of its own kind.",
         flag="--out -o",
         metavar="FILE",
     )

@@ -62,15 +62,14 @@ def with_edges(images: Tensor, sides: Sequence[int]) -> Tensor:
     """Images padded by their own last rows and columns, or cropped where a side is negative.
 
     Args:
-        images: Shape ``(N, C, H, W)``.
+        images: Such as ``(N, C, H, W)``.
         sides: As ``torch.nn.functional.pad`` takes them.
 
     Returns:
         Larger images.
     """
-    left, right, top, bottom = sides
-    for axis, (first, last) in ((3, (left, right)), (2, (top, bottom))):
-        length = images.shape[axis]
+    for axis, (first, last) in enumerate(zip(sides[::2], sides[1::2], strict=True), start=1):
+        length = images.shape[-axis]
         places = torch.arange(-first, length + last, device=images.device)
-        images = images.index_select(axis, places.clamp(0, length - 1))
+        images = images.index_select(-axis, places.clamp(0, length - 1))
     return images

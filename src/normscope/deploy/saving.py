@@ -66,10 +66,7 @@ def check_suffix(path: Path) -> str:
     """
     if path.suffix not in SUFFIXES:
         raise UnknownName("suffix", path.suffix, SUFFIXES)
-    if not path.parent.is_dir():
-        raise NormscopeError(
-            f"--out must lie in an existing folder, got {path}. Make {path.parent} first."
-        )
+    check_folder(path)
     if path.suffix == ".onnx":
         try:
             import onnxruntime  # noqa: F401
@@ -80,6 +77,14 @@ def check_suffix(path: Path) -> str:
                 "Install normscope[onnx]."
             ) from None
     return path.suffix
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a file in a folder that is not there."""
+    if not path.parent.is_dir():
+        raise NormscopeError(
+            f"--out must lie in an existing folder, got {path}. Make {path.parent} first."
+        )
 
 
 def save_folded(folded: Folded, path: Path, built: Built) -> Callable[[Tensor], Tensor]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.deploy.comparing import check_exact, largest_difference, some_images
+from normscope.deploy.differences import not_held
 from normscope.deploy.folding import fold
 from normscope.deploy.processor_comparing import check_with_processor
-from normscope.deploy.saving import Built, check_suffix, describe, save_folded
+from normscope.deploy.saving import Built, check_folder, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import published
 from normscope.models.expected import expected_normalization, takes_blue_first
-from normscope.models.files.naming import ONNX, check_layers
+from normscope.models.files.naming import ONNX, names_program
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
 from normscope.writing import check_no_input
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from normscope.deploy.folding import Folded
     from normscope.deploy.onnx_shipping import ShippedGraph
     from normscope.deploy.options import FoldOptions
+    from normscope.deploy.program_shipping import ShippedProgram
 
 SIDE = 224
 SIDES = {"lenet": 28, "lenet-bn": 28, "resnet20": 32}
@@ -69,7 +71,7 @@ class Shipped:
         }
 
 
-def ship(chosen: FoldOptions) -> Shipped | ShippedGraph:
+def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
     """Fold a model's normalization and write it as a file.
 
     Returns:
@@ -82,12 +84,17 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph:
     asked_channels = channel_count(chosen.channels)
     name, path, norm, weights = chosen.model, chosen.out, chosen.norm, chosen.weights
     image_size = chosen.image_size
-    check_suffix(path)
-    if name.lower().endswith(ONNX):
-        from normscope.deploy.onnx_shipping import ship_graph
+    if names_program(name):
+        check_folder(path)
+        if name.lower().endswith(ONNX):
+            check_suffix(path)
+            from normscope.deploy.onnx_shipping import ship_graph
 
-        return ship_graph(chosen, _normalization(name, norm))
-    check_layers(name, "fold")
+            return ship_graph(chosen, _normalization(name, norm))
+        from normscope.deploy.program_shipping import ship_program
+
+        return ship_program(chosen, _normalization(name, norm))
+    check_suffix(path)
     check_no_input(path, None if weights is None else Path(weights))
     normalization = _normalization(name, norm)
     if image_size is not None and image_size < 1:
@@ -114,10 +121,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph:
     )
     folded = fold(model, normalization, **options)
     if not math.isfinite(largest_difference(model, folded, folded.model, compared)[0]):
-        raise NormscopeError(
-            f"--norm {norm} must leave numbers that float32 holds, got some that are infinite "
-            "once folded. Check the mean and the std."
-        )
+        raise NormscopeError(not_held(norm, "float32"))
     agreed = check_with_processor(name, model, folded, compared) if norm == "model" else None
     built = Built(name, int(folded.model(compared[:1]).shape[-1]))
     run = save_folded(folded, path, built)

@@ -21,7 +21,7 @@ FOLDABLE = (*CONVOLUTIONS, nn.Linear, *BATCH_NORMS)
 MOVES = frozenset(
     {
         "_to_copy", "_unsafe_view", "cat", "clone", "flip", "index", "index_select",
-        "pixel_unshuffle", "roll", "stack",
+        "pixel_unshuffle", "reflection_pad2d", "replication_pad2d", "roll", "stack",
     }
 )  # fmt: skip
 """Operations that put pixels elsewhere without changing them, besides all views."""
@@ -65,7 +65,7 @@ class Watch(TorchDispatchMode):
         results = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         if self.inside:
             self.readers.append((self.inside[-1], name))
-        elif name == "constant_pad_nd" and args[0].ndim == 4 and len(args[1]) == 4:
+        elif name == "constant_pad_nd" and self._follows_pad(*args):
             return self._pad(*args)
         elif name == "convolution" and self._is_of_module(args):
             self.convolved[self.around[-1]] = (args[0], results[0])
@@ -78,6 +78,9 @@ class Watch(TorchDispatchMode):
         elif any(not self.holds_image(result) for result in results) or _writes(func):
             self.readers.append((None, name))
         return out
+
+    def _follows_pad(self, image: Tensor, sides: list[int], value: float = 0) -> bool:  # noqa: ARG002
+        return image.ndim == 4 and len(sides) == 4
 
     def _pad(self, image: Tensor, sides: list[int], value: float = 0) -> Tensor:
         # By the edges instead, so that every place still says which channel it comes from.

@@ -60,6 +60,15 @@ def test_a_fixed_batch(tmp_path):
     torch.testing.assert_close(built(tmp_path / "n.pt2")(given), small_network()(given))
 
 
+def test_a_batch_within_bounds(tmp_path):
+    shapes = ({0: torch.export.Dim("batch", min=4, max=6)},)
+    program = torch.export.export(small_network(), (some_images(4),), dynamic_shapes=shapes)
+    torch.export.save(program, tmp_path / "n.pt2")
+    for count in (1, 5, 8):
+        given = some_images(count)
+        torch.testing.assert_close(built(tmp_path / "n.pt2")(given), small_network()(given))
+
+
 def test_what_a_path_is():
     paths = ["n.onnx", "a/n.PT2", "./folder", "/a/b", "~/n.pt", "a/folder", "c:x.keras"]
     assert all(map(names_file, paths))

@@ -25,11 +25,13 @@ class ImageInput:
         batch: How many images it takes at once; None for any number.
         channels: Of an image; None where it is not said.
         channels_last: Whether images come as ``(N, H, W, C)``.
+        size: Their height and width; None where it is not said.
     """
 
     batch: int | None
     channels: int | None
     channels_last: bool
+    size: tuple[int | None, int | None] = (None, None)
 
     @classmethod
     def of(cls, path: Path, name: str, shape: Sequence[object]) -> ImageInput:
@@ -58,7 +60,12 @@ class ImageInput:
             channels_last = last is not None and last <= MOST_CHANNELS
         else:
             channels_last = last is not None and last < second and lengths[2] != last
-        return cls(lengths[0], last if channels_last else second, channels_last)
+        size = (second, lengths[2]) if channels_last else (lengths[2], last)
+        return cls(lengths[0], last if channels_last else second, channels_last, size)
+
+    def arranged(self, images: Tensor) -> Tensor:
+        """Images ``(N, C, H, W)`` with their axes in the input's order."""
+        return images.permute(0, 2, 3, 1).contiguous() if self.channels_last else images
 
     def check(self, path: Path, images: Tensor) -> None:
         """Refuse images with other channels.

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from torch import nn
-
 BACKEND = "KERAS_BACKEND"
 
 OF_OTHERS = {
@@ -31,7 +29,7 @@ OF_OTHERS = {
 """Layers that hold code, or open files beside their own."""
 
 
-def read_keras(path: Path) -> nn.Module:
+def read_keras(path: Path) -> ProgramNetwork:
     """Read a Keras 3 file.
 
     Args:
@@ -43,6 +41,24 @@ def read_keras(path: Path) -> nn.Module:
     Raises:
         NormscopeError: If Keras is not installed or runs on something else, or if the file cannot
             be read safely or does not take one batch of images.
+    """
+    network = trainable_keras(path)
+    model: Any = network.program
+    model.trainable = False
+    return network
+
+
+def trainable_keras(path: Path) -> ProgramNetwork:
+    """The same, with the layers trainable that were.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The network.
+
+    Raises:
+        NormscopeError: Likewise.
     """
     check_archive(path)
     keras = _keras(path)
@@ -63,7 +79,6 @@ def read_keras(path: Path) -> nn.Module:
     name = one_input(path, [one.name for one in inputs])
     one_output(path, [one.name for one in outputs])
     check_floats(path, name, str(inputs[0].dtype))
-    model.trainable = False
     return ProgramNetwork(model, path, ImageInput.of(path, name, inputs[0].shape))
 
 

@@ -34,12 +34,11 @@ def open_model(name: str) -> Library:
     path = Path(name).expanduser()
     if path.is_dir():
         return open_folder(name, path)
-    check_regular(path)
-    if path.suffix.lower() == naming.ONNX:
+    kind = kind_of_program(name)
+    if kind == naming.ONNX:
         from normscope.models.files.onnx_network import OnnxNetwork
 
         return ProgramFile(name, OnnxNetwork)
-    kind = archive.archive_kind(path)
     if kind == archive.PROGRAM:
         from normscope.models.files.program import read_program
 
@@ -48,10 +47,30 @@ def open_model(name: str) -> Library:
         from normscope.models.files.torchscript import read_torchscript
 
         return ProgramFile(name, read_torchscript)
-    if kind == archive.KERAS:
-        from normscope.models.files.keras_file import read_keras
+    from normscope.models.files.keras_file import read_keras
 
-        return ProgramFile(name, read_keras)
+    return ProgramFile(name, read_keras)
+
+
+def kind_of_program(name: str) -> str:
+    """Which kind of program a file is.
+
+    Args:
+        name: Its path.
+
+    Returns:
+        ``.onnx``, or a kind of ``archive``.
+
+    Raises:
+        NormscopeError: If nothing is there, or it is no program.
+    """
+    path = Path(name).expanduser()
+    check_regular(path)
+    if path.suffix.lower() == naming.ONNX:
+        return naming.ONNX
+    kind = archive.archive_kind(path)
+    if kind in {archive.PROGRAM, archive.SCRIPT, archive.KERAS}:
+        return kind
     raise NormscopeError(_refusal(name, path, kind))
 
 

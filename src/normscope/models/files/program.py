@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from normscope.errors import NormscopeError
 from normscope.models.files.archive import check_archive
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_program(path: Path) -> nn.Module:
+SOME_IMAGES = 8
+"""So many are given at once to a program that does not take any number."""
+
+
+def read_program(path: Path) -> ProgramNetwork:
     """Read a program that ``torch.export.save`` wrote.
 
     Args:
@@ -35,11 +40,26 @@ def read_program(path: Path) -> nn.Module:
     Raises:
         NormscopeError: If it cannot be read safely, or does not take one batch of images.
     """
+    return program_with_lengths(path)[0]
+
+
+def program_with_lengths(path: Path) -> tuple[ProgramNetwork, dict[int, tuple[int, float]]]:
+    """Read such a program, and what lengths its input may have.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The network, and the least and the largest length of each axis that has no fixed one.
+
+    Raises:
+        NormscopeError: Likewise.
+    """
     check_archive(path)
     # What was checked is what is read.
     content = path.read_bytes()
     check_program(content, path)
-    with _silent():
+    with silent_export():
         try:
             program = torch.export.load(io.BytesIO(content))
         except Exception as error:  # noqa: BLE001 - torch's reader fails in any way
@@ -47,12 +67,25 @@ def read_program(path: Path) -> nn.Module:
                 f"{path} must be a .pt2 program that this torch ({torch.__version__}) reads, got: "
                 f"{first_line(error)}. Export it again."
             ) from None
-        given, dtype = _input(program, path)
+        given, value = _input(program, path)
+        lengths = {
+            axis: _bounds(length, program.range_constraints)
+            for axis, length in enumerate(value.shape) if type(length) is not int
+        }  # fmt: skip
+        least, most = lengths.get(0, (1, math.inf))
+        if least > 2 or most < math.inf:  # torch itself does not hold programs to 2 images
+            given = replace(given, batch=int(min(most, max(least, SOME_IMAGES))))
         # Guards are Python code in the file.
-        return ProgramNetwork(program.module(check_guards=False), path, given, dtype)
+        module = program.module(check_guards=False)
+        return ProgramNetwork(module, path, given, value.dtype), lengths
 
 
-def _input(program: Any, path: Path) -> tuple[ImageInput, torch.dtype]:
+def _bounds(length: Any, constraints: Any) -> tuple[int, float]:
+    found = constraints.get(length.node.expr)
+    return (1, math.inf) if found is None else (max(1, int(found.lower)), float(found.upper))
+
+
+def _input(program: Any, path: Path) -> tuple[ImageInput, torch.Tensor]:
     signature = program.graph_signature
     name = one_input(path, list(signature.user_inputs))
     one_output(path, [str(output) for output in signature.user_outputs])
@@ -66,7 +99,7 @@ def _input(program: Any, path: Path) -> tuple[ImageInput, torch.dtype]:
             f"{type(value).__name__}. Export the part of it that takes images alone."
         )
     check_floats(path, name, str(value.dtype).removeprefix("torch."))
-    return ImageInput.of(path, name, [_length(n) for n in value.shape]), value.dtype
+    return ImageInput.of(path, name, [_length(n) for n in value.shape]), value
 
 
 def _length(length: object) -> object:
@@ -75,7 +108,8 @@ def _length(length: object) -> object:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent_export() -> Iterator[None]:
+    """Keep torch.export's warnings to itself."""
     loggers = [logging.getLogger(name) for name in ("torch.export", "torch._export")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

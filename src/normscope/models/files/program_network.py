@@ -41,7 +41,7 @@ class ProgramNetwork(nn.Module):
         self.path = path
         self.input = given
         weights = (t for t in program.state_dict().values() if t.is_floating_point())
-        self._dtype = dtype or next((t.dtype for t in weights), torch.float32)
+        self.dtype = dtype or next((t.dtype for t in weights), torch.float32)
 
     def train(self, mode: bool = True) -> ProgramNetwork:  # noqa: ARG002 - torch's
         """Stay in evaluation mode, which a program was exported in."""
@@ -57,9 +57,7 @@ class ProgramNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """The outputs ``(N, outputs)`` of normalized images ``(N, C, H, W)``."""
         self.input.check(self.path, images)
-        given = images.to(self._dtype)
-        if self.input.channels_last:
-            given = given.permute(0, 2, 3, 1).contiguous()
+        given = self.input.arranged(images.to(self.dtype))
         size = self.input.batch or max(1, len(given))
         parts = [self._run(part, size) for part in given.split(size)]
         outputs = torch.cat(parts) if len(parts) > 1 else parts[0]
@@ -76,13 +74,14 @@ class ProgramNetwork(nn.Module):
         except Exception as error:  # noqa: BLE001 - whatever a stranger's program raises
             raise NormscopeError(
                 f"{self.path} must take images of shape {tuple(images.shape)}, got: "
-                f"{_reason(error)}. Give --resize and --crop as in its evaluation."
+                f"{reason_of(error)}. Give --resize and --crop as in its evaluation."
             ) from None
         outputs = only_tensor(outputs, str(self.path))
         return outputs[: len(images) - missing] if missing else outputs
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What happened in a program, of all that its error says."""
     # TorchScript ends with what happened, after where it did.
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line.partition("Error: ")[2] for line in lines if "Error: " in line]

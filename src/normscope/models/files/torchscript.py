@@ -6,7 +6,6 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from normscope.errors import NormscopeError
 from normscope.models.files.archive import check_archive
@@ -24,7 +23,7 @@ TOUCHES_FILES = {"aten::save", "aten::from_file"}
 OWN_SPACES = {"aten", "prim", "prims", "quantized", "torchvision"}
 
 
-def read_torchscript(path: Path) -> nn.Module:
+def read_torchscript(path: Path) -> ProgramNetwork:
     """Read a TorchScript file.
 
     Its code is TorchScript's own, not Python's, and may use torch's operators alone, without those
