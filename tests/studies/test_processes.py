@@ -210,3 +210,26 @@ def test_a_signal_waits_until_a_worker_that_starts_is_known(number):
         signal.signal(number, before)
     assert raised.value.args == (number,)
     assert known
+
+
+def test_a_signal_while_handlers_are_put_back_lets_none_be_lost_later(monkeypatch):
+    def end(number, _):
+        raise KeyboardInterrupt(number)
+
+    def put_back(number, handler):
+        put(number, handler)
+        if (number, handler) == (signal.SIGINT, end):
+            end(number, None)  # as if it arrived just now
+
+    put = signal.signal
+    before = {number: put(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(signal, "signal", put_back)
+    try:
+        with pytest.raises(KeyboardInterrupt), processes._without_interrupts():
+            pass
+        with pytest.raises(KeyboardInterrupt, match=str(int(signal.SIGTERM))):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        monkeypatch.undo()
+        for number, handler in before.items():
+            signal.signal(number, handler)

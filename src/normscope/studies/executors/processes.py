@@ -141,14 +141,23 @@ def _without_interrupts() -> Iterator[None]:
     thread may receive them, and Python then calls the handler in this one all the same. But what
     is blocked here never reaches a process that is started meanwhile.
     """
-    arrived = []
+    arrived: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     handled = {number: handler for number, handler in before.items() if callable(handler)}
     if threading.current_thread() is not threading.main_thread():
         handled.clear()  # handlers run, and are set, in the main thread alone
-    for number in handled:
-        signal.signal(number, lambda number, _: arrived.append(number))
+    waiting = True
+
+    def noted(number: int, frame: types.FrameType | None) -> None:
+        # An interruption may leave it in place.
+        if waiting:
+            arrived.append(number)
+        else:
+            handled[number](number, frame)
+
     try:
+        for number in handled:
+            signal.signal(number, noted)
         if hasattr(signal, "pthread_sigmask"):
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
@@ -158,6 +167,7 @@ def _without_interrupts() -> Iterator[None]:
         else:
             yield
     finally:
+        waiting = False
         for number, handler in handled.items():
             signal.signal(number, handler)
         for number in arrived:
