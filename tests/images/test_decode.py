@@ -169,3 +169,11 @@ def test_a_large_image_that_is_allowed_is_read_without_a_warning(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert decode_image(data).shape == (3, 5, 7)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_without_a_number_have_no_bytes(value):
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.full((8, 8), value, np.float32))
+    with pytest.raises(UnreadableImage, match="^pixels that are infinite or not a number$"):
+        decode_as_8_bits(file.getvalue(), 1)

@@ -157,6 +157,8 @@ def decode_as_8_bits(data: bytes, full: float) -> Pixels:
     values = pixels.values
     if values.dtype == np.uint8:
         return pixels
+    if not np.isfinite(values).all():
+        raise UnreadableImage("pixels that are infinite or not a number")
     bytes_ = np.empty(values.shape, np.uint8)
     # Row by row: as floats a large image takes eight times the memory.
     for row in range(values.shape[2]):
