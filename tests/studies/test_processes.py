@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -142,6 +143,22 @@ def test_workers_that_die_as_they_start_end_the_run(spec, monkeypatch):
             pytest.raises(WorkFailed, match="must live until its trial is finished"),
         ):
             executor.next_finished()
+    finally:
+        executor.close()
+
+
+@pytest.mark.parametrize("error", [EOFError, ConnectionResetError, BrokenPipeError])
+def test_workers_whose_server_dies_start_again(spec, monkeypatch, error):
+    def refused(self):
+        monkeypatch.undo()
+        raise error
+
+    monkeypatch.setattr(ProcessPoolExecutor, "_adjust_process_count", refused)
+    executor = LocalProcesses(open_digits(), workers=2)
+    try:
+        with pytest.warns(RuntimeWarning, match="a worker process died"):
+            executor.submit(spec)
+        assert executor.next_finished().result.accuracy > 0
     finally:
         executor.close()
 

@@ -60,7 +60,8 @@ class LocalProcesses(Executor):
             # Submitting may start a worker, which Ctrl-C must not reach before it ignores it.
             with _without_interrupts(), _without_script(spec):
                 self._in_flight[self._pool.submit(_run, spec)] = spec
-        except BrokenProcessPool:
+        except (BrokenProcessPool, EOFError, ConnectionError):
+            # The last two where what workers are forked from has been killed.
             self._restart([spec])
 
     def next_finished(self) -> FinishedTrial:
