@@ -144,7 +144,7 @@ def _without_interrupts() -> Iterator[None]:
     """
     arrived: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handled = {number: handler for number, handler in before.items() if callable(handler)}
+    handled = {int(n): handler for n, handler in before.items() if callable(handler)}
     if threading.current_thread() is not threading.main_thread():
         handled.clear()  # handlers run, and are set, in the main thread alone
     waiting = True
