@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1024
 
-LARGE = 2**26
+LARGE = 2**27
 """Values of an image that is resized some rows at a time."""
 
 ROWS = 2**24
