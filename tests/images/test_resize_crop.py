@@ -104,6 +104,19 @@ def test_large_images_by_rows_have_the_same_bits(
         assert np.array_equal(one, two)
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("width", [2, 3, 4, 9])
+def test_one_pixel_is_the_mean_of_all(width, interpolation):
+    rng = np.random.default_rng(width)
+    pixels = rng.integers(0, 256, (1, 3, 2, width), dtype=np.uint8)
+    found, _ = resized(pixels, None, 1, 1, interpolation=interpolation)
+    mode = v2.InterpolationMode(interpolation)
+    floats = v2.Resize(1, mode, antialias=True)(torch.from_numpy(pixels).double())
+    expected = v2.CenterCrop(1)(floats).numpy()
+    assert found.shape == (1, 3, 1, 1)
+    assert np.abs(found - expected).max() <= 1
+
+
 def test_a_large_image_takes_little_memory(monkeypatch):
     deep = np.zeros((1, 1, 3000, 4000), np.uint16)
     monkeypatch.setattr("normscope.images.resizing.LARGE", 10**6)

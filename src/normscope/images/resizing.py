@@ -12,7 +12,7 @@ from normscope.errors import NormscopeError
 from normscope.images.decoded import LabelledImages
 from normscope.images.luma import luma
 from normscope.images.pixels import MAX_PIXELS, UnreadableImage
-from normscope.images.resize_crop import resize_and_crop
+from normscope.images.resize_crop import keeps_bytes, resize_and_crop
 from normscope.images.size import Size
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ def resized(
     """
     if resize is not None:
         _check_resized(values.shape[2], values.shape[3], resize)
-    plain = antialias and interpolation != "nearest"
-    target = _target(values.shape[2:], resize) if plain and values[:1].size > LARGE else None
+    target = None
+    if values[:1].size > LARGE and antialias and interpolation != "nearest":
+        # Floats that were rounded between the two steps would give other bits.
+        target = _target(values.shape[2:], resize) if values.itemsize > 1 or keeps_bytes() else None
     if target is not None:
         resize = target
         pixels = _narrowed(values, target.width, interpolation)
@@ -143,7 +145,8 @@ def _target(shape: tuple[int, ...], resize: int | Size | None) -> Size | None:
     if not isinstance(resize, Size):
         long = int(resize * max(shape) / min(shape))  # as torchvision rounds it
         resize = Size(long, resize) if width <= height else Size(resize, long)
-    return resize if resize.width < width and resize != (1, 1) else None
+    # A single column is summed in another order where channels are interleaved.
+    return resize if 1 < resize.width < width else None
 
 
 def _narrowed(values: np.ndarray, width: int, interpolation: str) -> Tensor:
@@ -159,8 +162,7 @@ def _narrowed(values: np.ndarray, width: int, interpolation: str) -> Tensor:
     from torchvision.transforms.v2 import InterpolationMode, functional
 
     height, mode = values.shape[2], InterpolationMode(interpolation)
-    # Of two rows at least, as torch's kernel fails an assertion of its own at one pixel.
-    blocks = min(height // 2, -(-values[:1].size // ROWS)) or 1
+    blocks = min(height, -(-values[:1].size // ROWS))
     ends = np.linspace(0, height, blocks + 1).astype(int).tolist()
     narrow = []
     for start, end in pairwise(ends):
@@ -189,8 +191,8 @@ def _transformed(
 ):
     from torchvision.transforms.v2 import InterpolationMode, functional
 
-    usual = interpolation == "bilinear" and antialias and pixels.element_size() == 1
-    if usual and isinstance(resize, int) and crop is not None:
+    of_bytes = antialias and pixels.element_size() == 1
+    if of_bytes and interpolation == "bilinear" and isinstance(resize, int) and crop is not None:
         kept = resize_and_crop(pixels, resize, crop)
         if kept is not None:
             return kept
@@ -199,10 +201,10 @@ def _transformed(
         mode = InterpolationMode(interpolation)
         size = list(resize) if isinstance(resize, Size) else [resize]
         short, long = sorted(pixels.shape[-2:])
-        if usual and (size == [1, 1] or (size == [1] and long < 2 * short)):
+        if of_bytes and (size == [1, 1] or (size == [1] and long < 2 * short)):
             # torch's kernel for interleaved bytes fails an assertion of its own at one pixel.
             whole = functional.resize_image(pixels.float(), size, mode, antialias=antialias)
-            pixels = whole.round().to(pixels.dtype)
+            pixels = whole.round().clamp(0, 255).to(pixels.dtype)
         else:
             pixels = functional.resize_image(pixels, size, mode, antialias=antialias)
     return pixels if crop is None else functional.center_crop_image(pixels, [crop])
