@@ -250,3 +250,25 @@ def test_a_signal_while_handlers_are_put_back_lets_none_be_lost_later(monkeypatc
         monkeypatch.undo()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are spawned elsewhere")
+def test_a_signal_does_not_wait_until_torch_is_imported(few_digits, tmp_path, monkeypatch):
+    def never(_sentinel):
+        signal.raise_signal(signal.SIGALRM)
+        time.sleep(60)
+
+    def end(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, end)
+    monkeypatch.setattr("multiprocessing.popen_forkserver.forkserver.read_signed", never)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            LocalProcesses(few_digits, workers=1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 30
+    assert list(tmp_path.glob(".images.pickle.*")) == []
