@@ -272,3 +272,23 @@ def test_a_signal_does_not_wait_until_torch_is_imported(few_digits, tmp_path, mo
         signal.signal(signal.SIGALRM, before)
     assert time.monotonic() - began < 30
     assert list(tmp_path.glob(".images.pickle.*")) == []
+
+
+BEGUN = """
+import multiprocessing
+from multiprocessing.forkserver import _forkserver
+from pathlib import Path
+from normscope.studies.executors import processes
+
+processes._import_what_workers_need(multiprocessing.get_context("forkserver"))
+print(Path(f"/proc/{_forkserver._forkserver_pid}/status").read_text())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are spawned elsewhere")
+def test_what_workers_are_forked_from_never_hears_of_ctrl_c():
+    done = subprocess.run(
+        [sys.executable, "-c", BEGUN], capture_output=True, text=True, check=True, timeout=120
+    )
+    blocked = next(line for line in done.stdout.splitlines() if line.startswith("SigBlk:"))
+    assert int(blocked.split()[1], 16) & 1 << (signal.SIGINT - 1)

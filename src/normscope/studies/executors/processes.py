@@ -216,8 +216,10 @@ def _import_what_workers_need(context: BaseContext) -> None:
     """
     if context.get_start_method() != "forkserver":
         return
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
+    # First, as it lets signals through once it has begun, and the server inherits that.
+    resource_tracker.ensure_running()
     with _without_interrupts():
         forkserver.ensure_running()
     # One that has been killed meanwhile is begun anew with the first worker.
