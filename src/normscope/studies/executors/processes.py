@@ -224,7 +224,7 @@ def _import_what_workers_need(context: BaseContext) -> None:
         forkserver.ensure_running()
     # One that has been killed meanwhile is begun anew with the first worker.
     with suppress(EOFError, ConnectionError), _without_script():
-        first = context.Process(target=int)
+        first = context.Process(target=int)  # pyright: ignore[reportAttributeAccessIssue]
         first.start()
         first.join()
 
