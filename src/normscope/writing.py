@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.regular_files import is_special
 from normscope.temporary_files import begun_file, end_file
 
 if TYPE_CHECKING:
@@ -38,15 +39,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Yields:
         Where to write. If the block raises, nothing is left there and ``path`` is untouched. A
-        device or a pipe, such as ``/dev/null``, is written to as it is: a file renamed over it
-        would take its place for every program.
+        device, such as ``/dev/null``, a pipe or a socket is written to as it is: a file renamed
+        over it would take its place for every program.
 
     Raises:
         OSError: If nothing can be written there; it names ``path``, not the temporary file.
     """
-    if path.is_char_device():
-        yield path
-        return
     if path.is_fifo():
         # Held meanwhile: a reader ends where the last writer has closed the pipe.
         held = _read_pipe(path)
@@ -54,6 +52,9 @@ def replacing(path: Path) -> Iterator[Path]:
             yield path
         finally:
             os.close(held)
+        return
+    if is_special(path):
+        yield path
         return
     try:
         handle, temporary = begun_file(path)

@@ -243,6 +243,17 @@ def test_a_pipeline_must_give_finite_numbers(photos):
     )
 
 
+def test_a_pipeline_needs_images_that_pillow_opens(tmp_path):
+    path = tmp_path / "0.npy"
+    np.save(path, np.zeros((1, 3, 32, 32), np.uint8))
+    with pytest.raises(NormscopeError) as error:
+        audited(tmp_path, pipeline=f"{HERE}:right")
+    assert str(error.value) == (
+        f"Pillow must open every image for --pipeline {HERE}:right, got {path}: not an image in a "
+        "format that it knows. Convert the images, or give --norm in its place."
+    )
+
+
 def test_a_pipeline_may_give_images_of_several_sizes(photos):
     assert audited(photos, pipeline=f"{HERE}:uneven").tested.cost.changed == 48
 

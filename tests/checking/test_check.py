@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 
@@ -233,6 +234,35 @@ def test_the_command_its_status_json_and_page(stating, flat, tmp_path, capsys):
         "Nothing is told, and the exit status is 0: --strict makes it 1.\n"
     )
     assert run([*own, "--strict"]) == 1
+
+
+def test_labels_that_are_a_pipe_endless_or_huge(flat, tmp_path):
+    from normscope.checking.labels import with_labels
+    from normscope.images.originals import find_originals
+
+    originals = find_originals(flat)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(NormscopeError) as error:
+        with_labels(originals, tmp_path / "pipe")
+    assert str(error.value) == (
+        f"--labels must name a readable CSV file, got {tmp_path / 'pipe'}: not a regular file. "
+        "Check the path."
+    )
+    file = tmp_path / "labels.csv"
+    first, second, *_ = sorted(path.name for path in flat.glob("*.png"))
+    file.write_text(f"\ufeff{first},{'9' * 5000}\n{second},1\n")
+    assert with_labels(originals, file).classes == ("1", "9" * 5000)  # names: no such outputs
+    file.write_text(f"{first},999999999\n{second},1\n")
+    assert [image.label for image in with_labels(originals, file).images] == [999999999, 1]
+
+
+@pytest.mark.parametrize("scale", [-5.0, float("nan"), 1e-320])
+def test_a_scale_that_nothing_can_be_divided_by(stating, flat, scale):
+    with pytest.raises(NormscopeError) as error:
+        check(**stating, images=flat, norm="half", scale=scale)
+    assert str(error.value) == (
+        f"--scale must be from 1e-100 to 1e+100, got {scale}. Give what brings pixels to [0, 1]."
+    )
 
 
 def test_labels_of_a_file(photos, flat, tmp_path):

@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -208,6 +209,30 @@ def test_no_permission(capsys, tmp_path, monkeypatch):
         f"normscope: {tmp_path / 'x.json'} must be writable, got: Permission denied. "
         "Free up space, fix the permissions or choose another place.\n"
     )
+
+
+def test_a_pipe_that_nobody_reads(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("normscope.writing.READER_SECONDS", 0.1)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run(["train", *SMALL, "--json", str(pipe)]) == 2
+    assert capsys.readouterr().err.endswith(
+        f"normscope: {pipe} must be writable, got: a pipe that nobody reads. "
+        "Start what reads it first or choose another place.\n"
+    )
+    assert pipe.is_fifo()
+
+
+def test_a_socket_stays_one(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a socket's whole path may be too long
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("here")
+        assert run(["cache", "--json", "here"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "normscope: here must be writable, got: No such device or address. "
+        "Start what reads it first or choose another place.\n"
+    )
+    assert (tmp_path / "here").is_socket()
 
 
 def test_no_space_for_the_study(tmp_path):

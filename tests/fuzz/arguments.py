@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = typer.main.get_command(command_line([])).commands
 WEIGHTS = {
     "stats": 60, "report": 5, "scan": 8, "train": 6, "search": 6, "fold": 5, "audit": 4,
-    "detect": 3, "article": 1, "cache": 2,
+    "detect": 3, "article": 1, "cache": 2, "check": 6,
 }  # fmt: skip
 """How often each is called: those that train or draw take a second where they are right."""
 
@@ -43,6 +43,7 @@ KNOWN = {
     "--device": ("cpu", "cuda"), "--trainer": ("fast", "plain", "compiled"),
     "--select": ("*.png", "a*", "["), "--bands": ("a,b", "0,1"), "--by": ("folder", "series"),
     "--explain": ("imagenet", "half", "0.5/0.5"), "--weights": ("default",),
+    "--pipeline": ("json:loads", "builtins:print", "no_such:net"), "--images": ("photos",),
     "--storage": ("sqlite:///x.db", "sqlite://", "sqlite:////dev/zero", "postgres://", "x://y"),
 }  # fmt: skip
 BOUNDED = {"--epochs": "1", "--train-images": "40", "--seeds": "1", "--trials": "1",
@@ -92,7 +93,7 @@ def _positional(command: str, rng: random.Random, seeds: Path, work: Path) -> li
         return [_study(rng, seeds, work) for _ in range(rng.choice((1, 1, 1, 2)))]
     if command in {"train", "scan", "search"}:
         return [rng.choice(("digits", "digits", "photos", _file(rng, seeds, work)))]
-    if command in {"fold", "audit", "detect"}:
+    if command in {"fold", "audit", "detect", "check"}:
         return [rng.choice((*KNOWN["--model"], rng.choice(HOSTILE)))]
     return []
 
@@ -108,15 +109,16 @@ def _value(option: str, rng: random.Random, seeds: Path, work: Path) -> str:
         )
     if option in KNOWN and rng.random() < 0.6:
         return rng.choice(KNOWN[option])
-    if option in {"--weights", "--spec", "--images", "--mask"} and rng.random() < 0.8:
+    if option in FILES and rng.random() < 0.8:
         return _file(rng, seeds, work, like=option)
     if option == "--by":
         return f"{_file(rng, seeds, work, like=option)}:site"
     return rng.choice(HOSTILE)
 
 
+FILES = {"--weights", "--spec", "--images", "--mask", "--labels", "--processor"}
 LIKE = {"--weights": ("w.pt", "w.safetensors", "legacy.pt"), "--spec": ("study.toml",),
-        "--by": ("sites.csv",)}  # fmt: skip
+        "--by": ("sites.csv",), "--labels": ("sites.csv",)}  # fmt: skip
 
 
 def _file(rng: random.Random, seeds: Path, work: Path, like: str = "") -> str:

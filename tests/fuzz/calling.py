@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 STATUSES = {0, 1, 2, 130}
 MOST_SECONDS, MOST_BYTES = 60, 4 * 2**30
-FORBIDDEN = ("Traceback", "INTERNAL ASSERT", "object at 0x", "\x1b[31mx")
+FORBIDDEN = ("Traceback", "Aborted.", "INTERNAL ASSERT", "object at 0x", "\x1b[31mx")
 
 
 class TooLong(BaseException):

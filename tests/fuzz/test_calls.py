@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from tests.fuzz.arguments import COMMANDS, WEIGHTS
 from tests.fuzz.calling import fault_of
 from tests.fuzz.mutating import mutated
 
@@ -21,6 +22,10 @@ def test_no_call_is_at_fault(seeds, tmp_path, part):
         if fault:
             faults.append(f"kept-{number}: normscope {arguments!r}\n{fault}")
     assert not faults, "\n\n".join(faults)
+
+
+def test_every_command_is_called():
+    assert set(WEIGHTS) == set(COMMANDS)
 
 
 def test_damage_is_the_same_for_a_seed_and_other_for_another():

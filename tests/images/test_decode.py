@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from torchvision.io import decode_jpeg
 
-from normscope.images.decode import decode_8_bits
+from normscope.images.decode import decode, decode_8_bits, decode_as_8_bits
 from normscope.images.pixels import UnreadableImage
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
@@ -127,3 +130,50 @@ def test_a_bomb_is_refused_by_its_header():
     bomb += struct.pack(">I", zlib.crc32(chunk))
     with pytest.raises(UnreadableImage):
         decode_image(bomb)
+
+
+def test_a_tiff_too_large_for_a_network_says_what_to_do(monkeypatch):
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((30, 20), np.uint16))
+    data = file.getvalue()
+    monkeypatch.setattr("normscope.images.tiff.MAX_PIXELS", 600)
+    assert decode_as_8_bits(data, 65535).values.shape == (1, 1, 30, 20)
+    monkeypatch.setattr("normscope.images.tiff.MAX_PIXELS", 599)
+    with pytest.raises(UnreadableImage) as error:
+        decode_as_8_bits(data, 65535)
+    assert str(error.value) == (
+        "20 x 30 pixels is too large for a network, which is shown whole images: cut it into tiles"
+    )
+    assert decode(data).values.shape == (1, 1, 30, 20)  # its statistics are read by window
+
+
+def test_deep_pixels_become_bytes_in_little_memory():
+    deep = np.random.default_rng(0).integers(0, 2**16, (1500, 1000, 3), np.uint16)
+    file = io.BytesIO()
+    np.save(file, deep.transpose(2, 0, 1)[None])
+    data = file.getvalue()
+    tracemalloc.start()
+    try:
+        bytes_ = decode_as_8_bits(data, 4095).values
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    wanted = np.clip(np.rint(deep * (255 / 4095)), 0, 255).astype(np.uint8)
+    assert np.array_equal(bytes_[0].transpose(1, 2, 0), wanted)
+    assert peak < 4 * deep.nbytes
+
+
+def test_a_large_image_that_is_allowed_is_read_without_a_warning(monkeypatch):
+    data = encoded(Image.fromarray(RGB), "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", RGB.shape[0] * RGB.shape[1] - 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode_image(data).shape == (3, 5, 7)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_without_a_number_have_no_bytes(value):
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.full((8, 8), value, np.float32))
+    with pytest.raises(UnreadableImage, match="^pixels that are infinite or not a number$"):
+        decode_as_8_bits(file.getvalue(), 1)

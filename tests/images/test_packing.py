@@ -109,6 +109,15 @@ def test_val_alone_serves_a_frozen_network(class_folders):
     [
         ({"resize": 0}, "--resize must be at least 1 pixel, got 0. Give a larger number."),
         (
+            {"resize": 9 * 10**9},
+            "--resize must be at most 14142 pixels, got 9000000000. Give a smaller number.",
+        ),
+        (
+            {"resize": "8x14143"},
+            "--resize must be at most 14142 pixels, got 8x14143. Give a smaller number.",
+        ),
+        ({"crop": 14143}, "--crop must be at most 14142 pixels, got 14143. Give a smaller number."),
+        (
             {"resize": 8, "crop": 9},
             "--crop must be no larger than --resize, got 9 and 8. Resize to more pixels, or crop "
             "to fewer.",

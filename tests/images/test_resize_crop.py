@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from torchvision.transforms import v2
 from normscope.images.originals import find_originals, some_pixels
 from normscope.images.resize_crop import exact_factor, resize_and_crop
 from normscope.images.resizing import resized
+from normscope.images.size import Size
 
 
 def torchvisions(pixels: torch.Tensor, resize: int, crop: int) -> torch.Tensor:
@@ -74,3 +77,53 @@ def test_other_interpolations_are_left_to_torchvision(interpolation):
     mode = v2.InterpolationMode(interpolation)
     expected = v2.Compose([v2.Resize(64, mode, antialias=True), v2.CenterCrop(48)])
     assert np.array_equal(found, expected(torch.from_numpy(array)).numpy())
+
+
+@given(
+    st.integers(2, 90), st.integers(2, 90), st.sampled_from([1, 2, 3, 5]), st.integers(1, 60),
+    st.integers(1, 60), st.booleans(), st.booleans(),
+    st.sampled_from(["uint8", "uint16", "int16", "float32", "float64"]),
+    st.sampled_from(["bilinear", "bicubic"]),
+)  # fmt: skip
+@settings(max_examples=300, deadline=None)
+def test_large_images_by_rows_have_the_same_bits(
+    height, width, channels, short, other, both, interleaved, dtype, interpolation
+):
+    rng = np.random.default_rng(height * width + short)
+    array = (rng.random((1, height, width, channels)) * 250).astype(dtype).transpose(0, 3, 1, 2)
+    array = array if interleaved else np.ascontiguousarray(array)
+    valid = rng.random((1, 1, height, width)) < 0.99
+    options = {"resize": Size(short, other) if both else short, "crop": None if both else 1}
+    expected = resized(array, valid, **options, interpolation=interpolation)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("normscope.images.resizing.LARGE", 0)
+        patch.setattr("normscope.images.resizing.ROWS", 7 * width * channels)
+        found = resized(array, valid, **options, interpolation=interpolation)
+    for one, two in zip(expected, found, strict=True):
+        assert one.dtype == two.dtype
+        assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("width", [2, 3, 4, 9])
+def test_one_pixel_is_the_mean_of_all(width, interpolation):
+    rng = np.random.default_rng(width)
+    pixels = rng.integers(0, 256, (1, 3, 2, width), dtype=np.uint8)
+    found, _ = resized(pixels, None, 1, 1, interpolation=interpolation)
+    mode = v2.InterpolationMode(interpolation)
+    floats = v2.Resize(1, mode, antialias=True)(torch.from_numpy(pixels).double())
+    expected = v2.CenterCrop(1)(floats).numpy()
+    assert found.shape == (1, 3, 1, 1)
+    assert np.abs(found - expected).max() <= 1
+
+
+def test_a_large_image_takes_little_memory(monkeypatch):
+    deep = np.zeros((1, 1, 3000, 4000), np.uint16)
+    monkeypatch.setattr("normscope.images.resizing.LARGE", 10**6)
+    monkeypatch.setattr("normscope.images.resizing.ROWS", 10**6)
+    tracemalloc.start()  # which knows of NumPy's floats, if not of torch's bytes
+    try:
+        assert resized(deep, None, 28, 28)[0].shape == (1, 1, 28, 28)
+        assert tracemalloc.get_traced_memory()[1] < deep.nbytes
+    finally:
+        tracemalloc.stop()

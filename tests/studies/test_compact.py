@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import lzma
 import shutil
 from dataclasses import replace
 
@@ -112,3 +113,17 @@ def test_without_its_specification_it_is_no_study(exported, tmp_path):
     with pytest.raises(NormscopeError, match="must be a study's folder, got none with a study"):
         Study.open(exported)
     shutil.rmtree(tmp_path / "exported")
+
+
+@pytest.mark.parametrize("line", ["[" * 200_000, "[" + " " * 2000 + "]"])
+def test_lines_that_are_deep_or_endless_are_refused(exported, monkeypatch, line):
+    monkeypatch.setattr("normscope.studies.study.LONGEST_LINE", 300_000 if "[[" in line else 1000)
+    path = exported / "trials.jsonl.xz"
+    path.write_bytes(lzma.compress(line.encode()))
+    with pytest.raises(NormscopeError) as error:
+        Study.open(exported)
+    assert str(error.value).startswith(
+        f"{path} must hold a study's trials as normscope exported them, got: "
+    )
+    assert str(error.value).endswith(". Copy the file again.")
+    assert ("Expecting" if " " in line else "recursion") in str(error.value)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -146,6 +147,22 @@ def test_workers_that_die_as_they_start_end_the_run(spec, monkeypatch):
         executor.close()
 
 
+@pytest.mark.parametrize("error", [EOFError, ConnectionResetError, BrokenPipeError])
+def test_workers_whose_server_dies_start_again(spec, monkeypatch, error):
+    def refused(self):
+        monkeypatch.undo()
+        raise error
+
+    monkeypatch.setattr(ProcessPoolExecutor, "_adjust_process_count", refused)
+    executor = LocalProcesses(open_digits(), workers=2)
+    try:
+        with pytest.warns(RuntimeWarning, match="a worker process died"):
+            executor.submit(spec)
+        assert executor.next_finished().result.accuracy > 0
+    finally:
+        executor.close()
+
+
 @pytest.mark.thorough
 def test_a_killed_run_leaves_no_images_behind(tmp_path):
     script = SCRIPT.replace("epochs=1", "epochs=500").replace("train_images=64, ", "")
@@ -210,3 +227,68 @@ def test_a_signal_waits_until_a_worker_that_starts_is_known(number):
         signal.signal(number, before)
     assert raised.value.args == (number,)
     assert known
+
+
+def test_a_signal_while_handlers_are_put_back_lets_none_be_lost_later(monkeypatch):
+    def end(number, _):
+        raise KeyboardInterrupt(number)
+
+    def put_back(number, handler):
+        put(number, handler)
+        if (number, handler) == (signal.SIGINT, end):
+            end(number, None)  # as if it arrived just now
+
+    put = signal.signal
+    before = {number: put(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(signal, "signal", put_back)
+    try:
+        with pytest.raises(KeyboardInterrupt), processes._without_interrupts():
+            pass
+        with pytest.raises(KeyboardInterrupt, match=str(int(signal.SIGTERM))):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        monkeypatch.undo()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are spawned elsewhere")
+def test_a_signal_does_not_wait_until_torch_is_imported(few_digits, tmp_path, monkeypatch):
+    def never(_sentinel):
+        signal.raise_signal(signal.SIGALRM)
+        time.sleep(60)
+
+    def end(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, end)
+    monkeypatch.setattr("multiprocessing.popen_forkserver.forkserver.read_signed", never)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            LocalProcesses(few_digits, workers=1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 30
+    assert list(tmp_path.glob(".images.pickle.*")) == []
+
+
+BEGUN = """
+import multiprocessing
+from multiprocessing.forkserver import _forkserver
+from pathlib import Path
+from normscope.studies.executors import processes
+
+processes._import_what_workers_need(multiprocessing.get_context("forkserver"))
+print(Path(f"/proc/{_forkserver._forkserver_pid}/status").read_text())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are spawned elsewhere")
+def test_what_workers_are_forked_from_never_hears_of_ctrl_c():
+    done = subprocess.run(
+        [sys.executable, "-c", BEGUN], capture_output=True, text=True, check=True, timeout=120
+    )
+    blocked = next(line for line in done.stdout.splitlines() if line.startswith("SigBlk:"))
+    assert int(blocked.split()[1], 16) & 1 << (signal.SIGINT - 1)

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -136,6 +137,8 @@ class Torture:
 def main() -> int:
     seed = sys.argv[1] if len(sys.argv) > 1 else str(time.time_ns())
     kills = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    # A shell's background jobs ignore Ctrl-C, and so would all that is begun here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     torture = Torture(seed, Path(tempfile.mkdtemp(prefix="normscope-torture-")))
     for part in sys.argv[3:] or PARTS:
         torture.kills(kills) if part == "kills" else getattr(torture, part)()

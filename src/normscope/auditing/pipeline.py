@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 from normscope.models.importing import import_callable
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from PIL.Image import Image
     from torch import Tensor
 
 
@@ -52,20 +54,33 @@ class Pipeline:
             float32 or whatever float the transform gives, shape ``(C, H, W)``.
 
         Raises:
-            NormscopeError: If the transform raises, or gives something else.
+            NormscopeError: If Pillow cannot open the image, or if the transform raises or gives
+                something else.
         """
-        from PIL import Image
-
-        with Image.open(io.BytesIO(data)) as opened:
-            image = opened.convert("L" if self._channels == 1 else "RGB")
+        image = self._opened(data, path)
         try:
             tensor = self._transform(image)
         except (Exception, SystemExit) as error:
             raise NormscopeError(
                 f"--pipeline {self.name} must take a Pillow image, got {type(error).__name__}: "
-                f"{error}, for {path}. Mend the transform."
+                f"{first_line(error)}, for {path}. Mend the transform."
             ) from error
         return self._checked(tensor, path)
+
+    def _opened(self, data: bytes, path: str) -> Image:
+        from PIL import Image
+
+        try:
+            with Image.open(io.BytesIO(data)) as opened:
+                return opened.convert("L" if self._channels == 1 else "RGB")
+        except Exception as error:  # Pillow raises many kinds at what others read
+            reason = first_line(error)
+            if isinstance(error, Image.UnidentifiedImageError):
+                reason = "not an image in a format that it knows"
+            raise NormscopeError(
+                f"Pillow must open every image for --pipeline {self.name}, got {path}: {reason}. "
+                "Convert the images, or give --norm in its place."
+            ) from error
 
     def _checked(self, tensor: Any, path: str) -> Tensor:
         import torch

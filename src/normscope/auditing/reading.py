@@ -129,7 +129,8 @@ class Reader:
             )
         except UnreadableImage as error:
             return Skipped(Path(image.path), str(error))
-        return _Read(image, data, prepared)
+        # Many large files would fill the memory.
+        return _Read(image, data if self.pipeline else b"", prepared)
 
     def _batch(self, images: list[_Read]) -> Batch:
         made = [image.prepared.pixels for image in images]

@@ -26,6 +26,7 @@ from normscope.images.decode import decode_as_8_bits
 from normscope.images.originals import find_originals
 from normscope.images.pixels import UnreadableImage
 from normscope.images.resizing import resized
+from normscope.images.scale import check_scale
 from normscope.images.size import Size, as_resize
 from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device
@@ -116,6 +117,7 @@ def check(options: CheckOptions) -> Check:
 
 def _check_options(options: CheckOptions) -> None:
     check_at_least(1, options.count, "--count")
+    check_scale(options.scale)
     given = [o for o in ONE_OF if getattr(options, o.removeprefix("--")) is not None]
     if len(given) > 1:
         raise NormscopeError(

@@ -124,6 +124,8 @@ def depth_of(originals: Originals) -> Depth:
             continue
         if values.dtype == np.uint8:
             break
+        if not np.isfinite(values).all():
+            continue  # it will be skipped
         integers = values.dtype.kind in "iu"
         limit = float(np.iinfo(values.dtype).max) if integers else 1.0
         top, low = max(top, float(values.max())), min(low, float(values.min()))

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.images.encoded import NO_LABEL
+from normscope.regular_files import read_text
 
 if TYPE_CHECKING:
     from normscope.images.originals import Originals
 
 FEWEST_CLASSES = 2
+
+INDEX = "[0-9]{1,9}"
+"""Of an output; longer numbers are names."""
 
 
 def with_labels(originals: Originals, file: str | Path | None) -> Originals:
@@ -55,8 +61,8 @@ def _from_folders(originals: Originals) -> Originals:
 
 def _from_file(originals: Originals, file: Path) -> Originals:
     try:
-        with file.open(newline="", encoding="utf-8-sig") as opened:
-            rows = [row for row in csv.reader(opened) if row]
+        text = read_text(file).removeprefix("\ufeff")
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "it is no CSV file of UTF-8"
         raise NormscopeError(
@@ -69,19 +75,17 @@ def _from_file(originals: Originals, file: Path) -> Originals:
             "Separate them by a comma."
         )
     given = {name.strip(): label.strip() for name, label in rows}
-    numbers = all(label.isascii() and label.isdigit() for label in given.values())
     # Numbers are indices of the network's outputs, whichever of them are met.
-    most = max((int(label) for label in given.values()), default=-1) if numbers else -1
-    classes = [str(n) for n in range(most + 1)] if numbers else sorted(set(given.values()))
-    places = {name: label for label, name in enumerate(classes)}
+    numbers = all(re.fullmatch(INDEX, label) for label in given.values())
+    classes = sorted(set(given.values()))
+    places = {name: int(name) if numbers else label for label, name in enumerate(classes)}
     images = []
     for image in originals.images:
         label = given.get(image.name, given.get(PurePosixPath(image.path).name))
         for above in PurePosixPath(image.path).parents:
             label = label or given.get(str(PurePosixPath(image.path).relative_to(above)))
         if label is not None:
-            place = int(label) if numbers else places[label]
-            images.append(replace(image, label=place))
+            images.append(replace(image, label=places[label]))
     if not images:
         raise NormscopeError(
             f"--labels must name the images of {originals.name}, got none of them in {file}. Write "

@@ -76,9 +76,12 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         if error.errno not in NOT_WRITABLE:
             raise
+        advice = "Free up space, fix the permissions"
+        if error.errno == errno.ENXIO:  # of a pipe or a socket that nobody reads
+            advice = "Start what reads it first"
         print(  # noqa: T201 - likewise
             f"normscope: {error.filename2 or error.filename or 'the output'} must be writable, "
-            f"got: {error.strerror}. Free up space, fix the permissions or choose another place.",
+            f"got: {error.strerror}. {advice} or choose another place.",
             file=sys.stderr,
         )
         return NormscopeError.exit_status

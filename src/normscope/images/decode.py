@@ -102,13 +102,16 @@ def decode_for_networks(data: bytes) -> Pixels:
         One image; of a volume, of frames and of a NumPy file all that it holds.
 
     Raises:
-        UnreadableImage: As of ``decode``, or if it is a TIFF of several pages that are not bytes.
+        UnreadableImage: As of ``decode``, or if it is a TIFF of several pages that are not bytes,
+            or of more pixels than other images may have.
     """
     if data[:4] not in TIFF_MAGIC or is_dicom(data[:HEAD]):
         return decode(data)
     if is_tiff_of_bytes(data):
         return _bounded(decode_by_pillow, data)
-    pixels = decode(data)
+    from normscope.images.tiff import decode_shown_tiff
+
+    pixels = _bounded(decode_shown_tiff, data)
     if SEVERAL_PAGES in pixels.noticed:
         raise UnreadableImage("a TIFF of several pages, of which a network is shown one")
     return pixels
@@ -130,13 +133,9 @@ def decode_8_bits(data: bytes) -> Pixels:
             no single image.
     """
     pixels = decode_for_networks(data)
-    images, channels, dtype = *pixels.values.shape[:2], pixels.values.dtype
-    if images != 1:
-        raise UnreadableImage(f"{images} images in one file")
-    if dtype != np.uint8:
-        raise UnreadableImage(f"not an image of 8 bits a channel ({dtype})")
-    if channels not in {1, 3}:
-        raise UnreadableImage(f"{channels} channels are neither grey nor colour")
+    _check_single(pixels)
+    if pixels.values.dtype != np.uint8:
+        raise UnreadableImage(f"not an image of 8 bits a channel ({pixels.values.dtype})")
     return pixels
 
 
@@ -154,16 +153,26 @@ def decode_as_8_bits(data: bytes, full: float) -> Pixels:
         UnreadableImage: As there, but for the depth.
     """
     pixels = decode_for_networks(data)
+    _check_single(pixels)
     values = pixels.values
     if values.dtype == np.uint8:
-        return decode_8_bits(data)
-    images, channels = values.shape[:2]
+        return pixels
+    if not np.isfinite(values).all():
+        raise UnreadableImage("pixels that are infinite or not a number")
+    bytes_ = np.empty(values.shape, np.uint8)
+    # Row by row: as floats a large image takes eight times the memory.
+    for row in range(values.shape[2]):
+        floats = values[:, :, row].astype(np.float64) * (255 / full)
+        bytes_[:, :, row] = np.clip(np.rint(floats), 0, 255)
+    return replace(pixels, values=bytes_)
+
+
+def _check_single(pixels: Pixels) -> None:
+    images, channels = pixels.values.shape[:2]
     if images != 1:
         raise UnreadableImage(f"{images} images in one file")
     if channels not in {1, 3}:
         raise UnreadableImage(f"{channels} channels are neither grey nor colour")
-    bytes_ = np.clip(np.rint(values.astype(np.float64) * (255 / full)), 0, 255)
-    return replace(pixels, values=bytes_.astype(np.uint8))
 
 
 def _bounded(decoder, data: bytes) -> Pixels:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from normscope.errors import NormscopeError
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BITS_PER_SAMPLE, GDAL_METADATA = 258, 42112
 """Tags of TIFF (TIFF 6.0, 1992, section 8) and of GDAL, with scales of bands."""
@@ -36,16 +41,14 @@ def decode_by_pillow(data: bytes) -> Pixels:
     if data[4:8] == b"ftyp" and data[8:12] not in AVIF:
         _open_heic()
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
-            # Of odd metadata, which changes no pixel.
-            warnings.simplefilter("ignore")
+        with _silently_opened(data) as image:
             found = pixels_of_pillow(image)
             if getattr(image, "is_animated", False):
                 found = replace(found, noticed=(*found.noticed, FIRST_FRAME))
             return found
     except Image.UnidentifiedImageError:
         raise UnreadableImage("not an image in a known format") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:
         raise UnreadableImage("more pixels than can be decoded safely") from None
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, KeyError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
@@ -63,14 +66,22 @@ def is_tiff_of_bytes(data: bytes) -> bool:
         to be scaled.
     """
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
-            warnings.simplefilter("ignore")
+        with _silently_opened(data) as image:
             tags = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
             bits, said = tags.get(BITS_PER_SAMPLE, (1,)), str(tags.get(GDAL_METADATA, ""))
     except Exception:  # noqa: BLE001 - whatever it is, tifffile reads it or says why not
         return False
     scaled = 'role="scale"' in said or 'role="offset"' in said
     return max(bits) <= 8 and image.mode[:1] not in {"I", "F"} and not scaled
+
+
+@contextmanager
+def _silently_opened(data: bytes) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        # Of odd metadata, which changes no pixel, and of sizes that are allowed here.
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(data)) as image:
+            yield image
 
 
 def _open_heic() -> None:

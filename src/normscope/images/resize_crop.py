@@ -26,8 +26,8 @@ def resize_and_crop(pixels: Tensor, resize: int, crop: int) -> Tensor | None:
     """
     import torch
 
-    if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
-        return None  # torchvision resizes bytes as floats there
+    if not keeps_bytes():
+        return None
     height, width = pixels.shape[-2:]
     long = int(resize * max(height, width) / min(height, width))
     factors, starts = [], []
@@ -41,6 +41,8 @@ def resize_and_crop(pixels: Tensor, resize: int, crop: int) -> Tensor | None:
         factors.append(factor)
         starts.append(start)
     top, left = starts
+    if (top + crop, left + crop) == (1, 1):
+        return None  # torch's kernel for interleaved bytes fails an assertion of its own
     if len(pixels) == 1 and pixels.is_contiguous(memory_format=torch.channels_last):
         # The batch's stride tells the kernel that channels lie innermost in what it returns, too;
         # it would be copied otherwise (pytorch#68430).
@@ -49,6 +51,13 @@ def resize_and_crop(pixels: Tensor, resize: int, crop: int) -> Tensor | None:
     size = [top + crop, left + crop]
     resized = torch.ops.aten._upsample_bilinear2d_aa(pixels, size, False, *factors)
     return resized[..., top:, left:]
+
+
+def keeps_bytes() -> bool:
+    """Whether torchvision resizes bytes as bytes on this processor; elsewhere it makes floats."""
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX")
 
 
 def exact_factor(before: int, after: int) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +12,22 @@ from normscope.errors import NormscopeError
 from normscope.images.decoded import LabelledImages
 from normscope.images.luma import luma
 from normscope.images.pixels import MAX_PIXELS, UnreadableImage
-from normscope.images.resize_crop import resize_and_crop
+from normscope.images.resize_crop import keeps_bytes, resize_and_crop
 from normscope.images.size import Size
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from normscope.images.decoded import DecodedSource
     from normscope.images.transform import ImageTransform
 
 AT_ONCE = 1024
+
+LARGE = 2**27
+"""Values of an image that is resized some rows at a time."""
+
+ROWS = 2**24
+"""Values of these rows."""
 
 
 def resized(
@@ -50,11 +59,18 @@ def resized(
     Raises:
         UnreadableImage: If an image would become too large.
     """
-    import torch
-
     if resize is not None:
         _check_resized(values.shape[2], values.shape[3], resize)
-    pixels = _transformed(_as_tensor(values), resize, crop, interpolation, antialias)
+    target = None
+    if values[:1].size > LARGE and antialias and interpolation != "nearest":
+        # Floats that were rounded between the two steps would give other bits.
+        target = _target(values.shape[2:], resize) if values.itemsize > 1 or keeps_bytes() else None
+    if target is not None:
+        resize = target
+        pixels = _narrowed(values, target.width, interpolation)
+    else:
+        pixels = _as_tensor(values)
+    pixels = _transformed(pixels, resize, crop, interpolation, antialias)
     if values.dtype == np.uint8:
         new = pixels.numpy()
     elif values.dtype.kind == "f":
@@ -64,7 +80,7 @@ def resized(
         new = np.clip(np.rint(pixels.numpy()), limits.min, limits.max).astype(values.dtype)
     if valid is None:
         return new, None
-    counted = torch.from_numpy(np.ascontiguousarray(valid, np.float32))
+    counted = _as_tensor(valid) if target is None else _narrowed(valid, target.width, "bilinear")
     # Weights add up to 1 within float32's rounding, and one missing pixel takes at least 1e-4.
     return new, _transformed(counted, resize, crop).numpy() > 1 - 1e-5
 
@@ -121,9 +137,45 @@ def transformed(source: DecodedSource, transform: ImageTransform) -> DecodedSour
     )
 
 
-def _as_tensor(values: np.ndarray):
+def _target(shape: tuple[int, ...], resize: int | Size | None) -> Size | None:
+    """The size that a large image gets where that makes it narrower; None elsewhere."""
+    if resize is None:
+        return None
+    height, width = shape
+    if not isinstance(resize, Size):
+        long = int(resize * max(shape) / min(shape))  # as torchvision rounds it
+        resize = Size(long, resize) if width <= height else Size(resize, long)
+    # A single column is summed in another order where channels are interleaved.
+    return resize if 1 < resize.width < width else None
+
+
+def _narrowed(values: np.ndarray, width: int, interpolation: str) -> Tensor:
+    """An image brought to a width, some rows at a time.
+
+    torch resizes rows first and then columns, so that the same bits come out when that is done in
+    two steps. At once it would take four bytes a pixel, and floats eight for each value.
+
+    Returns:
+        Shape ``(N, C, H, width)``.
+    """
+    import torch
+    from torchvision.transforms.v2 import InterpolationMode, functional
+
+    height, mode = values.shape[2], InterpolationMode(interpolation)
+    blocks = min(height, -(-values[:1].size // ROWS))
+    ends = np.linspace(0, height, blocks + 1).astype(int).tolist()
+    narrow = []
+    for start, end in pairwise(ends):
+        rows = _as_tensor(values[:, :, start:end])
+        narrow.append(functional.resize_image(rows, [end - start, width], mode, antialias=True))
+    return torch.cat(narrow, 2)
+
+
+def _as_tensor(values: np.ndarray) -> Tensor:
     import torch
 
+    if values.dtype == bool:
+        return torch.from_numpy(np.ascontiguousarray(values, np.float32))
     if values.dtype in {np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64)}:
         # torch warns of read-only memory, which a mapped file is.
         return torch.from_numpy(values if values.flags.writeable else values.copy())
@@ -139,8 +191,8 @@ def _transformed(
 ):
     from torchvision.transforms.v2 import InterpolationMode, functional
 
-    usual = interpolation == "bilinear" and antialias and pixels.element_size() == 1
-    if usual and isinstance(resize, int) and crop is not None:
+    of_bytes = antialias and pixels.element_size() == 1
+    if of_bytes and interpolation == "bilinear" and isinstance(resize, int) and crop is not None:
         kept = resize_and_crop(pixels, resize, crop)
         if kept is not None:
             return kept
@@ -149,10 +201,10 @@ def _transformed(
         mode = InterpolationMode(interpolation)
         size = list(resize) if isinstance(resize, Size) else [resize]
         short, long = sorted(pixels.shape[-2:])
-        if usual and (size == [1, 1] or (size == [1] and long < 2 * short)):
+        if of_bytes and (size == [1, 1] or (size == [1] and long < 2 * short)):
             # torch's kernel for interleaved bytes fails an assertion of its own at one pixel.
             whole = functional.resize_image(pixels.float(), size, mode, antialias=antialias)
-            pixels = whole.round().to(pixels.dtype)
+            pixels = whole.round().clamp(0, 255).to(pixels.dtype)
         else:
             pixels = functional.resize_image(pixels, size, mode, antialias=antialias)
     return pixels if crop is None else functional.center_crop_image(pixels, [crop])

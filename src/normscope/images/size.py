@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import NamedTuple
 
 from normscope.errors import NormscopeError
+from normscope.images.pixels import MAX_PIXELS
+
+LONGEST_SIDE = math.isqrt(MAX_PIXELS)
+"""Of a square that is as large as an image may be."""
 
 
 class Size(NamedTuple):

@@ -18,6 +18,7 @@ from normscope.images.pillow import decode_by_pillow
 from normscope.images.pixels import (
     ALPHA_KEPT,
     MAX_BYTES,
+    MAX_PIXELS,
     SEVERAL_PAGES,
     Pixels,
     UnreadableImage,
@@ -65,6 +66,28 @@ def decode_tiff(data: bytes) -> Pixels:
         UnreadableImage: If the data is no TIFF, is truncated, or claims too many bytes.
     """
     with opened_tiff(io.BytesIO(data)) as file:
+        return whole_tiff(file, data)
+
+
+def decode_shown_tiff(data: bytes) -> Pixels:
+    """Decode a TIFF that a network is shown.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        As of ``decode_tiff``.
+
+    Raises:
+        UnreadableImage: As there, or if it has more pixels than an image of another format may.
+    """
+    with opened_tiff(io.BytesIO(data)) as file:
+        page = image_pages(file).series.keyframe
+        if page.imagewidth * page.imagelength > MAX_PIXELS:
+            raise UnreadableImage(
+                f"{page.imagewidth} x {page.imagelength} pixels is too large for a network, which "
+                "is shown whole images: cut it into tiles"
+            )
         return whole_tiff(file, data)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.luma import with_channels
-from normscope.images.pixels import ALPHA_KEPT, MAX_PIXELS, Pixels, UnreadableImage, in_native_type
-from normscope.images.size import Size, as_resize
+from normscope.images.pixels import ALPHA_KEPT, Pixels, UnreadableImage, in_native_type
+from normscope.images.size import LONGEST_SIDE, Size, as_resize
 
 if TYPE_CHECKING:
     from normscope.statistics.groups import Groups
@@ -25,7 +25,6 @@ RESIZED_BYTES = 2**24
 
 OUTLIERS, MOST_OUTLIERS = 10, 1000
 ALPHAS = ("keep", "mask", "drop")
-LONGEST_SIDE = math.isqrt(MAX_PIXELS)
 LARGEST_BATCH = 2**62
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 TRIALS = "trials.jsonl.xz"
 """What the trials of an export are called, beside its specification."""
 
+LONGEST_LINE = 2**26
+"""Of them in characters: a few bytes can unpack to gigabytes."""
+
 
 class Study(ScanTrials):
     """A scan in its folder, opened without torch; the attributes are those of ``ScanTrials``."""
@@ -221,8 +224,12 @@ def read_trials(path: Path) -> list[FinishedTrial]:
 
     try:
         with lzma.open(path, "rt", encoding="utf-8") as lines:
-            return [trial_of(json.loads(line)) for line in lines]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, lzma.LZMAError) as error:
+            # A longer line is cut, and no JSON any more.
+            bounded = iter(lambda: lines.readline(LONGEST_LINE), "")
+            return [trial_of(json.loads(line)) for line in bounded]
+    except (
+        OSError, EOFError, ValueError, KeyError, TypeError, RecursionError, lzma.LZMAError
+    ) as error:  # fmt: skip
         raise NormscopeError(
             f"{path} must hold a study's trials as normscope exported them, got: "
             f"{error or type(error).__name__}. Copy the file again."

@@ -12,7 +12,7 @@ import types
 import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,9 +58,10 @@ class LocalProcesses(Executor):
         """Hand a trial to the next free worker."""
         try:
             # Submitting may start a worker, which Ctrl-C must not reach before it ignores it.
-            with _without_interrupts(), _without_script(spec):
+            with _without_interrupts(), _without_script(spec.model):
                 self._in_flight[self._pool.submit(_run, spec)] = spec
-        except BrokenProcessPool:
+        except (BrokenProcessPool, EOFError, ConnectionError):
+            # The last two where what workers are forked from has been killed.
             self._restart([spec])
 
     def next_finished(self) -> FinishedTrial:
@@ -91,6 +92,8 @@ class LocalProcesses(Executor):
         self._remove_images()
 
     def _start(self) -> None:
+        context = _context()
+        _import_what_workers_need(context)
         self._handle, self._images = begun_file(Path(tempfile.gettempdir()) / IMAGES)
         try:
             write_source(self._source, self._images)
@@ -99,7 +102,6 @@ class LocalProcesses(Executor):
             if isinstance(error, OSError):
                 error.filename = error.filename or str(self._images)
             raise
-        context = _context()
         watched, self._lifeline = context.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(
             self.slots,
@@ -141,14 +143,23 @@ def _without_interrupts() -> Iterator[None]:
     thread may receive them, and Python then calls the handler in this one all the same. But what
     is blocked here never reaches a process that is started meanwhile.
     """
-    arrived = []
+    arrived: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handled = {number: handler for number, handler in before.items() if callable(handler)}
+    handled = {int(n): handler for n, handler in before.items() if callable(handler)}
     if threading.current_thread() is not threading.main_thread():
         handled.clear()  # handlers run, and are set, in the main thread alone
-    for number in handled:
-        signal.signal(number, lambda number, _: arrived.append(number))
+    waiting = True
+
+    def noted(number: int, frame: types.FrameType | None) -> None:
+        # An interruption may leave it in place.
+        if waiting:
+            arrived.append(number)
+        else:
+            handled[number](number, frame)
+
     try:
+        for number in handled:
+            signal.signal(number, noted)
         if hasattr(signal, "pthread_sigmask"):
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
@@ -158,6 +169,7 @@ def _without_interrupts() -> Iterator[None]:
         else:
             yield
     finally:
+        waiting = False
         for number, handler in handled.items():
             signal.signal(number, handler)
         for number in arrived:
@@ -165,14 +177,14 @@ def _without_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _without_script(spec: TrialSpec) -> Iterator[None]:
+def _without_script(model: str = "") -> Iterator[None]:
     """Start processes that do not run the caller's script again, which they do not need.
 
     They would, to import what it defines: a script without a main guard would so begin the study
     once more in every worker, and one from standard input could not be found.
     """
     script = sys.modules["__main__"]
-    if not spec.model.startswith("__main__:"):
+    if not model.startswith("__main__:"):
         sys.modules["__main__"] = types.ModuleType("__main__")
     try:
         yield
@@ -195,6 +207,26 @@ def _context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["normscope.studies.executors.preloaded"])
     return context
+
+
+def _import_what_workers_need(context: BaseContext) -> None:
+    """Wait for the server of forks, where there is one, while a signal still ends that at once.
+
+    It answers nobody until it has imported torch, and a worker's start waits with signals held.
+    """
+    if context.get_start_method() != "forkserver":
+        return
+    from multiprocessing import forkserver, resource_tracker
+
+    # First, as it lets signals through once it has begun, and the server inherits that.
+    resource_tracker.ensure_running()
+    with _without_interrupts():
+        forkserver.ensure_running()
+    # One that has been killed meanwhile is begun anew with the first worker.
+    with suppress(EOFError, ConnectionError), _without_script():
+        first = context.Process(target=int)  # pyright: ignore[reportAttributeAccessIssue]
+        first.start()
+        first.join()
 
 
 _source_of_this_worker: DecodedSource | None = None
