@@ -29,12 +29,13 @@ OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*(?![^<>]*>)")
 
 
 def on_page_content(content: str, **_: object) -> str:
-    """Write formulas as browsers show them by themselves, so that no script is fetched.
+    """Write formulas as browsers show them by themselves, so that no script is fetched."""
+    return FORMULA.sub(_mathml, CODE.sub(_unbroken, content))
 
-    An option such as ``--out`` is kept on one line: browsers break lines behind its hyphens.
-    """
-    whole = CODE.sub(lambda code: OPTION.sub(r'<span class="option">\g<0></span>', code[0]), content)
-    return FORMULA.sub(_mathml, whole)
+
+def _unbroken(code: re.Match[str]) -> str:
+    """Keep an option such as ``--out`` on one line: browsers break lines behind its hyphens."""
+    return OPTION.sub(r'<span class="option">\g<0></span>', code[0])
 
 
 def _mathml(found: re.Match[str]) -> str:

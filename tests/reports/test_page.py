@@ -95,7 +95,7 @@ def test_a_study_of_failures_alone_shows_no_accuracy(open_page, tmp_path):
     chances = [
         cell.get_attribute("aria-label") for cell in page.locator("#map [role=gridcell]").all()
     ]
-    assert "5 seeds for failures alone a cell" in page.locator("p.note").nth(1).inner_text()
+    assert "5 seeds a cell for failures alone, " in page.locator("p.note").nth(1).inner_text()
     far, near = chances[0], chances[15]
     assert re.search(r"fails with a chance of \d+ %", far)
     assert re.search(r"fails with a chance of 0(\.\d+)? %|of [1-9](\.\d)? %", near)

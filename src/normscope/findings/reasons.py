@@ -158,9 +158,11 @@ def _speed(found: Findings, speeds: Mapping[Normalization, Speed], reached: floa
     if _steps(others[slowest]) == _steps(others[fastest]) == _steps(own):
         text += ", as with any other"
     else:
+        first = "next fastest" if own.steps <= (others[fastest].steps or 0.0) else "fastest"
+        last = "next slowest" if own.steps >= (others[slowest].steps or 0.0) else "slowest"
         text += (
-            f"; fastest {fastest:.3g} ({_steps(others[fastest])}), "
-            f"slowest {slowest:.3g} ({_steps(others[slowest])})"
+            f"; {first} {fastest:.3g} ({_steps(others[fastest])}), "
+            f"{last} {slowest:.3g} ({_steps(others[slowest])})"
         )
     late = [n for n, s in speeds.items() if s.steps is None]
     if late:
