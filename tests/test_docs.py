@@ -83,6 +83,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert {name for name in public if f"normscope.{name}" in python or name in values} == public
     # Examples of docstrings are code.
     assert "<blockquote>" not in python
+    assert "Convert a number or string to an integer" not in python
     # Nothing is fetched from elsewhere when it is read.
     fetched = re.findall(r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))"', python)
     assert fetched == []
