@@ -17,12 +17,15 @@ DATA, FAR = Normalization(0.3, 0.4), Normalization(1, 1)
 AXES = [Axis("mean", (0.0, 1.0), False, ""), Axis("std", (1.0,), True, "")]
 
 
-def table(learned: bool = True) -> TrialTable:
+REACHED = np.array([[0.9, 0.91, 0.92], [0.8, 0.81, 0.83], [0.9, 0.92, 0.91]])
+
+
+def table(learned: bool = True, reached: np.ndarray = REACHED) -> TrialTable:
     known = np.full((3, 3), learned)
     return TrialTable(
         normalizations=(NONE, FAR, DATA),
         cells=2,
-        accuracies=np.where(known, [[0.9, 0.91, 0.92], [0.8, 0.81, 0.83], [0.9, 0.92, 0.91]], 0.1),
+        accuracies=np.where(known, reached, 0.1),
         learned=known,
         settled=known,
         trainings=np.full(3, 3),
@@ -54,3 +57,9 @@ def test_no_loss_stands_beside_what_never_learned():
     headings, rows = summary_table(findings(table(learned=False), DATA, AXES))
     assert headings == ["", "mean", "std", "failed"]
     assert {row[-1] for row in rows} == {"3 of 3"}
+
+
+def test_cells_that_are_all_alike_are_not_said_to_range():
+    alike = table(reached=np.full((3, 3), 0.9))
+    said = reasons(findings(alike, DATA, AXES), alike, {}, None)
+    assert said[1].startswith("Final accuracy of those that learned: 0.900 in every cell")

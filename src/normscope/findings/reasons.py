@@ -108,6 +108,8 @@ def _accuracy(found: Findings, table: TrialTable) -> str:
         best.accuracy or 0.0,
         f"{best.normalization:.3g}",
     )
+    if worst.accuracy == best.accuracy and len(alive) > 1:
+        ends = f"{level(best.accuracy or 0.0)} in every cell"
     what = "Accuracy" if found.exact else "Final accuracy"
     return f"{what}{whose}: {ends}{_shares(found.shares)}{_leading(found.leading)}."
 

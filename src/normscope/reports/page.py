@@ -70,7 +70,10 @@ def _scope(results: ScanResults, summary: Summary) -> str:
     recipe, found = specification.trial.recipe, summary.findings
     images = f"{counted(trials[0].result.test_images, 'test image')}"
     if not recipe.trains:
-        return f"Frozen weights, {images}. A network trained anew may answer otherwise."
+        return (
+            f"Frozen weights, {images}; only the outputs for their classes compete. A network "
+            "trained anew may answer otherwise."
+        )
     runs = [f"{counted(found.seeds, 'seed')} a cell"] if found.seeds else []
     if specification.survival:
         more = f"{specification.survival} more" if runs else counted(specification.survival, "seed")
