@@ -456,7 +456,7 @@
     : [["name", "mean/std"], ["mean", "mean"], ["std", "std"], ["accuracy", "accuracy"]];
   /* What a narrow window leaves out: it is in the name, or in the cell's own details. */
   const extra = known ? ["mean", "std", "se", "difference", "low", "high"] : [];
-  if (known) fields.push(["failures", "failed"], ...(data.exact ? [] : [["se", "± se"]]), ["difference", "difference"], ["low", "from"], ["high", "to"], ["loss_bound", "loses at most"], ["verdict", "verdict"]);
+  if (known) fields.push(...(data.exact ? [] : [["failures", "failed"], ["se", "± se"]]), ["difference", "difference"], ["low", "from"], ["high", "to"], ["loss_bound", "loses at most"], ["verdict", "verdict"]);
   let order = [data.compared ? "value" : data.trials && data.chosen_on !== "test" ? "score" : "accuracy", -1];
   const text = (cell, key) => {
     const value = cell[key];
