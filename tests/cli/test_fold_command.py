@@ -99,7 +99,11 @@ def test_own_images_are_compared(class_folders, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--norm", "half", "-o", "x.txt"], "suffix must be one of"),
+        (
+            ["--norm", "half", "-o", "x.txt"],
+            "the suffix of --out must be one of .safetensors, .pt2, .onnx, got '.txt'. ",
+        ),
+        (["--norm", "half", "-o", "x"], "the suffix of --out must be one of .safetensors, "),
         (["--norm", "haf", "-o", "x.pt2"], "Did you mean 'half'?"),
         (["--norm", "model", "-o", "x.pt2"], "whose library says what it expects"),
         (["--norm", "half", "-o", "x.pt2"], "must be given its weights"),
