@@ -74,10 +74,16 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr
     commands = (tmp_path / "site/reference/commands.html").read_text(encoding="utf-8")
     assert all(f"normscope {name}" in commands for name in COMMAND_NAMES)
+    # Help is no Markdown, though it stands in it: its stars are no emphasis.
+    assert "such as '*_rgb.png' or 'images/*'" in commands
+    assert '<code><span class="option">--strict</span></code>' in commands
     python = (tmp_path / "site/reference/python.html").read_text(encoding="utf-8")
     values = {"NormscopeError", "SearchStudy", "SearchSummary", "Study", "Summary"}
     public = set(normscope.__all__) - {"__version__"}
     assert {name for name in public if f"normscope.{name}" in python or name in values} == public
+    # Examples of docstrings are code.
+    assert "<blockquote>" not in python
+    assert "Convert a number or string to an integer" not in python
     # Nothing is fetched from elsewhere when it is read.
     fetched = re.findall(r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))"', python)
     assert fetched == []

@@ -98,3 +98,10 @@ def test_a_way_that_beats_the_reference_is_told():
         "how the images were prepared in training."
     ) in sentences(audit)
     assert not any("scores" in line for line in sentences(harm))
+
+
+def test_the_accuracy_is_said_with_what_competes():
+    assert sentences(made_up(100))[1] == (
+        "Prepared correctly, resnet18 on 1,000 images of photos has an accuracy of 0.600 (0.569 to "
+        "0.630) among the outputs for their 10 classes. The worst mistake is none (left out)."
+    )

@@ -47,7 +47,7 @@ def judge(opinions, used, price=None):
 def test_what_all_of_them_rule_out_is_wrong():
     found = judge([labels()], KNOWN["half"][0], LOSES)
     assert found.sentence == (
-        f"Wrong: it is normalized with half; use {NUMBERS}, you lose about 0.12 of accuracy. "
+        f"Wrong: it is normalized with half, which costs about 0.12 of accuracy; use {NUMBERS}. "
         "The labels do not tell clip and cifar10 from imagenet."
     )
     assert found.use == "imagenet"
@@ -69,8 +69,8 @@ def test_the_likeliest_is_right_and_the_others_are_named():
 def test_another_that_cannot_be_told_from_it_is_not_wrong():
     assert judge([labels()], CLIP, COSTS_LITTLE).sentence == (
         "Cannot tell: the labels do not tell imagenet, clip and cifar10 apart, and --norm x is one "
-        "of them; against imagenet, the likeliest, on 200 images it costs at most 0.020 of "
-        "accuracy. Give more labelled images."
+        "of them; against imagenet, the likeliest, it costs at most 0.020 of accuracy on "
+        "200 images. Give more labelled images."
     )
 
 
@@ -78,8 +78,8 @@ def test_what_nobody_tried_is_wrong_only_where_it_costs():
     own = Normalization((0.5, 0.45, 0.4), (0.21, 0.21, 0.22))
     assert judge([labels()], own, COSTS_LITTLE).sentence == (
         "Cannot tell: by the labels net expects one of imagenet, clip and cifar10, and they do not "
-        "show that --norm x is worse; against imagenet, the likeliest, on 200 images it costs at "
-        "most 0.020 of accuracy. Give more labelled images."
+        "show that --norm x is worse; against imagenet, the likeliest, it costs at most 0.020 of "
+        "accuracy on 200 images. Give more labelled images."
     )
     assert judge([labels()], own, LOSES).word == "wrong"
 

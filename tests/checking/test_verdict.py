@@ -85,17 +85,21 @@ def test_wrong_says_what_it_is_what_to_use_and_what_is_lost():
     price = Price(0.0312, (0.012, 0.05), labelled=True, images=200)
     found = word([opinion(FILES)], HALVES, price)
     assert found.sentence == (
-        "Wrong: it is normalized with half; use imagenet "
-        "(0.485,0.456,0.406/0.229,0.224,0.225), you lose about 0.031 of accuracy."
+        "Wrong: it is normalized with half, which costs about 0.031 of accuracy; use imagenet "
+        "(0.485,0.456,0.406/0.229,0.224,0.225)."
     )
     assert (found.wrong, found.use) == ("it is normalized with half", "imagenet")
     unlabelled = replace(price, lost=0.08, labelled=False)
-    assert word([opinion(FILES)], HALVES, unlabelled).sentence.endswith(
-        ", about 8 % of its answers change."
+    assert word([opinion(FILES)], HALVES, unlabelled).sentence.startswith(
+        "Wrong: it is normalized with half, which changes about 8 % of its answers; use imagenet "
     )
     little = replace(price, interval=(-0.01, 0.05))
-    assert word([opinion(FILES)], HALVES, little).sentence.endswith(
-        ", on 200 images it costs at most 0.050 of accuracy."
+    assert word([opinion(FILES)], HALVES, little).sentence.startswith(
+        "Wrong: it is normalized with half, which costs at most 0.050 of accuracy on 200 images; "
+    )
+    none = replace(unlabelled, lost=0.0)
+    assert word([opinion(FILES)], HALVES, none).sentence.startswith(
+        "Wrong: it is normalized with half, which changes no answer on 200 images; use imagenet "
     )
 
 
@@ -137,6 +141,9 @@ def test_a_squashed_resize_is_said_of_what_is_right():
     applied = replace(AppliedNormalization.of(IMAGENET), shows=SQUASHED)
     found = judged("net", weighed([opinion(FILES)]), InUse("p", applied), None, MISSING)
     assert found.sentence.endswith("and p gives it, but squashes the images to other proportions.")
+    price = Price(0.0312, (0.012, 0.05), labelled=True, images=200)
+    found = judged("net", weighed([opinion(FILES)]), InUse("p", applied), price, MISSING)
+    assert found.sentence.endswith("to other proportions, which costs about 0.031 of accuracy.")
 
 
 def test_unused_bits_are_the_cause():

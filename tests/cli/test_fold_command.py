@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 from sklearn.datasets import load_sample_images
 from torch import nn
 
+import normscope
 from normscope.cli.app import run
 from normscope.models.building import build_model
 from normscope.models.options import ModelOptions
@@ -37,6 +39,7 @@ def test_fold_says_what_the_file_takes_and_how_it_compares(lenet, tmp_path, caps
     assert run(["fold", "lenet", "--weights", str(lenet), "--norm", "half", "-o", str(out)]) == 0
     said = capsys.readouterr().out
     assert f"{out} takes pixels of 0..255. Folded 0.5/0.5 into conv1 (Convolution)." in said
+    assert f'Open it with normscope.load_folded("{out}"); raw.json belongs to it.' in said
     assert out.exists()
 
 
@@ -46,6 +49,19 @@ def test_constants_that_float32_cannot_hold(lenet, tmp_path, capsys, norm):
     assert run(["fold", "lenet", "--weights", str(lenet), "--norm", norm, "-o", str(out)]) == 2
     assert f"--norm {norm} must leave numbers that float32 holds" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("model", ["lenet", "normscope.models.lenet:LeNet"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt2"])
+def test_what_is_said_opens_the_file(lenet, model, suffix, tmp_path, capsys):
+    out = tmp_path / f"raw{suffix}"
+    size = ["--image-size", "28", "--channels", "grey"]
+    given = ["--weights", str(lenet), "--norm", "half", *size, "-o", str(out)]
+    assert run(["fold", model, *given]) == 0
+    said = capsys.readouterr().out.replace("\n", " ")
+    call = re.search(r"Open it with (\S+\(.*?\)(\.module\(\))?)[;.] ", said)[1]
+    opened = eval(call, {"torch": torch, "normscope": normscope})
+    assert opened(torch.zeros(1, 1, 28, 28, dtype=torch.uint8)).shape == (1, 10)
 
 
 def test_json_holds_the_differences(lenet, tmp_path, capsys):
@@ -90,7 +106,11 @@ def test_own_images_are_compared(class_folders, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--norm", "half", "-o", "x.txt"], "suffix must be one of"),
+        (
+            ["--norm", "half", "-o", "x.txt"],
+            "the suffix of --out must be one of .safetensors, .pt2, .onnx, got '.txt'. ",
+        ),
+        (["--norm", "half", "-o", "x"], "the suffix of --out must be one of .safetensors, "),
         (["--norm", "haf", "-o", "x.pt2"], "Did you mean 'half'?"),
         (["--norm", "model", "-o", "x.pt2"], "whose library says what it expects"),
         (["--norm", "half", "-o", "x.pt2"], "must be given its weights"),

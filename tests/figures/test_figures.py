@@ -97,7 +97,7 @@ def test_survival_has_its_own_panel_and_accuracy_is_of_those_that_learned(made_s
     assert accuracy.get_title() == "Test accuracy of those that learned"
     assert written(accuracy) == {(0, 2): "0.800", (1, 1): "0.800", (1, 2): "0.900"}
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["the data's statistics", "no survivor", "highest accuracy"]
+    assert legend == ["the data's statistics", "none learned", "highest accuracy"]
     shares, others = failed.collections[0].get_array(), accuracy.collections[0].get_array()
     assert np.asarray(shares) == pytest.approx(np.array([[1, 0], [2 / 3, 0]]))
     assert failed.collections[0].get_clim() == (0, 1)

@@ -95,7 +95,7 @@ def test_a_study_of_failures_alone_shows_no_accuracy(open_page, tmp_path):
     chances = [
         cell.get_attribute("aria-label") for cell in page.locator("#map [role=gridcell]").all()
     ]
-    assert "5 seeds for failures alone a cell" in page.locator("p.note").nth(1).inner_text()
+    assert "5 seeds a cell for failures alone, " in page.locator("p.note").nth(1).inner_text()
     far, near = chances[0], chances[15]
     assert re.search(r"fails with a chance of \d+ %", far)
     assert re.search(r"fails with a chance of 0(\.\d+)? %|of [1-9](\.\d)? %", near)
@@ -265,7 +265,7 @@ def test_a_searchs_page_has_its_panels_and_trials(open_page, tmp_path):
     assert "--trials=4 --sampler=random --replicates=2" in line
 
 
-def test_frozen_networks_are_compared(tmp_path, capsys):
+def test_frozen_networks_are_compared(open_page, tmp_path, capsys):
     torch.manual_seed(0)
     weights = tmp_path / "lenet.safetensors"
     save_file(build_model("lenet", channels=1, classes=10, image_size=(8, 8)).state_dict(), weights)
@@ -281,3 +281,9 @@ def test_frozen_networks_are_compared(tmp_path, capsys):
     assert len(differences) >= 3
     assert all(d["value"] == 0 and d["low"] < 0 < d["high"] for d in differences)
     assert page.is_file()
+    # Nothing is trained and nothing drawn at random: neither curves nor errors over seeds.
+    shown = open_page(tmp_path / "one" / "report.html")
+    assert "Learning curves" not in " ".join(shown.locator("h2").all_inner_texts())
+    assert "by seed" not in shown.locator("#detail").inner_text()
+    assert "±" not in shown.locator("main").inner_text()
+    assert "only the outputs for their classes compete" in shown.locator("header").inner_text()

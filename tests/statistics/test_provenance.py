@@ -87,3 +87,17 @@ def test_right_constants_are_no_mistake():
     same = {"pixel mean": Estimate((0.5,) * 3, (0.01,) * 3)}
     found = explain("0.5/0.27", same, {"pixel std": Estimate((0.27,) * 3, (0.002,) * 3)})
     assert "best explained by the pixel mean" in found.sentence
+
+
+def test_the_best_is_the_nearest_of_those_that_are_said():
+    # Farther in one channel, and nearer in the three together.
+    means = {
+        "pixel mean": Estimate((0.5 + 0.016, 0.5, 0.5), (0.01, 0.01, 0.01)),
+        "mean of image means": Estimate((0.5 + 0.015, 0.515, 0.515), (0.01, 0.01, 0.01)),
+    }
+    stds = {"pixel std": Estimate((0.25, 0.25, 0.25), (0.01, 0.01, 0.01))}
+    said = explain("0.500001,0.500001,0.500001/0.25,0.25,0.25", means, stds).sentence
+    assert (
+        "the mean is best explained by the mean of image means (at most 1.5 standard errors away; "
+        "pixel mean 1.6);"
+    ) in said

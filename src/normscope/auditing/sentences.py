@@ -215,7 +215,7 @@ def _measured(audit: AuditNumbers) -> str:
     else:
         said = (
             f"Prepared correctly, {on} has an accuracy of {level(found.accuracy)} "
-            f"({span(found.interval)})."
+            f"({span(found.interval)}) among the outputs for their {audit.classes} classes."
         )
     if audit.tested is None and audit.priced:
         worst = audit.priced[0]

@@ -48,15 +48,15 @@ class Price:
 
     @property
     def in_words(self) -> str:
-        """Such as ``you lose about 0.12 of accuracy``."""
+        """What is used does so, such as ``costs about 0.12 of accuracy``."""
         if not self.labelled:
             if self.lost < SMALL:
-                return f"on {self.images} images it changes no answer"
-            return f"about {100 * self.lost:.2g} % of its answers change"
+                return f"changes no answer on {self.images} images"
+            return f"changes about {100 * self.lost:.2g} % of its answers"
         if self.interval[0] <= 0:
             most = gap(max(0.0, self.interval[1]))
-            return f"on {self.images} images it costs at most {most} of accuracy"
-        return f"you lose about {gap(self.lost)} of accuracy"
+            return f"costs at most {most} of accuracy on {self.images} images"
+        return f"costs about {gap(self.lost)} of accuracy"
 
     @property
     def measured(self) -> str:
@@ -127,9 +127,9 @@ def judged(
         return _cannot_tell(_open(model, expected, in_use, price, missing))
     found = described(in_use, seen, expected)
     mend = in_use.mend or f"use {_text(expected)}"
-    costs = "" if price is None else f", {price.in_words}"
+    costs = "" if price is None else f", which {price.in_words}"
     also = _also(expected)
-    return Verdict("wrong", f"Wrong: {found}; {mend}{costs}{also}.", found, use)
+    return Verdict("wrong", f"Wrong: {found}{costs}; {mend}{also}.", found, use)
 
 
 def _ruled_out(
@@ -212,7 +212,7 @@ def _open(model: str, expected: Expected, in_use: InUse, price: Price | None, mi
     by = listed(expected.sources)
     assert in_use.applied is not None
     differs = expected.seen_by(in_use.applied).differs(expected.in_network_order)
-    against = f"; against {_name(expected)}, the likeliest, "
+    against = f"; against {_name(expected)}, the likeliest, it "
     costs = f"{against}{price.in_words}" if price is not None and differs else ""
     if not differs or any(done_by(in_use.applied, candidate) for candidate in alike):
         said = f"the {by} do not tell {names} apart, and {in_use.what} is one of them"
@@ -238,7 +238,7 @@ def _right(model: str, expected: Expected, in_use: InUse, price: Price | None) -
     said = f"Right. {model} expects {_text(expected)}, and {in_use.what} gives it"
     if in_use.applied is None or in_use.applied.shows != SQUASHED:
         return f"{said}{_also(expected)}."
-    costs = "" if price is None else f": {price.in_words}"
+    costs = "" if price is None else f", which {price.in_words}"
     return f"{said}, but squashes the images to other proportions{costs}{_also(expected)}."
 
 

@@ -41,7 +41,7 @@ def audit(
 ) -> None:
     """What would each common preprocessing mistake cost? Does this pipeline make one?"""
     from normscope.auditing.audit import audit as run_audit
-    from normscope.reports.audit_page import NUMBERS, PAGE
+    from normscope.reports.audit_page import NUMBERS, PAGE, write_audit
     from normscope.writing import check_no_file
 
     if out is not None:
@@ -49,12 +49,12 @@ def audit(
     with progress("images") as update:
         found = run_audit(**vars(chosen), on_image=update)
     note_skipped(found.skipped)
-    show(*found.sentences, _table(found), *found.left_out, json_target=json)
+    # First of all: whoever reads what is printed may stop reading.
+    written = [] if out is None else write_audit(found, out)
     write_json(found.to_json(), json)
-    if out is not None:
-        from normscope.reports.audit_page import write_audit
-
-        show(f"Written: {', '.join(map(str, write_audit(found, out)))}", json_target=json)
+    show(*found.sentences, _table(found), *found.left_out, json_target=json)
+    if written:
+        show(f"Written: {', '.join(map(str, written))}", json_target=json)
     _exit_if_it_fails(found)
 
 

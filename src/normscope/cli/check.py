@@ -38,10 +38,12 @@ def check(
         check_no_file(out, PAGE, NUMBERS)
     found = run_check(**vars(chosen))
     note_skipped(found.skipped)
-    show(found.sentence, "", *_lines(found), json_target=json)
+    # First of all: whoever reads what is printed may stop reading.
+    written = [] if out is None else write_check(found, out)
     write_json(found.to_json(), json)
-    if out is not None:
-        show(f"Written: {', '.join(map(str, write_check(found, out)))}", json_target=json)
+    show(found.sentence, "", *_lines(found), json_target=json)
+    if written:
+        show(f"Written: {', '.join(map(str, written))}", json_target=json)
     if found.verdict == "wrong" or (found.verdict == "cannot tell" and chosen.strict):
         raise typer.Exit(WRONG)
     if found.verdict == "cannot tell":

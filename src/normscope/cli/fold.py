@@ -9,6 +9,8 @@ from normscope.cli.output import show, write_json
 from normscope.deploy.options import FoldOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from normscope.deploy.onnx_shipping import ShippedGraph
     from normscope.deploy.program_shipping import ShippedProgram
     from normscope.deploy.shipping import Shipped
@@ -22,11 +24,26 @@ def fold(chosen: FoldOptions, *, json: options.Json = None) -> None:
     from normscope.deploy.shipping import ship
 
     shipped = ship(chosen)
-    show(*_sentences(shipped), json_target=json)
+    show(*_sentences(shipped), *_opened(shipped.out, chosen.model), json_target=json)
     write_json(shipped.to_json(), json)
 
 
+<<<<<<< HEAD
 def _sentences(shipped: Shipped | ShippedGraph | ShippedProgram) -> list[str]:
+=======
+def _opened(out: Path, model: str) -> list[str]:
+    """How the file is opened, where its format does not say that."""
+    if out.suffix == ".pt2":
+        return [f'Open it with torch.export.load("{out}").module().']
+    if out.suffix != ".safetensors":
+        return []
+    # What a file names is not imported unless the caller names it too.
+    named = f', model="{model}"' if ":" in model else ""
+    return [f'Open it with normscope.load_folded("{out}"{named}); {out.stem}.json belongs to it.']
+
+
+def _sentences(shipped: Shipped | ShippedGraph) -> list[str]:
+>>>>>>> h/site
     return [
         f"{shipped.out} {shipped.folded.in_words}",
         *shipped.notes,

@@ -86,8 +86,15 @@ def _typer(field: Field[Any], said: Option) -> Any:
         return typer.Argument(help=said.help, metavar=said.metavar)
     name = said.flag or f"--{field.name.replace('_', '-')}"
     # A flag that is on by default can only be turned off.
-    names = [f" /{name}"] if field.default is True else name.split()
-    return typer.Option(*names, help=said.help, metavar=said.metavar, rich_help_panel=said.panel)
+    on = field.default is True
+    names = [f" /{name}"] if on else name.split()
+    return typer.Option(
+        *names,
+        help=said.help,
+        metavar=said.metavar,
+        rich_help_panel=said.panel,
+        show_default=not on,
+    )
 
 
 def _as(name: str, kind: type = TrialOptions) -> Any:

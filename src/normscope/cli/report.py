@@ -42,7 +42,7 @@ Reference = Annotated[
 def report(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="A study's folder, or several.", metavar="DIR..."),
+        typer.Argument(help="A study's folder, or several.", metavar="DIR"),
     ],
     margin: Margin = None,
     reference: Reference = None,

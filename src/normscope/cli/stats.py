@@ -29,12 +29,12 @@ def stats(
     source: Annotated[
         list[str],
         typer.Argument(
-            help="digits, mnist, fashion-mnist, cifar10, cifar100, a folder of images, image "
-            "files, .tar, .zip or .tar.gz archives (WebDataset shards too, as "
+            help="One or more of: digits, mnist, fashion-mnist, cifar10, cifar100, a folder of "
+            "images, image files, .tar, .zip or .tar.gz archives (WebDataset shards too, as "
             "shard-{000..099}.tar), .npy, IDX, an array FILE::NAME of .npz, HDF5, MATLAB, NetCDF, "
             "Zarr or FITS, a column FILE::NAME of Parquet, Arrow, LMDB or TFRecord, a video "
-            "(FILE::every=10), or one of these as s3://, gs://, hf:// or https://.",
-            metavar="SOURCE...",
+            "(FILE::every=10); files also by s3://, gs://, hf:// and https://.",
+            metavar="SOURCE",
         ),
     ],
     split: Annotated[

@@ -150,7 +150,7 @@ def draw_accuracy_map(numbers: AccuracyMap) -> Figure:
                 texts=[[f"{v:.3f}" for v in row] for row in values.to_numpy()],
                 limits=numbers.limits,
                 colours="cividis",
-                empty="no survivor",
+                empty="none learned",
             )
         )
     marks: list[tuple[Any, str, str, str]] = [

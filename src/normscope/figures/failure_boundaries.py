@@ -89,7 +89,7 @@ def draw_failure_boundaries(studies: Mapping[str, FailureBoundary]) -> Figure:
     axes.axhline(1, color="0.6", lw=0.8)
     axes.set(
         xlabel="(data's mean \N{MINUS SIGN} mean) / data's std",
-        ylabel="images' std / std",
+        ylabel="data's std / std",
         title="Marks: some runs failed. Lines: half of the runs fail.",
     )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -164,7 +164,7 @@ def _second_axes(axes: Axes, a: float, b: float, c: float) -> None:
     top.xaxis.set_major_locator(MaxNLocator(5))
     # The factor's own inverse is the same: std is c / factor.
     right = axes.secondary_yaxis("right", functions=(factor, factor))
-    right.set_ylabel("images' std / std", fontsize=10)
+    right.set_ylabel("data's std / std", fontsize=10)
     places = axes.get_yticks()
     right.set_ticks(list(c / places), [f"{c / v:.2g}" for v in places])
     right.yaxis.set_minor_formatter(NullFormatter())

@@ -108,6 +108,8 @@ def _accuracy(found: Findings, table: TrialTable) -> str:
         best.accuracy or 0.0,
         f"{best.normalization:.3g}",
     )
+    if worst.accuracy == best.accuracy and len(alive) > 1:
+        ends = f"{level(best.accuracy or 0.0)} in every cell"
     what = "Accuracy" if found.exact else "Final accuracy"
     return f"{what}{whose}: {ends}{_shares(found.shares)}{_leading(found.leading)}."
 
@@ -158,9 +160,11 @@ def _speed(found: Findings, speeds: Mapping[Normalization, Speed], reached: floa
     if _steps(others[slowest]) == _steps(others[fastest]) == _steps(own):
         text += ", as with any other"
     else:
+        first = "next fastest" if own.steps <= (others[fastest].steps or 0.0) else "fastest"
+        last = "next slowest" if own.steps >= (others[slowest].steps or 0.0) else "slowest"
         text += (
-            f"; fastest {fastest:.3g} ({_steps(others[fastest])}), "
-            f"slowest {slowest:.3g} ({_steps(others[slowest])})"
+            f"; {first} {fastest:.3g} ({_steps(others[fastest])}), "
+            f"{last} {slowest:.3g} ({_steps(others[slowest])})"
         )
     late = [n for n, s in speeds.items() if s.steps is None]
     if late:

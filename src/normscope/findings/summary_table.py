@@ -32,7 +32,7 @@ def summary_table(found: Findings) -> tuple[list[str], list[list[str]]]:
     for cell, name in names.items():
         accuracy = "" if cell.accuracy is None else f"{cell.accuracy:.4f}"
         se = f"{cell.se:.2g}" if accuracy and cell.se else ""
-        lost = "" if cell.loss_bound is None else f"{cell.loss_bound:.2g}"
+        lost = "" if cell.loss_bound is None or not accuracy else f"{cell.loss_bound:.2g}"
         if accuracy and cell.normalization == found.reference:
             lost = "reference"
         failed = f"{cell.failures} of {cell.trainings}" if cell.trainings else ""

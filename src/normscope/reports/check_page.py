@@ -45,7 +45,7 @@ def check_page(check: Check) -> str:
         title=f"{check.model} on {check.source}",
         data={},
         check=check,
-        scope=f"From {counted(check.images, 'image')}; others may say more.",
+        scope=f"From {counted(check.images, 'image')}; more images make it surer.",
         facts=[("images", f"{check.images:,}"), ("duration", f"{check.seconds:,.0f} s")],
         command=check_command(check),
     )

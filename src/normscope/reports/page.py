@@ -70,13 +70,16 @@ def _scope(results: ScanResults, summary: Summary) -> str:
     recipe, found = specification.trial.recipe, summary.findings
     images = f"{counted(trials[0].result.test_images, 'test image')}"
     if not recipe.trains:
-        return f"Frozen weights, {images}. A network trained anew may answer otherwise."
-    runs = [counted(found.seeds, "seed")] if found.seeds else []
+        return (
+            f"Frozen weights, {images}; only the outputs for their classes compete. A network "
+            "trained anew may answer otherwise."
+        )
+    runs = [f"{counted(found.seeds, 'seed')} a cell"] if found.seeds else []
     if specification.survival:
         more = f"{specification.survival} more" if runs else counted(specification.survival, "seed")
-        runs.append(f"{more} for failures alone")
+        runs.append(f"{more}{'' if runs else ' a cell'} for failures alone")
     return (
-        f"Recipe {recipe.name}, {counted(recipe.epochs, 'epoch')}, {' and '.join(runs)} a cell, "
+        f"Recipe {recipe.name}, {counted(recipe.epochs, 'epoch')}, {' and '.join(runs)}, "
         f"{images}, pixels from 0 to 1. Another model or recipe may answer otherwise."
     )
 

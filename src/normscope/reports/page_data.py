@@ -50,6 +50,7 @@ def page_data(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> dic
         "axes": [_axis(axis) for axis in specification.axes],
         "cells": _cells(found),
         "measured": found.seeds > 0,
+        "exact": found.exact,
         "margin": found.margin,
         "resolution": found.resolution,
         "best": None if drawn.best is None else list(drawn.best),

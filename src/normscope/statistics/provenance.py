@@ -183,7 +183,8 @@ def _part(what: str, distances: Mapping[str, tuple[float | None, ...]]) -> str:
     }
     if not known:
         return f"the {what} cannot be judged without standard errors"
-    best = min(known, key=lambda name: sum(d * d for d in known[name]))
+    # By the distance that is said, and then by all channels together.
+    best = min(known, key=lambda name: (max(known[name]), sum(d * d for d in known[name])))
     worst = max(known[best])
     if worst <= FAR:
         return (

@@ -35,8 +35,8 @@ class TrialOptions:
 
     source: str = option(
         "digits",
-        "digits, mnist, fashion-mnist, cifar10, cifar100, or a folder or .tar with train/ and val/ "
-        "or test/, each with one folder per class.",
+        "digits, mnist, fashion-mnist, cifar10, cifar100, or a folder or .tar with one folder per "
+        "class, or with such folders in train/ and val/ or test/.",
         metavar="SOURCE",
         argument=True,
         kept="source",

@@ -280,8 +280,8 @@
       row("failed", `${cell.failures} of ${cell.trainings} runs${sure}`);
     }
     if (cell.accuracy === null) row("accuracy", "no run learned");
-    else row("accuracy", cell.se === null || cell.se === undefined ? fixed(cell.accuracy) : `${fixed(cell.accuracy)} ± ${fixed(cell.se)}`);
-    if (cell.seeds.length) row("by seed", cell.seeds.map(fixed).join(", "));
+    else row("accuracy", cell.se === null || cell.se === undefined || data.exact ? fixed(cell.accuracy) : `${fixed(cell.accuracy)} ± ${fixed(cell.se)}`);
+    if (cell.seeds.length && !data.exact) row("by seed", cell.seeds.map(fixed).join(", "));
     if (known && cell.difference !== null) row("difference from the reference", `${signed(cell.difference)} (${signed(cell.low)} to ${signed(cell.high)})`);
     if (known && cell.loss_bound !== null && cell.loss_bound !== undefined) row("loses at most", fixed(cell.loss_bound));
     if (known) row("verdict", verdict(cell));
@@ -324,6 +324,7 @@
   };
   const drawCurves = () => {
     const svg = element("curves");
+    if (!svg) return;
     svg.replaceChildren();
     svg.setAttribute("viewBox", "0 0 400 240");
     const shown = picked.map((k, n) => [n, cells[k].name, data.curves[cells[k].name] || []]);
@@ -455,7 +456,7 @@
     : [["name", "mean/std"], ["mean", "mean"], ["std", "std"], ["accuracy", "accuracy"]];
   /* What a narrow window leaves out: it is in the name, or in the cell's own details. */
   const extra = known ? ["mean", "std", "se", "difference", "low", "high"] : [];
-  if (known) fields.push(["failures", "failed"], ["se", "± se"], ["difference", "difference"], ["low", "from"], ["high", "to"], ["loss_bound", "loses at most"], ["verdict", "verdict"]);
+  if (known) fields.push(...(data.exact ? [] : [["failures", "failed"], ["se", "± se"]]), ["difference", "difference"], ["low", "from"], ["high", "to"], ["loss_bound", "loses at most"], ["verdict", "verdict"]);
   let order = [data.compared ? "value" : data.trials && data.chosen_on !== "test" ? "score" : "accuracy", -1];
   const text = (cell, key) => {
     const value = cell[key];
@@ -496,7 +497,8 @@
   if (mapped) {
     const views = data.measured ? [["accuracy", "accuracy"]] : [["chance", "chance of failing"]];
     view = views[0][0];
-    if (known && data.measured) views.push(["verdict", "better or worse"], ["bound", "largest possible loss"], ["noise", "standard error"]);
+    if (known && data.measured) views.push(["verdict", "better or worse"], ["bound", "largest possible loss"]);
+    if (known && data.measured && !data.exact) views.push(["noise", "standard error"]);
     if (data.smooth && rows >= 7 && columns >= 7) views.push(["smooth", "smooth, with contours"], ["half", "uncertainty of the smooth map"]);
     if (views.length > 1) choices(element("views"), "view", views, (value) => { view = value; drawMap(); });
     if (convertible) {
@@ -509,7 +511,7 @@
         drawMap();
       });
     }
-    choices(element("measures"), "measure", [["accuracy", `${data.curves_on} accuracy`], ["loss", "training loss"]], (value) => { measure = value; drawCurves(); });
+    if (element("measures")) choices(element("measures"), "measure", [["accuracy", `${data.curves_on} accuracy`], ["loss", "training loss"]], (value) => { measure = value; drawCurves(); });
     const at = (cell) => cell.accuracy ?? -1;
     const top = cells.reduce((best, cell, k) => (at(cell) > at(cells[best]) ? k : best), 0);
     const worst = cells.reduce((low, cell, k) => (at(cell) < at(cells[low]) ? k : low), 0);
