@@ -28,9 +28,6 @@ def fold(chosen: FoldOptions, *, json: options.Json = None) -> None:
     write_json(shipped.to_json(), json)
 
 
-<<<<<<< HEAD
-def _sentences(shipped: Shipped | ShippedGraph | ShippedProgram) -> list[str]:
-=======
 def _opened(out: Path, model: str) -> list[str]:
     """How the file is opened, where its format does not say that."""
     if out.suffix == ".pt2":
@@ -42,8 +39,7 @@ def _opened(out: Path, model: str) -> list[str]:
     return [f'Open it with normscope.load_folded("{out}"{named}); {out.stem}.json belongs to it.']
 
 
-def _sentences(shipped: Shipped | ShippedGraph) -> list[str]:
->>>>>>> h/site
+def _sentences(shipped: Shipped | ShippedGraph | ShippedProgram) -> list[str]:
     return [
         f"{shipped.out} {shipped.folded.in_words}",
         *shipped.notes,

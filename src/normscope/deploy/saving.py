@@ -65,16 +65,8 @@ def check_suffix(path: Path) -> str:
         NormscopeError: If its folder is not there, or a package for the format is not installed.
     """
     if path.suffix not in SUFFIXES:
-<<<<<<< HEAD
-        raise UnknownName("suffix", path.suffix, SUFFIXES)
-    check_folder(path)
-=======
         raise UnknownName("the suffix of --out", path.suffix, SUFFIXES)
-    if not path.parent.is_dir():
-        raise NormscopeError(
-            f"--out must lie in an existing folder, got {path}. Make {path.parent} first."
-        )
->>>>>>> h/site
+    check_folder(path)
     if path.suffix == ".onnx":
         try:
             import onnxruntime  # noqa: F401
