@@ -127,12 +127,17 @@ def test_bad_input_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsy
     assert not list(tmp_path.iterdir())
 
 
-def test_images_of_no_pixels(lenet, tmp_path, capsys):
-    call = ["fold", "lenet", "--weights", str(lenet), "--norm", "half", "--image-size", "0"]
+@pytest.mark.parametrize(
+    ("size", "sentence"),
+    [
+        ("0", "--image-size must be at least 1 pixel, got 0. Give a larger number."),
+        ("14143", "--image-size must be at most 14142 pixels, got 14143. Give a smaller number."),
+    ],
+)
+def test_images_of_no_pixels_or_too_many(lenet, tmp_path, capsys, size, sentence):
+    call = ["fold", "lenet", "--weights", str(lenet), "--norm", "half", "--image-size", size]
     assert run([*call, "-o", str(tmp_path / "raw.safetensors")]) == 2
-    assert capsys.readouterr().err == (
-        "normscope: --image-size must be at least 1 pixel, got 0. Give a larger number.\n"
-    )
+    assert capsys.readouterr().err == f"normscope: {sentence}\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from normscope.deploy.before import TARGETS
 from normscope.errors import NormscopeError
+from normscope.images.size import check_length
 from normscope.models.options import DEFAULT_WEIGHTS
 from normscope.models.trained import channel_count
 from normscope.normalization import BYTES, Normalization
@@ -95,12 +96,9 @@ def size_of(
         Pixels.
 
     Raises:
-        NormscopeError: If less than one pixel is asked for.
+        NormscopeError: If less than one pixel is asked for, or too many.
     """
-    if asked is not None and asked < 1:
-        raise NormscopeError(
-            f"--image-size must be at least 1 pixel, got {asked}. Give a larger number."
-        )
+    check_length("--image-size", asked)
     height, width = size
     return height or asked or usual, width or asked or usual
 

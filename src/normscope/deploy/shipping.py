@@ -14,6 +14,7 @@ from normscope.deploy.folding import fold
 from normscope.deploy.processor_comparing import check_with_processor
 from normscope.deploy.saving import Built, check_folder, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
+from normscope.images.size import check_length
 from normscope.models.building import published
 from normscope.models.expected import expected_normalization, takes_blue_first
 from normscope.models.files.naming import ONNX, names_program
@@ -97,10 +98,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
     check_suffix(path)
     check_no_input(path, None if weights is None else Path(weights))
     normalization = _normalization(name, norm)
-    if image_size is not None and image_size < 1:
-        raise NormscopeError(
-            f"--image-size must be at least 1 pixel, got {image_size}. Give a larger number."
-        )
+    check_length("--image-size", image_size)
     side = image_size or SIDES.get(name) or _published_side(name)
     model, count = build_trained(
         name,

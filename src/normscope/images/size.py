@@ -63,6 +63,27 @@ def as_resize(value: int | str | tuple[int, ...] | list[int] | None) -> int | Si
     )
 
 
+def check_length(option: str, length: int | Size | None) -> None:
+    """Refuse images of no pixels, and of more than can be decoded.
+
+    Args:
+        option: Such as ``--resize``.
+        length: What it says, in pixels.
+
+    Raises:
+        NormscopeError: If a side is too short or too long.
+    """
+    sides = () if length is None else length if isinstance(length, Size) else (length,)
+    if any(side < 1 for side in sides):
+        raise NormscopeError(
+            f"{option} must be at least 1 pixel, got {length}. Give a larger number."
+        )
+    if any(side > LONGEST_SIDE for side in sides):
+        raise NormscopeError(
+            f"{option} must be at most {LONGEST_SIDE} pixels, got {length}. Give a smaller number."
+        )
+
+
 def shorter_side(resize: int | Size) -> int:
     """The shorter side of what is resized.
 

@@ -9,7 +9,7 @@ from typing import Any
 from normscope.errors import NormscopeError
 from normscope.images.choosing import Choice
 from normscope.images.scale import check_scale
-from normscope.images.size import LONGEST_SIDE, Size, as_resize, shorter_side
+from normscope.images.size import Size, as_resize, check_length, shorter_side
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,8 @@ class ImageTransform:
     def __post_init__(self) -> None:
         object.__setattr__(self, "resize", as_resize(self.resize))
         least = None if self.resize is None else shorter_side(self.resize)
-        longest = max(self.resize) if isinstance(self.resize, Size) else self.resize
-        for name, lengths, met in (
-            ("resize", (least, longest), self.resize),
-            ("crop", (self.crop,), self.crop),
-        ):
-            if any(n is not None and n < 1 for n in lengths):
-                raise NormscopeError(
-                    f"--{name} must be at least 1 pixel, got {met}. Give a larger number."
-                )
-            if any(n is not None and n > LONGEST_SIDE for n in lengths):
-                raise NormscopeError(
-                    f"--{name} must be at most {LONGEST_SIDE} pixels, got {met}. "
-                    "Give a smaller number."
-                )
+        check_length("--resize", self.resize)
+        check_length("--crop", self.crop)
         if least and self.crop and least < self.crop:
             raise NormscopeError(
                 f"--crop must be no larger than --resize, got {self.crop} and {self.resize}. "
