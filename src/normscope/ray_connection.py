@@ -47,14 +47,16 @@ def ray_cluster(address: str) -> Iterator[Any]:
 
 def _connect(ray: Any, address: str) -> None:
     host, colon, port = address.rpartition(":")
+    mend = "Start one by `ray start --head`."
     try:
         if colon and port.isdigit() and "/" not in host:
             # Ray itself tries for minutes where nobody answers.
             socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS).close()
+            mend = "If it answers others, it may want a token: set RAY_AUTH_MODE=token."
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["no answer"])[0]
         raise NormscopeError(
             f"--ray must be the address of a running cluster, got {address}: "
-            f"{reason.rstrip('.')}. Start one by `ray start --head`."
+            f"{reason.rstrip('.')}. {mend}"
         ) from None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 
 import normscope
 from normscope.errors import NormscopeError
+from normscope.ray_connection import ray_cluster
 from normscope.statistics.on_ray import reduce_on_ray
 from normscope.statistics.reading import Reading
 from normscope.statistics.stats import stats
@@ -49,6 +51,22 @@ def test_no_cluster_there():
     assert str(error.value) == (
         "--ray must be the address of a running cluster, got 127.0.0.1:1: Connection refused. "
         "Start one by `ray start --head`."
+    )
+
+
+def test_a_cluster_that_wants_a_token(monkeypatch):
+    # What Ray 2.60 raises where the cluster has a token and RAY_AUTH_MODE is not set.
+    def refuse(address, **_):
+        raise ConnectionError(f"Failed to connect to Ray cluster at {address}")
+
+    monkeypatch.setattr("ray.init", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(NormscopeError) as error, ray_cluster(address):
+            pass
+    assert str(error.value) == (
+        f"--ray must be the address of a running cluster, got {address}: Failed to connect to Ray "
+        f"cluster at {address}. If it answers others, it may want a token: set RAY_AUTH_MODE=token."
     )
 
 

@@ -105,7 +105,7 @@ class Torture:
             if needs_root and (os.geteuid() or not shutil.which("ip")):
                 self.not_run.append(f"Ray, {way}: to cut a network one must be root, with ip")
                 continue
-            out = self.folder / f"ray-{way.replace(' ', '-')}"
+            out = self.folder / f"ray {way}" / "study"  # whose name its trials carry
             call = [sys.executable, "-W", "ignore", "-m", "tests.torture.clusters",
                     str(self.folder / "in"), str(out), way]  # fmt: skip
             done = subprocess.run(

@@ -153,6 +153,7 @@ WAYS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
 
 
 if __name__ == "__main__":
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # A token that somebody has made here would be asked for by the nodes, and sent by nobody.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     happened = WAYS[sys.argv[3]](Path(sys.argv[1]), Path(sys.argv[2]))
     sys.stdout.write(json.dumps(happened) + "\n")
