@@ -174,7 +174,7 @@ def staged(data: Path, weights: Path, work: Path, count: int) -> list[Case]:
     return [
         Case("right", "right", "", **squeeze, given={"weights": of_big, "norm": "imagenet"}),
         Case(
-            "half for imagenet", "wrong", "normalized with half; use imagenet", **squeeze,
+            "half for imagenet", "wrong", "normalized with half", **squeeze,
             given={"weights": of_big, "norm": "half"},
         ),
         on_small("twice", "normalized twice", lambda x: normalized(normalized(x / 255))),
@@ -193,11 +193,11 @@ def staged(data: Path, weights: Path, work: Path, count: int) -> list[Case]:
             given={"weights": of_big, "processor": processor(work / "processor", 1 / 127.5)},
         ),
         Case(
-            "right by config, wrong pipeline", "wrong", "normalized with half; use imagenet",
+            "right by config, wrong pipeline", "wrong", "normalized with half",
             "squeezenet1_1", flat, {"weights": of_big, "pipeline": half_pipeline},
         ),
         Case(
-            "inside and outside", "wrong", "by the model itself; use none", inside, small,
+            "inside and outside", "wrong", "by the model itself", inside, small,
             {"norm": "imagenet"},
         ),
         Case(
