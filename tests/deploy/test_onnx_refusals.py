@@ -8,24 +8,11 @@ from onnx import TensorProto, helper
 
 from normscope.cli.app import run
 from tests.deploy.onnx_graphs import IMAGENET_BYTES, channels, convolution, node, save, weights
+from tests.deploy.refusals import no_fold, said
 
 BATCH = ["n", 3, 14, 11]
 MEAN, STD = (channels(v) for v in IMAGENET_BYTES)
 KERNEL = {"w": weights(4, 3, 3, 3)}
-
-
-def said(capsys, *arguments):
-    assert run(["fold", *map(str, arguments)]) == 2
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
-    return err.removeprefix("normscope: ").rstrip("\n")
-
-
-def no_fold(met):
-    return (
-        "one convolution, linear layer or BatchNorm must read the pixels, unchanged and once, for "
-        f"an exact fold; here {met}. Keep the normalization outside the model."
-    )
 
 
 def branch():

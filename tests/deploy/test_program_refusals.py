@@ -12,6 +12,7 @@ from torch.nn import functional
 from normscope.cli.app import run
 from normscope.deploy import torch_kinds
 from tests.deploy.programs import Turned, loaded, made, norm, rest, write
+from tests.deploy.refusals import no_fold, said
 
 
 class Shifted(Turned):
@@ -77,20 +78,6 @@ def without_statistics():
 
 def without_weights():
     return nn.Sequential(nn.BatchNorm2d(3, affine=False), *rest(3))
-
-
-def said(capsys, *arguments):
-    assert run(["fold", *map(str, arguments)]) == 2
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
-    return err.removeprefix("normscope: ").rstrip("\n")
-
-
-def no_fold(met):
-    return (
-        "one convolution, linear layer or BatchNorm must read the pixels, unchanged and once, for "
-        f"an exact fold; here {met}. Keep the normalization outside the model."
-    )
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from normscope.deploy import keras_folding
-from normscope.deploy.program_kind import ProgramKind
+from normscope.deploy.program_kind import OwnLayer, ProgramKind
 from normscope.models.files import naming
 from normscope.models.files.keras_file import trainable_keras
 from normscope.models.files.program_network import ProgramNetwork
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from normscope.deploy.affine import Affine
     from normscope.deploy.program_entry import ProgramEntry
 
 
@@ -31,24 +31,15 @@ class KerasKind(ProgramKind):
         """Read the file anew."""
         return trainable_keras(self.source)
 
-    def own_affine(self, channels: int) -> Affine | None:
-        """What a Rescaling or Normalization layer in front does to each channel."""
+    def own_layer(self, channels: int) -> OwnLayer | None:
+        """A Rescaling or Normalization layer in front."""
         layer = keras_folding.own_arithmetic(self.network.program)
         if layer is None:
             return None
         last = self.network.input.channels_last
-        return keras_folding.own_affine(layer, channels, channels_last=last)
-
-    def own_named(self) -> tuple[str, str]:
-        """The name of that layer, and its kind."""
-        layer = keras_folding.own_arithmetic(self.network.program)
-        return layer.name, type(layer).__name__
-
-    def set_own(self, affine: Affine) -> None:
-        """Let that layer do another map."""
-        layer = keras_folding.own_arithmetic(self.network.program)
-        last = self.network.input.channels_last
-        keras_folding.set_affine(layer, affine, channels_last=last)
+        affine = keras_folding.own_affine(layer, channels, channels_last=last)
+        set_affine = partial(keras_folding.set_affine, layer, channels_last=last)
+        return OwnLayer(layer.name, type(layer).__name__, affine, set_affine)
 
     def name_of(self, weight: Tensor) -> str:
         """What the layer with some weights is called."""

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from normscope.deploy.given_file import SIDE
 from normscope.deploy.watching import storage_of
-from normscope.models.files.program_network import ProgramNetwork
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
+    import torch
     from torch import Tensor
 
     from normscope.deploy.affine import Affine
     from normscope.deploy.program_entry import ProgramEntry
+    from normscope.models.files.program_network import ProgramNetwork
 
 
-class ProgramKind:
+@dataclass(frozen=True)
+class OwnLayer:
+    """A layer in front of a network that maps each channel by itself.
+
+    Attributes:
+        name: What it is called.
+        kind: Its type.
+        affine: What it does.
+        set_affine: Lets it do another map.
+    """
+
+    name: str
+    kind: str
+    affine: Affine
+    set_affine: Callable[[Affine], None]
+
+
+class ProgramKind(ABC):
     """A program's file that is to be folded.
 
     Args:
@@ -36,25 +55,17 @@ class ProgramKind:
         self.source = source
         self.network = self.read()
 
+    @abstractmethod
     def read(self) -> ProgramNetwork:
         """Read the file anew."""
-        raise NotImplementedError
 
     def usual_side(self) -> int:
         """Side of an image where neither the file nor the user says it, in pixels."""
         return SIDE
 
-    def own_affine(self, channels: int) -> Affine | None:  # noqa: ARG002
-        """What a layer in front that may do another map does to each channel; None for none."""
+    def own_layer(self, channels: int) -> OwnLayer | None:  # noqa: ARG002
+        """A layer in front that may do another map of the channels; None where there is none."""
         return None
-
-    def own_named(self) -> tuple[str, str]:
-        """The name of that layer, and its kind."""
-        raise NotImplementedError
-
-    def set_own(self, affine: Affine) -> None:
-        """Let that layer do another map."""
-        raise NotImplementedError
 
     def name_of(self, weight: Tensor) -> str:
         """What the layer with some weights is called; empty where they are constants."""
@@ -66,6 +77,7 @@ class ProgramKind:
         """What may be changed to add a number to each output of the first layer."""
         return entry.bias
 
+    @abstractmethod
     def raw(self, subtracted: np.ndarray | None, taken: torch.dtype) -> ProgramNetwork:
         """The changed network with what is still to be done in front.
 
@@ -76,23 +88,8 @@ class ProgramKind:
         Returns:
             What takes raw pixels.
         """
-        network, values = self.network, None
-        if subtracted is not None:
-            shape = (-1,) if network.input.channels_last else (-1, 1, 1)
-            values = torch.from_numpy(subtracted).to(network.dtype).reshape(shape)
-        return ProgramNetwork(self.behind(values), network.path, network.input, taken)
 
-    def behind(self, subtracted: Tensor | None) -> torch.nn.Module:
-        """The changed program behind a conversion of the pixels to its own type.
-
-        Args:
-            subtracted: From the pixels too, or None.
-
-        Returns:
-            What takes pixels of any type.
-        """
-        raise NotImplementedError
-
+    @abstractmethod
     def write(self, raw: ProgramNetwork, image: Tensor, path: Path) -> None:
         """Write what ``raw`` gave.
 
@@ -101,8 +98,7 @@ class ProgramKind:
             image: Shape ``(1, C, H, W)``, such as it takes.
             path: Where.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def read_back(self, path: Path) -> Any:
         """The program in a file that ``write`` wrote."""
-        raise NotImplementedError

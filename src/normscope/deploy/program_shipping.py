@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from normscope.deploy.differences import Differences
     from normscope.deploy.options import FoldOptions
     from normscope.deploy.program_entry import ProgramEntry
-    from normscope.deploy.program_kind import ProgramKind
+    from normscope.deploy.program_kind import OwnLayer, ProgramKind
     from normscope.normalization import Normalization
 
 
@@ -123,15 +123,15 @@ def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedPr
     given = kind.network.input
     size = size_of(given.size, chosen.image_size, kind.usual_side())
     known = channels_of(given.channels, source, named)
-    own = kind.own_affine(known or 3)
+    own = kind.own_layer(known or 3)
     if own is None:
         channels, entry = _entry(kind.network, [known] if known else [3, 1], size)
     else:
         channels, entry = known or 3, None
     before = Before.of(normalization, chosen.to, channels, residual=chosen.residual)
     if own is not None:
-        nodes = ("{1} '{0}'".format(*kind.own_named()),)
-        check_once(own, nodes, normalization, chosen.norm, source)
+        nodes = (f"{own.kind} '{own.name}'",)
+        check_once(own.affine, nodes, normalization, chosen.norm, source)
     name, layer, done = _change(kind, entry, own, before.affine)
     _check_finite(done, chosen.norm, kind.network.dtype)
     whole = before.takes == "uint8" and before.scale == 1
@@ -139,7 +139,8 @@ def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedPr
     folded = FoldedProgram(
         normalization=normalization, takes=before.takes, scale=before.scale,
         changes={name: {"kind": layer}}, channels=channels, image_size=size,
-        subtracted=done.subtracted, because=done.because, own=own,
+        subtracted=done.subtracted, because=done.because,
+        own=None if own is None else own.affine,
     )  # fmt: skip
     images = some_images(channels, size, folder=chosen.images)
     types = [kind.network.dtype, *([] if entry is None else [entry.dtype])]
@@ -171,15 +172,15 @@ def _entry(
 
 
 def _change(
-    kind: ProgramKind, entry: ProgramEntry | None, own: Affine | None, affine: Affine
+    kind: ProgramKind, entry: ProgramEntry | None, own: OwnLayer | None, affine: Affine
 ) -> tuple[str, str, InPlace]:
     """Change the network; the name of the layer, its kind and what was done."""
     if entry is not None:
         done = fold_in_place(entry, affine, kind.bias_of(entry))
         return kind.name_of(entry.weight), entry.kind, done
     assert own is not None
-    kind.set_own(affine.then(own))
-    return *kind.own_named(), InPlace(())
+    own.set_affine(affine.then(own.affine))
+    return own.name, own.kind, InPlace(())
 
 
 def _check_finite(done: InPlace, norm: str, dtype: torch.dtype) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,18 +16,42 @@ from normscope.deploy.program_kind import ProgramKind
 from normscope.errors import NormscopeError
 from normscope.models.files import naming
 from normscope.models.files.program import program_with_lengths, silent_export
+from normscope.models.files.program_network import ProgramNetwork
 from normscope.models.files.torchscript import read_torchscript
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from normscope.models.files.program_network import ProgramNetwork
+    import numpy as np
 
 SUBTRACTED = "normscope_subtracted"
 
 
-class ExportedKind(ProgramKind):
+class TorchKind(ProgramKind):
+    """A program of torch's."""
+
+    def raw(self, subtracted: np.ndarray | None, taken: torch.dtype) -> ProgramNetwork:
+        """The changed network with what is still to be done in front."""
+        network, values = self.network, None
+        if subtracted is not None:
+            shape = (-1,) if network.input.channels_last else (-1, 1, 1)
+            values = torch.from_numpy(subtracted).to(network.dtype).reshape(shape)
+        return ProgramNetwork(self.behind(values), network.path, network.input, taken)
+
+    @abstractmethod
+    def behind(self, subtracted: Tensor | None) -> nn.Module:
+        """The changed program behind a conversion of the pixels to its own type.
+
+        Args:
+            subtracted: From the pixels too, or None.
+
+        Returns:
+            What takes pixels of any type.
+        """
+
+
+class ExportedKind(TorchKind):
     """A program of torch.export."""
 
     suffixes = (naming.PROGRAM,)
@@ -116,7 +141,7 @@ class RawProgram(nn.Module):
         return self.program(pixels)
 
 
-class ScriptKind(ProgramKind):
+class ScriptKind(TorchKind):
     """A TorchScript file."""
 
     suffixes = (".pt", ".pth", ".ts", ".torchscript")
