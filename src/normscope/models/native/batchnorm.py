@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from normscope.models.native.library import VECTOR, check, is_plain, pointers
 
@@ -15,6 +14,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+
+def normalize(
+    x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, library: ctypes.CDLL
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What BatchNorm makes of a batch in training.
+
+    Args:
+        x: Shape ``(N, C, H, W)``, channels last in memory; ``C`` is a multiple of ``VECTOR``.
+        weight: Shape ``(C,)``.
+        bias: Likewise.
+        epsilon: Added to the variance.
+        library: For numbers of their type.
+
+    Returns:
+        The normalized numbers, and the batch's mean and biased variance.
+    """
+    result: Any = _BatchNorm.apply(x, weight, bias, epsilon, library)
+    return result
 
 
 class _BatchNorm(torch.autograd.Function):
@@ -31,10 +49,18 @@ class _BatchNorm(torch.autograd.Function):
         return y, mean, variance
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, variance = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        if torch.is_grad_enabled():  # to be differentiated again
+            inverse = (variance + ctx.epsilon).rsqrt()
+            wanted = ctx.needs_input_grad[:3]
+            again = torch.ops.aten.native_batch_norm_backward
+            return (
+                *again(gradient, x, weight, None, None, mean, inverse, True, ctx.epsilon, wanted),
+                None,
+                None,
+            )
         of_x = torch.empty_like(x)
         of_weight, of_bias = torch.empty_like(weight), torch.empty_like(weight)
         numbers = pointers(x, gradient, weight, mean, variance, of_x, of_weight, of_bias)
@@ -70,19 +96,21 @@ def forward_by(library: ctypes.CDLL, layer: nn.BatchNorm2d) -> Callable[[Tensor]
     Returns:
         Its new forward.
     """
-    ordinary = layer.forward
+    ordinary, dtype = layer.forward, layer.weight.dtype
 
     def forward(x: Tensor) -> Tensor:
-        mean, variance = layer.running_mean, layer.running_var
-        count = x.numel() // x.shape[1] if x.ndim > 1 and x.numel() else 0
-        if not (layer.training and is_plain(x, layer.weight.dtype) and mean is not None and count > 1):
+        mean, variance, batches = layer.running_mean, layer.running_var, layer.num_batches_tracked
+        count, momentum = x.numel() // layer.num_features, layer.momentum
+        plain = layer.training and is_plain(x, layer.weight, dtype)
+        if not plain or count <= 1 or momentum is None:
             return ordinary(x)
-        result: Any = _BatchNorm.apply(x, layer.weight, layer.bias, layer.eps, library)
+        if mean is None or variance is None or batches is None:
+            return ordinary(x)
+        y, mean_now, variance_now = normalize(x, layer.weight, layer.bias, layer.eps, library)
         with torch.no_grad():
-            assert layer.momentum is not None
-            mean.lerp_(result[1], layer.momentum)
-            variance.lerp_(result[2] * (count / (count - 1)), layer.momentum)
-            layer.num_batches_tracked.add_(1)
-        return result[0]
+            mean.lerp_(mean_now, momentum)
+            variance.lerp_(variance_now * (count / (count - 1)), momentum)
+            batches.add_(1)
+        return y
 
     return forward

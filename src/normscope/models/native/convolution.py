@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from normscope.models.native.library import VECTOR, check, is_plain, pointers
 
@@ -25,7 +24,7 @@ MOST_WASTE = 2
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, library: ctypes.CDLL) -> Tensor:
-    """``conv2d(x, weight, bias, stride=1, padding=1)``, differentiable once.
+    """``conv2d(x, weight, bias, stride=1, padding=1)``.
 
     A quarter of the multiplications, and sums in another order: in float32 within 1e-5 of the
     largest number around.
@@ -47,15 +46,16 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, library: Any) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.library = library
+        ctx.library, ctx.biased = library, bias is not None
         strides = weight.stride()
         return _forward(library, x, weight.data_ptr(), strides, len(weight), bias)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        if torch.is_grad_enabled():  # to be differentiated again
+            return *_gradients_by_torch(ctx, gradient), None
         of_x = of_weight = of_bias = None
         if ctx.needs_input_grad[0]:
             # The same convolution by kernels turned around, from their last number backwards.
@@ -75,6 +75,15 @@ class _Convolution(torch.autograd.Function):
         return of_x, of_weight, of_bias, None
 
 
+def _gradients_by_torch(ctx: Any, gradient: Tensor) -> list[Tensor | None]:
+    x, weight = ctx.saved_tensors
+    biases = [len(weight)] if ctx.biased else None
+    one, none = [1, 1], [0, 0]
+    return torch.ops.aten.convolution_backward(
+        gradient, x, weight, biases, one, one, one, False, none, 1, ctx.needs_input_grad[:3]
+    )
+
+
 def _forward(
     library: ctypes.CDLL,
     x: Tensor,
@@ -84,9 +93,7 @@ def _forward(
     bias: Tensor | None,
 ) -> Tensor:
     count, _, height, width = x.shape
-    y = torch.empty(
-        (count, outs, height, width), dtype=x.dtype, memory_format=torch.channels_last
-    )
+    y = torch.empty((count, outs, height, width), dtype=x.dtype, memory_format=torch.channels_last)
     added = ctypes.c_void_p(bias.contiguous().data_ptr() if bias is not None else None)
     x_at, y_at = pointers(x, y)
     check(
@@ -118,12 +125,20 @@ def suits(module: nn.Module) -> bool:
 
 
 def forward_by(library: ctypes.CDLL, layer: nn.Conv2d) -> Callable[[Tensor], Tensor]:
-    """What a convolution computes: by the library where that is quicker, else as it did."""
-    ordinary = layer.forward
+    """What a convolution computes: by the library where that is quicker, else as it did.
+
+    Args:
+        library: For numbers of the layer's type.
+        layer: One that suits.
+
+    Returns:
+        Its new forward.
+    """
+    ordinary, dtype = layer.forward, layer.weight.dtype
 
     def forward(x: Tensor) -> Tensor:
         weight, bias = layer.weight, layer.bias
-        if not (is_plain(x, weight.dtype) and _pays(x, len(weight))):
+        if not (is_plain(x, weight, dtype) and _pays(x, len(weight))):
             return ordinary(x)
         return convolve(x, weight, bias, library)
 

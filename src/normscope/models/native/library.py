@@ -59,7 +59,7 @@ def open_library(dtype: torch.dtype) -> ctypes.CDLL | None:
     try:
         return _kept(command, threads)
     except (OSError, subprocess.SubprocessError) as error:
-        reason = getattr(error, "stderr", None) or str(error)
+        reason = str(getattr(error, "stderr", None) or error)
         warnings.warn(
             f"layers in C are left out: {compiler} must compile them, got: "
             f"{reason.strip().splitlines()[0]}. Training goes on with torch's. "
@@ -71,16 +71,13 @@ def open_library(dtype: torch.dtype) -> ctypes.CDLL | None:
 
 
 def _torch_threads() -> Path | None:
-    """The library whose threads torch computes with; a second one's would be in each other's way."""
+    """The library whose threads torch computes with; a second one's would be in their way."""
     found = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
     return found[0] if found else None
 
 
 def _kept(command: list[str], threads: Path) -> ctypes.CDLL:
-    digest = hashlib.sha256("\0".join([*command[1:-1], threads.name]).encode())
-    for part in (SOURCE, *(SOURCE.with_name(name) for name in PARTS)):
-        digest.update(part.read_bytes())
-    path = cache_folder() / "native" / f"{digest.hexdigest()[:32]}.so"
+    path = _path(command, threads)
     try:
         if not _is_whole(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,6 +91,13 @@ def _kept(command: list[str], threads: Path) -> ctypes.CDLL:
             path = Path(folder) / "layers.so"
             _compile(command, threads, path)
             return ctypes.CDLL(str(path))
+
+
+def _path(command: list[str], threads: Path) -> Path:
+    digest = hashlib.sha256("\0".join([*command[1:-1], threads.name]).encode())
+    for part in (SOURCE, *(SOURCE.with_name(name) for name in PARTS)):
+        digest.update(part.read_bytes())
+    return cache_folder() / "native" / f"{digest.hexdigest()[:32]}.so"
 
 
 def _compile(command: list[str], threads: Path, path: Path) -> None:
@@ -131,11 +135,11 @@ def check(failed: int) -> None:
         raise MemoryError
 
 
-def is_plain(x: Tensor, dtype: torch.dtype) -> bool:
-    """Whether a tensor is one of images in memory, channels last, and computed in its own type."""
+def is_plain(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
+    """Whether numbers are those of images in memory, channels last, and computed in this type."""
     return (
         type(x) is torch.Tensor
-        and x.dtype == dtype
+        and x.dtype == weight.dtype == dtype
         and x.device.type == "cpu"
         and x.ndim == IMAGE_AXES
         and x.is_contiguous(memory_format=torch.channels_last)

@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
 from normscope.machine.device import wide_dtype
 from normscope.models.first_layer import describe_first_layer
+from normscope.models.native.layers import quicken
 from normscope.trials.course import Evaluation
 from normscope.trials.fast.device_optimizers import open_optimizer
 from normscope.trials.fast.memory import EVALUATION_BATCH
@@ -55,6 +56,9 @@ class ModelLearner:
         self.initial = [describe_first_layer(self._first_layer)]
         # Convolutions and pooling are quicker in this layout; other layers keep theirs.
         self._model = model.to(spec.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        if spec.device == "cpu" and spec.precision == "fp32":
+            # The first layer may meet large numbers that differ little, and stays exact.
+            quicken(self._model, spared=[self._first_layer])
         self._parameters = [p for p in self._model.parameters() if p.requires_grad]
         self._optimizer = open_optimizer(spec.recipe, [p.detach() for p in self._parameters])
         self._augmentation = augmentation

@@ -1,0 +1,260 @@
+"""Layers in C against torch's own, in float64 and by torch's autograd."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+
+from normscope.models.native import batchnorm, convolution
+from normscope.models.native.layers import quicken, trusted_library
+from normscope.models.resnet20 import ResNet20
+
+pytestmark = pytest.mark.skipif(
+    trusted_library(torch.float64) is None,
+    reason="layers in C need AVX2 without AVX512, Linux and gcc",
+)
+
+LAST = torch.channels_last
+OURS = ("_ConvolutionBackward", "_BatchNormBackward")
+
+
+def images(*shape, seed=0, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=dtype).contiguous(memory_format=LAST)
+
+
+def both(layer, x, dtype=torch.float64):
+    """What a layer and its quickened copy give: answers, gradients of the input, and layers."""
+    layer, quick = copy.deepcopy(layer), copy.deepcopy(layer)
+    assert quicken(quick) == 1
+    answers, gradients = [], []
+    for each in (layer, quick):
+        given = x.clone(memory_format=torch.preserve_format).requires_grad_()
+        y = each(given)
+        (y * images(*y.shape, seed=1, dtype=dtype)).sum().backward()
+        answers.append(y)
+        gradients.append(given.grad)
+    assert answers[1].grad_fn.name() in OURS
+    assert answers[1].is_contiguous(memory_format=LAST)
+    return answers, gradients, (layer, quick)
+
+
+def assert_same(found, tolerance):
+    (right, mine), (right_x, mine_x), (layer, quick) = found
+    pairs = [(right, mine), (right_x, mine_x)]
+    named = zip(layer.named_parameters(), quick.named_parameters(), strict=True)
+    pairs += [(p.grad, q.grad) for (_, p), (_, q) in named]
+    pairs += list(zip(layer.buffers(), quick.buffers(), strict=True))
+    for expected, got in pairs:
+        scale = expected.detach().abs().max().clamp(min=1e-30).item()
+        torch.testing.assert_close(got, expected, rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(
+    "shape", [(2, 8, 8, 4, 4), (3, 16, 24, 9, 14), (2, 40, 8, 7, 5), (5, 8, 72, 12, 8)]
+)
+def test_convolutions_are_torchs(shape, threads):
+    count, ins, outs, height, width = shape
+    torch.manual_seed(0)
+    layer = nn.Conv2d(ins, outs, 3, padding=1, bias=ins != outs).double()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert_same(both(layer, images(count, ins, height, width)), 1e-13)
+        assert_same(both(layer.to(memory_format=LAST), images(count, ins, height, width)), 1e-13)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_convolutions_in_float32_are_within_rounding():
+    torch.manual_seed(0)
+    layer = nn.Conv2d(64, 32, 3, padding="same")
+    assert_same(both(layer, images(4, 64, 16, 16, dtype=torch.float32), torch.float32), 2e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("shape", [(2, 8, 1, 1), (3, 24, 5, 7), (9, 16, 16, 16)])
+def test_batchnorm_is_torchs(shape, threads):
+    layer = nn.BatchNorm2d(shape[1], eps=1e-3, momentum=0.3).double()
+    with torch.no_grad():
+        layer.weight.copy_(images(1, shape[1], 1, 1, seed=2).flatten())
+        layer.bias.copy_(images(1, shape[1], 1, 1, seed=3).flatten())
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert_same(both(layer, images(*shape) * 3 + 7), 1e-12)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_constant_channel_has_no_variance():
+    x = images(4, 8, 4, 4)
+    x[:, 3] = 0.1
+    quick = nn.BatchNorm2d(8).double()
+    quicken(quick)
+    assert torch.equal(quick(x)[:, 3], torch.zeros(4, 4, 4, dtype=torch.float64))
+    assert quick.running_var[3] == 0.9
+
+
+def test_batchnorm_in_float32_bears_a_mean_far_from_zero():
+    wide = images(16, 8, 16, 16) + 1000
+    layer = nn.BatchNorm2d(8)
+    quicken(layer)
+    expected = nn.BatchNorm2d(8).double()(wide.float().double())
+    torch.testing.assert_close(layer(wide.float()).double(), expected, rtol=0, atol=2e-4)
+
+
+def test_an_overflow_is_seen():
+    layer = nn.BatchNorm2d(8).double()
+    quicken(layer)
+    x = images(2, 8, 4, 4)
+    x[0, 0, 0, 0] = math.inf
+    y = layer(x)
+    assert y[:, 0].isnan().all()
+    assert y[:, 1:].isfinite().all()
+
+
+def test_a_whole_network_trains_as_the_plain_one():
+    torch.manual_seed(0)
+    plain = ResNet20().double()
+    quick = copy.deepcopy(plain).to(memory_format=LAST)
+    assert quicken(quick, spared=[quick.conv1]) == 35
+    labels = torch.arange(16) % 10
+    networks = (plain, quick)
+    optimizers = [torch.optim.SGD(n.parameters(), lr=0.05, momentum=0.9) for n in networks]
+    for step in range(6):
+        x = images(16, 3, 16, 16, seed=step)
+        for network, optimizer in zip(networks, optimizers, strict=True):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(network(x), labels).backward()
+            optimizer.step()
+    for mine, right in zip(quick.state_dict().values(), plain.state_dict().values(), strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-9, atol=1e-9)
+    quick.eval()
+    plain.eval()
+    torch.testing.assert_close(quick(x), plain(x), rtol=1e-9, atol=1e-9)
+
+
+class OwnConvolution(nn.Conv2d):
+    pass
+
+
+class OwnBatchNorm(nn.BatchNorm2d):
+    pass
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(8, 8, 3),
+        nn.Conv2d(8, 8, 1),
+        nn.Conv2d(8, 8, 3, stride=2, padding=1),
+        nn.Conv2d(8, 8, 3, dilation=2, padding="same"),
+        nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular"),
+        nn.Conv2d(8, 8, 3, padding=1, groups=2),
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.Conv2d(8, 12, 3, padding=1),
+        OwnConvolution(8, 8, 3, padding=1),
+        parametrizations.spectral_norm(nn.Conv2d(8, 8, 3, padding=1)),
+        nn.Conv2d(8, 8, 3, padding=1).bfloat16(),
+        nn.BatchNorm2d(12),
+        nn.BatchNorm2d(8, affine=False),
+        nn.BatchNorm2d(8, track_running_stats=False),
+        nn.BatchNorm2d(8, momentum=None),
+        nn.SyncBatchNorm(8),
+        OwnBatchNorm(8),
+    ],
+    ids=str,
+)
+def test_other_layers_stay(layer):
+    assert quicken(layer) == 0
+    assert "forward" not in vars(layer)
+
+
+def convolving():
+    layer = nn.Conv2d(8, 8, 3, padding=1)
+    quicken(layer)
+    return layer
+
+
+def test_other_inputs_go_the_ordinary_way():
+    layer = convolving()
+    x = images(4, 8, 8, 8, dtype=torch.float32)
+    assert layer(x).grad_fn.name() in OURS
+    few_and_small = images(1, 8, 2, 2, dtype=torch.float32)
+    for other in (x.contiguous(), x[:, :, ::2], few_and_small, x[0], nn.Parameter(x)):
+        expected = nn.functional.conv2d(other, layer.weight, layer.bias, padding=1)
+        y = layer(other)
+        assert y.grad_fn.name() not in OURS
+        assert torch.equal(y, expected)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(x).dtype == torch.bfloat16
+    with pytest.raises(RuntimeError, match="expected scalar type|should be the same|dtype"):
+        layer(x.double())
+    layer.double()
+    assert layer(x.double()).grad_fn.name() not in OURS
+
+
+def test_batchnorm_tests_as_before():
+    layer = nn.BatchNorm2d(8)
+    quicken(layer)
+    x = images(4, 8, 8, 8, dtype=torch.float32)
+    assert layer(x).grad_fn.name() in OURS
+    layer.eval()
+    assert layer(x).grad_fn.name() not in OURS
+    assert layer.num_batches_tracked == 1
+    layer.train()
+    with pytest.raises(ValueError, match="more than 1 value"):
+        layer(x[:1, :, :1, :1].contiguous(memory_format=LAST))
+
+
+def test_hooks_see_what_they_saw():
+    layer, seen = convolving(), []
+    layer.register_forward_hook(lambda module, given, y: seen.append(y.shape))
+    layer(images(4, 8, 8, 8, dtype=torch.float32))
+    assert seen == [(4, 8, 8, 8)]
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Conv2d(8, 8, 3, padding=1).double(), nn.BatchNorm2d(8).double()], ids=str
+)
+def test_gradients_of_gradients_are_torchs(layer):
+    quick = copy.deepcopy(layer)
+    quicken(quick)
+    found = []
+    for each in (layer, quick):
+        x = images(2, 8, 6, 6).requires_grad_()
+        first = torch.autograd.grad((each(x) ** 3).sum(), [x, each.weight], create_graph=True)
+        second = torch.autograd.grad(sum((g**2).sum() for g in first), [x, each.weight])
+        found.append([*first, *second])
+    for right, mine in zip(*found, strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-9, atol=1e-9)
+
+
+def test_an_image_gets_one_answer_wherever_it_is():
+    layer = convolving()
+    x = images(1, 8, 12, 12, dtype=torch.float32).expand(7, -1, -1, -1)
+    y = layer(x.contiguous(memory_format=LAST))
+    assert all(torch.equal(each, y[0]) for each in y)
+
+
+def test_what_needs_no_gradient_gets_none():
+    layer = convolving()
+    x = images(4, 8, 8, 8, dtype=torch.float32)
+    layer.weight.requires_grad_(False)
+    given = x.clone(memory_format=torch.preserve_format).requires_grad_()
+    layer(given).sum().backward()
+    assert layer.weight.grad is None
+    assert given.grad is not None
+
+
+def test_kinds_do_not_overlap():
+    kinds = (convolution, batchnorm)
+    for layer in (nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)):
+        assert sum(kind.suits(layer) for kind in kinds) == 1
