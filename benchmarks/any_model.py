@@ -1,6 +1,6 @@
 """Seconds an epoch of any model on a CPU: the plain trainer and the fast one, in turn, in one run.
 
-``python -m benchmarks.any_model FOLDER --model resnet20`` trains on a folder of images, such as
+``python benchmarks/any_model.py FOLDER --model resnet20`` trains on a folder of images, such as
 CIFAR-10's as JPEGs, by the recipe ``resnet-scratch``: augmentation, steps and validation count,
 decoding does not, which is done once before. ``--profile`` says where a step's time goes.
 """
@@ -21,7 +21,7 @@ from normscope.trials.fast.training import train_fast
 from normscope.trials.options import TrainOptions
 from normscope.trials.preparation import resolve
 from normscope.trials.train import train
-from benchmarks.trials import cpu_seconds
+from trials import cpu_seconds
 
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource

@@ -1,1 +1,1 @@
-"""Layers in C of our own for processors on which torch's leave much undone."""
+"""Layers of our own for CPUs, where torch's leave much undone."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from normscope.models.native.library import VECTOR, check, is_plain, pointers
+from normscope.models.native.conditions import is_plain
+from normscope.models.native.library import VECTOR, check, pointers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +99,8 @@ def forward_by(library: ctypes.CDLL, layer: nn.BatchNorm2d) -> Callable[[Tensor]
     """
     ordinary, dtype = layer.forward, layer.weight.dtype
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(input: Tensor) -> Tensor:  # noqa: A002 - as callers name it
+        x = input
         mean, variance, batches = layer.running_mean, layer.running_var, layer.num_batches_tracked
         count, momentum = x.numel() // layer.num_features, layer.momentum
         plain = layer.training and is_plain(x, layer.weight, dtype)

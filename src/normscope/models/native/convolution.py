@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from normscope.models.native.library import VECTOR, check, is_plain, pointers
+from normscope.models.native.conditions import is_common, is_plain
+from normscope.models.native.library import VECTOR, check, pointers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,13 +114,8 @@ def _sizes(x: Tensor, outs: int, strides: tuple[int, ...]) -> list[Any]:
 def suits(module: nn.Module) -> bool:
     """Whether a layer is a convolution that ``convolve`` can stand for."""
     return (
-        type(module) is nn.Conv2d
-        and "forward" not in vars(module)
-        and module.kernel_size == (3, 3)
-        and module.stride == module.dilation == (1, 1)
-        and module.padding in {(1, 1), "same"}
-        and module.padding_mode == "zeros"
-        and module.groups == 1
+        is_common(module)
+        and module.stride == (1, 1)
         and module.in_channels % VECTOR == module.out_channels % VECTOR == 0
     )
 
@@ -136,7 +132,8 @@ def forward_by(library: ctypes.CDLL, layer: nn.Conv2d) -> Callable[[Tensor], Ten
     """
     ordinary, dtype = layer.forward, layer.weight.dtype
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(input: Tensor) -> Tensor:  # noqa: A002 - as callers name it
+        x = input
         weight, bias = layer.weight, layer.bias
         if not (is_plain(x, weight, dtype) and _pays(x, len(weight))):
             return ordinary(x)

@@ -30,8 +30,6 @@ REAL = {torch.float32: "float", torch.float64: "double"}
 VECTOR = 8
 """Channels come in groups of so many: a vector of float, two of double."""
 
-IMAGE_AXES = 4
-
 INSTRUCTIONS = {"AVX2": ("-mavx2", "-mfma")}
 """By torch's name for what a processor has: where this was measured. With AVX512 torch's layers are
 twice as quick, and in bf16 more so."""
@@ -133,15 +131,3 @@ def check(failed: int) -> None:
     """
     if failed:
         raise MemoryError
-
-
-def is_plain(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
-    """Whether numbers are those of images in memory, channels last, and computed in this type."""
-    return (
-        type(x) is torch.Tensor
-        and x.dtype == weight.dtype == dtype
-        and x.device.type == "cpu"
-        and x.ndim == IMAGE_AXES
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and not torch.is_autocast_enabled("cpu")
-    )

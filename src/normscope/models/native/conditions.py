@@ -1,0 +1,38 @@
+"""What layers and numbers must be for other ways to compute them to give the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeGuard
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+IMAGE_AXES = 4
+
+
+def is_common(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a layer is a convolution of 3 x 3 with a border of one zero, and as torch made it."""
+    return (
+        type(module) is nn.Conv2d
+        and "forward" not in vars(module)
+        and module.kernel_size == (3, 3)
+        and module.dilation == (1, 1)
+        and module.padding in {(1, 1), "same"}
+        and module.padding_mode == "zeros"
+        and module.groups == 1
+    )
+
+
+def is_plain(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
+    """Whether numbers are those of images in memory, channels last, and computed in this type."""
+    return (
+        type(x) is torch.Tensor
+        and x.dtype == weight.dtype == dtype
+        and x.device.type == "cpu"
+        and x.ndim == IMAGE_AXES
+        and x.is_contiguous(memory_format=torch.channels_last)
+        and not torch.is_autocast_enabled("cpu")
+    )

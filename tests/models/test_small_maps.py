@@ -1,0 +1,69 @@
+"""Convolutions of small maps as products, against torch's own in float64."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from normscope.models.native import small_maps
+from normscope.models.native.layers import quicken
+
+NAMES = ("_SmallMapBackward", "AddBackward0")
+
+
+def images(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
+    return drawn.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (2, 2)])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("last", [False, True])
+def test_they_are_torchs(size, stride, last):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(5, 7, 3, stride, padding=1, bias=last).double()
+    if last:
+        layer = layer.to(memory_format=torch.channels_last)
+    quick = copy.deepcopy(layer)
+    assert quicken(quick) == 1
+    x, found = images(6, 5, *size), []
+    for each in (layer, quick):
+        given = x.clone(memory_format=torch.preserve_format).requires_grad_()
+        y = each(given)
+        inputs = [given, *each.parameters()]
+        first = torch.autograd.grad((y**3).sum(), inputs, create_graph=True)
+        second = torch.autograd.grad(sum((g**2).sum() for g in first), inputs, allow_unused=True)
+        found.append([y, *first, *(g for g in second if g is not None)])
+        plainly = torch.autograd.grad((each(given) ** 3).sum(), inputs)
+        found[-1] += plainly
+    assert y.grad_fn.name() in NAMES
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    for right, mine in zip(*found, strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-11, atol=1e-11)
+
+
+def test_larger_maps_go_the_ordinary_way():
+    layer = nn.Conv2d(5, 7, 3, padding=1).double()
+    quicken(layer)
+    for x in (images(4, 5, 2, 3), images(4, 5, 3, 1)):
+        assert layer(x).grad_fn.name() not in NAMES
+
+
+def test_weights_that_need_no_gradient_get_none():
+    layer = nn.Conv2d(5, 7, 3, padding=1).double()
+    quicken(layer)
+    layer.weight.requires_grad_(False)
+    x = images(4, 5, 2, 2).requires_grad_()
+    layer(x).sum().backward()
+    assert layer.weight.grad is None
+    assert x.grad is not None
+
+
+def test_only_common_convolutions_suit():
+    assert small_maps.suits(nn.Conv2d(5, 7, 3, padding=1))
+    for options in ({"padding": 0}, {"padding": 1, "stride": 3}, {"padding": 1, "groups": 5}):
+        assert not small_maps.suits(nn.Conv2d(5, 5, 3, **options))
