@@ -200,8 +200,8 @@ def test_other_inputs_go_the_ordinary_way():
     layer = convolving()
     x = images(4, 8, 8, 8, dtype=torch.float32)
     assert layer(x).grad_fn.name() in OURS
-    one, thin = images(1, 8, 1, 3, dtype=torch.float32), images(4, 8, 64, 1, dtype=torch.float32)
-    for other in (x.contiguous(), x[:, :, ::2], one, thin, x[0], nn.Parameter(x)):
+    thin, none = images(4, 8, 64, 1, dtype=torch.float32), x[:0]
+    for other in (x.contiguous(), x[:, :, ::2], thin, none, x[0], nn.Parameter(x)):
         expected = nn.functional.conv2d(other, layer.weight, layer.bias, padding=1)
         y = layer(other)
         assert y.grad_fn.name() not in OURS
@@ -250,11 +250,29 @@ def test_gradients_of_gradients_are_torchs(layer):
         torch.testing.assert_close(mine, right, rtol=1e-9, atol=1e-9)
 
 
-def test_an_image_gets_one_answer_wherever_it_is():
-    layer = convolving()
-    x = images(1, 8, 12, 12, dtype=torch.float32).expand(7, -1, -1, -1)
-    y = layer(x.contiguous(memory_format=LAST))
-    assert all(torch.equal(each, y[0]) for each in y)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_image_gets_one_answer_wherever_it_is(threads):
+    """Proofs of death rest on it."""
+    layer, x = convolving(), images(1, 8, 12, 12, dtype=torch.float32)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        y = layer(x.expand(97, -1, -1, -1).contiguous(memory_format=LAST))
+        assert torch.equal(y, layer(x).expand_as(y))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_kernels_too_many_for_the_memory_go_the_ordinary_way(monkeypatch):
+    monkeypatch.setattr(convolution, "MOST_BYTES", 36 * 64 * 4 - 1)
+    assert convolving()(images(4, 8, 8, 8, dtype=torch.float32)).grad_fn.name() not in OURS
+
+
+def test_transforms_of_functions_go_the_ordinary_way():
+    layer, x = convolving(), images(4, 8, 8, 8, dtype=torch.float32)
+    expected = nn.functional.conv2d(x, layer.weight, layer.bias, padding=1)
+    each = torch.func.vmap(lambda image: layer(image[None])[0])(x)
+    torch.testing.assert_close(each, expected)
 
 
 def test_what_needs_no_gradient_gets_none():

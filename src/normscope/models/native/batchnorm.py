@@ -41,6 +41,7 @@ class _BatchNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, library: Any
     ) -> tuple[Tensor, ...]:
+        weight, bias = weight.contiguous(), bias.contiguous()
         y, mean, variance = torch.empty_like(x), torch.empty_like(weight), torch.empty_like(weight)
         numbers = pointers(x, weight, bias, y, mean, variance)
         check(library.batchnorm_forward(*numbers, *_sizes(x, epsilon)))

@@ -29,10 +29,13 @@ def is_common(module: nn.Module) -> TypeGuard[nn.Conv2d]:
 def is_plain(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
     """Whether numbers are those of images in memory, channels last, and computed in this type."""
     return (
-        type(x) is torch.Tensor
+        not torch._C._are_functorch_transforms_active()
+        and type(x) is torch.Tensor
+        and type(weight) in {torch.Tensor, nn.Parameter}
         and x.dtype == weight.dtype == dtype
-        and x.device.type == "cpu"
+        and x.device.type == weight.device.type == "cpu"
         and x.ndim == IMAGE_AXES
         and x.is_contiguous(memory_format=torch.channels_last)
         and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
     )

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TILE = 4
-TILES_A_CHANNEL = 1 / 8
-"""With fewer tiles than this, to transform the kernels takes longer than is gained."""
+POINTS = 36
+CHANNELS_A_TILE = 512
+"""With more channels than this for each tile of an image, to transform the kernels takes longer
+than is gained in a batch of 64. The batch at hand does not count: of its size no number may
+depend."""
 
 MOST_WASTE = 2
 """Outputs computed, for each one wanted, in tiles that reach beyond a small image."""
+
+MOST_BYTES = 1 << 28
+"""Of transformed kernels, of which every thread sums its own gradients."""
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, library: ctypes.CDLL) -> Tensor:
@@ -95,7 +101,8 @@ def _forward(
 ) -> Tensor:
     count, _, height, width = x.shape
     y = torch.empty((count, outs, height, width), dtype=x.dtype, memory_format=torch.channels_last)
-    added = ctypes.c_void_p(bias.contiguous().data_ptr() if bias is not None else None)
+    bias = bias.contiguous() if bias is not None else None
+    added = ctypes.c_void_p(bias.data_ptr() if bias is not None else None)
     x_at, y_at = pointers(x, y)
     check(
         library.winograd_forward(
@@ -143,7 +150,12 @@ def forward_by(library: ctypes.CDLL, layer: nn.Conv2d) -> Callable[[Tensor], Ten
 
 
 def _pays(x: Tensor, outs: int) -> bool:
-    count, ins, height, width = x.shape
-    tiles = count * -(-height // TILE) * -(-width // TILE)
-    waste = tiles * TILE**2 / (count * height * width) if count else MOST_WASTE + 1
-    return waste <= MOST_WASTE and tiles >= TILES_A_CHANNEL * max(ins, outs)
+    _, ins, height, width = x.shape
+    tiles = -(-height // TILE) * -(-width // TILE)
+    kernels = POINTS * ins * outs * x.element_size() * torch.get_num_threads()
+    return (
+        x.numel() > 0
+        and tiles * TILE**2 <= MOST_WASTE * height * width
+        and tiles * CHANNELS_A_TILE >= max(ins, outs)
+        and kernels <= MOST_BYTES
+    )

@@ -45,7 +45,8 @@ def quicken(model: nn.Module, spared: Collection[nn.Module] = ()) -> int:
 def _quicken(module: nn.Module) -> bool:
     changed, in_c = False, [kind for kind in IN_C if kind.suits(module)]
     if small_maps.suits(module):
-        module.forward, changed = small_maps.forward_by(module), True
+        forward: Any = small_maps.forward_by(module)
+        module.forward, changed = forward, True
     for kind in in_c:
         library = trusted_library(module.get_parameter("weight").dtype)
         if library is not None:
