@@ -111,5 +111,6 @@ def test_an_unknown_trunk_is_named():
     with pytest.raises(UnknownName) as caught:
         open_trunk("grouped")
     assert str(caught.value) == (
-        "trunk must be one of channels-last, products, triton, winograd, got 'grouped'. Choose one of these."
+        "trunk must be one of channels-last, products, triton, winograd, got 'grouped'. "
+        "Choose one of these."
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Pass = TypeVar("Pass", bound="Callable[..., None]")
+Part = TypeVar("Part", bound="Callable[..., Any]")
 
 
 @cache
@@ -39,6 +40,22 @@ def compiled(function: Pass) -> Pass:
     # Products and sums may become one instruction, which rounds once.
     rules: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
     try:
-        return njit(nogil=True, cache=True, **rules)(function)
+        return cast("Pass", njit(nogil=True, cache=True, **rules)(function))
     except RuntimeError:  # neither beside this package nor at home is there a folder to write to
-        return njit(nogil=True, **rules)(function)
+        return cast("Pass", njit(nogil=True, **rules)(function))
+
+
+def inlined(function: Part) -> Part:
+    """Mark a part of passes, compiled with each of them as if it were written there.
+
+    So the compiler knows as much of its indices, for example that none is negative.
+
+    Args:
+        function: Called by passes alone.
+
+    Returns:
+        The part.
+    """
+    from numba import njit
+
+    return cast("Part", njit(inline="always")(function))

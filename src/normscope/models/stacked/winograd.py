@@ -10,13 +10,8 @@ import torch
 from normscope.machine.cores import threads
 from normscope.models.stacked import winograd_gradients, winograd_kernels
 from normscope.models.stacked.trunk import Trunk, TrunkGradients
-from normscope.models.stacked.winograd_geometry import (
-    FREQUENCIES,
-    HIDDEN,
-    MAPS,
-    TAPS,
-    Geometry,
-)
+from normscope.models.stacked.winograd_matrices import FREQUENCIES, HIDDEN, MAPS, TAPS
+from normscope.models.stacked.winograd_tiles import Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +97,7 @@ class WinogradTrunk(Trunk):
         return TrunkGradients(
             weight1.unflatten(2, (3, 3)).permute(0, 4, 1, 2, 3),
             bias1,
-            torch.stack([kernel_gradient(each) for each in matrices]),
+            torch.stack([weight_gradient(each) for each in matrices]),
             gradient.unflatten(2, (-1, MAPS)).sum((1, 2)),
         )
 
@@ -145,12 +140,14 @@ class _Part:
         with torch.inference_mode(mode=False):
             self._inputs = torch.zeros(FREQUENCIES, geometry.rows, HIDDEN, dtype=dtype)
             self._outputs = torch.zeros(FREQUENCIES, geometry.rows, MAPS, dtype=dtype)
+            self._of_hidden = torch.zeros(GROUP, *geometry.padded, HIDDEN, dtype=dtype)
         self._saved: list[tuple[Tensor, Tensor]] = []
         self._make_hidden = winograd_kernels.hidden_pass(geometry)
         self._transform = winograd_kernels.transform_pass(geometry)
         self._pool = winograd_kernels.pooling_pass(geometry)
         self._spread = winograd_gradients.spreading_pass(geometry)
         self._gather = winograd_gradients.gathering_pass(geometry)
+        self._differentiate_first = winograd_gradients.first_gradient_pass(geometry)
 
     def fits(self, geometry: Geometry, dtype: torch.dtype) -> bool:
         return self._geometry == geometry and self._inputs.dtype == dtype
@@ -202,10 +199,11 @@ class _Part:
             self._spread(_flat(gradient[group]), _flat(which[group]), _flat(self._outputs), count)
             of_matrices.baddbmm_(inputs.mT, outputs)
             torch.bmm(outputs, layers.matrices.mT, out=inputs)
-            self._gather(
-                _flat(self._inputs), own, _flat(self.pixels[group]), _flat(weight1), _flat(bias1),
-                count,
-            )  # fmt: skip
+            of_hidden = _flat(self._of_hidden)
+            self._gather(_flat(self._inputs), own, of_hidden, count)
+            self._differentiate_first(
+                of_hidden, _flat(self.pixels[group]), _flat(weight1), _flat(bias1), count
+            )
         return _Gradients(weight1, bias1, of_matrices)
 
     def _groups(self) -> Iterator[tuple[slice, int, Tensor, Tensor]]:
@@ -218,21 +216,21 @@ class _Part:
             )  # fmt: skip
 
 
-def factors_of(kernels: Tensor) -> Tensor:
+def factors_of(weight: Tensor) -> Tensor:
     """What the products multiply by.
 
     Args:
-        kernels: Shape ``(out, in, 3, 3)``.
+        weight: Shape ``(out, in, 3, 3)``.
 
     Returns:
         Shape ``(36, in, out)``.
     """
-    taps = kernels.permute(2, 3, 1, 0).reshape(TAPS, -1)
-    return (_both_sides(kernels) @ taps).unflatten(1, (kernels.shape[1], -1))
+    taps = weight.permute(2, 3, 1, 0).reshape(TAPS, -1)
+    return (_both_sides(weight) @ taps).unflatten(1, (weight.shape[1], -1))
 
 
-def kernel_gradient(of_factors: Tensor) -> Tensor:
-    """The gradient of kernels from that of their factors: the transpose of ``factors_of``."""
+def weight_gradient(of_factors: Tensor) -> Tensor:
+    """The gradient of a weight from that of its factors: the transpose of ``factors_of``."""
     taps = _both_sides(of_factors).mT @ of_factors.flatten(1)
     return taps.unflatten(1, of_factors.shape[1:]).unflatten(0, (3, 3)).permute(3, 2, 0, 1)
 

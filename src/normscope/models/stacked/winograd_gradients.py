@@ -1,6 +1,6 @@
 """Compiled passes around the products of Winograd's convolution: from gradients to gradients.
 
-They are the transposes of those in ``winograd_kernels.py``, where their conventions stand.
+Arrays are as in ``winograd_kernels.py``.
 """
 
 from __future__ import annotations
@@ -11,137 +11,141 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.machine.compiling import compiled
-from normscope.models.stacked.winograd_geometry import (
-    EIGHT,
-    FIVE,
-    FOUR,
+from normscope.models.stacked.winograd_matrices import (
     FREQUENCIES,
-    HALF,
     HIDDEN,
     INPUTS,
     MAPS,
+    POOLED,
     TAPS,
     TILE,
-    TWO,
+    ZERO,
+    from_gradients,
+    to_gradients,
+    unpool,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from normscope.models.stacked.winograd_geometry import Geometry
+    from normscope.models.stacked.winograd_tiles import Geometry
 
 
 @cache
 def spreading_pass(geometry: Geometry) -> Callable[..., None]:
+    """Features' gradients to those of the products."""
     down, across = geometry.tiles
     height, width = geometry.pooled
-    plane = geometry.rows * MAPS
+    plane, block = geometry.rows * MAPS, TILE * MAPS
 
     @compiled
-    def spread(gradient, which, out, images):  # noqa: ANN001, ANN202
-        between = np.empty(INPUTS * TILE * MAPS, gradient.dtype)
-        tile = np.empty(TILE * TILE * MAPS, gradient.dtype)
+    def spread(gradient, which, out, images):
+        between = np.empty(INPUTS * block, gradient.dtype)
+        outputs = np.zeros(TILE * block, gradient.dtype)
         for n in range(images):
-            for i in range(down):
-                for j in range(across):
-                    for y in range(HALF):
-                        for x in range(HALF):
-                            at = ((n * height + HALF * i + y) * width + HALF * j + x) * MAPS
-                            to = (2 * y * TILE + 2 * x) * MAPS
-                            inside = HALF * i + y < height and HALF * j + x < width
-                            for c in range(MAPS):
-                                g = gradient[at + c] if inside else 0
-                                w = which[at + c] if inside else 0
-                                tile[to + c] = g if w == 0 else 0
-                                tile[to + MAPS + c] = g if w == 1 else 0
-                                tile[to + TILE * MAPS + c] = g if w == 2 else 0
-                                tile[to + (TILE + 1) * MAPS + c] = g if w == 3 else 0
-                    for c in range(TILE * MAPS):
-                        y0, y1 = tile[c], tile[TILE * MAPS + c]
-                        y2, y3 = tile[2 * TILE * MAPS + c], tile[3 * TILE * MAPS + c]
-                        s, d, t, e = y0 + y2, y1 + y3, y0 + FOUR * y2, TWO * y1 + EIGHT * y3
-                        between[c] = y0
-                        between[TILE * MAPS + c] = s + d
-                        between[2 * TILE * MAPS + c] = s - d
-                        between[3 * TILE * MAPS + c] = t + e
-                        between[4 * TILE * MAPS + c] = t - e
-                        between[5 * TILE * MAPS + c] = y3
-                    row = ((n * down + i) * across + j) * MAPS
-                    for a in range(INPUTS):
-                        at, to = a * TILE * MAPS, INPUTS * a * plane + row
-                        for c in range(MAPS):
-                            y0, y1 = between[at + c], between[at + MAPS + c]
-                            y2, y3 = between[at + 2 * MAPS + c], between[at + 3 * MAPS + c]
-                            s, d, t, e = y0 + y2, y1 + y3, y0 + FOUR * y2, TWO * y1 + EIGHT * y3
-                            out[to + c] = y0
-                            out[to + plane + c] = s + d
-                            out[to + 2 * plane + c] = s - d
-                            out[to + 3 * plane + c] = t + e
-                            out[to + 4 * plane + c] = t - e
-                            out[to + 5 * plane + c] = y3
+            for tile in range(down * across):
+                i, j = tile // across, tile % across
+                rows, columns = min(POOLED, height - POOLED * i), min(POOLED, width - POOLED * j)
+                if rows < POOLED or columns < POOLED:
+                    outputs[:] = 0
+                for y in range(rows):
+                    for x in range(columns):
+                        at = (n * height + POOLED * i + y) * width + POOLED * j + x
+                        unpool(gradient, which, at * MAPS, outputs, 2 * y * block + 2 * x * MAPS)
+                for c in range(block):
+                    m0, m1, m2, m3, m4, m5 = to_gradients(
+                        outputs[c], outputs[block + c], outputs[2 * block + c],
+                        outputs[3 * block + c],
+                    )  # fmt: skip
+                    between[c], between[block + c] = m0, m1
+                    between[2 * block + c], between[3 * block + c] = m2, m3
+                    between[4 * block + c], between[5 * block + c] = m4, m5
+                row = (n * down * across + tile) * MAPS
+                for a in range(INPUTS):
+                    at, to = a * block, INPUTS * a * plane + row
+                    for c in range(MAPS):
+                        m0, m1, m2, m3, m4, m5 = to_gradients(
+                            between[at + c], between[at + MAPS + c], between[at + 2 * MAPS + c],
+                            between[at + 3 * MAPS + c],
+                        )  # fmt: skip
+                        out[to + c], out[to + plane + c] = m0, m1
+                        out[to + 2 * plane + c], out[to + 3 * plane + c] = m2, m3
+                        out[to + 4 * plane + c], out[to + 5 * plane + c] = m4, m5
 
     return spread
 
 
 @cache
 def gathering_pass(geometry: Geometry) -> Callable[..., None]:
-    channels, height, width, _ = geometry
-    tiles_down, tiles_across = geometry.tiles
-    down, across = geometry.padded
-    valid_down, valid_across = geometry.valid
-    plane, block, line = geometry.rows * HIDDEN, INPUTS * HIDDEN, across * HIDDEN
-    padded, pixel_line, image = down * line, width * channels, height * width * channels
+    """Gradients of the products' inputs to those of the first layer's output, behind its ReLU."""
+    down, across = geometry.tiles
+    height, width = geometry.padded
+    line, plane, block = width * HIDDEN, geometry.rows * HIDDEN, INPUTS * HIDDEN
+    padded = height * line
 
     @compiled
-    def gathered(inputs, hidden, pixels, weight, bias, images):  # noqa: ANN001, ANN202
+    def gathered(inputs, hidden, out, images):
         between = np.empty(FREQUENCIES * HIDDEN, inputs.dtype)
-        of_hidden = np.empty(padded, inputs.dtype)
         for n in range(images):
-            of_hidden[:] = 0
-            for i in range(tiles_down):
-                for j in range(tiles_across):
-                    row = ((n * tiles_down + i) * tiles_across + j) * HIDDEN
-                    for a in range(INPUTS):
-                        at, to = INPUTS * a * plane + row, a * block
-                        for c in range(HIDDEN):
-                            v0, v5 = inputs[at + c], inputs[at + 5 * plane + c]
-                            v1, v2 = inputs[at + plane + c], inputs[at + 2 * plane + c]
-                            v3, v4 = inputs[at + 3 * plane + c], inputs[at + 4 * plane + c]
-                            s, d, t, e = v1 + v2, v1 - v2, v3 + v4, v3 - v4
-                            between[to + c] = FOUR * v0
-                            between[to + HIDDEN + c] = FOUR * (v5 - d) - TWO * e
-                            between[to + 2 * HIDDEN + c] = -FIVE * v0 - FOUR * s - t
-                            between[to + 3 * HIDDEN + c] = d + TWO * e - FIVE * v5
-                            between[to + 4 * HIDDEN + c] = v0 + s + t
-                            between[to + 5 * HIDDEN + c] = v5
-                    to = TILE * i * line + TILE * j * HIDDEN
-                    for c in range(block):
-                        v0, v5 = between[c], between[5 * block + c]
-                        v1, v2 = between[block + c], between[2 * block + c]
-                        v3, v4 = between[3 * block + c], between[4 * block + c]
-                        s, d, t, e = v1 + v2, v1 - v2, v3 + v4, v3 - v4
-                        of_hidden[to + c] += FOUR * v0
-                        of_hidden[to + line + c] += FOUR * (v5 - d) - TWO * e
-                        of_hidden[to + 2 * line + c] += -FIVE * v0 - FOUR * s - t
-                        of_hidden[to + 3 * line + c] += d + TWO * e - FIVE * v5
-                        of_hidden[to + 4 * line + c] += v0 + s + t
-                        of_hidden[to + 5 * line + c] += v5
+            start = n * padded
             for c in range(padded):
-                of_hidden[c] = of_hidden[c] if hidden[n * padded + c] > 0 else 0
+                out[start + c] = ZERO
+            for tile in range(down * across):
+                i, j = tile // across, tile % across
+                row = (n * down * across + tile) * HIDDEN
+                for a in range(INPUTS):
+                    at, to = INPUTS * a * plane + row, a * block
+                    for c in range(HIDDEN):
+                        d0, d1, d2, d3, d4, d5 = from_gradients(
+                            inputs[at + c], inputs[at + plane + c], inputs[at + 2 * plane + c],
+                            inputs[at + 3 * plane + c], inputs[at + 4 * plane + c],
+                            inputs[at + 5 * plane + c],
+                        )  # fmt: skip
+                        between[to + c], between[to + HIDDEN + c] = d0, d1
+                        between[to + 2 * HIDDEN + c], between[to + 3 * HIDDEN + c] = d2, d3
+                        between[to + 4 * HIDDEN + c], between[to + 5 * HIDDEN + c] = d4, d5
+                to = start + TILE * i * line + TILE * j * HIDDEN
+                for c in range(block):
+                    d0, d1, d2, d3, d4, d5 = from_gradients(
+                        between[c], between[block + c], between[2 * block + c],
+                        between[3 * block + c], between[4 * block + c], between[5 * block + c],
+                    )  # fmt: skip
+                    out[to + c] += d0
+                    out[to + line + c] += d1
+                    out[to + 2 * line + c] += d2
+                    out[to + 3 * line + c] += d3
+                    out[to + 4 * line + c] += d4
+                    out[to + 5 * line + c] += d5
+            for c in range(padded):
+                out[start + c] = out[start + c] if hidden[start + c] > ZERO else ZERO
+
+    return gathered
+
+
+@cache
+def first_gradient_pass(geometry: Geometry) -> Callable[..., None]:
+    """Gradients of the first layer's output added to those of its weight and bias."""
+    channels = geometry.channels
+    height, width = geometry.padded
+    valid_down, valid_across = geometry.valid
+    line, image, padded = geometry.width * channels, geometry.pixels, height * width * HIDDEN
+
+    @compiled
+    def first_gradient(of_hidden, pixels, weight, bias, images):
+        for n in range(images):
             for y in range(valid_down):
                 for x in range(valid_across):
-                    at = (y * across + x) * HIDDEN
+                    at = n * padded + (y * width + x) * HIDDEN
                     for c in range(HIDDEN):
                         bias[c] += of_hidden[at + c]
                     for k in range(channels):
-                        start = n * image + y * pixel_line + x * channels + k
-                        w = k * TAPS * HIDDEN
+                        start, w = n * image + y * line + x * channels + k, k * TAPS * HIDDEN
                         p0, p1 = pixels[start], pixels[start + channels]
                         p2 = pixels[start + 2 * channels]
-                        start += pixel_line
+                        start += line
                         p3, p4 = pixels[start], pixels[start + channels]
                         p5 = pixels[start + 2 * channels]
-                        start += pixel_line
+                        start += line
                         p6, p7 = pixels[start], pixels[start + channels]
                         p8 = pixels[start + 2 * channels]
                         for c in range(HIDDEN):
@@ -156,4 +160,4 @@ def gathering_pass(geometry: Geometry) -> Callable[..., None]:
                             weight[w + 7 * HIDDEN + c] += g * p7
                             weight[w + 8 * HIDDEN + c] += g * p8
 
-    return gathered
+    return first_gradient

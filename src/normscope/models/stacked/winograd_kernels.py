@@ -1,12 +1,8 @@
 """Compiled passes around the products of Winograd's convolution: from pixels to features.
 
-F(4 x 4, 3 x 3) of Lavin and Gray (2016, CVPR, arXiv:1509.09308): outputs come in tiles of 4 x 4,
-each from 6 x 6 inputs, for 36 multiplications in place of 144. Inputs go through its matrix
-``B^T`` from both sides, products come back through ``A^T``.
-
-All arrays are flat and start at an image, and all distances between the numbers of a loop are
-known when it is compiled: only so does the compiler see that what is read and what is written do
-not overlap, and computes eight or sixteen channels at a time.
+Every array is flat and begins with an image. All distances between the numbers of a loop are known
+when it is compiled: only so does the compiler see that what is read and what is written do not
+overlap, and computes eight or sixteen channels at a time.
 """
 
 from __future__ import annotations
@@ -17,41 +13,41 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.machine.compiling import compiled
-from normscope.models.stacked.winograd_geometry import (
-    EIGHT,
-    FIVE,
-    FOUR,
+from normscope.models.stacked.winograd_matrices import (
     FREQUENCIES,
-    HALF,
     HIDDEN,
     INPUTS,
     MAPS,
+    POOLED,
     TAPS,
     TILE,
-    TWO,
+    ZERO,
+    from_products,
+    pool,
+    to_products,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from normscope.models.stacked.winograd_geometry import Geometry
+    from normscope.models.stacked.winograd_tiles import Geometry
 
 
 @cache
 def hidden_pass(geometry: Geometry) -> Callable[..., None]:
-    channels, height, width, _ = geometry
+    """Pixels to the first layer's output: convolution, bias and ReLU."""
+    channels, width = geometry.channels, geometry.width
+    last = channels - 1
     down, across = geometry.padded
     valid_down, valid_across = geometry.valid
-    line, image, padded = width * channels, height * width * channels, down * across * HIDDEN
+    line, image, padded = width * channels, geometry.pixels, down * across * HIDDEN
 
     @compiled
-    def hidden(pixels, weight, bias, out, images):  # noqa: ANN001, ANN202
+    def hidden(pixels, weight, bias, out, images):
         for n in range(images):
             for y in range(valid_down):
                 for x in range(valid_across):
                     to = n * padded + (y * across + x) * HIDDEN
-                    for c in range(HIDDEN):
-                        out[to + c] = bias[c]
                     for k in range(channels):
                         at = n * image + y * line + x * channels + k
                         w = k * TAPS * HIDDEN
@@ -61,8 +57,9 @@ def hidden_pass(geometry: Geometry) -> Callable[..., None]:
                         at += line
                         p6, p7, p8 = pixels[at], pixels[at + channels], pixels[at + 2 * channels]
                         for c in range(HIDDEN):
-                            out[to + c] += (
-                                weight[w + c] * p0
+                            value = (
+                                (bias[c] if k == 0 else out[to + c])
+                                + weight[w + c] * p0
                                 + weight[w + HIDDEN + c] * p1
                                 + weight[w + 2 * HIDDEN + c] * p2
                                 + weight[w + 3 * HIDDEN + c] * p3
@@ -72,112 +69,89 @@ def hidden_pass(geometry: Geometry) -> Callable[..., None]:
                                 + weight[w + 7 * HIDDEN + c] * p7
                                 + weight[w + 8 * HIDDEN + c] * p8
                             )
-                at = n * padded + y * across * HIDDEN
-                for c in range(valid_across * HIDDEN):
-                    out[at + c] = max(out[at + c], 0)
+                            # Not the larger of two, which would lose what is not a number.
+                            out[to + c] = ZERO if k == last and value < ZERO else value
 
     return hidden
 
 
 @cache
 def transform_pass(geometry: Geometry) -> Callable[..., None]:
+    """The first layer's output to the inputs of the products."""
     down, across = geometry.tiles
-    _, width = geometry.padded
-    image = geometry.padded[0] * width * HIDDEN
+    height, width = geometry.padded
     line, plane, block = width * HIDDEN, geometry.rows * HIDDEN, INPUTS * HIDDEN
+    image = height * line
 
     @compiled
-    def transformed(hidden, out, images):  # noqa: ANN001, ANN202
+    def transformed(hidden, out, images):
         between = np.empty(FREQUENCIES * HIDDEN, hidden.dtype)
         for n in range(images):
-            for i in range(down):
-                for j in range(across):
-                    at = n * image + TILE * i * line + TILE * j * HIDDEN
-                    for c in range(block):
-                        d0, d1, d2 = (
-                            hidden[at + c],
-                            hidden[at + line + c],
-                            hidden[at + 2 * line + c],
-                        )
-                        d3, d4 = hidden[at + 3 * line + c], hidden[at + 4 * line + c]
-                        d5 = hidden[at + 5 * line + c]
-                        p, q, r, s = d4 - FOUR * d2, d3 - FOUR * d1, d4 - d2, TWO * (d3 - d1)
-                        between[c] = FOUR * d0 - FIVE * d2 + d4
-                        between[block + c] = p + q
-                        between[2 * block + c] = p - q
-                        between[3 * block + c] = r + s
-                        between[4 * block + c] = r - s
-                        between[5 * block + c] = FOUR * d1 - FIVE * d3 + d5
-                    row = ((n * down + i) * across + j) * HIDDEN
-                    for a in range(INPUTS):
-                        at, to = a * block, INPUTS * a * plane + row
-                        for c in range(HIDDEN):
-                            d0, d1 = between[at + c], between[at + HIDDEN + c]
-                            d2, d3 = between[at + 2 * HIDDEN + c], between[at + 3 * HIDDEN + c]
-                            d4, d5 = between[at + 4 * HIDDEN + c], between[at + 5 * HIDDEN + c]
-                            p, q, r, s = d4 - FOUR * d2, d3 - FOUR * d1, d4 - d2, TWO * (d3 - d1)
-                            out[to + c] = FOUR * d0 - FIVE * d2 + d4
-                            out[to + plane + c] = p + q
-                            out[to + 2 * plane + c] = p - q
-                            out[to + 3 * plane + c] = r + s
-                            out[to + 4 * plane + c] = r - s
-                            out[to + 5 * plane + c] = FOUR * d1 - FIVE * d3 + d5
+            for tile in range(down * across):
+                i, j = tile // across, tile % across
+                at = n * image + TILE * i * line + TILE * j * HIDDEN
+                for c in range(block):
+                    t0, t1, t2, t3, t4, t5 = to_products(
+                        hidden[at + c], hidden[at + line + c], hidden[at + 2 * line + c],
+                        hidden[at + 3 * line + c], hidden[at + 4 * line + c],
+                        hidden[at + 5 * line + c],
+                    )  # fmt: skip
+                    between[c], between[block + c] = t0, t1
+                    between[2 * block + c], between[3 * block + c] = t2, t3
+                    between[4 * block + c], between[5 * block + c] = t4, t5
+                row = (n * down * across + tile) * HIDDEN
+                for a in range(INPUTS):
+                    at, to = a * block, INPUTS * a * plane + row
+                    for c in range(HIDDEN):
+                        t0, t1, t2, t3, t4, t5 = to_products(
+                            between[at + c], between[at + HIDDEN + c],
+                            between[at + 2 * HIDDEN + c], between[at + 3 * HIDDEN + c],
+                            between[at + 4 * HIDDEN + c], between[at + 5 * HIDDEN + c],
+                        )  # fmt: skip
+                        out[to + c], out[to + plane + c] = t0, t1
+                        out[to + 2 * plane + c], out[to + 3 * plane + c] = t2, t3
+                        out[to + 4 * plane + c], out[to + 5 * plane + c] = t4, t5
 
     return transformed
 
 
 @cache
 def pooling_pass(geometry: Geometry) -> Callable[..., None]:
+    """Products and bias to features, and which of four each of them is."""
     down, across = geometry.tiles
     height, width = geometry.pooled
-    plane = geometry.rows * MAPS
+    plane, block = geometry.rows * MAPS, TILE * MAPS
 
     @compiled
-    def pooled(products, bias, features, which, images):  # noqa: ANN001, ANN202
-        between = np.empty(INPUTS * TILE * MAPS, products.dtype)
-        tile = np.empty(TILE * TILE * MAPS, products.dtype)
+    def pooled(products, bias, features, which, images):
+        between = np.empty(INPUTS * block, products.dtype)
+        outputs = np.empty(TILE * block, products.dtype)
         for n in range(images):
-            for i in range(down):
-                for j in range(across):
-                    row = ((n * down + i) * across + j) * MAPS
-                    for a in range(INPUTS):
-                        at, to = INPUTS * a * plane + row, a * MAPS
-                        for c in range(MAPS):
-                            m0, m5 = products[at + c], products[at + 5 * plane + c]
-                            m1, m2 = products[at + plane + c], products[at + 2 * plane + c]
-                            m3, m4 = products[at + 3 * plane + c], products[at + 4 * plane + c]
-                            s, d, t, e = m1 + m2, m1 - m2, m3 + m4, m3 - m4
-                            between[to + c] = m0 + s + t
-                            between[to + INPUTS * MAPS + c] = d + TWO * e
-                            between[to + 2 * INPUTS * MAPS + c] = s + FOUR * t
-                            between[to + 3 * INPUTS * MAPS + c] = d + EIGHT * e + m5
-                    for a in range(TILE):
-                        at, to = a * INPUTS * MAPS, a * MAPS
-                        for c in range(MAPS):
-                            m0, m5 = between[at + c], between[at + 5 * MAPS + c]
-                            m1, m2 = between[at + MAPS + c], between[at + 2 * MAPS + c]
-                            m3, m4 = between[at + 3 * MAPS + c], between[at + 4 * MAPS + c]
-                            s, d, t, e = m1 + m2, m1 - m2, m3 + m4, m3 - m4
-                            tile[to + c] = m0 + s + t
-                            tile[to + TILE * MAPS + c] = d + TWO * e
-                            tile[to + 2 * TILE * MAPS + c] = s + FOUR * t
-                            tile[to + 3 * TILE * MAPS + c] = d + EIGHT * e + m5
-                    for y in range(min(HALF, height - HALF * i)):
-                        for x in range(min(HALF, width - HALF * j)):
-                            at = (2 * y * TILE + 2 * x) * MAPS
-                            to = ((n * height + HALF * i + y) * width + HALF * j + x) * MAPS
-                            for c in range(MAPS):
-                                best, index = tile[at + c], 0
-                                right = tile[at + MAPS + c]
-                                below = tile[at + TILE * MAPS + c]
-                                last_one = tile[at + (TILE + 1) * MAPS + c]
-                                index = 1 if right > best else index
-                                best = max(right, best)
-                                index = 2 if below > best else index
-                                best = max(below, best)
-                                index = 3 if last_one > best else index
-                                best = max(last_one, best)
-                                features[to + c] = best + bias[c]
-                                which[to + c] = index
+            for tile in range(down * across):
+                i, j = tile // across, tile % across
+                row = (n * down * across + tile) * MAPS
+                for a in range(INPUTS):
+                    at, to = INPUTS * a * plane + row, a * block
+                    for c in range(MAPS):
+                        y0, y1, y2, y3 = from_products(
+                            products[at + c], products[at + plane + c],
+                            products[at + 2 * plane + c], products[at + 3 * plane + c],
+                            products[at + 4 * plane + c], products[at + 5 * plane + c],
+                        )  # fmt: skip
+                        between[to + c], between[to + MAPS + c] = y0, y1
+                        between[to + 2 * MAPS + c], between[to + 3 * MAPS + c] = y2, y3
+                for c in range(block):
+                    y0, y1, y2, y3 = from_products(
+                        between[c], between[block + c], between[2 * block + c],
+                        between[3 * block + c], between[4 * block + c], between[5 * block + c],
+                    )  # fmt: skip
+                    outputs[c], outputs[block + c] = y0, y1
+                    outputs[2 * block + c], outputs[3 * block + c] = y2, y3
+                for y in range(min(POOLED, height - POOLED * i)):
+                    for x in range(min(POOLED, width - POOLED * j)):
+                        to = (n * height + POOLED * i + y) * width + POOLED * j + x
+                        pool(
+                            outputs, 2 * y * block + 2 * x * MAPS, bias, features, which, to * MAPS
+                        )
 
     return pooled

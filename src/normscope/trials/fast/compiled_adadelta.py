@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from normscope.machine.compiling import compiled
 from normscope.trials.fast.optimizers import DECAY, EPSILON, Adadelta
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 
@@ -18,9 +17,10 @@ class CompiledAdadelta(Adadelta):
     """``Adadelta``, which reads and writes each number once a step; see there."""
 
     def _move(self, p: Tensor, g: Tensor, square: Tensor, delta: Tensor, rate: float) -> None:
-        kind = p.numpy().dtype.type
-        constants = kind(rate), kind(1 - DECAY), kind(EPSILON)
-        _step(p.numpy(), g.numpy(), square.numpy(), delta.numpy(), *constants)
+        weights = p.numpy()
+        # Of the weights' type, so that everything is computed in it.
+        constants = map(weights.dtype.type, (rate, 1 - DECAY, EPSILON))
+        _step(weights, g.numpy(), square.numpy(), delta.numpy(), *constants)
 
 
 @compiled
@@ -29,9 +29,9 @@ def _step(
     gradients: np.ndarray,
     squares: np.ndarray,
     deltas: np.ndarray,
-    rate: np.floating,
-    share: np.floating,
-    epsilon: np.floating,
+    rate: float,
+    share: float,
+    epsilon: float,
 ) -> None:
     for index in range(len(weights)):
         gradient, delta = gradients[index], deltas[index]

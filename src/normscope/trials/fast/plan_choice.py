@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 REPAID = 60_000
-"""Images trained on, over all epochs, that repay compiling: 12 s on one core of an AVX2 machine, the
-first time, for half a millisecond an image."""
+"""Images trained on, over all epochs, that repay compiling: the first time it takes 12 s on one
+core of an AVX2 machine, and gains half a millisecond an image."""
 
 
 def choose_plan(specs: Sequence[TrialSpec], source: DecodedSource) -> StackPlan:

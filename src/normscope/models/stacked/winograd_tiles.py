@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
-HIDDEN, MAPS = 32, 64
-"""Channels behind the first and the second convolution."""
-
-TAPS, TILE, INPUTS = 9, 4, 6
-"""Weights of a kernel, and the sides of a tile of outputs and of its inputs."""
-
-FREQUENCIES = INPUTS * INPUTS
-HALF = TILE // 2
-"""A tile's pooled side."""
-
-TWO, FOUR, FIVE, EIGHT = np.float32([2, 4, 5, 8])
-"""Exact, and of the smallest type, so that they do not change that of the arrays."""
+from normscope.models.stacked.winograd_matrices import POOLED, TILE
 
 
 class Geometry(NamedTuple):
@@ -36,6 +23,11 @@ class Geometry(NamedTuple):
     group: int
 
     @property
+    def pixels(self) -> int:
+        """Numbers of an image."""
+        return self.channels * self.height * self.width
+
+    @property
     def pooled(self) -> tuple[int, int]:
         """Height and width behind the pooling."""
         return (self.height - 4) // 2, (self.width - 4) // 2
@@ -44,7 +36,7 @@ class Geometry(NamedTuple):
     def tiles(self) -> tuple[int, int]:
         """Tiles down and across that cover what is pooled."""
         down, across = self.pooled
-        return -(-down // HALF), -(-across // HALF)
+        return -(-down // POOLED), -(-across // POOLED)
 
     @property
     def padded(self) -> tuple[int, int]:
