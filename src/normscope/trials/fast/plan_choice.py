@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from normscope.trials.spec import TrialSpec
 
 
-REPAID = 60_000
-"""Images trained on, over all epochs, that repay compiling: the first time it takes 12 s on one
+REPAID = 20_000
+"""Images trained on, over all epochs, that repay compiling: the first time it takes 5 s on one
 core of an AVX2 machine, and gains half a millisecond an image."""
 
 
