@@ -74,7 +74,7 @@ STEPS = (
     ),
 )  # fmt: skip
 
-FIXED = {"device": "cpu", "precision": "bf16", "threads": 1}
+FIXED = {"device": "cpu", "precision": "fp32", "threads": 1}
 """The same on every machine that goes on with the run."""
 
 

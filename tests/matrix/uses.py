@@ -111,6 +111,17 @@ def exr() -> None:
     has_the_mean(light.mean((0, 1), dtype=np.float64), "a.exr")
 
 
+def fast() -> None:
+    # So many images over all epochs that compiling is repaid.
+    words = "train digits --epochs 45 --precision fp32 --threads 1 --json -".split()
+    trained = json.loads(command(*words).stdout)
+    assert trained["environment"]["numba"]
+    assert trained["accuracy"] > 0.9
+    package = Path(importlib.import_module("normscope").__file__).parent
+    kept = list(package.rglob("winograd_kernels.*.nbi"))
+    assert kept, f"no compiled pass is kept in {package}"
+
+
 def heic() -> None:
     import pillow_heif
 
@@ -309,7 +320,7 @@ def onnx() -> None:
 
 USES = {
     use.__name__: use
-    for use in (core, arrays, exr, heic, hf, keras, lightning, medical, onnx, postgresql, ray,
+    for use in (core, arrays, exr, fast, heic, hf, keras, lightning, medical, onnx, postgresql, ray,
                 remote, tables, tiff, timm, train, video)
 }  # fmt: skip
 

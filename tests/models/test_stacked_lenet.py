@@ -68,7 +68,7 @@ def plain_optimizer(name, parameters):
 
 
 @pytest.mark.parametrize("optimizer", ["adadelta", "sgd"])
-@pytest.mark.parametrize("trunk_name", ["channels-last", "products"])
+@pytest.mark.parametrize("trunk_name", ["channels-last", "products", "winograd"])
 @pytest.mark.parametrize("stacked", [True, False])
 def test_a_stack_follows_plain_training_step_by_step(trunk_name, optimizer, stacked):
     normalizations = NORMALIZATIONS if stacked else [NORMALIZATIONS[-1]]
@@ -111,5 +111,6 @@ def test_an_unknown_trunk_is_named():
     with pytest.raises(UnknownName) as caught:
         open_trunk("grouped")
     assert str(caught.value) == (
-        "trunk must be one of channels-last, products, triton, got 'grouped'. Choose one of these."
+        "trunk must be one of channels-last, products, triton, winograd, got 'grouped'. "
+        "Choose one of these."
     )

@@ -22,7 +22,7 @@ PRODUCTS = StackPlan("products")
 def only_products(monkeypatch, tmp_path):
     """One plan beside the plain one: the others need a GPU."""
     monkeypatch.setenv("NORMSCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(plan_choice, "TRUNKS", ("products",))
+    monkeypatch.setattr(plan_choice, "GPU_TRUNKS", ("products",))
     monkeypatch.setattr(plan_choice, "has_triton", lambda: False)
     checked = verdicts.why_not
 
@@ -135,7 +135,7 @@ import os
 import pickle
 import sys
 from normscope.trials.fast import plan_choice, verdicts
-plan_choice.TRUNKS, plan_choice.has_triton = ("products",), lambda: False
+plan_choice.GPU_TRUNKS, plan_choice.has_triton = ("products",), lambda: False
 verdicts.why_not = lambda *_: os._exit(9)
 with open(sys.argv[1], "rb") as file:
     plan_choice.trusted_plans(*pickle.load(file))

@@ -30,6 +30,7 @@ def _fixed_environment(device: str, working_folder: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "numba": _version_of("numba"),
         "platform": platform.platform(),
         "processor": _processor_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),

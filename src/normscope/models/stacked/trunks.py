@@ -13,8 +13,11 @@ from normscope.models.stacked.products import ProductsTrunk
 if TYPE_CHECKING:
     from normscope.models.stacked.trunk import Trunk
 
-TRUNKS = ("channels-last", "products", "triton")
+GPU_TRUNKS = ("channels-last", "products", "triton")
 """Grouped convolutions, matrix products over unfolded images, and own kernels."""
+
+TRUNKS = (*GPU_TRUNKS, "winograd")
+"""The last one on CPUs alone: products over transformed tiles, and passes compiled by numba."""
 
 
 @cache
@@ -43,4 +46,8 @@ def open_trunk(name: str) -> Trunk:
         from normscope.models.stacked.triton_trunk import TritonTrunk
 
         return TritonTrunk()
+    if name == "winograd":
+        from normscope.models.stacked.winograd import WinogradTrunk
+
+        return WinogradTrunk()
     raise UnknownName("trunk", name, TRUNKS)

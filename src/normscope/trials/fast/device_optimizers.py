@@ -105,14 +105,21 @@ def open_optimizer(
     Args:
         recipe: How models are trained.
         rows: Each dense in memory; changed in place. On a GPU one tensor.
-        fused: Whether a GPU takes a step in one kernel of Triton's, where there is one.
+        fused: Whether Adadelta takes its step in one pass of our own, compiled by Triton on a GPU
+            and by numba on a CPU.
 
     Returns:
         A fresh one.
     """
     if isinstance(rows, torch.Tensor) and rows.is_cuda:
         return open_device_optimizer(recipe, rows, fused)
-    return Adadelta(rows) if recipe.optimizer == "adadelta" else Sgd(rows, recipe.weight_decay)
+    if recipe.optimizer != "adadelta":
+        return Sgd(rows, recipe.weight_decay)
+    if not fused:
+        return Adadelta(rows)
+    from normscope.trials.fast.compiled_adadelta import CompiledAdadelta
+
+    return CompiledAdadelta(rows)
 
 
 def open_device_optimizer(recipe: Recipe, rows: Tensor, fused: bool) -> Optimizer:

@@ -85,19 +85,21 @@ class Adadelta(Optimizer):
 
     def step(self, gradients: Sequence[Tensor] | Tensor) -> None:
         """Take one step; see ``Optimizer``."""
-        epsilon = self._epsilon
         for row, gradient, squares, deltas, rate in zip(
             self._rows, gradients, self._squares, self._deltas, self._rates, strict=True
         ):
             pieces = zip(row, _pieces(gradient), squares, deltas, strict=True)
             for p, g, square, delta in itertools.islice(pieces, self._first, None):
-                work = self._work[: len(p)]
-                torch.addcmul(epsilon, g, g, out=work)
-                square.lerp_(work, 1 - DECAY)
-                torch.div(delta, square, out=work).sqrt_().mul_(g)
-                p.sub_(work, alpha=rate)
-                torch.addcmul(epsilon, work, work, out=work)
-                delta.lerp_(work, 1 - DECAY)
+                self._move(p, g, square, delta, rate)
+
+    def _move(self, p: Tensor, g: Tensor, square: Tensor, delta: Tensor, rate: float) -> None:
+        work = self._work[: len(p)]
+        torch.addcmul(self._epsilon, g, g, out=work)
+        square.lerp_(work, 1 - DECAY)
+        torch.div(delta, square, out=work).sqrt_().mul_(g)
+        p.sub_(work, alpha=rate)
+        torch.addcmul(self._epsilon, work, work, out=work)
+        delta.lerp_(work, 1 - DECAY)
 
     def leave_alone(self, numbers: int) -> None:
         """Spare the work on what does not move any more; see ``Optimizer``."""

@@ -11,7 +11,7 @@ class StackPlan:
 
     Attributes:
         trunk: The convolutions' implementation, a name in ``TRUNKS``.
-        fused: Whether a GPU takes Adadelta's step in one kernel of ours.
+        fused: Whether Adadelta's step is one pass of our own, by Triton or by numba.
         graphed: Whether a GPU replays whole steps as one CUDA graph.
     """
 
@@ -27,4 +27,7 @@ class StackPlan:
 
 
 PLAIN = StackPlan()
-"""Plain operations of torch, on every device; on a CPU the only plan, so that bits do not vary."""
+"""Plain operations of torch, on every device."""
+
+COMPILED = StackPlan("winograd", fused=True)
+"""The quickest on a CPU in fp32, once numba has compiled it."""

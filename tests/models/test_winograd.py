@@ -1,0 +1,76 @@
+"""Convolutions over Winograd's tiles against those of the library."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from normscope.machine.cores import threads
+from normscope.models.stacked.trunks import open_trunk
+from normscope.models.stacked.winograd import factors_of, weight_gradient
+
+pytest.importorskip("numba", reason="the extra fast is not installed")
+
+
+def layers(channels, dtype=torch.float64):
+    shapes = ((32, channels, 3, 3), (32,), (64, 32, 3, 3), (64,))
+    return [torch.randn(1, *shape, dtype=dtype) / 10 for shape in shapes]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("images", "channels", "height", "width"),
+    [(19, 3, 11, 6), (8, 3, 11, 6), (5, 1, 13, 17)],
+    ids=["parts of groups", "one group", "odd tiles"],
+)
+def test_features_and_gradients_are_those_of_the_library(images, channels, height, width, count):
+    torch.manual_seed(0)
+    pixels = torch.randint(0, 256, (images, channels, height, width)).double() / 64
+    given = layers(channels)
+    with threads(count):
+        mine, theirs = open_trunk("winograd"), open_trunk("channels-last")
+        found, right = mine.forward(pixels, *given), theirs.forward(pixels, *given)
+        torch.testing.assert_close(found, right, rtol=1e-12, atol=1e-12)
+        gradient = torch.randn_like(right)
+        for name, a, b in zip(
+            ("weight1", "bias1", "weight2", "bias2"),
+            mine.backward(gradient.clone()),
+            theirs.backward(gradient.clone()),
+            strict=True,
+        ):
+            torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10, msg=lambda m, n=name: n + m)
+        assert torch.get_num_threads() == count
+
+
+def test_a_trunk_goes_from_tests_to_training_and_between_sizes_of_batches():
+    torch.manual_seed(0)
+    given = layers(3)
+    trunk = open_trunk("winograd")
+    with threads(2):
+        for images in (19, 3, 40):
+            pixels = torch.rand(images, 3, 11, 6, dtype=torch.float64)
+            with torch.inference_mode():
+                tested = trunk.forward(pixels, *given)
+            torch.testing.assert_close(tested, trunk.forward(pixels, *given), rtol=0, atol=0)
+            assert trunk.backward(tested.clone()).weight2.isfinite().all()
+
+
+def test_what_is_not_a_number_is_not_lost():
+    given = layers(3)
+    given[2][0, 5, 1, 1, 1] = float("nan")
+    features = open_trunk("winograd").forward(torch.ones(2, 3, 11, 6, dtype=torch.float64), *given)
+    by_map = features.unflatten(2, (-1, 64))
+    assert by_map[..., 5].isnan().all()
+    assert by_map[..., 6].isfinite().all()
+    given = layers(3)
+    given[0][0, 4] = float("nan")
+    features = open_trunk("winograd").forward(torch.ones(2, 3, 11, 6, dtype=torch.float64), *given)
+    assert features.isnan().all()
+
+
+def test_the_gradient_of_factors_is_their_transpose():
+    torch.manual_seed(0)
+    weight = torch.randn(64, 32, 3, 3, dtype=torch.float64, requires_grad=True)
+    given = torch.randn(36, 32, 64, dtype=torch.float64)
+    factors_of(weight).backward(given)
+    torch.testing.assert_close(weight_gradient(given), weight.grad, rtol=0, atol=1e-12)
