@@ -113,7 +113,18 @@ def exr() -> None:
 
 def fast() -> None:
     # So many images over all epochs that compiling is repaid.
-    words = "train digits --epochs 45 --precision fp32 --threads 1 --json -".split()
+    words = [
+        "train",
+        "digits",
+        "--epochs",
+        "45",
+        "--precision",
+        "fp32",
+        "--threads",
+        "1",
+        "--json",
+        "-",
+    ]
     trained = json.loads(command(*words).stdout)
     assert trained["environment"]["numba"]
     assert trained["accuracy"] > 0.9

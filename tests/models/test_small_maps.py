@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from normscope.models.native import small_maps
-from normscope.models.native.layers import quicken
+from normscope.models.quick import small_maps
+from normscope.models.quick.layers import quicken
 
 NAMES = ("_SmallMapBackward", "AddBackward0")
 
@@ -29,7 +29,7 @@ def test_they_are_torchs(size, stride, last):
     if last:
         layer = layer.to(memory_format=torch.channels_last)
     quick = copy.deepcopy(layer)
-    assert quicken(quick) == 1
+    assert quicken(quick, compiled=True) == 1
     x, found = images(6, 5, *size), []
     for each in (layer, quick):
         given = x.clone(memory_format=torch.preserve_format).requires_grad_()
@@ -48,14 +48,14 @@ def test_they_are_torchs(size, stride, last):
 
 def test_larger_maps_go_the_ordinary_way():
     layer = nn.Conv2d(5, 7, 3, padding=1).double()
-    quicken(layer)
+    quicken(layer, compiled=True)
     for x in (images(4, 5, 2, 3), images(4, 5, 3, 1)):
         assert layer(x).grad_fn.name() not in NAMES
 
 
 def test_weights_that_need_no_gradient_get_none():
     layer = nn.Conv2d(5, 7, 3, padding=1).double()
-    quicken(layer)
+    quicken(layer, compiled=True)
     layer.weight.requires_grad_(False)
     x = images(4, 5, 2, 2).requires_grad_()
     layer(x).sum().backward()

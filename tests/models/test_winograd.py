@@ -7,7 +7,7 @@ import torch
 
 from normscope.machine.cores import threads
 from normscope.models.stacked.trunks import open_trunk
-from normscope.models.stacked.winograd import factors_of, weight_gradient
+from normscope.models.winograd.factors import factors_of, weight_gradient
 
 pytest.importorskip("numba", reason="the extra fast is not installed")
 

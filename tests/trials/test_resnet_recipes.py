@@ -37,7 +37,7 @@ def test_the_fast_trainer_does_what_the_plain_one_does(spec, stripes, padding):
     fast = run_trial(trial, stripes)
     plain = run_trial(replace(trial, trainer="plain"), stripes)
     # float32 alone takes the plain trainer up to 1 % from where float64 takes it in these steps:
-    # rounding decides near ties of ReLU. In float64 both agree (test_native_layers.py).
+    # rounding decides near ties of ReLU. In float64 both agree (test_quick_layers.py).
     assert fast.history[0]["train_loss"] == pytest.approx(plain.history[0]["train_loss"], rel=0.01)
     assert fast.first_layer["initial"] == plain.first_layer["initial"]
     assert run_trial(trial, stripes).correct == fast.correct

@@ -1,155 +1,104 @@
-"""Compiled passes around the products of Winograd's convolution: from gradients to gradients.
+"""Compiled passes of one LeNet from gradients to gradients, beside those of Winograd's convolution.
 
-Arrays are as in ``winograd_kernels.py``.
+Arrays are as in ``winograd/passes.py``.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.machine.compiling import compiled
-from normscope.models.stacked.winograd_matrices import (
-    FREQUENCIES,
+from normscope.machine.compiling import compiled, inlined
+from normscope.models.stacked.winograd_geometry import (
+    BELOW,
+    CORNER,
+    FIRST,
     HIDDEN,
-    INPUTS,
     MAPS,
     POOLED,
-    TAPS,
-    TILE,
-    ZERO,
-    from_gradients,
-    to_gradients,
-    unpool,
+    RIGHT,
 )
+from normscope.models.winograd.matrices import INPUTS, TAPS, TILE, ZERO, gradients_of_tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from normscope.models.stacked.winograd_tiles import Geometry
+    from normscope.models.stacked.winograd_geometry import Geometry
+
+
+@inlined
+def unpool(gradient: Any, which: Any, tile: Any) -> None:
+    """A pooled gradient handed to that one of 2 x 2 in a tile which it is of."""
+    for c in range(MAPS):
+        g, index = gradient[c], which[c]
+        tile[c] = g if index == FIRST else ZERO
+        tile[MAPS + c] = g if index == RIGHT else ZERO
+        tile[TILE * MAPS + c] = g if index == BELOW else ZERO
+        tile[(TILE + 1) * MAPS + c] = g if index == CORNER else ZERO
 
 
 @cache
 def spreading_pass(geometry: Geometry) -> Callable[..., None]:
     """Features' gradients to those of the products."""
-    down, across = geometry.tiles
+    down, across = geometry.tiles.down, geometry.tiles.across
     height, width = geometry.pooled
-    plane, block = geometry.rows * MAPS, TILE * MAPS
+    plane, block = geometry.tiles.plane(MAPS), TILE * MAPS
 
     @compiled
-    def spread(gradient, which, out, images):
+    def spread(gradient, which, products, first, count):
         between = np.empty(INPUTS * block, gradient.dtype)
         outputs = np.zeros(TILE * block, gradient.dtype)
-        for n in range(images):
-            for tile in range(down * across):
-                i, j = tile // across, tile % across
-                rows, columns = min(POOLED, height - POOLED * i), min(POOLED, width - POOLED * j)
-                if rows < POOLED or columns < POOLED:
-                    outputs[:] = 0
-                for y in range(rows):
-                    for x in range(columns):
-                        at = (n * height + POOLED * i + y) * width + POOLED * j + x
-                        unpool(gradient, which, at * MAPS, outputs, 2 * y * block + 2 * x * MAPS)
-                for c in range(block):
-                    m0, m1, m2, m3, m4, m5 = to_gradients(
-                        outputs[c], outputs[block + c], outputs[2 * block + c],
-                        outputs[3 * block + c],
-                    )  # fmt: skip
-                    between[c], between[block + c] = m0, m1
-                    between[2 * block + c], between[3 * block + c] = m2, m3
-                    between[4 * block + c], between[5 * block + c] = m4, m5
-                row = (n * down * across + tile) * MAPS
-                for a in range(INPUTS):
-                    at, to = a * block, INPUTS * a * plane + row
-                    for c in range(MAPS):
-                        m0, m1, m2, m3, m4, m5 = to_gradients(
-                            between[at + c], between[at + MAPS + c], between[at + 2 * MAPS + c],
-                            between[at + 3 * MAPS + c],
-                        )  # fmt: skip
-                        out[to + c], out[to + plane + c] = m0, m1
-                        out[to + 2 * plane + c], out[to + 3 * plane + c] = m2, m3
-                        out[to + 4 * plane + c], out[to + 5 * plane + c] = m4, m5
+        for n in range(count):
+            for i in range(down):
+                for j in range(across):
+                    rows, columns = (
+                        min(POOLED, height - POOLED * i),
+                        min(POOLED, width - POOLED * j),
+                    )
+                    if rows < POOLED or columns < POOLED:
+                        outputs[:] = 0
+                    for y in range(rows):
+                        for x in range(columns):
+                            at = ((first + n) * height + POOLED * i + y) * width + POOLED * j + x
+                            tile = outputs[2 * (y * block + x * MAPS) :]
+                            unpool(gradient[at * MAPS :], which[at * MAPS :], tile)
+                    to = products[((n * down + i) * across + j) * MAPS :]
+                    gradients_of_tile(outputs, between, to, plane, MAPS)
 
     return spread
 
 
 @cache
-def gathering_pass(geometry: Geometry) -> Callable[..., None]:
-    """Gradients of the products' inputs to those of the first layer's output, behind its ReLU."""
-    down, across = geometry.tiles
-    height, width = geometry.padded
-    line, plane, block = width * HIDDEN, geometry.rows * HIDDEN, INPUTS * HIDDEN
-    padded = height * line
-
-    @compiled
-    def gathered(inputs, hidden, out, images):
-        between = np.empty(FREQUENCIES * HIDDEN, inputs.dtype)
-        for n in range(images):
-            start = n * padded
-            for c in range(padded):
-                out[start + c] = ZERO
-            for tile in range(down * across):
-                i, j = tile // across, tile % across
-                row = (n * down * across + tile) * HIDDEN
-                for a in range(INPUTS):
-                    at, to = INPUTS * a * plane + row, a * block
-                    for c in range(HIDDEN):
-                        d0, d1, d2, d3, d4, d5 = from_gradients(
-                            inputs[at + c], inputs[at + plane + c], inputs[at + 2 * plane + c],
-                            inputs[at + 3 * plane + c], inputs[at + 4 * plane + c],
-                            inputs[at + 5 * plane + c],
-                        )  # fmt: skip
-                        between[to + c], between[to + HIDDEN + c] = d0, d1
-                        between[to + 2 * HIDDEN + c], between[to + 3 * HIDDEN + c] = d2, d3
-                        between[to + 4 * HIDDEN + c], between[to + 5 * HIDDEN + c] = d4, d5
-                to = start + TILE * i * line + TILE * j * HIDDEN
-                for c in range(block):
-                    d0, d1, d2, d3, d4, d5 = from_gradients(
-                        between[c], between[block + c], between[2 * block + c],
-                        between[3 * block + c], between[4 * block + c], between[5 * block + c],
-                    )  # fmt: skip
-                    out[to + c] += d0
-                    out[to + line + c] += d1
-                    out[to + 2 * line + c] += d2
-                    out[to + 3 * line + c] += d3
-                    out[to + 4 * line + c] += d4
-                    out[to + 5 * line + c] += d5
-            for c in range(padded):
-                out[start + c] = out[start + c] if hidden[start + c] > ZERO else ZERO
-
-    return gathered
-
-
-@cache
 def first_gradient_pass(geometry: Geometry) -> Callable[..., None]:
-    """Gradients of the first layer's output added to those of its weight and bias."""
+    """A group's gradients of the first outputs, through ReLU, added to those of the weights."""
     channels = geometry.channels
-    height, width = geometry.padded
+    height, width = geometry.tiles.padded
     valid_down, valid_across = geometry.valid
     line, image, padded = geometry.width * channels, geometry.pixels, height * width * HIDDEN
 
     @compiled
-    def first_gradient(of_hidden, pixels, weight, bias, images):
-        for n in range(images):
+    def first_gradient(of_hidden, hidden, pixels, weight, bias, first, count):
+        for n in range(count):
             for y in range(valid_down):
                 for x in range(valid_across):
-                    at = n * padded + (y * width + x) * HIDDEN
+                    place = (y * width + x) * HIDDEN
+                    given = of_hidden[n * padded + place :]
+                    output = hidden[(first + n) * padded + place :]
                     for c in range(HIDDEN):
-                        bias[c] += of_hidden[at + c]
+                        g = given[c] if output[c] > ZERO else ZERO
+                        given[c] = g
+                        bias[c] += g
                     for k in range(channels):
-                        start, w = n * image + y * line + x * channels + k, k * TAPS * HIDDEN
-                        p0, p1 = pixels[start], pixels[start + channels]
-                        p2 = pixels[start + 2 * channels]
-                        start += line
-                        p3, p4 = pixels[start], pixels[start + channels]
-                        p5 = pixels[start + 2 * channels]
-                        start += line
-                        p6, p7 = pixels[start], pixels[start + channels]
-                        p8 = pixels[start + 2 * channels]
+                        w = k * TAPS * HIDDEN
+                        at = pixels[(first + n) * image + y * line + x * channels + k :]
+                        p0, p1, p2 = at[0], at[channels], at[2 * channels]
+                        p3, p4, p5 = at[line], at[line + channels], at[line + 2 * channels]
+                        p6, p7 = at[2 * line], at[2 * line + channels]
+                        p8 = at[2 * line + 2 * channels]
                         for c in range(HIDDEN):
-                            g = of_hidden[at + c]
+                            g = given[c]
                             weight[w + c] += g * p0
                             weight[w + HIDDEN + c] += g * p1
                             weight[w + 2 * HIDDEN + c] += g * p2

@@ -9,10 +9,11 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
 from normscope.machine.device import wide_dtype
 from normscope.models.first_layer import describe_first_layer
-from normscope.models.native.layers import quicken
+from normscope.models.quick.layers import quicken
 from normscope.trials.course import Evaluation
 from normscope.trials.fast.device_optimizers import open_optimizer
 from normscope.trials.fast.memory import EVALUATION_BATCH
+from normscope.trials.fast.plan_choice import repays_compiling
 from normscope.trials.network import build_network, training_batches
 from normscope.trials.network_death import NetworkDeath
 from normscope.trials.pixels import ResidentImages
@@ -58,7 +59,8 @@ class ModelLearner:
         self._model = model.to(spec.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if spec.device == "cpu" and spec.precision == "fp32":
             # The first layer may meet large numbers that differ little, and stays exact.
-            quicken(self._model, spared=[self._first_layer])
+            compiled = repays_compiling(spec, source)
+            quicken(self._model, compiled, spared=[self._first_layer])
         self._parameters = [p for p in self._model.parameters() if p.requires_grad]
         self._optimizer = open_optimizer(spec.recipe, [p.detach() for p in self._parameters])
         self._augmentation = augmentation

@@ -26,21 +26,28 @@ core of an AVX2 machine, and gains half a millisecond an image."""
 def choose_plan(specs: Sequence[TrialSpec], source: DecodedSource) -> StackPlan:
     """The quickest plan of those that this device computes rightly.
 
-    On a CPU it follows from the trial alone, so that bits do not vary from run to run.
-
     On a GPU each quicker plan first takes steps beside the plain one, once for each device and
     version. One that fails or strays is left out, with a warning that names it.
 
     Returns:
         A plan for them.
     """
-    first = specs[0]
-    if first.device != "cuda":
-        trained_on = first.recipe.epochs * len(source.train)
-        repaid = first.precision == "fp32" and trained_on >= REPAID
-        return COMPILED if repaid and has_numba() else PLAIN
+    if specs[0].device != "cuda":
+        return COMPILED if repays_compiling(specs[0], source) else PLAIN
     plans = (PLAIN, *trusted_plans(specs[0], source))
     return min(plans, key=lambda plan: seconds_a_step(plan, specs, source))
+
+
+def repays_compiling(spec: TrialSpec, source: DecodedSource) -> bool:
+    """Whether a trial on a CPU takes passes that numba compiles.
+
+    It follows from the trial alone, so that bits do not vary from run to run.
+
+    Returns:
+        True where numba is installed, in fp32, if enough is trained.
+    """
+    trained_on = spec.recipe.epochs * len(source.train)
+    return spec.precision == "fp32" and trained_on >= REPAID and has_numba()
 
 
 def trusted_plans(spec: TrialSpec, source: DecodedSource) -> list[StackPlan]:

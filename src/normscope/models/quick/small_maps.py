@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import torch
 from torch import nn
 
-from normscope.models.native.conditions import is_common, is_plain
+from normscope.models.quick.conditions import is_common, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +104,7 @@ def suits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     return is_common(module) and module.stride in STRIDES
 
 
-def forward_by(layer: nn.Conv2d) -> Callable[[Tensor], Tensor]:
+def forward_of(layer: nn.Conv2d) -> Callable[[Tensor], Tensor]:
     """What a convolution computes: one product for a small map, else as it did.
 
     Args:

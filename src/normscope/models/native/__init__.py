@@ -1,1 +1,0 @@
-"""Layers of our own for CPUs, where torch's leave much undone."""

@@ -1,0 +1,1 @@
+"""Layers of a network computed in quicker ways on a CPU."""
