@@ -82,7 +82,7 @@ def test_a_whole_network_trains_as_the_plain_one():
     torch.manual_seed(0)
     plain = ResNet20().double()
     quick = copy.deepcopy(plain).to(memory_format=LAST)
-    assert quicken(quick, compiled=True, spared=[quick.conv1]) == 18
+    assert quicken(quick, compiled=True, spared=[quick.conv1]) == 27
     labels = torch.arange(16) % 10
     networks = (plain, quick)
     optimizers = [torch.optim.SGD(n.parameters(), lr=0.05, momentum=0.9) for n in networks]
@@ -107,7 +107,6 @@ class OwnConvolution(nn.Conv2d):
     "layer",
     [
         nn.Conv2d(8, 8, 3),
-        nn.Conv2d(8, 8, 1),
         nn.Conv2d(8, 8, 3, stride=3, padding=1),
         nn.Conv2d(8, 8, 3, dilation=2, padding="same"),
         nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular"),

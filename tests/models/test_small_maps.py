@@ -1,4 +1,4 @@
-"""Convolutions of small maps as products, against torch's own in float64."""
+"""Convolutions of small maps or of single pixels as products, against torch's own in float64."""
 
 from __future__ import annotations
 
@@ -44,6 +44,27 @@ def test_they_are_torchs(size, stride, last):
     assert y.is_contiguous(memory_format=torch.channels_last)
     for right, mine in zip(*found, strict=True):
         torch.testing.assert_close(mine, right, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("size", "stride"), [((8, 8), 1), ((9, 12), 2), ((1, 1), 1)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_single_pixels_are_torchs(size, stride, bias):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(5, 7, 1, stride, bias=bias).double().to(memory_format=torch.channels_last)
+    quick = copy.deepcopy(layer)
+    assert quicken(quick, compiled=True) == 1
+    found = []
+    for each in (layer, quick):
+        x = images(6, 5, *size).requires_grad_()
+        y = each(x)
+        found.append([y, *torch.autograd.grad((y**3).sum(), [x, *each.parameters()])])
+    assert y.grad_fn.name() == "PermuteBackward0"
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    for right, mine in zip(*found, strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-12, atol=1e-12)
+    assert quick(images(2, 5, 8, 9)[:, :, :, :9]).grad_fn.name() == (
+        "ConvolutionBackward0" if stride == 1 else "PermuteBackward0"
+    )
 
 
 def test_larger_maps_go_the_ordinary_way():

@@ -46,7 +46,15 @@ class ResNet20(nn.Module):
         return self.linear(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
+    """Two convolutions beside a shortcut without weights.
+
+    Args:
+        before: Channels of what comes in.
+        planes: Channels of what goes out.
+        stride: Of the first convolution and the shortcut; more than 1 where channels grow.
+    """
+
     def __init__(self, before: int, planes: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(before, planes, 3, stride, padding=1, bias=False)
@@ -56,15 +64,20 @@ class _Block(nn.Module):
         self.stride, self.new_planes = stride, planes - before
 
     def forward(self, x: Tensor) -> Tensor:
+        """The block's answer to ``(N, C, H, W)``."""
         y = F.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        if self.stride > 1:
-            half = self.new_planes // 2
-            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, half))
-        return F.relu(x + y)
+        return F.relu(self.shortcut(x) + y)
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        """Every second pixel and channels of zeros where the shape changes, else ``x``."""
+        if self.stride == 1:
+            return x
+        half = self.new_planes // 2
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, half))
 
 
 def _stage(before: int, planes: int, stride: int) -> nn.Sequential:
-    blocks = [_Block(before, planes, stride)]
-    blocks += [_Block(planes, planes, 1) for _ in range(BLOCKS - 1)]
+    blocks = [Block(before, planes, stride)]
+    blocks += [Block(planes, planes, 1) for _ in range(BLOCKS - 1)]
     return nn.Sequential(*blocks)

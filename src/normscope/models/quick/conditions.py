@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 IMAGE_AXES = 4
 
+VECTOR = 8
+"""Channels come in groups of so many, which are computed at once."""
+
 
 def is_common(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Whether a layer is a convolution of 3 x 3 with a border of one zero, and as torch made it."""

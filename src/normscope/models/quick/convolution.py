@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from normscope.machine.parts import each, shares
-from normscope.models.quick.conditions import is_common, is_plain
+from normscope.models.quick.conditions import VECTOR, is_common, is_plain
 from normscope.models.winograd.factors import factors_of, weight_gradient
 from normscope.models.winograd.matrices import FREQUENCIES, TILE
 from normscope.models.winograd.passes import (
@@ -17,16 +17,12 @@ from normscope.models.winograd.passes import (
     output_pass,
     transform_pass,
 )
-from normscope.models.winograd.tiles import Products, Tiles, flat, groups
+from normscope.models.winograd.tiles import Products, Tiles, flat, flat_maps, groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from torch import Tensor
-
-VECTOR = 8
-"""Channels come in groups of so many, which are computed at once."""
 
 GROUP_BYTES = 2 << 20
 """Of what passes between layers for the maps that are worked on at a time, by each core."""
@@ -112,7 +108,7 @@ def _forward(x: Tensor, factors: Tensor, bias: Tensor, y: Tensor) -> None:
     outs, size, tiles = y.shape[1], x.shape[1:], _tiles(x, y.shape[1])
     inputs, products = Products(tiles, size[0], x.dtype), Products(tiles, outs, x.dtype)
     transform, output = transform_pass(tiles, *size), output_pass(tiles, outs, *size[1:])
-    maps, found, added = _flat_maps(x), _flat_maps(y), flat(bias)
+    maps, found, added = flat_maps(x), flat_maps(y), flat(bias)
     for first, count in groups(len(x), tiles.group):
         transform(maps, inputs.flat, first, count)
         torch.bmm(inputs.of(count), factors, out=products.of(count))
@@ -126,8 +122,8 @@ def _backward(
     inputs, products = Products(tiles, size[0], x.dtype), Products(tiles, outs, x.dtype)
     transform, spread = transform_pass(tiles, *size), gradient_pass(tiles, outs, *size[1:])
     gather = gather_pass(tiles, *size)
-    maps, given = _flat_maps(x), _flat_maps(gradient)
-    of_maps = None if of_x is None else _flat_maps(of_x)
+    maps, given = flat_maps(x), flat_maps(gradient)
+    of_maps = None if of_x is None else flat_maps(of_x)
     of_factors = torch.zeros_like(factors) if wanted else None
     for first, count in groups(len(x), tiles.group):
         spread(given, products.flat, first, count)
@@ -138,10 +134,6 @@ def _backward(
             torch.bmm(products.of(count), factors.mT, out=inputs.of(count))
             gather(inputs.flat, of_maps, first, count)
     return of_factors
-
-
-def _flat_maps(images: Tensor) -> np.ndarray:
-    return flat(images.permute(0, 2, 3, 1))
 
 
 def suits(module: nn.Module) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from normscope.machine.compiling import has_numba
-from normscope.models.quick import small_maps
+from normscope.models.quick import pointwise, small_maps
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,10 +32,11 @@ def quicken(model: nn.Module, compiled: bool, spared: Collection[nn.Module] = ()
         spared: Layers that stay as they are.
 
     Returns:
-        How many layers were changed.
+        How many layers and blocks were changed.
     """
     kinds = _kinds(compiled)
-    return sum(_quicken(module, kinds) for module in model.modules() if module not in spared)
+    # Blocks come before their layers, and see them as they were.
+    return sum(_quicken(module, kinds) for module in list(model.modules()) if module not in spared)
 
 
 def _quicken(module: nn.Module, kinds: list[Any]) -> bool:
@@ -50,7 +51,7 @@ def _kinds(compiled: bool) -> list[Any]:
     """The kinds of layers that are computed otherwise here."""
     instructions = torch.backends.cpu.get_cpu_capability()
     if not (compiled and instructions in INSTRUCTIONS and has_numba()):
-        return [small_maps]
-    from normscope.models.quick import convolution
+        return [small_maps, pointwise]
+    from normscope.models.quick import blocks, convolution
 
-    return [small_maps, convolution]
+    return [blocks, small_maps, pointwise, convolution]

@@ -91,3 +91,8 @@ def groups(maps: int, size: int) -> Iterator[tuple[int, int]]:
 def flat(tensor: Tensor) -> np.ndarray:
     """A tensor's numbers one behind the other; without a copy if they lie so."""
     return tensor.detach().reshape(-1).numpy()
+
+
+def flat_maps(images: Tensor) -> np.ndarray:
+    """The numbers of images ``(N, C, H, W)``, channels beside each other as they lie in memory."""
+    return flat(images.permute(0, 2, 3, 1))

@@ -1,0 +1,131 @@
+"""Compiled passes of BatchNorm in training; rows are the pixels of all images."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from normscope.machine.compiling import compiled, inlined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOGETHER = 128
+"""Numbers that are worked on at a time, of as many rows as that makes."""
+
+CHUNK = 64
+"""So many of them are summed in the numbers' own type, those sums in double precision."""
+
+ZERO = np.float32(0)
+
+
+def _block(channels: int) -> int:
+    """The numbers of whole rows that are worked on at a time."""
+    return max(1, TOGETHER // channels) * channels
+
+
+@inlined
+def _repeated(numbers: Any, count: int, channels: int) -> Any:
+    out = np.empty(count, numbers.dtype)
+    for c in range(count):
+        out[c] = numbers[c % channels]
+    return out
+
+
+@cache
+def sums_pass(channels: int) -> Callable[..., None]:
+    """Of each channel the sums of ``x - shift`` and of its squares."""
+    block = _block(channels)
+
+    @compiled
+    def sums(x, shift, first, second):
+        shifts = _repeated(shift, block, channels)
+        some, squares = np.zeros(block, x.dtype), np.zeros(block, x.dtype)
+        blocks = (len(x) + block - 1) // block
+        for k in range(blocks):
+            given = x[k * block : (k + 1) * block]
+            for c in range(len(given)):
+                d = given[c] - shifts[c]
+                some[c] += d
+                squares[c] += d * d
+            if (k + 1) % CHUNK == 0 or k + 1 == blocks:
+                for c in range(block):
+                    first[c % channels] += some[c]
+                    second[c % channels] += squares[c]
+                some[:] = 0
+                squares[:] = 0
+
+    return sums
+
+
+@cache
+def gradient_sums_pass(channels: int, relu: bool) -> Callable[..., None]:
+    """Of each channel the sums of ``g`` and of ``g * (x - mean)``; of what passes a ReLU, if so."""
+    block = _block(channels)
+
+    @compiled
+    def gradient_sums(x, g, y, passed, mean, first, second):
+        means = _repeated(mean, block, channels)
+        some, products = np.zeros(block, x.dtype), np.zeros(block, x.dtype)
+        blocks = (len(x) + block - 1) // block
+        for k in range(blocks):
+            place = slice(k * block, (k + 1) * block)
+            given, gradient = x[place], g[place]
+            if relu:
+                output, to = y[place], passed[place]
+                for c in range(len(given)):
+                    to[c] = ZERO if output[c] <= ZERO else gradient[c]
+                gradient = to
+            for c in range(len(given)):
+                some[c] += gradient[c]
+                products[c] += gradient[c] * (given[c] - means[c])
+            if (k + 1) % CHUNK == 0 or k + 1 == blocks:
+                for c in range(block):
+                    first[c % channels] += some[c]
+                    second[c % channels] += products[c]
+                some[:] = 0
+                products[:] = 0
+
+    return gradient_sums
+
+
+@cache
+def normalize_pass(channels: int, relu: bool, added: bool) -> Callable[..., None]:
+    """``y = (x - mean) * scale + bias``, plus what is added, and the positive part of that."""
+    block = _block(channels)
+
+    @compiled
+    def normalize(x, mean, scale, bias, more, y):
+        means = _repeated(mean, block, channels)
+        scales, biases = _repeated(scale, block, channels), _repeated(bias, block, channels)
+        for k in range((len(x) + block - 1) // block):
+            place = slice(k * block, (k + 1) * block)
+            given, other, to = x[place], more[place], y[place]
+            for c in range(len(given)):
+                value = (given[c] - means[c]) * scales[c] + biases[c]
+                if added:
+                    value += other[c]
+                # Not the larger of two, which would lose what is not a number.
+                to[c] = ZERO if relu and value < ZERO else value
+
+    return normalize
+
+
+@cache
+def gradient_pass(channels: int) -> Callable[..., None]:
+    """``of_x = g * of_g + (x - mean) * of_centred + constant``."""
+    block = _block(channels)
+
+    @compiled
+    def gradient(x, g, mean, of_g, of_centred, constant, of_x):
+        means, p = _repeated(mean, block, channels), _repeated(of_g, block, channels)
+        q, r = _repeated(of_centred, block, channels), _repeated(constant, block, channels)
+        for k in range((len(x) + block - 1) // block):
+            place = slice(k * block, (k + 1) * block)
+            given, of, to = x[place], g[place], of_x[place]
+            for c in range(len(given)):
+                to[c] = of[c] * p[c] + ((given[c] - means[c]) * q[c] + r[c])
+
+    return gradient

@@ -1,0 +1,71 @@
+"""Convolutions of 1 x 1 as one product each way, where libraries take longer for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeGuard
+
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from torch import nn
+
+from normscope.models.quick.conditions import is_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+SMALL = 64
+"""Outputs of an image. Of more, oneDNN makes about as quick work, but where it skips pixels."""
+
+STRIDES = {(1, 1), (2, 2)}
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+    """``conv2d(x, weight, bias, stride)`` with kernels of one pixel.
+
+    Args:
+        x: Shape ``(N, C, H, W)``, channels last in memory.
+        weight: Shape ``(D, C, 1, 1)``.
+        bias: Shape ``(D,)``.
+        stride: 1 or more.
+
+    Returns:
+        Shape ``(N, D, 1 + (H - 1) // stride, 1 + (W - 1) // stride)``, channels last.
+    """
+    pixels = x[:, :, ::stride, ::stride].permute(0, 2, 3, 1)
+    return F.linear(pixels, weight.flatten(1), bias).permute(0, 3, 1, 2)
+
+
+def suits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a layer is a convolution that ``convolve`` can stand for."""
+    return (
+        type(module) is nn.Conv2d
+        and "forward" not in vars(module)
+        and module.kernel_size == (1, 1)
+        and module.padding in {(0, 0), "valid", "same"}
+        and module.stride in STRIDES
+        and module.groups == 1
+    )
+
+
+def forward_of(layer: nn.Conv2d) -> Callable[[Tensor], Tensor]:
+    """What a convolution computes: one product where that is quicker, else as it did.
+
+    Args:
+        layer: One that suits.
+
+    Returns:
+        Its new forward.
+    """
+    ordinary, stride = layer.forward, layer.stride[0]
+
+    def forward(input: Tensor) -> Tensor:  # noqa: A002 - as callers name it
+        weight = layer.weight
+        if not is_plain(input, weight, weight.dtype) or not input.numel():
+            return ordinary(input)
+        height, width = input.shape[2:]
+        if stride == 1 and height * width > SMALL:
+            return ordinary(input)
+        return convolve(input, weight, layer.bias, stride)
+
+    return forward

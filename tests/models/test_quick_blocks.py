@@ -1,0 +1,130 @@
+"""Residual blocks in fewer passes, against the blocks as their libraries made them."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from normscope.machine.compiling import has_numba
+from normscope.models.quick import batchnorm
+from normscope.models.quick.layers import INSTRUCTIONS, quicken
+from normscope.models.resnet20 import Block
+
+pytestmark = pytest.mark.skipif(
+    not has_numba() or torch.backends.cpu.get_cpu_capability() not in INSTRUCTIONS,
+    reason="compiled layers need the extra fast and AVX2 without AVX512",
+)
+
+FUSED = "_BatchNormBackward"
+
+
+class OwnBlock(BasicBlock):
+    pass
+
+
+def shortened(planes):
+    return nn.Sequential(nn.Conv2d(16, planes, 1, 2, bias=False), nn.BatchNorm2d(planes))
+
+
+BLOCKS = {
+    "ours": lambda: Block(16, 16, 1),
+    "ours, smaller": lambda: Block(16, 32, 2),
+    "basic": lambda: BasicBlock(16, 16),
+    "basic, smaller": lambda: BasicBlock(16, 24, 2, shortened(24)),
+    "bottleneck": lambda: Bottleneck(32, 8),
+    "bottleneck, smaller": lambda: Bottleneck(16, 8, 2, shortened(32)),
+}
+
+
+def images(channels, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randn((4, channels, 12, 12), generator=generator, dtype=torch.float64)
+    return drawn.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.fixture(params=BLOCKS)
+def block(request):
+    torch.manual_seed(0)
+    made = BLOCKS[request.param]().double()
+    for module in made.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+    return made
+
+
+def quickened(block):
+    quick = copy.deepcopy(block)
+    quicken(quick, compiled=True)
+    assert "forward" in vars(quick)
+    return quick
+
+
+def test_they_are_the_blocks(block):
+    quick, found = quickened(block), []
+    for each in (block, quick):
+        x = images(each.conv1.in_channels).requires_grad_()
+        y = each(x)
+        inputs = [x, *each.parameters()]
+        plainly = torch.autograd.grad((y**3).sum(), inputs, retain_graph=True)
+        first = torch.autograd.grad((y**3).sum(), inputs, create_graph=True)
+        second = torch.autograd.grad(sum((g**2).sum() for g in first), inputs)
+        found.append([y, *plainly, *first, *second, *each.buffers()])
+    assert y.grad_fn.name() == FUSED
+    for right, mine in zip(*found, strict=True):
+        scale = right.detach().abs().max().item()
+        torch.testing.assert_close(mine, right, rtol=0, atol=1e-11 * scale)
+
+
+def test_they_are_tested_as_before(block):
+    quick = quickened(block)
+    x = images(block.conv1.in_channels)
+    torch.testing.assert_close(quick.eval()(x), block.eval()(x), rtol=1e-12, atol=1e-12)
+    assert quick(x).grad_fn.name() != FUSED
+
+
+def test_hooks_see_what_they_saw(block):
+    quick, seen = quickened(block), []
+    for each in (block, quick):
+        each.bn1.register_forward_hook(lambda module, given, y: seen.append(y.min().item()))
+        each(images(block.conv1.in_channels))
+    assert seen[0] < 0
+    assert seen[1] == pytest.approx(seen[0])
+
+
+def test_another_batchnorm_is_not_passed_over():
+    quick = quickened(BasicBlock(16, 16).double())
+    quick.bn2 = nn.Identity()
+    assert quick(images(16)).grad_fn.name() != FUSED
+
+
+def test_no_number_stays_no_number():
+    quick = quickened(Block(16, 16, 1).double())
+    x = images(16)
+    x[0, 3, 4, 4] = torch.nan
+    assert quick(x).isnan().all()
+
+
+def test_an_infinite_sum_is_not_cut_off():
+    x, one = images(8), torch.ones(8, dtype=torch.float64)
+    added = torch.full_like(x, torch.inf)
+    y, _, _ = batchnorm.normalize(x, one, one, 1e-5, relu=True, added=added)
+    assert (y == torch.inf).all()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        OwnBlock(16, 16),
+        BasicBlock(16, 16, norm_layer=nn.InstanceNorm2d),
+        BasicBlock(16, 12, 2, shortened(12)),
+    ],
+    ids=["a subclass", "another norm", "twelve channels"],
+)
+def test_other_blocks_stay(block):
+    quicken(block, compiled=True)
+    assert "forward" not in vars(block)
