@@ -1,4 +1,4 @@
-"""Residual blocks in fewer passes, against the blocks as their libraries made them."""
+"""Residual blocks and sequences in fewer passes, against themselves as they were made."""
 
 from __future__ import annotations
 
@@ -94,6 +94,56 @@ def test_hooks_see_what_they_saw(block):
         each(images(block.conv1.in_channels))
     assert seen[0] < 0
     assert seen[1] == pytest.approx(seen[0])
+
+
+def sequence():
+    torch.manual_seed(0)
+    layers = [
+        nn.Conv2d(8, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 16, 3, padding=1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(inplace=True),
+        nn.BatchNorm2d(16),
+    ]
+    return nn.Sequential(*layers).double()
+
+
+def test_sequences_are_what_they_were():
+    plain, found = sequence(), []
+    for each in (plain, quickened(plain)):
+        x = images(8).requires_grad_()
+        y = each(input=x)
+        found.append([y, *torch.autograd.grad((y**3).sum(), [x, *each.parameters()])])
+        found[-1] += [*each.buffers(), each.eval()(x)]
+    for right, mine in zip(*found, strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-9, atol=1e-9)
+
+
+def test_sequences_call_what_is_watched():
+    quick, seen = quickened(sequence()), []
+    quick[2].register_forward_hook(lambda module, given, y: seen.append(given[0].min().item()))
+    quick(images(8))
+    assert seen[0] < 0
+
+
+def test_a_frozen_batchnorm_in_a_sequence_stays_frozen():
+    plain, found = sequence(), []
+    for each in (plain, quickened(plain)):
+        each[1].eval()
+        found.append(each(images(8)))
+        assert each[1].num_batches_tracked == 0
+    torch.testing.assert_close(*found, rtol=1e-11, atol=1e-11)
+
+
+def test_a_longer_sequence_is_computed_whole():
+    plain = sequence()
+    quick = quickened(plain)
+    for each in (plain, quick):
+        each.append(nn.Flatten())
+        each[1] = nn.BatchNorm2d(8, affine=False).double()
+    torch.testing.assert_close(quick(images(8)), plain(images(8)), rtol=1e-11, atol=1e-11)
 
 
 def test_another_batchnorm_is_not_passed_over():

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrizations
 from normscope.machine.compiling import has_numba
 from normscope.models.quick import convolution
 from normscope.models.quick.layers import INSTRUCTIONS, quicken
-from normscope.models.resnet20 import ResNet20
+from normscope.models.resnet20 import Block, ResNet20
 
 pytestmark = pytest.mark.skipif(
     not has_numba() or torch.backends.cpu.get_cpu_capability() not in INSTRUCTIONS,
@@ -162,6 +162,20 @@ def test_other_inputs_go_the_ordinary_way():
     assert layer(x.double()).grad_fn.name() != OURS
 
 
+@pytest.mark.parametrize(
+    ("layer", "size", "said"),
+    [
+        (nn.Conv2d(8, 8, 3, padding=1), 8, "expected input.* to have 8 channels, but got 16"),
+        (nn.Conv2d(8, 8, 3, padding=1), 2, "expected input.* to have 8 channels, but got 16"),
+        (nn.Conv2d(8, 8, 1), 8, "expected input.* to have 8 channels, but got 16"),
+    ],
+)
+def test_a_wrong_number_of_channels_is_torchs_error(layer, size, said):
+    quicken(layer, compiled=True)
+    with pytest.raises(RuntimeError, match=said):
+        layer(images(4, 16, size, size, dtype=torch.float32))
+
+
 def test_hooks_see_what_they_saw():
     layer, seen = convolving(), []
     layer.register_forward_hook(lambda module, given, y: seen.append(y.shape))
@@ -216,6 +230,27 @@ def test_transforms_of_functions_go_the_ordinary_way():
     expected = nn.functional.conv2d(x, layer.weight, layer.bias, padding=1)
     each = torch.func.vmap(lambda image: layer(image[None])[0])(x)
     torch.testing.assert_close(each, expected)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 1)),
+        Block(8, 8, 1),
+    ],
+    ids=["layers", "a block"],
+)
+def test_a_copy_computes_with_its_own_weights(network):
+    quicken(network, compiled=True)
+    copied, x = copy.deepcopy(network), images(4, 8, 8, 8, dtype=torch.float32)
+    expected = copied(x)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.zero_()
+    assert torch.equal(copied(x), expected)
+    copied(x).sum().backward()
+    assert all(weight.grad is None for weight in network.parameters())
+    assert all(weight.grad is not None for weight in copied.parameters())
 
 
 def test_what_needs_no_gradient_gets_none():

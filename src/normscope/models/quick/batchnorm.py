@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import nn
 
 from normscope.machine.parts import each, shares
@@ -171,11 +172,11 @@ def trained(
     Returns:
         None where ``normalize`` is not made for this; nothing has happened then.
     """
+    if not (layer.training and is_plain(x, layer.weight, dtype) and _fits(x, layer)):
+        return None
     count, momentum = x.numel() // layer.num_features, layer.momentum
     mean, variance, batches = layer.running_mean, layer.running_var, layer.num_batches_tracked
-    if not (layer.training and is_plain(x, layer.weight, dtype) and count > 1):
-        return None
-    if momentum is None or mean is None or variance is None or batches is None:
+    if count <= 1 or momentum is None or mean is None or variance is None or batches is None:
         return None
     y, mean_now, variance_now = normalize(
         x, layer.weight, layer.bias, layer.eps, relu=relu, added=added
@@ -185,3 +186,31 @@ def trained(
         variance.lerp_(variance_now * (count / (count - 1)), momentum)
         batches.add_(1)
     return y
+
+
+def relu_of(
+    layer: nn.BatchNorm2d, x: Tensor, dtype: torch.dtype, added: Tensor | None = None
+) -> Tensor:
+    """ReLU of a BatchNorm, or of its sum with something.
+
+    Args:
+        layer: One that suits.
+        x: What it meets.
+        dtype: Of what it is made for.
+        added: Of the shape of ``x``.
+
+    Returns:
+        By compiled passes where they are made for this, else as torch does it.
+    """
+    if added is None or (added.shape == x.shape and is_plain(added, layer.weight, dtype)):
+        y = trained(layer, x, dtype, relu=True, added=added)
+        if y is not None:
+            return y
+    y = layer(x)
+    return F.relu(y if added is None else y + added)
+
+
+def _fits(x: Tensor, layer: nn.BatchNorm2d) -> bool:
+    channels = layer.num_features
+    sizes = {channels, x.shape[1], layer.weight.numel(), layer.bias.numel()}
+    return len(sizes) == 1 and channels % VECTOR == 0

@@ -9,6 +9,7 @@ from torch import nn
 
 from normscope.machine.parts import each, shares
 from normscope.models.quick.conditions import VECTOR, is_common, is_plain
+from normscope.models.quick.replacing import own_way, replace_forward
 from normscope.models.winograd.factors import factors_of, weight_gradient
 from normscope.models.winograd.matrices import FREQUENCIES, TILE
 from normscope.models.winograd.passes import (
@@ -20,8 +21,6 @@ from normscope.models.winograd.passes import (
 from normscope.models.winograd.tiles import Products, Tiles, flat, flat_maps, groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
 GROUP_BYTES = 2 << 20
@@ -146,25 +145,22 @@ def suits(module: nn.Module) -> bool:
     )
 
 
-def forward_of(layer: nn.Conv2d) -> Callable[[Tensor], Tensor]:
-    """What a convolution computes: by compiled passes where that is quicker, else as it did.
+def quicken(layer: nn.Conv2d) -> None:
+    """Let a convolution that suits compute by compiled passes where that is quicker."""
+    ordinary, dtype = own_way(layer), layer.weight.dtype
 
-    Args:
-        layer: One that suits.
-
-    Returns:
-        Its new forward.
-    """
-    ordinary, dtype = layer.forward, layer.weight.dtype
-
-    def forward(input: Tensor) -> Tensor:  # noqa: A002 - as callers name it
-        x = input
-        weight, bias = layer.weight, layer.bias
-        if not (is_plain(x, weight, dtype) and _pays(x, len(weight))):
-            return ordinary(x)
+    def forward(layer: nn.Conv2d, input: Tensor) -> Tensor:  # noqa: A002 - as callers name it
+        x, weight, bias = input, layer.weight, layer.bias
+        if not (is_plain(x, weight, dtype) and _fits(x, weight) and _pays(x, len(weight))):
+            return ordinary(layer, x)
         return convolve(x, weight, bias)
 
-    return forward
+    replace_forward(layer, forward)
+
+
+def _fits(x: Tensor, weight: Tensor) -> bool:
+    outs, *window = weight.shape
+    return outs % VECTOR == x.shape[1] % VECTOR == 0 and window == [x.shape[1], 3, 3]
 
 
 def _pays(x: Tensor, outs: int) -> bool:

@@ -35,15 +35,14 @@ def quicken(model: nn.Module, compiled: bool, spared: Collection[nn.Module] = ()
         How many layers and blocks were changed.
     """
     kinds = _kinds(compiled)
-    # Blocks come before their layers, and see them as they were.
+    # What holds layers comes before them, and sees them as they were.
     return sum(_quicken(module, kinds) for module in list(model.modules()) if module not in spared)
 
 
 def _quicken(module: nn.Module, kinds: list[Any]) -> bool:
     suiting = [kind for kind in kinds if kind.suits(module)]
     for kind in suiting:
-        forward: Any = kind.forward_of(module)
-        module.forward = forward
+        kind.quicken(module)
     return bool(suiting)
 
 
@@ -52,6 +51,6 @@ def _kinds(compiled: bool) -> list[Any]:
     instructions = torch.backends.cpu.get_cpu_capability()
     if not (compiled and instructions in INSTRUCTIONS and has_numba()):
         return [small_maps, pointwise]
-    from normscope.models.quick import blocks, convolution
+    from normscope.models.quick import blocks, convolution, sequences
 
-    return [blocks, small_maps, pointwise, convolution]
+    return [blocks, sequences, small_maps, pointwise, convolution]

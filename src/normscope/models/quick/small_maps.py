@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from normscope.models.quick.conditions import is_common, is_plain
+from normscope.models.quick.replacing import own_way, replace_forward
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from torch import Tensor
 
@@ -104,22 +105,15 @@ def suits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     return is_common(module) and module.stride in STRIDES
 
 
-def forward_of(layer: nn.Conv2d) -> Callable[[Tensor], Tensor]:
-    """What a convolution computes: one product for a small map, else as it did.
+def quicken(layer: nn.Conv2d) -> None:
+    """Let a convolution that suits take one product for a small map."""
+    ordinary = own_way(layer)
 
-    Args:
-        layer: One that suits.
-
-    Returns:
-        Its new forward.
-    """
-    ordinary = layer.forward
-
-    def forward(input: Tensor) -> Tensor:  # noqa: A002 - as callers name it
-        x = input
-        weight = layer.weight
-        if not is_plain(x, weight, weight.dtype) or not 0 < max(x.shape[2:]) <= LARGEST:
-            return ordinary(x)
+    def forward(layer: nn.Conv2d, input: Tensor) -> Tensor:  # noqa: A002 - as callers name it
+        x, weight = input, layer.weight
+        plain = is_plain(x, weight, weight.dtype) and x.shape[1] == weight.shape[1]
+        if not plain or not 0 < max(x.shape[2:]) <= LARGEST:
+            return ordinary(layer, x)
         return convolve(x, weight, layer.bias, layer.stride[0])
 
-    return forward
+    replace_forward(layer, forward)
