@@ -198,9 +198,11 @@ def test_gradients_of_gradients_are_torchs():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_an_image_gets_one_answer_wherever_it_is(threads):
+@pytest.mark.parametrize(("ins", "outs", "size"), [(8, 8, 12), (64, 128, 9)])
+def test_an_image_gets_one_answer_wherever_it_is(threads, ins, outs, size):
     """Proofs of death rest on it."""
-    layer, x = convolving(), images(1, 8, 12, 12, dtype=torch.float32)
+    layer, x = nn.Conv2d(ins, outs, 3, padding=1), images(1, ins, size, size, dtype=torch.float32)
+    quicken(layer, compiled=True)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

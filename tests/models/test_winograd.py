@@ -6,8 +6,12 @@ import pytest
 import torch
 
 from normscope.machine.cores import threads
+from normscope.models.lenet import LeNet
+from normscope.models.stacked.fold import Fold
+from normscope.models.stacked.silence import Silence
 from normscope.models.stacked.trunks import open_trunk
 from normscope.models.winograd.factors import factors_of, weight_gradient
+from normscope.normalization import Normalization
 
 pytest.importorskip("numba", reason="the extra fast is not installed")
 
@@ -74,3 +78,21 @@ def test_the_gradient_of_factors_is_their_transpose():
     given = torch.randn(36, 32, 64, dtype=torch.float64)
     factors_of(weight).backward(given)
     torch.testing.assert_close(weight_gradient(given), weight.grad, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (-2.0, 0.02), (3.0, 0.02)])
+def test_rounding_is_less_than_proofs_of_death_allow_for(seed, mean, std):
+    torch.manual_seed(seed)
+    network = LeNet()
+    normalization = Normalization((mean,), (std,))
+    weights = [network.conv1.weight, network.conv1.bias, network.conv2.weight, network.conv2.bias]
+    weights = [weight.detach()[None] for weight in weights]
+    fold = Fold.of([normalization], 1, 255, weights[0])
+    given = [*fold.into(*weights[:2]), *weights[2:]]
+    pixels = torch.randint(0, 256, (16, 1, 28, 28)).float()
+    pixels[:, :, 10:20] = 255
+    found = open_trunk("winograd").forward(pixels, *given)
+    exact = open_trunk("channels-last").forward(pixels.double(), *(each.double() for each in given))
+    allowed = Silence(*(each[0] for each in given))._margin
+    assert (found - exact).abs().max() < allowed / 4

@@ -110,7 +110,7 @@ def _forward(x: Tensor, factors: Tensor, bias: Tensor, y: Tensor) -> None:
     maps, found, added = flat_maps(x), flat_maps(y), flat(bias)
     for first, count in groups(len(x), tiles.group):
         transform(maps, inputs.flat, first, count)
-        torch.bmm(inputs.of(count), factors, out=products.of(count))
+        torch.bmm(inputs.of(count), factors, out=products.matrices)
         output(products.flat, added, found, first, count)
 
 
@@ -130,7 +130,7 @@ def _backward(
             transform(maps, inputs.flat, first, count)
             of_factors.baddbmm_(inputs.of(count).mT, products.of(count))
         if of_maps is not None:
-            torch.bmm(products.of(count), factors.mT, out=inputs.of(count))
+            torch.bmm(products.of(count), factors.mT, out=inputs.matrices)
             gather(inputs.flat, of_maps, first, count)
     return of_factors
 

@@ -123,7 +123,7 @@ class _Part:
         self._differentiate_first = winograd_gradients.first_gradient_pass(geometry)
 
     def fits(self, geometry: Geometry, dtype: torch.dtype) -> bool:
-        return self._geometry == geometry and self._inputs.dtype == dtype
+        return self._geometry == geometry and self._inputs.matrices.dtype == dtype
 
     def forward(self, layers: list[_Layers]) -> Tensor:
         """Features, shape ``(models, N, features)``."""
@@ -144,7 +144,7 @@ class _Part:
         for first, count in groups(images, GROUP):
             self._make_hidden(*numbers, first, count)
             self._transform(numbers[-1], self._inputs.flat, first, count)
-            torch.bmm(self._inputs.of(count), layers.matrices, out=self._outputs.of(count))
+            torch.bmm(self._inputs.of(count), layers.matrices, out=self._outputs.matrices)
             self._pool(self._outputs.flat, layers.bias2, *found, first, count)
         return hidden, which
 

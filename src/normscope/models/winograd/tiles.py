@@ -63,23 +63,28 @@ class Products:
         dtype: Of the numbers.
 
     Attributes:
-        flat: All numbers, as the passes take them.
-        dtype: Of the numbers.
+        matrices: Shape ``(36, rows, channels)``; the last row of each is zeros.
+        flat: The same numbers, as the passes take them.
     """
 
     def __init__(self, tiles: Tiles, channels: int, dtype: torch.dtype) -> None:
         # Written to within and without inference mode.
         with torch.inference_mode(mode=False):
-            self._matrices = torch.empty(FREQUENCIES, tiles.rows + EMPTY, channels, dtype=dtype)
-        self._matrices[:, tiles.rows :] = 0
+            self.matrices = torch.empty(FREQUENCIES, tiles.rows + EMPTY, channels, dtype=dtype)
+        self.matrices[:, tiles.rows :] = 0
         self._tiles = tiles
-        self.flat, self.dtype = flat(self._matrices), dtype
+        self.flat = flat(self.matrices)
 
     def of(self, maps: int) -> Tensor:
-        """The matrices of so many maps of the group, shape ``(36, rows, channels)``."""
-        if maps == self._tiles.group:
-            return self._matrices  # whole, as the library takes results at once
-        return self._matrices[:, : maps * self._tiles.down * self._tiles.across]
+        """The matrices, with zeros behind the tiles of so many maps.
+
+        Returns:
+            All of them: another shape would be computed in another order, and what an image gets
+            would depend on how many others there are.
+        """
+        if maps < self._tiles.group:
+            self.matrices[:, maps * self._tiles.down * self._tiles.across :] = 0
+        return self.matrices
 
 
 def groups(maps: int, size: int) -> Iterator[tuple[int, int]]:
