@@ -1,6 +1,6 @@
 """Seconds an epoch of any model on a CPU: the plain trainer and the fast one, in turn, in one run.
 
-``python benchmarks/any_model.py FOLDER --model resnet20`` trains on a folder of images, such as
+``python -m benchmarks.any_model FOLDER --model resnet20`` trains on a folder of images, such as
 CIFAR-10's as JPEGs, by the recipe ``resnet-scratch``: augmentation, steps and validation count,
 decoding does not, which is done once before. ``--steps 10`` also times steps alone.
 """
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from normscope.models.native.layers import quicken
+from benchmarks.trials import cpu_seconds
 from torch.nn import functional
 
 from normscope.machine.cores import threads
+from normscope.models.quick.layers import quicken
 from normscope.trials.fast import plan_choice
 from normscope.trials.fast.memory import keep_freed_memory
 from normscope.trials.fast.training import train_fast
@@ -28,7 +29,6 @@ from normscope.trials.pixels import ResidentImages
 from normscope.trials.preparation import resolve
 from normscope.trials.seeding import torch_seeded
 from normscope.trials.train import train
-from trials import cpu_seconds
 
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
@@ -109,7 +109,7 @@ def _steps(spec: TrialSpec, source: DecodedSource, steps: int) -> None:
         layout = torch.contiguous_format if name == "plain" else torch.channels_last
         model = model.train().to(memory_format=layout)
         if name == "fast":
-            quicken(model, spared=[first_layer])
+            quicken(model, compiled=True, spared=[first_layer])
         ways[name], taken[name] = (model, pixels.contiguous(memory_format=layout)), []
     with threads(spec.threads):
         for _ in range(steps):

@@ -1,6 +1,6 @@
 """Is a proved death final? Dead LeNets on MNIST, ended early and trained on to their last epoch.
 
-``python benchmarks/deaths.py --root FOLDER`` looks for seeds that die at the far edges of the
+``python -m benchmarks.deaths --root FOLDER`` looks for seeds that die at the far edges of the
 published grid, and trains each of them again by the ordinary path, with no proof and no product
 spared. A death is final if the two results are the same to the last bit: losses, accuracies, the
 curve, and every test image.

@@ -1,6 +1,6 @@
 """Are the fast trainer's accuracies the plain fp32 trainer's? Two one-sided paired t tests.
 
-``python benchmarks/equivalence.py --root FOLDER`` trains both with each of 20 seeds for 2 epochs of
+``python -m benchmarks.equivalence --root FOLDER`` trains both with each of 20 seeds for 2 epochs of
 MNIST and says whether their mean test accuracies differ by less than 0.002 (Schuirmann, 1987,
 doi:10.1007/BF01068419). Pairs are saved as they finish, so an interrupted run goes on.
 """

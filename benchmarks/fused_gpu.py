@@ -1,6 +1,6 @@
 """LeNets stacked on one GPU: every plan that it computes rightly, at 8, 32 and 225 models.
 
-``python benchmarks/fused_gpu.py --root FOLDER`` first checks the plans, then times steps of batch
+``python -m benchmarks.fused_gpu --root FOLDER`` first checks the plans, then times steps of batch
 64 on MNIST, and one model at a time on the same GPU for the ratio. ``--grid OUT`` also runs the
 published 15 x 15 grid of 30 epochs and writes its ``summary.json`` into that study's folder.
 """

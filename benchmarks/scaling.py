@@ -1,6 +1,6 @@
 """What a study costs beside its trials, and how busy it keeps its workers.
 
-``python benchmarks/scaling.py overhead`` runs 1,000 trials that take no time through the scan's own
+``python -m benchmarks.scaling overhead`` runs 1,000 trials that take no time through the scan's own
 loop and store, and 200 through a search with each sampler; ``busy`` runs trials of 1 s in local
 worker processes and says what share of the time the workers trained; ``--sampler`` names one.
 ``grow`` asks a sampler at growing numbers of finished trials. Training is replaced by a function of

@@ -1,6 +1,6 @@
 """Seconds per MNIST epoch: the notebook's loop and the fast trainer, in turn, in one run.
 
-``python benchmarks/trials.py --root FOLDER`` measures whole epochs (60,000 images trained on,
+``python -m benchmarks.trials --root FOLDER`` measures whole epochs (60,000 images trained on,
 10,000 tested, by both); ``--steps 60`` a part of one; ``--scan`` also the rate of 8 trials through
 ``normscope scan``. Run it with ``ONEDNN_MAX_CPU_ISA=AVX2`` for a processor without bf16.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import torch
+from benchmarks.notebook import Notebook
 
 from normscope.init_scale import InitScale
 from normscope.machine.cores import available_cores
@@ -28,7 +29,6 @@ from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import named_recipe
 from normscope.trials.running import run_trial
 from normscope.trials.spec import TrialSpec
-from notebook import Notebook
 
 CONVOLUTIONS = 2 * (26 * 26 * 32 * 9 + 24 * 24 * 64 * 288)
 LINEAR = 2 * (9216 * 128 + 128 * 10)

@@ -20,7 +20,7 @@ def has_numba() -> bool:
         import numba  # noqa: F401
     except ModuleNotFoundError:
         return False
-    except ImportError as error:
+    except Exception as error:  # noqa: BLE001 - an installation may be broken in any way
         warnings.warn(f"numba is left out: {error}", RuntimeWarning, stacklevel=2)
         return False
     return True
