@@ -21,12 +21,12 @@ class Moments(NamedTuple):
     """Mean and variance of each channel of a batch.
 
     Attributes:
-        count: Of how many values.
+        number: Of how many values.
         mean: float64, shape ``(C,)``.
         variance: Likewise.
     """
 
-    count: int
+    number: int
     mean: Tensor
     variance: Tensor
 
@@ -82,17 +82,17 @@ class InputMoments:
             layer: The BatchNorm's name.
             found: Of what flowed into it.
         """
-        count, mean, variance = found
-        self._add(layer, count, count * mean, count * (variance + mean.square()))
+        number, mean, variance = found
+        self._add(layer, number, number * mean, number * (variance + mean.square()))
 
     def merge(self, other: InputMoments) -> None:
         """Count what another has counted."""
         for layer, sums in other._sums.items():
             self._add(layer, *sums)
 
-    def _add(self, layer: str, count: int, first: Tensor, second: Tensor) -> None:
+    def _add(self, layer: str, number: int, first: Tensor, second: Tensor) -> None:
         total, firsts, seconds = self._sums.get(layer, (0, 0, 0))
-        self._sums[layer] = (total + count, firsts + first, seconds + second)
+        self._sums[layer] = (total + number, firsts + first, seconds + second)
 
     def of(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
         """What was counted.

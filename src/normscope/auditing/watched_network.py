@@ -45,8 +45,8 @@ class _Layer:
     def met(self, measured: Moments) -> Moments:
         if self.factor is None or self.offset is None:
             return measured
-        count, mean, variance = measured
-        return Moments(count, (mean - self.offset) / self.factor, variance / self.factor.square())
+        number, mean, variance = measured
+        return Moments(number, (mean - self.offset) / self.factor, variance / self.factor.square())
 
 
 class WatchedNetwork:
@@ -68,7 +68,8 @@ class WatchedNetwork:
             name = str(node.target)
             if name not in names:
                 continue
-            layer, met = _Layer(name), node.args[0]
+            (met,) = node.all_input_nodes
+            layer = _Layer(name)
             factor, offset = _affine(batchnorm)
             if folds and _invertible(factor, batchnorm):
                 folded = fold(network, node)

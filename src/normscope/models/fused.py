@@ -73,9 +73,8 @@ def fold(network: GraphModule, node: Node) -> Node | None:
     before, graph = node.args[0] if node.args else None, network.graph
     if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) > 1:
         return None
-    batchnorm = network.get_submodule(str(node.target))
-    convolution = network.get_submodule(str(before.target))
-    assert isinstance(batchnorm, AnyBatchNorm)
+    batchnorm: Any = network.get_submodule(str(node.target))
+    convolution: Any = network.get_submodule(str(before.target))
     if (
         type(convolution) is not CONVOLUTIONS.get(type(batchnorm))
         or batchnorm.running_mean is None
