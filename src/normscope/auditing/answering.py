@@ -13,7 +13,7 @@ from normscope.auditing.handed_over import HandedOver
 from normscope.auditing.reading import one_ahead
 from normscope.auditing.variants import REFERENCE
 from normscope.images.tensors import shared
-from normscope.machine.cores import available_cores, workers
+from normscope.machine.cores import workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,8 +84,7 @@ class Answers:
         if first is None:
             return
         pixels = shared(first.variants[REFERENCE].pixels).to(self._network.device)
-        threads = self._network.prepare(pixels, self._ways[REFERENCE][1])
-        with workers(threads, available_cores() if threads == 1 else 1) as pool:
+        with workers(*self._network.prepare(pixels, self._ways[REFERENCE][1])) as pool:
             asking = Asking(self._network, self._ways, pool)
             begun = one_ahead((batch, asking.begin(batch)) for batch in chain([first], remaining))
             for batch, parts in begun:

@@ -9,7 +9,7 @@ import torch
 from normscope.auditing.drift import BatchNormWatch, InputMoments, remembered
 from normscope.auditing.reading import BATCH
 from normscope.auditing.watched_network import WatchedNetwork
-from normscope.machine.cores import available_cores, images_together
+from normscope.machine.cores import images_together, usable_threads
 from normscope.machine.memory import keep_freed_memory
 from normscope.models.layout import FIRST, LAST, image_layout
 
@@ -54,7 +54,7 @@ class AuditedNetwork:
         """Whether any BatchNorm remembers statistics."""
         return bool(self._remembered)
 
-    def prepare(self, pixels: Tensor, values: ValueMap) -> int:
+    def prepare(self, pixels: Tensor, values: ValueMap) -> tuple[int, int]:
         """Choose the quickest way to run it that gives what it gives as it is.
 
         A network that torch.fx can record is run in as many threads at once as there are cores,
@@ -66,19 +66,23 @@ class AuditedNetwork:
             values: Likewise.
 
         Returns:
-            How many threads may ask it at once.
+            How many threads may ask it at once, and with how many of torch's own each.
         """
         inputs = self._inputs(pixels[:COMPARED], values)
         self._layout = self._laid_out(inputs[:1])
-        if self.device.type != "cpu":
-            return 1
-        keep_freed_memory()
-        folds = self._dtype == torch.float32
-        watched = WatchedNetwork.of(self._plain, set(self._remembered), folds=folds)
-        if watched is None or not watched.agrees(self._plain, self._given(inputs)):
-            return 1
-        self._watched = watched
-        return available_cores()
+        threads = usable_threads()
+        if self.device.type == "cpu":
+            keep_freed_memory()
+            self._watched = self._recorded(self._given(inputs))
+        return (1, threads) if self._watched is None else (threads, 1)
+
+    def _recorded(self, images: Tensor) -> WatchedNetwork | None:
+        # Not folded in bf16: it has too few digits for that.
+        for folds in (True, False)[self._dtype != torch.float32 :]:
+            network = WatchedNetwork.of(self._plain, set(self._remembered), folds=folds)
+            if network is not None and network.agrees(self._plain, images):
+                return network
+        return None
 
     def together(self, pixels: Tensor) -> int:
         """How many images it is best shown at a time.

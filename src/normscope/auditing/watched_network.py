@@ -9,6 +9,8 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
 
 from normscope.auditing.drift import Moments, moments
+from normscope.models.chosen_outputs import leave_out_other_outputs
+from normscope.models.convolution_relu import join_convolutions_and_relus
 from normscope.models.fused import batchnorms, fold, traced
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class WatchedNetwork:
     def __init__(self, network: GraphModule, names: set[str], *, folds: bool) -> None:
         self._layers: list[_Layer] = []
         measured = []
+        leave_out_other_outputs(network)
         for node, batchnorm in batchnorms(network):
             name = str(node.target)
             if name not in names:
@@ -78,6 +81,8 @@ class WatchedNetwork:
             with network.graph.inserting_after(met):
                 measured.append(network.graph.call_function(moments, (met,)))
             self._layers.append(layer)
+        if folds:
+            join_convolutions_and_relus(network)
         output = network.graph.output_node()
         output.args = ((output.args[0], tuple(measured)),)
         network.recompile()

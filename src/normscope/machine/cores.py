@@ -37,6 +37,13 @@ def available_cores() -> int:
     return cpu_count()
 
 
+def usable_threads() -> int:
+    """How many threads torch is to compute with: one a core, unless it was told to use fewer."""
+    import torch
+
+    return min(available_cores(), torch.get_num_threads())
+
+
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """Let torch compute with so many CPU threads for a while.

@@ -78,9 +78,9 @@ def fold(network: GraphModule, node: Node) -> Node | None:
     if (
         type(convolution) is not CONVOLUTIONS.get(type(batchnorm))
         or batchnorm.running_mean is None
-        or any(other.target == before.target and other is not before for other in graph.nodes)
-        or _has_hooks(convolution)
-        or _has_hooks(batchnorm)
+        or not only_call(network, before)
+        or has_hooks(convolution)
+        or has_hooks(batchnorm)
     ):
         return None
     network.add_submodule(str(before.target), fuse_conv_bn_eval(convolution, batchnorm))
@@ -109,5 +109,11 @@ def fused(model: nn.Module) -> nn.Module:
     return network
 
 
-def _has_hooks(module: nn.Module) -> bool:
+def only_call(network: GraphModule, node: Node) -> bool:
+    """Whether a recorded network calls a layer nowhere else."""
+    return sum(other.target == node.target for other in network.graph.nodes) == 1
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether calling a layer does more than what its class says."""
     return bool(module._forward_pre_hooks or module._forward_hooks)
