@@ -53,12 +53,9 @@ def _chooses_outputs(node: Node) -> bool:
     if node.target is not operator.getitem or not isinstance(node.args[1], tuple):
         return False
     rows, *columns = node.args[1]
-    return (
-        rows == slice(None)
-        and len(columns) == 1
-        and isinstance(columns[0], fx.Node)
-        and columns[0].op == "get_attr"
-    )
+    if rows != slice(None) or len(columns) != 1:
+        return False
+    return isinstance(columns[0], fx.Node) and columns[0].op == "get_attr"
 
 
 def _layer_behind(network: GraphModule, node: Node) -> Node | None:
