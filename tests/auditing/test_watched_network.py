@@ -66,14 +66,19 @@ def test_the_number_of_cores_changes_no_digit(photos, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("factory", "several"),
-    [("residual", True), ("fire", True), ("hard_to_fold", True), ("deciding", False)],
+    ("factory", "cores", "expected"),
+    [
+        ("residual", 3, (3, 1)),
+        ("fire", 3, (3, 1)),
+        ("fire", 40, (16, 2)),
+        ("hard_to_fold", 1, (1, 1)),
+        ("deciding", 3, (1, 3)),
+    ],
 )
-def test_what_can_be_recorded_is_asked_in_several_threads(factory, several, monkeypatch):
-    monkeypatch.setattr(audited_network, "usable_threads", lambda: 3)
+def test_what_can_be_recorded_is_asked_in_several_threads(factory, cores, expected, monkeypatch):
+    monkeypatch.setattr(audited_network, "usable_threads", lambda: cores)
     network = AuditedNetwork(getattr(networks, factory)().eval(), "cpu", "fp32")
     pixels = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8)
-    expected = (3, 1) if several else (1, 3)
     assert network.prepare(pixels, correct_values(IMAGENET)) == expected
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 NO_ANSWER = -1
 """In place of a class, where an output is not finite."""
 
+MOST_AT_ONCE = 16
+"""More threads would wait for each other at Python's lock, and each has memory of its own."""
+
 COMPARED = 4
 """Images by which a recorded network is compared with the plain one."""
 
@@ -57,9 +60,9 @@ class AuditedNetwork:
     def prepare(self, pixels: Tensor, values: ValueMap) -> tuple[int, int]:
         """Choose the quickest way to run it that gives what it gives as it is.
 
-        A network that torch.fx can record is run in as many threads at once as there are cores,
-        each with one core: two threads with one each take 0.57 ms where one with two takes 0.81
-        (ResNet-20, an image of CIFAR's, AVX2).
+        A network that torch.fx can record is run in as many threads at once as there are cores:
+        two with a core each take 0.57 ms where one with two takes 0.81 (ResNet-20, an image of
+        CIFAR's, AVX2).
 
         Args:
             pixels: Some images, as ``answers`` takes them.
@@ -74,7 +77,8 @@ class AuditedNetwork:
         if self.device.type == "cpu":
             keep_freed_memory()
             self._watched = self._recorded(self._given(inputs))
-        return (1, threads) if self._watched is None else (threads, 1)
+        at_once = 1 if self._watched is None else min(threads, MOST_AT_ONCE)
+        return at_once, threads // at_once
 
     def _recorded(self, images: Tensor) -> WatchedNetwork | None:
         # Not folded in bf16: it has too few digits for that.
