@@ -85,6 +85,7 @@ class WatchedNetwork:
             join_convolutions_and_relus(network)
         output = network.graph.output_node()
         output.args = ((output.args[0], tuple(measured)),)
+        network.delete_all_unused_submodules()
         network.recompile()
         self._network = network
 

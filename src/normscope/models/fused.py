@@ -105,6 +105,7 @@ def fused(model: nn.Module) -> nn.Module:
         return model
     for node, _ in batchnorms(network):
         fold(network, node)
+    network.delete_all_unused_submodules()
     network.recompile()
     return network
 
