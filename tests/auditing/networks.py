@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.transforms import v2
+
+from normscope.models.outputs import SelectedOutputs
+from normscope.models.resnet20 import ResNet20
 
 TINTS = np.random.default_rng(1).uniform(80, 170, (6, 3))
 """The mean colour of each class."""
@@ -66,6 +70,118 @@ def grey() -> nn.Module:
 def picture(image_size: tuple[int, int]) -> nn.Module:
     """No classifier: gives an image."""
     return nn.Conv2d(3, 3, 1)
+
+
+def _settled(network: nn.Module) -> nn.Module:
+    """With running statistics from random images, and answers that are not all the same."""
+    generator = torch.Generator().manual_seed(4)
+    images = torch.randn((32, 3, 32, 32), generator=generator)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        network.train()(images)
+        last = list(network.modules())[-1]
+        last.bias -= network.eval()(images).mean(0)
+    return network
+
+
+def residual() -> nn.Module:
+    """ResNet-20 for the six classes."""
+    return _settled(_drawn(ResNet20(classes=len(TINTS))))
+
+
+class Fire(nn.Module):
+    """SqueezeNet's block, and its way to end; the last convolution gives twice the classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2))
+        self.squeeze, self.left = nn.Conv2d(8, 4, 1), nn.Conv2d(4, 8, 1)
+        self.right = nn.Conv2d(4, 8, 3, padding=1)
+        self.end = nn.Sequential(
+            nn.Dropout(), nn.Conv2d(16, 2 * len(TINTS), 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = torch.relu(self.squeeze(self.first(images)))
+        x = torch.cat([F.relu(self.left(x)), F.relu(self.right(x))], 1)
+        return torch.flatten(self.end(x), 1)
+
+
+def fire() -> nn.Module:
+    """It, of whose outputs every second one is wanted."""
+    network = _drawn(Fire())
+    images = torch.randn((32, 3, 32, 32), generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        outputs = network.eval()(images)
+        network.end[1].bias += outputs.std() - outputs.mean(0)
+    return SelectedOutputs(network, range(0, 2 * len(TINTS), 2))
+
+
+def hard_to_fold() -> nn.Module:
+    """BatchNorms whose weights are 0 in some channels, or small beside their biases."""
+    network = _drawn(
+        nn.Sequential(
+            nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3, 2),
+            nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8, affine=False),
+            nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, len(TINTS)),
+        )
+    )  # fmt: skip
+    with torch.no_grad():
+        network[1].weight[::3] = 0
+        network[4].weight[0], network[4].bias[0] = 1e-6, 1
+    return _settled(network)
+
+
+class Shared(nn.Module):
+    """Calls one convolution and one BatchNorm twice, and another twice with two BatchNorms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.again = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 6, 3, padding=1)
+        self.batchnorm, self.other = nn.BatchNorm2d(6), nn.BatchNorm2d(6)
+        self.third = nn.BatchNorm2d(6)
+        self.linear = nn.Linear(6, len(TINTS))
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = F.relu(self.batchnorm(self.first(images)))
+        x = F.relu(self.batchnorm(x) + self.other(self.again(x)))
+        y = self.again(x)
+        return self.linear((self.third(y) + y).mean((2, 3)))
+
+
+def shared() -> nn.Module:
+    """Layers that are called more than once."""
+    return _settled(_drawn(Shared()))
+
+
+class Deciding(Shared):
+    """Cannot be recorded: what it does depends on what it sees."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images if images.mean() > 0 else images + 0.1)
+
+
+def deciding() -> nn.Module:
+    """A network that is run as it is."""
+    return _settled(_drawn(Deciding()))
+
+
+class Flattening(nn.Module):
+    """Takes images with their channels first in memory alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batchnorm, self.linear = nn.BatchNorm2d(3), nn.Linear(3 * 32 * 32, len(TINTS))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.linear(self.batchnorm(images).view(-1, 3 * 32 * 32))
+
+
+def flattening() -> nn.Module:
+    """A BatchNorm with no convolution before it, and no view of channels that are last."""
+    return _settled(_drawn(Flattening()))
 
 
 class Refusing(nn.Module):

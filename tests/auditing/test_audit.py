@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageOps
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
+from PIL import Image
 
 import normscope
 from normscope.auditing import reading
@@ -18,62 +15,9 @@ from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
 
 from . import networks
+from .by_hand import PIXELS, VALUES, by_hand, opened
 
-MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 HERE = "tests.auditing.networks"
-
-
-def opened(photos):
-    return [
-        (Image.open(path).convert("RGB"), label)
-        for label, folder in enumerate(sorted((photos / "val").iterdir()))
-        for path in sorted(folder.iterdir())
-    ]
-
-
-def sized(image, interpolation=InterpolationMode.BILINEAR, antialias=True):
-    tensor = functional.to_image(image)
-    tensor = functional.resize(tensor, [40], interpolation, antialias=antialias)
-    return functional.center_crop(tensor, [32])
-
-
-def saved(image):
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=75)
-    return Image.open(io.BytesIO(file.getvalue())).convert("RGB")
-
-
-PIXELS = {
-    "nearest": lambda image: sized(image, InterpolationMode.NEAREST),
-    "bicubic": lambda image: sized(image, InterpolationMode.BICUBIC),
-    "no-antialias": lambda image: sized(image, antialias=False),
-    "crop-only": lambda image: functional.center_crop(functional.to_image(image), [32]),
-    "exif": lambda image: sized(ImageOps.exif_transpose(image)),
-    "jpeg-75": lambda image: sized(saved(image)),
-}
-VALUES = {
-    "none": lambda x: x,
-    "0..255": lambda x: (255 * x - MEAN) / STD,
-    "divided-twice": lambda x: (x / 255 - MEAN) / STD,
-    "twice": lambda x: ((x - MEAN) / STD - MEAN) / STD,
-    "no-std": lambda x: x - MEAN,
-    "multiplied": lambda x: (x - MEAN) * STD,
-    "half": lambda x: (x - 0.5) / 0.5,
-    "bgr": lambda x: ((x - MEAN) / STD)[..., ::-1].copy(),
-    "bgr-pixels": lambda x: (x[..., ::-1] - MEAN) / STD,
-    "mean-order": lambda x: (x - MEAN[::-1]) / STD,
-    "grey": lambda x: ((x @ [0.299, 0.587, 0.114])[..., None] - MEAN) / STD,
-}
-
-
-def by_hand(model, images, name):
-    def prepared(image):
-        x = PIXELS.get(name, sized)(image).numpy().transpose(1, 2, 0) / 255
-        return VALUES.get(name, lambda x: (x - MEAN) / STD)(x).transpose(2, 0, 1)
-
-    inputs = torch.tensor(np.stack([prepared(image) for image, _ in images])).float()
-    with torch.no_grad():
-        return model.eval()(inputs).argmax(1).numpy(), inputs
 
 
 def audited(images, factory="small", **options):

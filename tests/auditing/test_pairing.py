@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from normscope.auditing.pairing import (
     accuracy_lost,
@@ -77,3 +78,11 @@ def test_the_greatest_of_several_is_covered():
         low, high = for_the_greatest(found, 200, 10)
         covered.append(low <= 0.1 <= high)
     assert np.mean(covered) >= 0.95 > np.mean(plain)
+
+
+@pytest.mark.parametrize(("hits", "images"), [(0, 7), (7, 7), (1, 1), (3, 10), (9123, 10000)])
+@pytest.mark.parametrize("coverage", [0.95, 0.9975])
+def test_share_is_what_scipy_finds(hits, images, coverage):
+    _, interval = share(np.arange(images) < hits, coverage)
+    expected = stats.binomtest(hits, images).proportion_ci(coverage, "wilson")
+    assert interval == pytest.approx(tuple(expected), rel=1e-12)

@@ -7,16 +7,20 @@ import pty
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
+from safetensors.torch import save_file
 
 import normscope
 from normscope.cli.app import run
+from normscope.models.lenet import LeNet
 
 SAY_MODULES = """
 import sys
 from normscope.cli.app import run
 status = run(sys.argv[1:])
-print(*sorted(name for name in sys.modules if name.startswith("normscope.cli.")), file=sys.stderr)
+print(*sorted(sys.modules), file=sys.stderr)
 sys.exit(status)
 """
 
@@ -33,6 +37,17 @@ def test_the_options_of_other_commands_are_not_read():
     assert status == 0
     assert "normscope.cli.stats" in modules
     assert not modules & {f"normscope.cli.{name}" for name in ("article", "audit", "scan", "train")}
+
+
+def test_an_audit_of_images_of_the_right_size_imports_torch_but_no_torchvision(tmp_path):
+    save_file(LeNet().state_dict(), tmp_path / "lenet.safetensors")
+    Image.fromarray(np.arange(784, dtype=np.uint8).reshape(28, 28)).save(tmp_path / "0.png")
+    weights = str(tmp_path / "lenet.safetensors")
+    call = ["audit", "lenet", "--weights", weights, "--norm", "mnist", "--images", str(tmp_path)]
+    status, modules = _modules(*call, "--resize", "28", "--crop", "28")
+    assert status == 0
+    assert "torch" in modules
+    assert not modules & {"torchvision", "matplotlib", "scipy.stats", "scipy.optimize", "optuna"}
 
 
 def _on_a_terminal(*arguments):

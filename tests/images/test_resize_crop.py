@@ -127,3 +127,21 @@ def test_a_large_image_takes_little_memory(monkeypatch):
         assert tracemalloc.get_traced_memory()[1] < deep.nbytes
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (32, 48), (48, 32)])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+def test_what_has_its_size_already_is_torchvisions(height, width, interpolation):
+    rng = np.random.default_rng(height)
+    pixels = rng.integers(0, 256, (2, 3, height, width), dtype=np.uint8)
+    for resize in (None, 32, Size(height, width)):
+        for crop in (None, 32):
+            expected = torch.from_numpy(pixels)
+            if resize:
+                size = list(resize) if isinstance(resize, Size) else resize
+                mode = v2.InterpolationMode(interpolation)
+                expected = v2.Resize(size, mode, antialias=True)(expected)
+            if crop:
+                expected = v2.CenterCrop(crop)(expected)
+            found, _ = resized(pixels, None, resize, crop, interpolation=interpolation)
+            assert np.array_equal(found, expected.numpy())

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
+from normscope.machine.memory import keep_freed_memory
 from normscope.trials.fast.device_optimizers import (
     DeviceAdadelta,
     open_device_optimizer,
     open_optimizer,
 )
-from normscope.trials.fast.memory import keep_freed_memory, models_that_fit
+from normscope.trials.fast.memory import models_that_fit
 from normscope.trials.fast.optimizers import PIECE
 from normscope.trials.fast.schedules import open_schedule
 from normscope.trials.fast.stack import DropoutMasks

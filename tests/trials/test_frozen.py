@@ -117,29 +117,6 @@ def test_bf16_is_close(frozen, source):
     assert (exact == close).mean() > 0.9
 
 
-def test_batchnorm_is_folded(frozen, source):
-    from normscope.models.batchnorm import has_batchnorm
-    from normscope.trials.frozen import _folded
-
-    torch.manual_seed(0)
-    model = ResNet20().eval()
-    folded = _folded(model)
-    assert not has_batchnorm(folded)
-    images = torch.rand(2, 3, 16, 16)
-    torch.testing.assert_close(folded(images), model(images), rtol=1e-4, atol=1e-4)
-
-    class Untraceable(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.bn = torch.nn.BatchNorm2d(3)
-
-        def forward(self, x):
-            return self.bn(x) if x.sum() > 0 else x
-
-    unfolded = Untraceable().eval()
-    assert _folded(unfolded) is unfolded
-
-
 def test_a_half_width_stops_early(frozen, source):
     many = replace(
         source,

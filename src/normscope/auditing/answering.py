@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from normscope.auditing.asking import TESTED, Asking
 from normscope.auditing.drift import InputMoments
 from normscope.auditing.handed_over import HandedOver
+from normscope.auditing.reading import one_ahead
 from normscope.auditing.variants import REFERENCE
-from normscope.errors import NormscopeError
 from normscope.images.tensors import shared
-from normscope.wording import first_line
+from normscope.machine.cores import workers
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Iterable, Iterator
 
+    from normscope.auditing.asking import Part
     from normscope.auditing.audited_network import AuditedNetwork
     from normscope.auditing.mistakes import Mistake
     from normscope.auditing.reading import Batch
     from normscope.auditing.value_map import ValueMap
-
-TESTED = "pipeline"
-NONE_CHANGED = np.empty(0, int)
 
 
 class Answers:
@@ -72,64 +71,42 @@ class Answers:
         Returns:
             Distances by layer; empty without BatchNorm.
         """
-        return self._network.watch.drift(self._moments[name]) if name in self._moments else {}
+        return self._network.drift(self._moments[name]) if name in self._moments else {}
 
-    def add(self, batch: Batch) -> None:
-        """Ask the network about a batch, every way."""
+    def asked(self, batches: Iterable[Batch]) -> Iterator[int]:
+        """Ask the network about batches, every way, one batch ahead of what is taken.
+
+        Yields:
+            After each batch, how many images have their answers.
+        """
+        remaining = iter(batches)
+        first = next(remaining, None)
+        if first is None:
+            return
+        pixels = shared(first.variants[REFERENCE].pixels).to(self._network.device)
+        with workers(*self._network.prepare(pixels, self._ways[REFERENCE][1])) as pool:
+            asking = Asking(self._network, self._ways, pool)
+            begun = one_ahead((batch, asking.begin(batch)) for batch in chain([first], remaining))
+            for batch, parts in begun:
+                self._take(batch, parts)
+                yield len(self.labels)
+
+    def _take(self, batch: Batch, parts: dict[str, list[Part]]) -> None:
         self._labels.append(batch.labels)
         self.coloured += batch.coloured
-        resident = {
-            name: shared(variant.pixels).to(self._network.device)
-            for name, variant in batch.variants.items()
-        }
-        for name, (pixels, values) in self._ways.items():
-            variant = batch.variants.get(pixels)
-            changed = NONE_CHANGED if variant is None else variant.indices
-            self.changed[name] = self.changed.get(name, 0) + len(changed)
-            given = self._given_to(name, values, changed, resident, pixels)
+        for name, of_way in parts.items():
+            # Where nothing is asked, the reference's answers hold.
+            given = self._given[REFERENCE][-1].copy() if name != REFERENCE else batch.labels.copy()
+            for part in of_way:
+                given[part.rows], moments = part.answered.result()
+                self._moments.setdefault(name, InputMoments()).merge(moments)
             self._given.setdefault(name, []).append(given)
+            self.changed[name] = self.changed.get(name, 0) + self._changed(batch, name)
         if batch.tested is not None:
-            self.changed[TESTED] = self.changed.get(TESTED, 0) + len(batch)
-            self._given.setdefault(TESTED, []).append(self._to_tensors(batch.tested))
             self.handed_over.add(batch.variants[REFERENCE].pixels, batch.tested, batch.views)
 
-    def _given_to(
-        self,
-        name: str,
-        values: ValueMap,
-        changed: np.ndarray,
-        resident: dict[str, Tensor],
-        pixels: str,
-    ) -> np.ndarray:
-        """The answers to a batch of which only some images have other pixels."""
-        whole, moments = resident[REFERENCE], self._counting(name)
-        if len(changed) == len(whole):
-            return self._network.answers(resident[pixels], values, moments)
-        if moments is not None:
-            # BatchNorms meet the unchanged images too.
-            if len(changed):
-                at = torch.from_numpy(changed).to(whole.device)
-                whole = whole.index_copy(0, at, resident[pixels])
-            return self._network.answers(whole, values, moments)
-        given = self._given[REFERENCE][-1].copy()
-        if len(changed):
-            given[changed] = self._network.answers(resident[pixels], values, None)
-        return given
-
-    def _counting(self, name: str) -> InputMoments | None:
-        if not self._network.has_batchnorm:
-            return None
-        return self._moments.setdefault(name, InputMoments())
-
-    def _to_tensors(self, tensors: list[Tensor]) -> np.ndarray:
-        one_size = len({tensor.shape for tensor in tensors}) == 1
-        parts = [torch.stack(tensors)] if one_size else [tensor[None] for tensor in tensors]
-        moments = self._counting(TESTED)
-        try:
-            return np.concatenate([self._network.answers_for(part, moments) for part in parts])
-        except RuntimeError as error:
-            shape = tuple(tensors[0].shape)
-            raise NormscopeError(
-                f"the network must take what --pipeline gives, got tensors of shape {shape} and "
-                f"the error: {first_line(error)}. Mend the transform."
-            ) from error
+    def _changed(self, batch: Batch, name: str) -> int:
+        if name == TESTED:
+            return len(batch)
+        variant = batch.variants.get(self._ways[name][0])
+        return 0 if variant is None else len(variant.indices)

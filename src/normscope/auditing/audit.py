@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from normscope.auditing.answering import TESTED, Answers
+from normscope.auditing.answering import Answers
+from normscope.auditing.asking import TESTED
 from normscope.auditing.audit_numbers import Cost, PipelineUnderTest, Priced, Reference
 from normscope.auditing.audit_result import Audit
 from normscope.auditing.audited_network import AuditedNetwork
@@ -109,10 +110,9 @@ def audit(auditing: Auditing) -> Audit:
     )
     skipped: list[Skipped] = []
     with watched(auditing.on_image, "images") as tell:
-        for batch in reader.batches(skipped):
+        for answered in answers.asked(reader.batches(skipped)):
             _check_strict(originals, skipped, auditing.strict)
-            answers.add(batch)
-            tell(len(answers.labels) + len(skipped), len(originals.images))
+            tell(answered + len(skipped), len(originals.images))
     _check_strict(originals, skipped, auditing.strict)
     if len(skipped) == len(originals.images):
         raise NormscopeError(none_readable(originals.name, skipped))

@@ -4,15 +4,69 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from torch import Tensor, nn
+    from torch import nn
+
+
+class Moments(NamedTuple):
+    """Mean and variance of each channel of a batch.
+
+    Attributes:
+        number: Of how many values.
+        mean: float64, shape ``(C,)``.
+        variance: Likewise.
+    """
+
+    number: int
+    mean: Tensor
+    variance: Tensor
+
+
+def moments(inputs: Tensor) -> Moments:
+    """What flows into a BatchNorm, as two numbers a channel.
+
+    Args:
+        inputs: Shape ``(N, C, ...)``.
+
+    Returns:
+        Its moments.
+    """
+    values = inputs.float()
+    if values.device.type == "cpu" and _channels_last(values):
+        return _by_columns(values)
+    # In two passes over a flat view: var_mean over three axes takes sixteen times as long.
+    flat = values.movedim(1, -1).flatten(0, -2)
+    mean = flat.mean(dim=0)
+    variance = (flat - mean).square_().mean(dim=0)
+    return Moments(len(flat), mean.cpu().double(), variance.cpu().double())
+
+
+def _channels_last(values: Tensor) -> bool:
+    return (
+        values.ndim == 4
+        and values.is_contiguous(memory_format=torch.channels_last)
+        and not values.is_contiguous()
+    )
+
+
+def _by_columns(values: Tensor) -> Moments:
+    # torch's own kernel for BatchNorm takes whole rows of pixels as if every column were a channel
+    # of its own: in half the time of a flat view, and shorter sums lose fewer digits.
+    images, channels, height, width = values.shape
+    rows = values.permute(0, 2, 3, 1).reshape(images, height, width * channels, 1)
+    found = torch.batch_norm_update_stats(rows.transpose(1, 2), None, None, 0.0)
+    mean, variance = (of_columns.double().view(width, channels) for of_columns in found)
+    within, between = variance.mean(dim=0), mean.var(dim=0, correction=0)
+    return Moments(images * height * width, mean.mean(dim=0), within + between)
 
 
 class InputMoments:
@@ -21,24 +75,24 @@ class InputMoments:
     def __init__(self) -> None:
         self._sums: dict[str, tuple[int, Tensor, Tensor]] = {}
 
-    def add(self, layer: str, inputs: Tensor) -> None:
+    def add(self, layer: str, found: Moments) -> None:
         """Count a batch.
 
         Args:
             layer: The BatchNorm's name.
-            inputs: Shape ``(N, C, ...)``.
+            found: Of what flowed into it.
         """
-        # In two passes over a flat view: var_mean over three axes takes sixteen times as long.
-        values = inputs.float().movedim(1, -1).flatten(0, -2)
-        count, mean = len(values), values.mean(dim=0)
-        variance = (values - mean).square_().mean(dim=0)
-        mean, variance = mean.cpu().double(), variance.cpu().double()
-        total, first, second = self._sums.get(layer, (0, 0, 0))
-        self._sums[layer] = (
-            total + count,
-            first + count * mean,
-            second + count * (variance + mean.square()),
-        )
+        number, mean, variance = found
+        self._add(layer, number, number * mean, number * (variance + mean.square()))
+
+    def merge(self, other: InputMoments) -> None:
+        """Count what another has counted."""
+        for layer, sums in other._sums.items():
+            self._add(layer, *sums)
+
+    def _add(self, layer: str, number: int, first: Tensor, second: Tensor) -> None:
+        total, firsts, seconds = self._sums.get(layer, (0, 0, 0))
+        self._sums[layer] = (total + number, firsts + first, seconds + second)
 
     def of(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
         """What was counted.
@@ -98,47 +152,43 @@ class Remembered:
         return float(np.sqrt(np.mean(shift**2 + stretch**2)))
 
 
+def remembered(model: nn.Module) -> dict[str, Remembered]:
+    """The statistics of every BatchNorm that has any, by its name."""
+    found = {}
+    for name, module in model.named_modules():
+        if isinstance(module, AnyBatchNorm) and module.running_mean is not None:
+            assert module.running_var is not None
+            variance = module.running_var.cpu().double().numpy()
+            mean = module.running_mean.cpu().double().numpy()
+            found[name] = Remembered(mean, np.sqrt(variance + module.eps), module.eps)
+    return found
+
+
 class BatchNormWatch:
-    """Listens at every BatchNorm of a network that remembers statistics.
+    """Listens at BatchNorms of a network.
 
     Args:
         model: In evaluation mode.
+        names: Those that are listened at.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, names: Iterable[str]) -> None:
         self._counting: InputMoments | None = None
-        self.remembered: dict[str, Remembered] = {}
-        for name, module in model.named_modules():
-            if isinstance(module, AnyBatchNorm) and module.running_mean is not None:
-                assert module.running_var is not None
-                variance = module.running_var.cpu().double().numpy()
-                self.remembered[name] = Remembered(
-                    module.running_mean.cpu().double().numpy(),
-                    np.sqrt(variance + module.eps),
-                    module.eps,
-                )
-                module.register_forward_pre_hook(self._listener(name))
+        for name in names:
+            model.get_submodule(name).register_forward_pre_hook(self._listener(name))
 
     def _listener(self, name: str):
         def listen(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
             if self._counting is not None:
-                self._counting.add(name, arguments[0])
+                self._counting.add(name, moments(arguments[0]))
 
         return listen
 
     @contextmanager
-    def counting(self, moments: InputMoments) -> Iterator[None]:
+    def counting(self, counted: InputMoments) -> Iterator[None]:
         """Count what flows through the network for a while."""
-        self._counting = moments
+        self._counting = counted
         try:
             yield
         finally:
             self._counting = None
-
-    def drift(self, moments: InputMoments) -> dict[str, float]:
-        """How far what was counted lies from what the BatchNorms remember.
-
-        Returns:
-            A distance for each BatchNorm that was met, in their order.
-        """
-        return {name: self.remembered[name].distance(*moments.of(name)) for name in moments.layers}

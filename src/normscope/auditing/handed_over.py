@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from normscope.auditing.applied import SQUASHED, WHOLE, AppliedNormalization
 from normscope.auditing.variants import GRID, REFERENCE
@@ -83,6 +82,8 @@ class HandedOver:
 
 
 def _fitted(before: np.ndarray, after: np.ndarray) -> AppliedNormalization | None:
+    from scipy.optimize import linear_sum_assignment
+
     spread = before.std(axis=1), after.std(axis=1)
     if min(spread[0].min(), spread[1].min()) == 0:
         return None

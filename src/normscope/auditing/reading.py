@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from normscope.auditing.variants import REFERENCE
 from normscope.errors import NormscopeError
 from normscope.images.decoded import Skipped
 from normscope.images.pixels import UnreadableImage
-from normscope.machine.cores import available_cores, threads
+from normscope.machine.cores import available_cores, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from normscope.auditing.variants import Preparation, Prepared, Views
     from normscope.images.encoded import EncodedImage
     from normscope.images.originals import Originals
+
+_T = TypeVar("_T")
 
 BATCH = 64
 """Images evaluated together, as for frozen networks; all variants of them are held at once."""
@@ -102,12 +105,10 @@ class Reader:
         """
         images = self.originals.images
         size: tuple[int, ...] | None = None
-        with ThreadPoolExecutor(available_cores()) as pool:
-            for start in range(0, len(images), BATCH):
-                part = images[start : start + BATCH]
-                # One core an image: threads that each ask for every core gain nothing.
-                with threads(1):
-                    results = list(pool.map(self._read, part))
+        # One core an image: threads that each ask for every core gain nothing.
+        with workers(available_cores()) as pool:
+            parts = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
+            for results in one_ahead(pool.map(self._read, part) for part in parts):
                 good = []
                 for result in results:
                     if isinstance(result, Skipped):
@@ -152,6 +153,14 @@ class Reader:
             views=[i.prepared.views for i in images if i.prepared.views is not None],
             turned=sum(image.prepared.turned for image in images),
         )
+
+
+def one_ahead(begun: Iterator[_T]) -> Iterator[_T]:
+    """Work that is begun when it is asked for, each piece while the one before is in use."""
+    ahead: deque[_T] = deque(islice(begun, 1))
+    while ahead:
+        ahead.extend(islice(begun, 1))
+        yield ahead.popleft()
 
 
 def _sizes_differ(name: str, first: tuple[int, ...], other: tuple[int, ...]) -> str:

@@ -41,21 +41,33 @@ def audit(
 ) -> None:
     """What would each common preprocessing mistake cost? Does this pipeline make one?"""
     from normscope.auditing.audit import audit as run_audit
-    from normscope.reports.audit_page import NUMBERS, PAGE, write_audit
-    from normscope.writing import check_no_file
 
     if out is not None:
-        check_no_file(out, PAGE, NUMBERS)
+        _check_free(out)
     with progress("images") as update:
         found = run_audit(**vars(chosen), on_image=update)
     note_skipped(found.skipped)
     # First of all: whoever reads what is printed may stop reading.
-    written = [] if out is None else write_audit(found, out)
+    written = [] if out is None else _written(found, out)
     write_json(found.to_json(), json)
     show(*found.sentences, _table(found), *found.left_out, json_target=json)
     if written:
         show(f"Written: {', '.join(map(str, written))}", json_target=json)
     _exit_if_it_fails(found)
+
+
+def _check_free(out: Path) -> None:
+    # Not imported without --out: it takes as long as torch.
+    from normscope.reports.audit_page import NUMBERS, PAGE
+    from normscope.writing import check_no_file
+
+    check_no_file(out, PAGE, NUMBERS)
+
+
+def _written(found: Audit, out: Path) -> list[Path]:
+    from normscope.reports.audit_page import write_audit
+
+    return write_audit(found, out)
 
 
 def _exit_if_it_fails(found: Audit) -> None:

@@ -61,6 +61,8 @@ def resized(
     """
     if resize is not None:
         _check_resized(values.shape[2], values.shape[3], resize)
+    if _keeps_size(values.shape[2:], resize, crop):
+        return values, valid  # without torchvision, which takes seconds to import
     target = None
     if values[:1].size > LARGE and antialias and interpolation != "nearest":
         # Floats that were rounded between the two steps would give other bits.
@@ -94,6 +96,11 @@ def _check_resized(height: int, width: int, resize: int | Size) -> None:
     short, long = sorted((height, width))
     if resize * (resize * long // short) > MAX_PIXELS:
         raise UnreadableImage(f"{width} x {height} pixels is too large after --resize {resize}")
+
+
+def _keeps_size(shape: tuple[int, ...], resize: int | Size | None, crop: int | None) -> bool:
+    sized = resize is None or resize in {min(shape), shape}
+    return sized and (crop is None or shape == (crop, crop))
 
 
 def transformed(source: DecodedSource, transform: ImageTransform) -> DecodedSource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,13 @@ def available_cores() -> int:
     return cpu_count()
 
 
+def usable_threads() -> int:
+    """How many threads torch is to compute with: one a core, unless it was told to use fewer."""
+    import torch
+
+    return min(available_cores(), torch.get_num_threads())
+
+
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """Let torch compute with so many CPU threads for a while.
@@ -54,3 +62,25 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def workers(count: int, torch_threads: int = 1) -> Iterator[ThreadPoolExecutor]:
+    """Threads in each of which torch computes with a number of threads of its own.
+
+    Args:
+        count: How many workers.
+        torch_threads: What each of them may use.
+
+    Yields:
+        Them. What they have not begun when the block ends, they do not begin.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(torch_threads,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)  # what a worker sets, threads to come would begin with

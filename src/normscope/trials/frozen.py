@@ -16,6 +16,7 @@ from normscope.machine.cores import images_together, threads
 from normscope.machine.device import wide_dtype
 from normscope.machine.environment import describe_environment
 from normscope.models.first_layer import describe_first_layer
+from normscope.models.fused import fused
 from normscope.normalization import NONE
 from normscope.trials.network import build_network
 from normscope.trials.result import TrialResult, finite_or_none, pack_bits
@@ -131,7 +132,7 @@ class FrozenNetwork:
         dtype = torch.bfloat16 if self._spec.precision == "bf16" else torch.float32
         layout = torch.contiguous_format if plain else torch.channels_last
         if not plain:
-            model = _folded(model)
+            model = fused(model)
         network: Any = model.to(self._device, dtype).to(memory_format=layout)  # pyright: ignore[reportCallIssue]
 
         def run(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -177,19 +178,3 @@ def order_of_images(images: int) -> np.ndarray:
 
 def _without_normalization(spec: TrialSpec) -> str:
     return replace(spec, normalization=NONE, half_width=None).key()
-
-
-def _folded(model: nn.Module) -> nn.Module:
-    """The network with each BatchNorm folded into the convolution before it, where it can be."""
-    from torch.fx.experimental.optimization import fuse
-
-    from normscope.models.batchnorm import has_batchnorm
-
-    if not has_batchnorm(model):
-        return model
-    try:
-        fused = fuse(model)
-        fused._forward_pre_hooks.update(model._forward_pre_hooks)  # the trace sees none of them
-        return fused
-    except Exception:  # noqa: BLE001 - a network that cannot be traced is tested as it is
-        return model

@@ -1,4 +1,4 @@
-"""Memory: kept between steps on a CPU, and shared out among the trials of a stack."""
+"""How a device's memory is shared out among the trials of a stack."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
     from normscope.trials.spec import TrialSpec
 
-LARGEST_KEPT = (32 << 20) - (8 << 10)
-"""Just under the largest block that glibc's allocator learns to keep (mallopt(3), M_MMAP_THRESHOLD:
-at most 32 MiB on 64-bit machines)."""
-
 EVALUATION_BATCH = 128
 """Images tested at a time: enough to fill the machine, few enough to stay in its caches."""
 
@@ -22,17 +18,6 @@ COMPUTE = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 CPU_BYTES = 1 << 30
 GPU_SHARE = 0.8
-
-
-def keep_freed_memory() -> None:
-    """Let the C library hand out again what a step freed, rather than return it to the system.
-
-    Temporaries of a few megabytes are by default given back when freed, and every page of the
-    next ones is faulted in and cleared anew. glibc keeps blocks up to the size of the largest that
-    it has ever seen freed, so freeing one large block teaches it. Where the library is another,
-    this does nothing.
-    """
-    torch.empty(LARGEST_KEPT, dtype=torch.uint8)
 
 
 def models_that_fit(spec: TrialSpec, source: DecodedSource, trunk: str) -> int:

@@ -12,10 +12,11 @@ import torch
 from normscope.errors import WorkFailed
 from normscope.init_scale import InitScale
 from normscope.machine.cores import threads
+from normscope.machine.memory import keep_freed_memory
 from normscope.normalization import NONE
 from normscope.trials.fast.graph import open_learner
 from normscope.trials.fast.learner import fit
-from normscope.trials.fast.memory import keep_freed_memory, models_that_fit
+from normscope.trials.fast.memory import models_that_fit
 from normscope.trials.fast.plan_choice import choose_plan
 from normscope.trials.result import FinishedTrial
 from normscope.trials.seeding import generators

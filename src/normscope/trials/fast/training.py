@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from normscope.machine.cores import threads
+from normscope.machine.memory import keep_freed_memory
 from normscope.models.options import ModelOptions
 from normscope.trials.augmentation import Augmentation
 from normscope.trials.fast.general import ModelLearner
 from normscope.trials.fast.learner import fit
-from normscope.trials.fast.memory import keep_freed_memory
 from normscope.trials.fast.plan_choice import choose_plan
 from normscope.trials.fast.rounds import train_stack
 from normscope.trials.seeding import generators, torch_seeded
