@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from normscope.studies.executors.interrupts import without_interrupts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -43,7 +45,8 @@ def can_fork() -> bool:
 
     if torch.cuda.is_available():
         return False
-    with suppress(OSError), warnings.catch_warnings():
+    # What a signal raises would let the fork go on as this process.
+    with suppress(OSError), without_interrupts(), warnings.catch_warnings():
         # Python's, of the threads that are looked for here.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
