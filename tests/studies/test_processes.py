@@ -172,9 +172,16 @@ def test_workers_whose_server_dies_start_again(unforked, spec, monkeypatch, erro
         executor.close()
 
 
+COMPANY = """
+import threading
+
+threading.Thread(target=threading.Event().wait, daemon=True).start()  # so that nothing is forked
+"""
+
+
 @pytest.mark.thorough
 def test_a_killed_run_leaves_no_images_behind(tmp_path):
-    script = SCRIPT.replace("epochs=1", "epochs=500").replace("train_images=64, ", "")
+    script = COMPANY + SCRIPT.replace("epochs=1", "epochs=500").replace("train_images=64, ", "")
     run = subprocess.Popen(
         [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)}
     )
