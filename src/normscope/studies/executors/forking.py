@@ -46,9 +46,7 @@ def can_fork() -> bool:
     if torch.cuda.is_available():
         return False
     # What a signal raises would let the fork go on as this process.
-    with suppress(OSError), without_interrupts(), warnings.catch_warnings():
-        # Python's, of the threads that are looked for here.
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with suppress(OSError), without_interrupts(), unwarned():
         child = os.fork()
         if not child:
             os._exit(0)
@@ -56,6 +54,18 @@ def can_fork() -> bool:
         others = [_name(task) for task in (OURS / "task").iterdir()]
         return len([name for name in others if name != BEARS_FORKS]) == 1
     return False
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Leave out Python's own warning of threads beside a fork, of which more is known here.
+
+    Yields:
+        Nothing.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def _have_company() -> bool:

@@ -23,6 +23,7 @@ from normscope.studies.executors.forking import (
     leave_parent_behind,
     open_files,
     sharing_memory,
+    unwarned,
 )
 from normscope.studies.executors.interrupts import without_interrupts
 from normscope.studies.executors.shared_source import read_source, write_source
@@ -109,7 +110,7 @@ class LocalProcesses(Executor):
         watched, lifeline = context.Pipe(duplex=False)
         start = (self._source, watched, lifeline, inherited)
         pool = self._pool_of(context, begun, lifeline, _start_fork, start)
-        with without_interrupts():
+        with without_interrupts(), unwarned():
             pool.submit(int)
         return pool
 
