@@ -1,8 +1,8 @@
 """Peak memory of one trial and of a scan with its workers, from the kernel's own account.
 
 ``python -m benchmarks.memory`` with ``NORMSCOPE_DATA`` set runs one LeNet trial on MNIST, and a
-scan of four with two workers, as commands, and samples the proportional set size (PSS) of the
-process and all its descendants: pages that several share are counted once. Linux only.
+scan of four with one worker and with two, as commands, and samples the proportional set size (PSS)
+of the process and all its descendants: pages that several share are counted once. Linux only.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ def main() -> None:
         trial = ["train", options.source, "--epochs", options.epochs]
         scan = [
             "scan", options.source, "--mean", "0,0.5", "--std", "0.3,1", "--seeds", "1",
-            "--epochs", options.epochs, "--workers", options.workers, "--out", f"{folder}/study",
+            "--epochs", options.epochs, "--workers",
         ]  # fmt: skip
-        for name, words in (("one trial", trial), (f"a scan, {options.workers} workers", scan)):
+        scans = {n: [*scan, n, "--out", f"{folder}/{n}"] for n in ("1", options.workers)}
+        runs = {"one trial": trial} | {f"a scan, --workers {n}": scans[n] for n in scans}
+        for name, words in runs.items():
             together, largest, count = peak([*COMMAND, *words])
             print(f"{name}: {together:.0f} MB together in at most {count} processes, ", end="")
             print(f"{largest:.0f} MB the largest")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -102,3 +103,14 @@ def test_an_interactive_python_that_is_piped_is_not_disturbed():
     )
     assert done.stdout.startswith("<CollectionStatistics: mean 0, std 0; array: 9 images")
     assert done.stderr.replace(">>> ", "").strip() == ""
+
+
+def test_a_bar_draws_from_a_thread_only_once_something_is_counted(monkeypatch, capfd):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as if standard error were a terminal
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    before = threading.active_count()
+    with progress.progress("trials") as tell:
+        assert threading.active_count() == before
+        tell(3, 10)
+        assert threading.active_count() == before + 1
+        assert "trials" in capfd.readouterr().err

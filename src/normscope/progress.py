@@ -22,6 +22,9 @@ EVERY_SECONDS = 0.2
 def progress(what: str) -> Iterator[Tell]:
     """Show a bar on standard error while a block runs, if that is a terminal.
 
+    It is there from the first count on: it draws from a thread, and until then this process can be
+    forked.
+
     Args:
         what: What is counted, such as ``"trials"``.
 
@@ -47,15 +50,17 @@ def progress(what: str) -> Iterator[Tell]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(what, total=None)
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = bar.add_task(what, total=None)
 
-        def update(done: int, total: int | None) -> None:
-            bar.update(task, completed=done, total=total)
+    def update(done: int, total: int | None) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
 
+    try:
         yield update
+    finally:
+        bar.stop()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch import nn
 from normscope.errors import UnknownName
 from normscope.machine.cores import threads
 from normscope.models.lenet import LeNet
+from normscope.models.stacked import lenet
 from normscope.models.stacked.fold import Fold
 from normscope.models.stacked.lenet import Masks, StackedLeNet
 from normscope.models.stacked.trunks import open_trunk
@@ -114,3 +115,22 @@ def test_an_unknown_trunk_is_named():
         "trunk must be one of channels-last, products, triton, winograd, got 'grouped'. "
         "Choose one of these."
     )
+
+
+@pytest.mark.parametrize("compute", [torch.float32, torch.bfloat16])
+def test_tests_go_in_parts_to_the_same_bits_and_keep_nothing(monkeypatch, compute):
+    torch.manual_seed(0)
+    trunk = open_trunk("channels-last")
+    fold = Fold.of(NORMALIZATIONS[:2], 1, 255, torch.empty(0))
+    models = [LeNet(1, 5, (28, 28)) for _ in range(2)]
+    stack = StackedLeNet(models, fold, trunk, torch.device("cpu"), compute)
+    pixels = torch.randint(0, 256, (37, 28, 28, 1), dtype=torch.uint8).permute(0, 3, 1, 2)
+    seen = []
+    convolve = trunk.forward
+    monkeypatch.setattr(trunk, "forward", lambda *a: seen.append(len(a[0])) or convolve(*a))
+    in_parts = stack.log_probabilities(pixels)
+    assert seen == [19, 18]
+    assert trunk._saved == ()
+    monkeypatch.setattr(lenet, "TESTED_TOGETHER", 2**30)
+    assert torch.equal(stack.log_probabilities(pixels), in_parts)
+    assert seen == [19, 18, 37]

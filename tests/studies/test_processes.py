@@ -17,6 +17,7 @@ from normscope import temporary_files
 from normscope.errors import WorkFailed
 from normscope.images.digits import open_digits
 from normscope.studies.executors import processes
+from normscope.studies.executors.interrupts import without_interrupts
 from normscope.studies.executors.processes import LocalProcesses
 from normscope.trials.train import train
 from tests.trials.test_train import numbers
@@ -43,6 +44,12 @@ def dying_models(tmp_path, monkeypatch):
     (tmp_path / "dying_models.py").write_text(MODELS, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("DIED", str(tmp_path / "died"))
+
+
+@pytest.fixture
+def unforked(monkeypatch):
+    """Workers that are no forks of this process, which has other threads."""
+    monkeypatch.setattr(processes, "can_fork", lambda: False)
 
 
 def test_a_worker_that_dies_loses_no_trial(dying_models, few_digits, spec):
@@ -76,21 +83,23 @@ def test_the_last_worker_that_dies_ends_the_work(dying_models, few_digits, spec)
     )
 
 
-def test_images_that_a_killed_study_left_are_removed_by_the_next(few_digits, tmp_path, monkeypatch):
+def test_images_that_a_killed_study_left_are_removed_by_the_next(
+    unforked, few_digits, tmp_path, monkeypatch
+):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(temporary_files, "_looked_at", set())
     left = tmp_path / ".images.pickle.normscope-abcd1234.pickle"
     left.touch()
     executor = LocalProcesses(few_digits, workers=1)
-    (images,) = tmp_path.iterdir()
+    (images,) = tmp_path.glob(".images.pickle.*")
     assert images != left
     temporary_files.remove_leftovers(tmp_path)
     assert images.exists()  # the study still runs
     executor.close()
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob(".images.pickle.*"))
 
 
-def test_no_room_for_the_workers_images(few_digits, tmp_path, monkeypatch):
+def test_no_room_for_the_workers_images(unforked, few_digits, tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -99,7 +108,7 @@ def test_no_room_for_the_workers_images(few_digits, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left on device") as error:
         LocalProcesses(few_digits, workers=1)
     assert error.value.filename.startswith(str(tmp_path))
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob(".images.pickle.*"))
 
 
 SCRIPT = """
@@ -132,7 +141,7 @@ def _dies_at_once(*_):
     os._exit(9)
 
 
-def test_workers_that_die_as_they_start_end_the_run(spec, monkeypatch):
+def test_workers_that_die_as_they_start_end_the_run(unforked, spec, monkeypatch):
     # Their parent would wait for ever to hand over images that no pipe holds.
     monkeypatch.setattr(processes, "_start_worker", _dies_at_once)
     executor = LocalProcesses(open_digits(), workers=2)
@@ -148,7 +157,7 @@ def test_workers_that_die_as_they_start_end_the_run(spec, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [EOFError, ConnectionResetError, BrokenPipeError])
-def test_workers_whose_server_dies_start_again(spec, monkeypatch, error):
+def test_workers_whose_server_dies_start_again(unforked, spec, monkeypatch, error):
     def refused(self):
         monkeypatch.undo()
         raise error
@@ -163,9 +172,16 @@ def test_workers_whose_server_dies_start_again(spec, monkeypatch, error):
         executor.close()
 
 
+COMPANY = """
+import threading
+
+threading.Thread(target=threading.Event().wait, daemon=True).start()  # so that nothing is forked
+"""
+
+
 @pytest.mark.thorough
 def test_a_killed_run_leaves_no_images_behind(tmp_path):
-    script = SCRIPT.replace("epochs=1", "epochs=500").replace("train_images=64, ", "")
+    script = COMPANY + SCRIPT.replace("epochs=1", "epochs=500").replace("train_images=64, ", "")
     run = subprocess.Popen(
         [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)}
     )
@@ -191,7 +207,7 @@ def _variable_and_parent(name):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are spawned elsewhere")
-def test_workers_are_forks_of_one_that_has_imported_torch(few_digits, monkeypatch):
+def test_workers_are_forks_of_one_that_has_imported_torch(unforked, few_digits, monkeypatch):
     found = []
     for value in ("one", "two"):
         monkeypatch.setenv("NORMSCOPE_TESTED", value)
@@ -217,7 +233,7 @@ def test_a_signal_waits_until_a_worker_that_starts_is_known(number):
     threading.Thread(target=listening.wait).start()  # another that may receive it
     known = False
     try:
-        with pytest.raises(KeyboardInterrupt) as raised, processes._without_interrupts():
+        with pytest.raises(KeyboardInterrupt) as raised, without_interrupts():
             os.kill(os.getpid(), number)
             time.sleep(0.05)
             known = True
@@ -242,7 +258,7 @@ def test_a_signal_while_handlers_are_put_back_lets_none_be_lost_later(monkeypatc
     before = {number: put(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     monkeypatch.setattr(signal, "signal", put_back)
     try:
-        with pytest.raises(KeyboardInterrupt), processes._without_interrupts():
+        with pytest.raises(KeyboardInterrupt), without_interrupts():
             pass
         with pytest.raises(KeyboardInterrupt, match=str(int(signal.SIGTERM))):
             signal.raise_signal(signal.SIGTERM)
@@ -253,7 +269,9 @@ def test_a_signal_while_handlers_are_put_back_lets_none_be_lost_later(monkeypatc
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are spawned elsewhere")
-def test_a_signal_does_not_wait_until_torch_is_imported(few_digits, tmp_path, monkeypatch):
+def test_a_signal_does_not_wait_until_torch_is_imported(
+    unforked, few_digits, tmp_path, monkeypatch
+):
     def never(_sentinel):
         signal.raise_signal(signal.SIGALRM)
         time.sleep(60)

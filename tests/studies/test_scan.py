@@ -127,9 +127,9 @@ def test_workers_die_with_a_killed_parent(tmp_path):
 
     with subprocess.Popen(command, env=os.environ) as scan:
         deadline = time.monotonic() + 60
-        while len(workers_of(scan.pid)) < 2 and time.monotonic() < deadline:
+        while len(children(scan.pid)) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
-        workers = workers_of(scan.pid)
+        workers = children(scan.pid)
         time.sleep(3)
         scan.send_signal(signal.SIGKILL)
     assert len(workers) == 2
@@ -137,11 +137,6 @@ def test_workers_die_with_a_killed_parent(tmp_path):
     while any(is_running(worker) for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(is_running(worker) for worker in workers)
-
-
-def workers_of(scan: int) -> list[int]:
-    """The worker processes of a scan: forks of the one that it has started for that."""
-    return [worker for server in children(scan) for worker in children(server)]
 
 
 def children(parent: int) -> list[int]:

@@ -88,7 +88,7 @@ class Run:
             return False
         with suppress(ProcessLookupError):
             if whom == "worker":
-                workers = [pid for pid in self.living() if "forkserver" in _command(pid)]
+                workers = [pid for pid in self.living() if self._works(pid)]
                 if not workers:
                     return False
                 os.kill(max(workers), number)
@@ -133,6 +133,11 @@ class Run:
                 if int(session) == self.process.pid and state != "Z":
                     found.append(int(folder.name))
         return found
+
+    def _works(self, pid: int) -> bool:
+        """Whether it is a worker: a fork of a server, or of the command itself."""
+        main, own = _command(self.process.pid), _command(pid)
+        return "forkserver" in own or (own == main and pid != self.process.pid)
 
     def _began(self) -> bool:
         """Whether it came as far as normscope: before that, signals are Python's affair."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from normscope.findings.comparison import ERROR_RATE, FEWEST_SEEDS, Verdict, verdict
+from normscope.findings.distributions import t_quantile, t_tail
 
 if TYPE_CHECKING:
     from normscope.findings.cell_findings import CellFinding
@@ -70,13 +70,13 @@ def study_differences(
     def p_beyond(bound: float, sign: int) -> np.ndarray:
         """One-sided p-values for a difference beyond a bound on the side of a sign."""
         excess = sign * (value - bound)
-        p = stats.t.sf(excess / np.where(se > 0, se, 1), freedom)
+        p = t_tail(excess / np.where(se > 0, se, 1), freedom)
         return np.where(se > 0, p, np.where(excess > 0, 0.0, 1.0))
 
     enough = one.enough & two.enough
     equal = holm(np.maximum(p_beyond(margin, -1), p_beyond(-margin, 1))) & enough
     apart = holm(np.minimum(1, 2 * np.minimum(p_beyond(0, -1), p_beyond(0, 1)))) & enough
-    half = se * stats.t.ppf(1 - ERROR_RATE / 2, freedom)
+    half = se * t_quantile(1 - ERROR_RATE / 2, freedom)
     low, high = np.clip((value - half, value + half), -1, 1)
     return [
         StudyDifference(

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special
+
+from normscope.findings.distributions import inverse_trigamma, t_quantile
 
 if TYPE_CHECKING:
     from normscope.findings.image_noise import ImageNoise
@@ -89,7 +91,7 @@ class Differences:
 
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
         """95 % intervals, each by itself: lower and upper ends, shape ``(rows,)``."""
-        half = self.se * stats.t.ppf(0.975, self.freedom)
+        half = self.se * t_quantile(0.975, self.freedom)
         return np.clip(self.value - half, -1, 1), np.clip(self.value + half, -1, 1)
 
 
@@ -216,9 +218,6 @@ def _prior(variance: np.ndarray, freedom: np.ndarray, pooled: float) -> tuple[fl
     excess = float(logs.var(ddof=1) - special.polygamma(1, half).mean())
     if excess <= 0:
         return np.inf, pooled
-    found = optimize.root_scalar(
-        lambda log: float(special.polygamma(1, np.exp(log))) - excess, bracket=(-10, 25)
-    )
-    prior_half = float(np.exp(found.root))
+    prior_half = inverse_trigamma(excess)
     scale = float(np.exp(logs.mean() + special.digamma(prior_half) - np.log(prior_half)))
     return 2 * prior_half, scale

@@ -8,10 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg, stats
 from scipy.special import expit, gammaln, ndtr
 
 from normscope.findings.comparison import ERROR_RATE
+from normscope.findings.distributions import binomial_tail, largest_share
 
 if TYPE_CHECKING:
     from normscope.findings.trial_table import TrialTable
@@ -59,8 +59,9 @@ def binomial_interval(failures: int, trainings: int) -> Interval:
         >>> round(binomial_interval(0, 3).high, 3)
         0.708
     """
-    found = stats.binomtest(failures, trainings).proportion_ci(1 - ERROR_RATE, "exact")
-    return Interval(failures / trainings, float(found.low), float(found.high))
+    high = largest_share(failures, trainings, ERROR_RATE / 2)
+    low = 1 - largest_share(trainings - failures, trainings, ERROR_RATE / 2)
+    return Interval(failures / trainings, low, high)
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,11 @@ def region(table: TrialTable, rows: np.ndarray, slices: list[np.ndarray], looks:
     rate = ERROR_RATE / (looks * len(parts))
     failures = np.array([table.failures[part].sum() for part in parts])
     trainings = np.array([table.trainings[part].sum() for part in parts])
-    p = stats.binom.sf(failures - 1, trainings, TOLERATED)
+    p = binomial_tail(failures, trainings, TOLERATED)
     total, failed, first = int(trainings[-1]), int(failures[-1]), int(p.argmin())
-    bound = stats.beta.ppf(1 - ERROR_RATE, failed + 1, total - failed) if total > failed else 1.0
+    bound = largest_share(failed, total, ERROR_RATE)
     worst = (int(failures[first]), int(trainings[first]))
-    return Region(total, failed, bool((p <= rate).any()), worst, float(bound))
+    return Region(total, failed, bool((p <= rate).any()), worst, bound)
 
 
 def failure_map(
@@ -173,6 +174,8 @@ def _laplace(
     kernel: np.ndarray, failures: np.ndarray, trainings: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Log evidence, and mean and variance of the log odds."""
+    from scipy import linalg  # not in the time of studies without a failure
+
     latent = np.full(len(kernel), RARE)
 
     def curvature() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, bool]]:

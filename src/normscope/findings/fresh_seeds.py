@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from normscope.auditing.pairing import LEVEL, accuracy_lost
 from normscope.findings.comparison import ERROR_RATE
+from normscope.findings.distributions import t_quantile
 from normscope.studies.search_work import fresh
 from normscope.trials.outcome import FAILURES
 
@@ -139,7 +139,7 @@ def over_seeds(values: np.ndarray, images: int) -> dict[str, Any]:
     if seeds < 2:
         return {"accuracy": mean, "se": None, "interval": None}
     spread = float(values.std(ddof=1))
-    half = float(stats.t.ppf(1 - ERROR_RATE / 2, seeds - 1)) * max(spread, LEAST_SPREAD / images)
+    half = float(t_quantile(1 - ERROR_RATE / 2, seeds - 1)) * max(spread, LEAST_SPREAD / images)
     half /= float(np.sqrt(seeds))
     interval = [max(0.0, mean - half), min(1.0, mean + half)]
     return {"accuracy": mean, "se": spread / float(np.sqrt(seeds)), "interval": interval}
@@ -187,8 +187,8 @@ def of_the_chosen(
         return None
     unit = max(float(values.std(ddof=1)), LEAST_SPREAD / images) / float(np.sqrt(seeds))
     mean, tail = float(values.mean()), ERROR_RATE / 2
-    low = mean - float(stats.t.isf(tail / looks, seeds - 1)) * unit
-    return [max(least, low), min(1.0, mean + float(stats.t.isf(tail, seeds - 1)) * unit)]
+    low = mean + float(t_quantile(tail / looks, seeds - 1)) * unit
+    return [max(least, low), min(1.0, mean - float(t_quantile(tail, seeds - 1)) * unit)]
 
 
 def over_images(best: np.ndarray, reference: np.ndarray, looks: int) -> list[float]:

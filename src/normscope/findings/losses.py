@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from normscope.findings.comparison import ERROR_RATE, verdict
+from normscope.findings.distributions import t_quantile
 
 if TYPE_CHECKING:
     from normscope.findings.comparison import Means, Verdict
@@ -136,4 +136,4 @@ def seeds_to_resolve(
 
 def _quantile(rows: Means, freedom: np.ndarray, sides: int) -> np.ndarray:
     count = max(int((~np.isnan(rows.mean)).sum()) - 1, 1)
-    return stats.t.ppf((1 - ERROR_RATE) ** (1 / (sides * count)), freedom)
+    return t_quantile((1 - ERROR_RATE) ** (1 / (sides * count)), freedom)

@@ -6,9 +6,8 @@ import math
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
-from scipy import stats
-
 from normscope.findings.comparison import ERROR_RATE, Verdict, verdict
+from normscope.findings.distributions import normal_quantile, t_quantile
 from normscope.findings.losses import MOST_SEEDS, POWER
 
 if TYPE_CHECKING:
@@ -127,10 +126,10 @@ def seeds_to_tell(distance: float, std: float, rate: float = ERROR_RATE) -> int 
         >>> seeds_to_tell(1.0, 1.0)
         8
     """
-    enough = float(stats.norm.ppf(POWER))
+    enough = normal_quantile(POWER)
 
     def tells(seeds: int) -> bool:
-        t = float(stats.t.ppf(1 - rate, seeds - 1))
+        t = float(t_quantile(1 - rate, seeds - 1))
         return distance > 0 and distance >= (t + enough) * std / math.sqrt(seeds)
 
     if not tells(MOST_SEEDS):

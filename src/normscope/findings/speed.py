@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from normscope.findings.comparison import ERROR_RATE
+from normscope.findings.distributions import t_quantile
 from normscope.trials.outcome import FAILURES
 
 if TYPE_CHECKING:
@@ -70,6 +70,6 @@ def _speed(steps: list[int | None]) -> Speed:
     if len(reached) < max(2, len(steps)):
         return Speed(centre, None, None, len(reached), len(steps))
     half = reached.std(ddof=1) / np.sqrt(len(reached))
-    half *= float(stats.t.ppf(1 - ERROR_RATE / 2, len(reached) - 1))
+    half *= float(t_quantile(1 - ERROR_RATE / 2, len(reached) - 1))
     low, high = (float(np.exp(reached.mean() + sign * half)) for sign in (-1, 1))
     return Speed(centre, low, high, len(reached), len(steps))

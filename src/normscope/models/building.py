@@ -13,6 +13,7 @@ from normscope.errors import NormscopeError, UnknownName
 from normscope.models import libraries
 from normscope.models.batchnorm import leave_out_batchnorm
 from normscope.models.class_names import outputs_for_classes
+from normscope.models.files.folder import check_no_folder
 from normscope.models.files.naming import names_file
 from normscope.models.given import GivenModel, name_of
 from normscope.models.importing import names_code
@@ -113,6 +114,7 @@ def find_library(name: str) -> Library:
         return Factory(name, import_factory(name))
     known = torchvision_names()
     if name not in known:
+        check_no_folder(name)
         raise UnknownName("model", name, OWN_MODELS, also=ALSO, similar=known)
     return TorchvisionModel(name)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.models.building import build_model, show_one_image
+from normscope.models.building import build_model, find_library, show_one_image
 from normscope.models.files.naming import names_file
 from normscope.models.given import name_of
 from normscope.models.importing import names_code
@@ -73,6 +74,8 @@ def build_trained(
 def check_weights_given(name: str, weights: object) -> None:
     """Refuse a model without weights, unless it is a factory or a file, which has its own."""
     if weights is None and not names_code(name) and not names_file(name):
+        if Path(name).is_dir():
+            find_library(name)  # what is wrong with a folder that is taken for a name
         default = "" if name in OWN_MODELS else ", or --weights default"
         raise NormscopeError(
             f"{name} must be given its weights, got none. Pass --weights FILE{default}."

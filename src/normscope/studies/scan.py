@@ -74,8 +74,8 @@ def run_scan(
         total = len(plan.specification.trials())
         done = total - len(remaining)
         report = on_progress or (lambda _done, _total: None)
-        report(done, total)
         if not remaining:
+            report(done, total)
             return study
         parts = study.work(
             remaining, alone=place.storage is None, grace_seconds=place.grace_seconds
@@ -83,6 +83,7 @@ def run_scan(
         with open_executor(
             plan.source, plan.specification.trial, len(remaining), place.workers, ray=place.ray
         ) as executor:
+            report(done, total)
             for work, claims in parts:
                 with study.database().answering(), claims.beating():
                     drive(work, executor, lambda new, _, before=done: report(before + new, total))

@@ -130,11 +130,11 @@ def run_search(
             )
             missing = max(1, expected - first.finished())
             report = on_progress or (lambda _done, _total: None)
-            report(first.finished(), expected)
             with open_executor(
                 plan.source, specification.trial, missing, place.workers,
                 stack=STACKED_AT_ONCE, ray=place.ray,
             ) as executor:  # fmt: skip
+                report(first.finished(), expected)
                 with choosing.beating():
                     drive(first, executor, lambda done, _: report(done, expected))
                 second = KnownTrials(repeated(specification, study.trials()), repeating)

@@ -9,6 +9,7 @@ from torch import nn
 from normscope.errors import NormscopeError
 from normscope.images.frames import COLOURS
 from normscope.init_scale import InitScale
+from normscope.machine.cores import threads
 from normscope.models.batchnorm import has_batchnorm
 from normscope.models.building import build_model, check_model
 from normscope.models.expected import takes_blue_first
@@ -75,7 +76,9 @@ def check_network(model: str, options: ModelOptions, recipe: Recipe, source: Dec
             "--recipe frozen must be used with trained weights, got a network that starts "
             "afresh. Give --weights, and no --new-head."
         )
-    network = check_model(model, options=options, trains=recipe.trains, **_shape(source))
+    # In one thread, since a process in which OpenMP has begun others cannot be forked.
+    with threads(1):
+        network = check_model(model, options=options, trains=recipe.trains, **_shape(source))
     if recipe.trains and has_batchnorm(network) and len(source.train) < recipe.batch_size:
         raise NormscopeError(
             f"a network with BatchNorm must have at least a whole batch of {recipe.batch_size} "

@@ -1,6 +1,8 @@
 """Folders of Hugging Face and timm as models."""
 
+import itertools
 import json
+import os
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from safetensors.torch import save_file
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.models.building import build_model, published
 from normscope.models.options import ModelOptions
+from normscope.models.trained import build_trained
 from normscope.normalization import Normalization
 from normscope.trials.chosen_model import check_weights, model_options
 
@@ -90,8 +93,8 @@ def test_folders_that_hold_no_model(tmp_path, hf_folder):
     with pytest.raises(NormscopeError) as met:
         build_model(str(tmp_path), **SIZES)
     assert str(met.value) == (
-        f"a model's folder must hold config.json, as Hugging Face's and timm's do, got {tmp_path} "
-        "without. Name the file or the folder that holds the model."
+        "a model's folder must hold config.json and a file of weights, as Hugging Face's and "
+        f"timm's do, got {tmp_path} without. Name the file or the folder that holds the model."
     )
     (tmp_path / "config.json").write_text('{"a": 1}', encoding="utf-8")
     with pytest.raises(NormscopeError) as met:
@@ -107,6 +110,31 @@ def test_folders_that_hold_no_model(tmp_path, hf_folder):
     assert str(met.value) == (
         f"{folder} must hold its weights as safetensors, got a configuration without. Put "
         "model.safetensors beside it."
+    )
+
+
+def test_a_folder_in_the_working_folder(tmp_path, monkeypatch, hf_folder):
+    def built(name):
+        build_model(name, **SIZES)
+
+    def trained(name):
+        build_trained(name, None, normalized_channels=3, channels=3, image_size=(32, 32))
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net").mkdir()
+    for name, build in itertools.product(("net", "./net"), (built, trained)):
+        with pytest.raises(NormscopeError) as met:
+            build(name)
+        assert str(met.value) == (
+            "a model's folder must hold config.json and a file of weights, as Hugging Face's and "
+            "timm's do, got net with nothing in it. Name the file or the folder that holds the "
+            "model."
+        )
+    with pytest.raises(NormscopeError) as met:
+        build_model("hf", **SIZES)
+    assert str(met.value) == (
+        "a model's folder must be named by a path, got hf, which could be a model's name. "
+        f"Write .{os.sep}hf."
     )
 
 

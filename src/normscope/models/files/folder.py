@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 from normscope.models.files.regular_file import check_regular
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from normscope.models.libraries.protocol import Library
 
 CONFIGURATION = "config.json"
 LARGEST_CONFIGURATION = 2**24
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
+
+
+def check_no_folder(name: str) -> None:
+    """Refuse an unknown model's name that is a folder's in the working folder.
+
+    Args:
+        name: As the user gave it.
+
+    Raises:
+        NormscopeError: If it is one: for what it does not hold, or else for how it was named.
+    """
+    path = Path(name)
+    if path.is_dir():
+        read_configuration(path)
+        raise NormscopeError(
+            f"a model's folder must be named by a path, got {name}, which could be a model's name. "
+            f"Write .{os.sep}{name}."
+        )
 
 
 def open_folder(name: str, path: Path) -> Library:
@@ -60,9 +78,10 @@ def read_configuration(path: Path) -> dict[str, Any]:
     """
     file = path / CONFIGURATION
     if not file.exists():
+        met = "without" if any(path.iterdir()) else "with nothing in it"
         raise NormscopeError(
-            f"a model's folder must hold {CONFIGURATION}, as Hugging Face's and timm's do, got "
-            f"{path} without. Name the file or the folder that holds the model."
+            f"a model's folder must hold {CONFIGURATION} and a file of weights, as Hugging Face's "
+            f"and timm's do, got {path} {met}. Name the file or the folder that holds the model."
         )
     met: object = "a larger file"
     if check_regular(file) <= LARGEST_CONFIGURATION:

@@ -54,6 +54,10 @@ class Trunk(ABC):
             Shape ``(models, N, features)``, which the caller may overwrite.
         """
 
+    def forget(self) -> None:
+        """Free what the last ``forward`` keeps for gradients that nobody will ask for."""
+        self._saved = ()
+
     @abstractmethod
     def backward(self, gradient: Tensor) -> TrunkGradients:
         """Gradients at the last ``forward``, once.

@@ -12,18 +12,26 @@ import types
 import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from normscope.errors import WorkFailed
 from normscope.studies.executors.executor import Executor
+from normscope.studies.executors.forking import (
+    can_fork,
+    leave_parent_behind,
+    open_files,
+    sharing_memory,
+    unwarned,
+)
+from normscope.studies.executors.interrupts import without_interrupts
 from normscope.studies.executors.shared_source import read_source, write_source
 from normscope.temporary_files import begun_file, end_file
 from normscope.trials.result import FinishedTrial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
 
@@ -58,7 +66,7 @@ class LocalProcesses(Executor):
         """Hand a trial to the next free worker."""
         try:
             # Submitting may start a worker, which Ctrl-C must not reach before it ignores it.
-            with _without_interrupts(), _without_script(spec.model):
+            with without_interrupts(), _without_script(spec.model):
                 self._in_flight[self._pool.submit(_run, spec)] = spec
         except (BrokenProcessPool, EOFError, ConnectionError):
             # The last two where what workers are forked from has been killed.
@@ -85,34 +93,53 @@ class LocalProcesses(Executor):
 
     def close(self) -> None:
         """Stop every worker at once; one in the middle of a trial is cut off."""
-        if self._in_flight:
-            self._lifeline.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._lifeline.close()
-        self._remove_images()
+        if not self._in_flight:
+            self._pool.shutdown(wait=True)
+        self._begun.close()
 
     def _start(self) -> None:
+        with ExitStack() as begun:
+            self._pool = self._forks(begun) if can_fork() else self._spawned(begun)
+            self._begun = begun.pop_all()
+
+    def _forks(self, begun: ExitStack) -> ProcessPoolExecutor:
+        """A pool whose workers have all begun: a later one would be a fork of two threads."""
+        begun.enter_context(sharing_memory())
+        inherited = open_files()
+        context = multiprocessing.get_context("fork")
+        watched, lifeline = context.Pipe(duplex=False)
+        start = (self._source, watched, lifeline, inherited)
+        pool = self._pool_of(context, begun, lifeline, _start_fork, start)
+        with without_interrupts(), unwarned():
+            pool.submit(int)
+        return pool
+
+    def _spawned(self, begun: ExitStack) -> ProcessPoolExecutor:
         context = _context()
         _import_what_workers_need(context)
-        self._handle, self._images = begun_file(Path(tempfile.gettempdir()) / IMAGES)
+        handle, images = begun_file(Path(tempfile.gettempdir()) / IMAGES)
+        begun.callback(end_file, handle, images)
         try:
-            write_source(self._source, self._images)
-        except BaseException as error:
-            self._remove_images()
-            if isinstance(error, OSError):
-                error.filename = error.filename or str(self._images)
+            write_source(self._source, images)
+        except OSError as error:
+            error.filename = error.filename or str(images)
             raise
-        watched, self._lifeline = context.Pipe(duplex=False)
-        self._pool = ProcessPoolExecutor(
-            self.slots,
-            context,
-            initializer=_start_worker,
-            initargs=(str(self._images), watched, dict(os.environ)),
-        )
+        watched, lifeline = context.Pipe(duplex=False)
+        start = (str(images), watched, dict(os.environ))
+        return self._pool_of(context, begun, lifeline, _start_worker, start)
 
-    def _remove_images(self) -> None:
-        end_file(self._handle, self._images)
-        self._handle = None
+    def _pool_of(
+        self,
+        context: BaseContext,
+        begun: ExitStack,
+        lifeline: Connection,
+        initializer: Callable[..., None],
+        initargs: tuple[Any, ...],
+    ) -> ProcessPoolExecutor:
+        pool = ProcessPoolExecutor(self.slots, context, initializer, initargs)
+        begun.callback(pool.shutdown, wait=True, cancel_futures=True)
+        begun.callback(lifeline.close)
+        return pool
 
     def _restart(self, more: list[TrialSpec]) -> None:
         """Run what was in flight again on half the workers."""
@@ -136,47 +163,6 @@ class LocalProcesses(Executor):
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait until a worker that is being started is known to the pool.
-
-    What they raise would leave one behind that nobody ends. Blocking them is not enough: another
-    thread may receive them, and Python then calls the handler in this one all the same. But what
-    is blocked here never reaches a process that is started meanwhile.
-    """
-    arrived: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handled = {int(n): handler for n, handler in before.items() if callable(handler)}
-    if threading.current_thread() is not threading.main_thread():
-        handled.clear()  # handlers run, and are set, in the main thread alone
-    waiting = True
-
-    def noted(number: int, frame: types.FrameType | None) -> None:
-        # An interruption may leave it in place.
-        if waiting:
-            arrived.append(number)
-        else:
-            handled[number](number, frame)
-
-    try:
-        for number in handled:
-            signal.signal(number, noted)
-        if hasattr(signal, "pthread_sigmask"):
-            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            try:
-                yield
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        else:
-            yield
-    finally:
-        waiting = False
-        for number, handler in handled.items():
-            signal.signal(number, handler)
-        for number in arrived:
-            signal.raise_signal(number)
-
-
-@contextmanager
 def _without_script(model: str = "") -> Iterator[None]:
     """Start processes that do not run the caller's script again, which they do not need.
 
@@ -193,11 +179,10 @@ def _without_script(model: str = "") -> Iterator[None]:
 
 
 def _context() -> BaseContext:
-    """How workers begin: not as forks of this process.
+    """How workers begin where they cannot be forks of this process.
 
-    A fork of a process that has used OpenMP threads can hang, and would inherit the lock on the
-    study's folder. On Linux they are forks of one that has imported what they need and has used
-    nothing of it; elsewhere system libraries do not bear that.
+    On Linux they are forks of one that has imported what they need and has used nothing of it;
+    elsewhere system libraries do not bear that.
 
     Returns:
         What starts them.
@@ -220,7 +205,7 @@ def _import_what_workers_need(context: BaseContext) -> None:
 
     # First, as it lets signals through once it has begun, and the server inherits that.
     resource_tracker.ensure_running()
-    with _without_interrupts():
+    with without_interrupts():
         forkserver.ensure_running()
     # One that has been killed meanwhile is begun anew with the first worker.
     with suppress(EOFError, ConnectionError), _without_script():
@@ -232,8 +217,18 @@ def _import_what_workers_need(context: BaseContext) -> None:
 _source_of_this_worker: DecodedSource | None = None
 
 
-def _start_worker(images: str, watched: Connection, environment: dict[str, str]) -> None:
+def _start_fork(
+    source: DecodedSource, watched: Connection, lifeline: Connection, inherited: list[int]
+) -> None:
     global _source_of_this_worker  # noqa: PLW0603 - the pool offers a worker no other memory
+    leave_parent_behind(inherited)
+    lifeline.close()
+    threading.Thread(target=_die_with_parent, args=(watched,), daemon=True).start()
+    _source_of_this_worker = source
+
+
+def _start_worker(images: str, watched: Connection, environment: dict[str, str]) -> None:
+    global _source_of_this_worker  # noqa: PLW0603 - likewise
     # The process that it is a fork of may have begun before these were set.
     os.environ.clear()
     os.environ.update(environment)
@@ -245,12 +240,13 @@ def _start_worker(images: str, watched: Connection, environment: dict[str, str])
         os._exit(1)  # the study has ended meanwhile
 
 
-def _die_with_parent(watched: Connection, images: str) -> None:
+def _die_with_parent(watched: Connection, images: str | None = None) -> None:
     try:
         watched.recv()
     except (EOFError, OSError):
         # A parent that was killed cannot remove them itself.
-        Path(images).unlink(missing_ok=True)
+        if images:
+            Path(images).unlink(missing_ok=True)
         os._exit(1)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from normscope.trials.seeding import Generators
     from normscope.trials.spec import TrialSpec
 
-PROOF_BATCH = (EVALUATION_BATCH, 32 * EVALUATION_BATCH)
+PROOF_BATCH = (EVALUATION_BATCH // 4, 32 * EVALUATION_BATCH)
 """Images that one model is asked about at a time, on a CPU and on a GPU, which waits each time."""
 
 HIDDEN = 128

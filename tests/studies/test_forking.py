@@ -1,0 +1,155 @@
+"""Workers that are forks of this process: tried in fresh ones, as pytest's has threads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from normscope.studies.executors import forking
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="workers are spawned elsewhere"
+)
+
+
+def said_by(script, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "-c", script],
+        env={**os.environ, "TMPDIR": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")[:-1]
+
+
+WORKS = """
+import os, signal
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock
+
+from normscope.studies.executors.processes import LocalProcesses
+from normscope.trials.options import TrainOptions
+from normscope.trials.preparation import resolve
+from normscope.trials.running import run_trial
+
+prepared = resolve(TrainOptions(source="digits", epochs=1, train_images=128, threads=1))
+parent = os.getpid()
+signal.signal(signal.SIGTERM, lambda *_: None)
+
+
+def seen():
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    locks = [str(link) for link in links if link.readlink().name == "held.lock"]
+    handlers = [signal.getsignal(number).name for number in (signal.SIGTERM, signal.SIGINT)]
+    return os.getppid() == parent, locks, handlers
+
+
+with FileLock("held.lock"):
+    executor = LocalProcesses(prepared.source, 2)
+    print(len(executor._pool._processes), list(Path().glob(".images*")))
+    print(executor._pool.submit(seen).result())
+    specs = [replace(prepared.trial, seed=seed) for seed in range(3)]
+    for spec in specs:
+        executor.submit(spec)
+    finished = [executor.next_finished() for _ in specs]
+    executor.close()
+results = {trial.spec: trial.result for trial in finished}
+for spec in specs:
+    alone = run_trial(spec, prepared.source)
+    print(results[spec].correct == alone.correct, results[spec].loss == alone.loss)
+"""
+
+
+def test_forks_give_the_same_results_and_keep_nothing_of_their_parents(tmp_path):
+    assert said_by(WORKS, tmp_path) == [
+        "2 []",
+        "(True, [], ['SIG_DFL', 'SIG_IGN'])",
+        *3 * ["True True"],
+    ]
+
+
+COMPANY = """
+import threading, torch
+from normscope.studies.executors.forking import can_fork
+
+alone = threading.Event()
+thread = threading.Thread(target=alone.wait)
+print(can_fork())
+thread.start()
+print(can_fork())
+alone.set()
+thread.join()
+print(can_fork())
+torch.set_num_threads(2)
+torch.ones(2000, 2000) @ torch.ones(2000, 2000)
+print(can_fork())
+"""
+
+
+def test_no_fork_where_threads_would_be_missing(tmp_path):
+    assert said_by(COMPANY, tmp_path) == ["True", "False", "True", "False"]
+
+
+def test_the_thread_of_a_bar_that_is_gone_is_waited_for(monkeypatch):
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.current_thread(), ending])
+    ending = threading.Thread(target=time.sleep, args=(0.05,))
+    before = threading.active_count()
+    ending.start()
+    forking._have_company()
+    assert threading.active_count() == before
+
+
+def test_nothing_is_forked_beside_a_gpu(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(forking, "_have_company", lambda: False)
+    monkeypatch.delattr(os, "fork")
+    assert not forking.can_fork()
+
+
+KILLED = """
+import os, signal, sys, time
+from normscope.images.digits import open_digits
+from normscope.studies.executors.processes import LocalProcesses
+
+executor = LocalProcesses(open_digits(), 2)
+print(*executor._pool._processes, flush=True)
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_forks_end_with_their_parent(tmp_path, number):
+    run = subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert run.stdout is not None
+        workers = [int(word) for word in run.stdout.readline().split()]
+    finally:
+        run.send_signal(number)
+        run.communicate(timeout=60)
+    assert len(workers) == 2
+    deadline = time.monotonic() + 30
+    while any(_runs(worker) for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _runs(process):
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] != "Z"
