@@ -84,6 +84,11 @@ class WinogradTrunk(Trunk):
             gradient.unflatten(2, (-1, MAPS)).sum((1, 2)),
         )
 
+    def forget(self) -> None:
+        """Free what the last ``forward`` keeps for gradients; see ``Trunk``."""
+        for part in self._parts:
+            part.forget()
+
     def _share_out(self, rows: Tensor) -> None:
         groups = -(-len(rows) // GROUP)
         shares = rows.split(GROUP * -(-groups // torch.get_num_threads()))
@@ -131,6 +136,9 @@ class _Part:
         features = self.pixels.new_empty(len(layers), len(self.pixels), height * width * MAPS)
         self._saved = [self._forward(of, own) for of, own in zip(layers, features, strict=True)]
         return features
+
+    def forget(self) -> None:
+        self._saved = []
 
     def _forward(self, layers: _Layers, features: Tensor) -> tuple[Tensor, Tensor]:
         images = len(self.pixels)
