@@ -25,9 +25,9 @@ KEPT1, KEPT2 = 0.75, 0.5
 """Shares of the features and of the hidden units that LeNet's two dropouts keep."""
 
 TESTED_TOGETHER = 16 * 28 * 28
-"""Pixels that a processor convolves at a time in tests, 16 of MNIST's images. Of what they leave in memory the allocator
-keeps several times as much as is ever in use at once: glibc puts scraps between aligned blocks,
-and the next of the same size does not fit there."""
+"""Pixels that a processor convolves at a time in tests, 16 of MNIST's images. Of what they leave in
+memory the allocator keeps several times as much as is ever in use at once: glibc puts scraps
+between aligned blocks, and the next of the same size does not fit there."""
 
 SPARE_SILENT = True
 """Whether a batch without any feature above 0 is spared the products that its gradients would be
