@@ -19,9 +19,9 @@ from benchmarks.trials import cpu_seconds
 from torch.nn import functional
 
 from normscope.machine.cores import threads
+from normscope.machine.memory import keep_freed_memory
 from normscope.models.quick.layers import quicken
 from normscope.trials.fast import plan_choice
-from normscope.trials.fast.memory import keep_freed_memory
 from normscope.trials.fast.training import train_fast
 from normscope.trials.network import build_network
 from normscope.trials.options import TrainOptions
