@@ -78,6 +78,24 @@ def test_a_pass_is_compiled_where_nothing_can_be_written(monkeypatch):
     assert numbers.tolist() == [2, 2, 2]
 
 
+def test_a_damaged_kept_pass_is_compiled_anew(monkeypatch, tmp_path):
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+
+    def doubled(numbers):
+        for index in range(len(numbers)):
+            numbers[index] *= 2
+
+    compiling.compiled(doubled)(torch.ones(3).numpy())
+    kept = list(tmp_path.rglob("*.nbc"))
+    assert kept
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:100])
+    numbers = torch.ones(3)
+    with pytest.warns(RuntimeWarning, match=r"must be kept .* whole there, got Unpickl"):
+        compiling.compiled(doubled)(numbers.numpy())
+    assert numbers.tolist() == [2, 2, 2]
+
+
 def test_adadelta_follows_torch():
     from normscope.trials.fast.compiled_adadelta import CompiledAdadelta
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from functools import cache
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -39,10 +39,30 @@ def compiled(function: Pass) -> Pass:
 
     # Products and sums may become one instruction, which rounds once.
     rules: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
+    anew: Any = njit(nogil=True, **rules)(function)
     try:
-        return cast("Pass", njit(nogil=True, cache=True, **rules)(function))
+        current: Any = njit(nogil=True, cache=True, **rules)(function)
     except RuntimeError:  # neither beside this package nor at home is there a folder to write to
-        return cast("Pass", njit(nogil=True, **rules)(function))
+        return anew
+
+    @wraps(function)
+    def run(*arguments: Any) -> None:
+        nonlocal current
+        try:
+            current(*arguments)
+        except Exception as error:  # of damaged files, or of a full disk
+            if current is anew:
+                raise
+            warnings.warn(
+                "compiled passes must be kept on disk and be whole there, got "
+                f"{type(error).__name__}: {error}. Delete {current.stats.cache_path}.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            current = anew
+            current(*arguments)
+
+    return cast("Pass", run)
 
 
 def inlined(function: Part) -> Part:
