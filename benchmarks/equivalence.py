@@ -1,8 +1,9 @@
 """Are the fast trainer's accuracies the plain fp32 trainer's? Two one-sided paired t tests.
 
-``python -m benchmarks.equivalence --root FOLDER`` trains both with each of 20 seeds for 2 epochs of
-MNIST and says whether their mean test accuracies differ by less than 0.002 (Schuirmann, 1987,
-doi:10.1007/BF01068419). Pairs are saved as they finish, so an interrupted run goes on.
+``python -m benchmarks.equivalence --root FOLDER`` trains LeNet, or ``--model``, by both with each
+of 20 seeds for 2 epochs of MNIST and says whether their mean test accuracies differ by less than
+0.002 (Schuirmann, 1987, doi:10.1007/BF01068419). Pairs are saved as they finish, so an interrupted
+run goes on.
 """
 
 from __future__ import annotations
@@ -16,38 +17,32 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from normscope.init_scale import InitScale
-from normscope.machine.device import resolve_precision
-from normscope.trials.preparation import prepare_source
-from normscope.trials.recipe import named_recipe
+from normscope.trials.options import TrainOptions
+from normscope.trials.preparation import resolve
 from normscope.trials.running import run_trial
-from normscope.trials.spec import TrialSpec
 
 
 def main() -> None:
     """Train what is missing, then test."""
     options = _options()
-    recipe = named_recipe("lenet", "lenet", epochs=options.epochs)
-    prepared = prepare_source(options.source, options.root, recipe, options.train_images)
-    # Two epochs are too few for the plateau schedule to act, so what it looks at need not be large.
-    few = prepared.source.validation.take(np.arange(500))
-    source = replace(prepared.source, validation=few)
-    precision = resolve_precision(options.precision)
+    chosen = TrainOptions(
+        source=options.source,
+        root=options.root,
+        model=options.model,
+        recipe=options.recipe,
+        train_images=options.train_images,
+        epochs=options.epochs,
+        device="cpu",
+        precision=options.precision,
+        threads=options.threads,
+    )
+    prepared = resolve(chosen, usual_threads=options.threads)
+    # So few epochs are too few for a plateau schedule to act: what it looks at need not be large.
+    few = np.arange(min(500, len(prepared.source.validation)))
+    source = replace(prepared.source, validation=prepared.source.validation.take(few))
     pairs = json.loads(options.out.read_text()) if options.out.exists() else []
     for seed in range(len(pairs), options.seeds):
-        spec = TrialSpec(
-            source=options.source,
-            fingerprint=prepared.fingerprint,
-            train_images=options.train_images,
-            model="lenet",
-            recipe=recipe,
-            normalization=prepared.data,
-            init_scale=InitScale(),
-            seed=seed,
-            device="cpu",
-            threads=options.threads,
-            precision=precision,
-        )
+        spec = replace(prepared.trial, seed=seed)
         fast = run_trial(spec, source).accuracy
         plain = run_trial(replace(spec, trainer="plain", precision="fp32"), source)
         pairs.append([fast, plain.accuracy])
@@ -61,9 +56,10 @@ def main() -> None:
         stats.t.sf((difference.mean() + options.margin) / error, degrees),
         stats.t.cdf((difference.mean() - options.margin) / error, degrees),
     )
-    print(f"{precision}, {options.source}, {options.train_images or 'all'} images, ", end="")
-    print(f"{options.epochs} epochs, {len(pairs)} seeds: fast {fast.mean():.5f}, ", end="")
-    print(f"plain {plain.mean():.5f}, difference {difference.mean():+.5f} +- {error:.5f}")
+    print(f"{prepared.trial.model}, {prepared.trial.precision}, {options.source}, ", end="")
+    print(f"{len(source.train)} images, {options.epochs} epochs, {len(pairs)} seeds: ", end="")
+    print(f"fast {fast.mean():.5f}, plain {plain.mean():.5f}, ", end="")
+    print(f"difference {difference.mean():+.5f} +- {error:.5f}")
     verdict = "equal" if p < 0.05 else "not shown to be equal"
     print(f"within {options.margin}: p = {p:.2g}, {verdict}")
 
@@ -73,6 +69,8 @@ def _options() -> argparse.Namespace:
     data = os.environ.get("NORMSCOPE_DATA")
     parser.add_argument("--root", type=Path, default=Path(data) if data else None)
     parser.add_argument("--source", default="mnist")
+    parser.add_argument("--model", default="lenet")
+    parser.add_argument("--recipe")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--train-images", type=int)
