@@ -1,0 +1,293 @@
+"""The published LeNet grid beside our own run of it, cell by cell, as Markdown.
+
+``python -m benchmarks.published_comparison STUDY --published FILE`` reads a study of
+``benchmarks.published_grid``, or its export, and a JSON file of the published ``accuracy``, a row
+for each ``mean`` and a column for each ``std``. Published differences are weighed with the noise
+between our seeds, which a grid of one seed cannot tell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from normscope.article.published import EXPERIMENTS
+from normscope.findings.image_noise import independent_images, shared_images
+from normscope.findings.scan_results import ScanResults
+from normscope.findings.summary import best_cells
+from normscope.findings.variance_shares import variance_shares
+from normscope.studies.study import Study
+
+if TYPE_CHECKING:
+    from normscope.findings.variance_shares import Share
+
+AXES = ("mean", "std")
+CONFIDENCE = 0.95
+DRAWS = 10_000
+TEST_IMAGES = 10_000
+FLAT_FROM = 0.1
+"""The std from which on the published accuracies show no trend."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What another seed does to the difference between two cells of one seed.
+
+    Attributes:
+        std: Of one accuracy, without what a seed adds to all cells alike.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+    """
+
+    std: float
+    low: float
+    high: float
+
+    @property
+    def difference(self) -> float:
+        """The least difference of two single accuracies that is beyond the noise."""
+        return float(stats.norm.isf((1 - CONFIDENCE) / 2) * 2**0.5 * self.std)
+
+
+def read_published(path: Path) -> xr.DataArray:
+    """The published accuracies, dims ``("mean", "std")``."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    axes = {name: found[name] for name in ("mean", "std")}
+    return xr.DataArray(found["accuracy"], dims=tuple(axes), coords=axes)
+
+
+def spread(accuracies: np.ndarray) -> Spread | None:
+    """The noise between seeds, of cells in which every training learned.
+
+    Args:
+        accuracies: Shape ``(cells, seeds)``.
+
+    Returns:
+        What neither cells nor seeds explain, with a chi-square interval; None for one seed.
+    """
+    cells, seeds = accuracies.shape
+    freedom = (cells - 1) * (seeds - 1)
+    if not freedom:
+        return None
+    left = accuracies - accuracies.mean(1, keepdims=True) - accuracies.mean(0) + accuracies.mean()
+    squares = float((left**2).sum())
+    tails = ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2)
+    low, high = (float((squares / stats.chi2.ppf(tail, freedom)) ** 0.5) for tail in tails)
+    return Spread((squares / freedom) ** 0.5, low, high)
+
+
+def correlation(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
+    """Spearman's rank correlation over cells, with a percentile bootstrap interval over cells.
+
+    Args:
+        ours: One number a cell.
+        theirs: Likewise.
+
+    Returns:
+        The correlation and the ends of its 95 % interval.
+    """
+
+    def ranked(rows: np.ndarray) -> float:
+        found = np.corrcoef(stats.rankdata(ours[rows]), stats.rankdata(theirs[rows]))
+        return float(found[0, 1])
+
+    rng = np.random.default_rng(0)
+    cells = np.arange(len(ours))
+    drawn = [ranked(rng.choice(cells, len(cells))) for _ in range(DRAWS // 10)]
+    low, high = np.percentile(drawn, (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)))
+    return ranked(cells), float(low), float(high)
+
+
+def beyond(accuracies: np.ndarray, noise: Spread) -> float:
+    """The share of pairs of cells whose accuracies differ by more than noise does."""
+    first, second = np.triu_indices(len(accuracies), 1)
+    return float((np.abs(accuracies[first] - accuracies[second]) > noise.difference).mean())
+
+
+def range_of_equals(cells: int, noise: Spread) -> tuple[float, float]:
+    """How far the best and worst of equal cells lie apart: the median, and one grid in twenty."""
+    drawn = np.random.default_rng(0).standard_normal((DRAWS, cells)) * noise.std
+    median, most = np.quantile(np.ptp(drawn, axis=1), (0.5, CONFIDENCE))
+    return float(median), float(most)
+
+
+def comparison(results: ScanResults, published: xr.DataArray) -> str:
+    """Everything that both grids say together.
+
+    Args:
+        results: Ours, over points of the published grid.
+        published: Theirs.
+
+    Returns:
+        Markdown.
+    """
+    grid = results.grid
+    theirs = published.sel(mean=grid["mean"], std=grid["std"], method="nearest", tolerance=1e-9)
+    learned = np.array([row.all() for row in results.table.learned[: results.table.cells]])
+    parts = [
+        _counts(results),
+        _together(_by_cell(grid)[learned], _by_cell(theirs)[learned]),
+        _shares(results, learned, theirs, published),
+        _noise(grid, learned, published),
+    ]
+    kept = xr.DataArray(learned.reshape(theirs.shape), coords=theirs.coords)
+    both = grid.where(kept), theirs.where(kept)
+    parts += [_along(axis, *both) for axis in ("std", "mean")]
+    parts.append(_conclusions(grid, theirs))
+    return "\n\n".join(filter(None, parts))
+
+
+def _by_cell(grid: xr.DataArray) -> np.ndarray:
+    """A row for each cell, the std varying fastest."""
+    return grid.stack(cell=("mean", "std")).transpose("cell", ...).to_numpy()
+
+
+def _counts(results: ScanResults) -> str:
+    table, planned = results.table, len(results.specification.seed_numbers())
+    trainings, failures = table.trainings[: table.cells], table.failures[: table.cells]
+    failed = [
+        f"{table.normalizations[k]:.4g} ({failures[k]} of {trainings[k]})"
+        for k in np.flatnonzero(failures)
+    ]
+    where = f": {', '.join(failed)}" if failed else ""
+    return (
+        f"{len(results.trials)} trials; {table.seeds} of {planned} seeds are finished in all "
+        f"{table.cells} cells. {failures.sum()} of {trainings.sum()} trainings failed{where}."
+    )
+
+
+def _together(ours: np.ndarray, theirs: np.ndarray) -> str:
+    value, low, high = correlation(ours.mean(axis=1), theirs)
+    text = (
+        f"Over the {len(ours)} cells in which all our trainings learned, our means over seeds and "
+        f"the published accuracies have a rank correlation of {value:.2f} ({low:.2f} to "
+        f"{high:.2f})."
+    )
+    pairs = [
+        correlation(ours[:, a], ours[:, b])[0] for a, b in combinations(range(ours.shape[1]), 2)
+    ]
+    if pairs:
+        text += f" Between two of our own seeds it is {np.mean(pairs):.2f} on average."
+    return text
+
+
+def _shares(
+    results: ScanResults, learned: np.ndarray, theirs: xr.DataArray, published: xr.DataArray
+) -> str:
+    correct = results.table.correct
+    assert correct is not None
+    kept = np.flatnonzero(learned)
+    noise = shared_images(correct[kept])
+    own = variance_shares(_by_cell(results.grid)[kept], _places(theirs, kept), AXES, noise)
+    rows = {
+        f"published, all {published.size} cells": _of_one_seed(
+            published, np.arange(published.size)
+        ),
+        "published, the same cells": _of_one_seed(theirs, kept),
+        "ours": own,
+    }
+    lines = [
+        "| of the variation | mean | std | both together | seed | test images |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, found in rows.items():
+        texts = [_share(found, part) for part in ("mean", "std", "both", "seed", "test_images")]
+        lines.append(f"| {name} | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def _of_one_seed(grid: xr.DataArray, kept: np.ndarray) -> dict[str, Share] | None:
+    values = _by_cell(grid)[kept, None]
+    noise = independent_images(values, TEST_IMAGES)
+    return variance_shares(values, _places(grid, kept), AXES, noise)
+
+
+def _places(grid: xr.DataArray, kept: np.ndarray) -> list[list[int]]:
+    return np.stack(np.unravel_index(kept, grid.shape[:2]), axis=1).tolist()
+
+
+def _share(found: dict[str, Share] | None, part: str) -> str:
+    if found is None or part not in found:
+        return ""
+    share = found[part]
+    return f"{100 * share.share:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
+
+
+def _noise(grid: xr.DataArray, learned: np.ndarray, published: xr.DataArray) -> str:
+    """How the published differences compare with those between seeds, among all cells and some."""
+    ours, stds = _by_cell(grid), np.tile(grid["std"], grid.sizes["mean"])
+    points = EXPERIMENTS["lenet-points"].figures
+    more = points["0.144/0.569"] - points["0.1307/0.3081"]
+    lines = []
+    for least, name in ((0.0, "All stds"), (FLAT_FROM, f"Stds from {FLAT_FROM:g} on")):
+        noise = spread(ours[learned & (stds >= least)])
+        cells = _by_cell(published.sel(std=slice(least, None)))
+        if noise is None:
+            continue
+        median, most = range_of_equals(len(cells), noise)
+        near = (cells.max() - cells <= noise.difference).sum()
+        lines.append(
+            f"- {name}: between seeds an accuracy varies by {noise.std:.5f} ({noise.low:.5f} to "
+            f"{noise.high:.5f}), what a seed does to all cells alike left out, so that two equal "
+            f"cells of one seed differ by more than {noise.difference:.4f} once in twenty times. "
+            f"The best and the worst of {len(cells)} published cells are {np.ptp(cells):.4f} "
+            f"apart; equal cells would be {median:.4f} apart, and more than {most:.4f} in one grid "
+            f"of twenty. {100 * beyond(cells, noise):.0f} % of the pairs differ by more than the "
+            f"noise; of equal cells 5 % would. {near} are within the noise of the best. That "
+            f"0.144/0.569 gives {more:.4f} more than 0.1307/0.3081 is "
+            f"{'within' if abs(more) <= noise.difference else 'beyond'} it."
+        )
+    return "\n".join(lines)
+
+
+def _along(axis: str, ours: xr.DataArray, theirs: xr.DataArray) -> str:
+    """Averages over the other axis, with standard errors over seeds."""
+    other = "mean" if axis == "std" else "std"
+    lines = [f"| {axis} | published | ours |", "|---|---|---|"]
+    for value in theirs[axis].to_numpy():
+        there, here = (grid.sel({axis: value}).mean(other).to_numpy() for grid in (theirs, ours))
+        error = f" ± {here.std(ddof=1) / len(here) ** 0.5:.4f}" if len(here) > 1 else ""
+        lines.append(f"| {value:.4g} | {there:.4f} | {here.mean():.4f}{error} |")
+    return "\n".join(lines)
+
+
+def _conclusions(grid: xr.DataArray, theirs: xr.DataArray) -> str:
+    """What each seed alone would have told: as the notebook read its own."""
+    lines = [
+        "| seed | best | at | worst | at | mean | std over cells | best 95 % |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    columns = {"1998, published": theirs}
+    columns |= {str(int(s)): grid.sel(seed=s) for s in grid["seed"].to_numpy()}
+    for name, cells in columns.items():
+        row = [name]
+        for end in (cells.argmax(...), cells.argmin(...)):
+            cell = cells.isel(end)
+            row += [f"{float(cell):.4f}", f"{float(cell['mean']):.4g}/{float(cell['std']):.4g}"]
+        top = best_cells(cells)
+        row += [f"{float(cells.mean()):.4f}", f"{float(cells.std()):.4f}"]
+        row.append(f"{top.mean():.4f} ± {top.std():.4f}")
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--published", type=Path, required=True)
+    given = parser.parse_args()
+    results = ScanResults.read(Study.open(given.study))
+    print(comparison(results, read_published(given.published)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Two grids of the same cells, one of a seed and one of several, of which the truth is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from benchmarks.published_comparison import (
+    beyond,
+    comparison,
+    correlation,
+    range_of_equals,
+    read_published,
+    spread,
+)
+from benchmarks.published_grid import EVERY_SECOND
+from scipy import stats
+
+from normscope.findings.scan_results import ScanResults
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+RNG = np.random.default_rng(7)
+
+
+def test_the_noise_between_seeds_leaves_out_cells_and_what_a_seed_does_to_all():
+    cells, seeds = RNG.normal(0, 0.1, (500, 1)), RNG.normal(0, 0.1, 4)
+    found = spread(cells + seeds + RNG.normal(0, 0.001, (500, 4)))
+    assert found is not None
+    assert found.low < 0.001 < found.high
+    assert found.std == pytest.approx(0.001, rel=0.05)
+    # Two draws differ by more than this once in twenty times.
+    assert found.difference == pytest.approx(1.96 * 2**0.5 * found.std, rel=1e-3)
+    assert spread(cells) is None
+
+
+def test_equal_cells_differ_as_noise_does():
+    noise = spread(RNG.normal(0, 0.001, (3000, 3)))
+    assert noise is not None
+    assert beyond(RNG.normal(0, 0.001, 1000), noise) == pytest.approx(0.05, abs=0.02)
+    median, most = range_of_equals(225, noise)
+    # The law of the range of normal draws.
+    law = stats.studentized_range(225, np.inf)
+    assert median == pytest.approx(law.median() * noise.std, rel=0.02)
+    assert most == pytest.approx(law.ppf(0.95) * noise.std, rel=0.02)
+
+
+def test_the_correlation_and_its_interval():
+    ours = RNG.standard_normal(64)
+    theirs = 0.6 * ours + 0.8 * RNG.standard_normal(64)
+    value, low, high = correlation(ours, theirs)
+    assert value == pytest.approx(stats.spearmanr(ours, theirs).statistic)
+    wide = stats.bootstrap(
+        (ours, theirs), lambda a, b: stats.spearmanr(a, b).statistic,
+        paired=True, vectorized=False, method="percentile", n_resamples=400, rng=RNG,
+    ).confidence_interval  # fmt: skip
+    assert (low, high) == pytest.approx((wide.low, wide.high), abs=0.05)
+    assert correlation(ours, ours)[0] == pytest.approx(1)
+
+
+@pytest.fixture
+def published(real_data) -> xr.DataArray:
+    return read_published(real_data / "published" / "lenet-grid.json")
+
+
+def test_the_published_grid_beside_itself_with_noise(published, made_study):
+    theirs = published.isel(mean=slice(None, None, 2), std=slice(None, None, 2))
+    accuracies = theirs.to_numpy()[..., None] + RNG.normal(0, 0.0005, (8, 8, 3))
+    failed = np.zeros((8, 8, 3), bool)
+    failed[7, 0, 1] = True
+    accuracies[7, 0, 1] = 0.1
+    study = made_study(EVERY_SECOND["mean"], EVERY_SECOND["std"], accuracies, failed=failed)
+    text = comparison(ScanResults.read(study), published)
+    assert "192 trials; 3 of 3 seeds are finished in all 64 cells. " in text
+    assert "1 of 192 trainings failed: 3/0.02 (1 of 3)." in text
+    assert "Over the 63 cells in which all our trainings learned" in text
+    # As the published grid read alone says; see `test_published_grid.py`.
+    row = next(line for line in text.splitlines() if "all 225 cells |" in line)
+    assert row.split(" | ")[1:3] == ["5 % (1 to 7)", "70 % (61 to 73)"]
+    own = next(line for line in text.splitlines() if line.startswith("| ours |"))
+    assert own.split(" | ")[2].split(" ")[0] > "60"
+    # By hand, from the published file.
+    assert f"| 0.02 | {theirs.sel(std=0.02).isel(mean=slice(7)).mean():.4f} | " in text
+    assert f"| 3 | {theirs.sel(mean=3).isel(std=slice(1, None)).mean():.4f} | " in text
+    best = theirs.where(theirs == theirs.max(), drop=True)
+    assert f"| 1998, published | {best.item():.4f} | " in text
+    assert "That 0.144/0.569 gives 0.0005 more than 0.1307/0.3081 is within it." in text
+
+
+def test_one_seed_says_nothing_of_noise(published, made_study):
+    theirs = published.isel(mean=slice(None, None, 2), std=slice(None, None, 2))
+    study = made_study(EVERY_SECOND["mean"], EVERY_SECOND["std"], theirs.to_numpy()[..., None])
+    text = comparison(ScanResults.read(study), published)
+    assert "a rank correlation of 1.00 (1.00 to 1.00)." in text
+    assert "between seeds" not in text.lower()
+    assert " ± " not in text.replace(text.splitlines()[-1], "").replace(text.splitlines()[-2], "")
+
+
+def test_cells_that_the_published_grid_lacks_are_refused(published, made_study):
+    study = made_study("0,0.5", "0.02,2", np.full((2, 2, 2), 0.99))
+    with pytest.raises(KeyError):
+        comparison(ScanResults.read(study), published)
