@@ -30,6 +30,7 @@ def main() -> None:
         root=options.root,
         model=options.model,
         recipe=options.recipe,
+        resize=options.resize,
         train_images=options.train_images,
         epochs=options.epochs,
         device="cpu",
@@ -71,6 +72,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--source", default="mnist")
     parser.add_argument("--model", default="lenet")
     parser.add_argument("--recipe")
+    parser.add_argument("--resize", type=int)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--train-images", type=int)

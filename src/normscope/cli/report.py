@@ -81,7 +81,7 @@ def report(
 def show_report(
     study: Study, json: str | None, margin: float | None = None, reference: str | None = None
 ) -> None:
-    """Write a study's summary, figures and page, and print the summary.
+    """Print what a study says, and write its summary, figures and page.
 
     Args:
         study: The study.
@@ -89,18 +89,15 @@ def show_report(
         margin: The largest difference of accuracy that does not matter.
         reference: What ``--reference`` was given.
     """
-    from normscope.reports.writing import FIGURES, write_report
+    from normscope.reports.writing import FIGURES, read_summary, write_files
     from normscope.studies.study_file import PAGE, SUMMARY
 
     folder = study.folder
-    summary = write_report(study, margin, _reference(reference))
-    show(
-        summary.answer,
-        *summary.reasons,
-        _table(summary),
-        f"{summary.counts}. Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/",
-        json_target=json,
-    )
+    results, summary = read_summary(study, margin, _reference(reference))
+    show(summary.answer, *summary.reasons, _table(summary), json_target=json)
+    write_files(folder, results, summary)
+    written = f"Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/"
+    show(f"{summary.counts}. {written}", json_target=json)
     write_json(summary.to_json(), json)
 
 

@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from normscope.errors import NormscopeError
-from normscope.figures.accuracy_map import accuracy_map, draw_accuracy_map
-from normscope.figures.best_cells import best_cells_histogram, draw_best_cells
 from normscope.findings.scan_results import ScanResults
 from normscope.findings.summary import Summary, summary_of
-from normscope.reports.page import scan_page
 from normscope.studies.study import Study
 from normscope.studies.study_file import PAGE, SUMMARY
 from normscope.writing import replacing, write_result
@@ -66,8 +63,24 @@ def write_report(
     Returns:
         The summary.
     """
-    folder = study.folder
     results, summary = read_summary(study, margin, reference)
+    write_files(study.folder, results, summary)
+    return summary
+
+
+def write_files(folder: Path, results: ScanResults, summary: Summary) -> None:
+    """Write what a study says into its folder: summary, figures and page.
+
+    Args:
+        folder: The study's.
+        results: What was read of it.
+        summary: What it says.
+    """
+    # Matplotlib takes half a second to import, and whoever asked has read the answer meanwhile.
+    from normscope.figures.accuracy_map import accuracy_map, draw_accuracy_map
+    from normscope.figures.best_cells import best_cells_histogram, draw_best_cells
+    from normscope.reports.page import scan_page
+
     write_result(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     (folder / FIGURES).mkdir(exist_ok=True)
     drawn = accuracy_map(results)
@@ -76,7 +89,6 @@ def write_report(
         best = draw_best_cells(best_cells_histogram(results))
         save_figure(best, folder / FIGURES / "best_95_percent.png")
     write_result(folder / PAGE, scan_page(results, summary, drawn))
-    return summary
 
 
 def read_summary(
