@@ -129,7 +129,7 @@ def fast() -> None:
     assert trained["environment"]["numba"]
     assert trained["accuracy"] > 0.9
     package = Path(importlib.import_module("normscope").__file__).parent
-    kept = list(package.rglob("winograd_kernels.*.nbi"))
+    kept = list(package.rglob("winograd_passes.*.nbi"))
     assert kept, f"no compiled pass is kept in {package}"
 
 

@@ -11,14 +11,14 @@ from normscope.machine.parts import each, shares
 from normscope.models.quick.conditions import VECTOR, is_common, is_plain
 from normscope.models.quick.replacing import own_way, replace_forward
 from normscope.models.winograd.factors import factors_of, weight_gradient
-from normscope.models.winograd.matrices import FREQUENCIES, TILE
+from normscope.models.winograd.matrices import TILE, TRANSFORMED
 from normscope.models.winograd.passes import (
     gather_pass,
     gradient_pass,
     output_pass,
     transform_pass,
 )
-from normscope.models.winograd.tiles import Products, Tiles, flat, flat_maps, groups
+from normscope.models.winograd.tiles import Tiles, TransformedTiles, flat, flat_maps, groups
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,13 +99,13 @@ def _gradients_by_torch(ctx: Any, gradient: Tensor) -> list[Tensor | None]:
 def _tiles(x: Tensor, outs: int) -> Tiles:
     _, ins, height, width = x.shape
     tiles = Tiles.covering(height, width, border=1)
-    of_map = FREQUENCIES * (ins + outs) * x.element_size() * tiles.rows
+    of_map = TRANSFORMED * (ins + outs) * x.element_size() * tiles.rows
     return tiles._replace(group=max(1, GROUP_BYTES // of_map))
 
 
 def _forward(x: Tensor, factors: Tensor, bias: Tensor, y: Tensor) -> None:
     outs, size, tiles = y.shape[1], x.shape[1:], _tiles(x, y.shape[1])
-    inputs, products = Products(tiles, size[0], x.dtype), Products(tiles, outs, x.dtype)
+    inputs, products = (TransformedTiles(tiles, n, x.dtype) for n in (size[0], outs))
     transform, output = transform_pass(tiles, *size), output_pass(tiles, outs, *size[1:])
     maps, found, added = flat_maps(x), flat_maps(y), flat(bias)
     for first, count in groups(len(x), tiles.group):
@@ -118,7 +118,7 @@ def _backward(
     x: Tensor, factors: Tensor, gradient: Tensor, of_x: Tensor | None, wanted: bool
 ) -> Tensor | None:
     outs, size, tiles = gradient.shape[1], x.shape[1:], _tiles(x, gradient.shape[1])
-    inputs, products = Products(tiles, size[0], x.dtype), Products(tiles, outs, x.dtype)
+    inputs, products = (TransformedTiles(tiles, n, x.dtype) for n in (size[0], outs))
     transform, spread = transform_pass(tiles, *size), gradient_pass(tiles, outs, *size[1:])
     gather = gather_pass(tiles, *size)
     maps, given = flat_maps(x), flat_maps(gradient)
@@ -166,7 +166,7 @@ def _fits(x: Tensor, weight: Tensor) -> bool:
 def _pays(x: Tensor, outs: int) -> bool:
     _, ins, height, width = x.shape
     tiles = -(-height // TILE) * -(-width // TILE)
-    kernels = FREQUENCIES * ins * outs * x.element_size() * torch.get_num_threads()
+    kernels = TRANSFORMED * ins * outs * x.element_size() * torch.get_num_threads()
     return (
         x.numel() > 0
         and tiles * TILE**2 <= MOST_WASTE * height * width
