@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
@@ -15,7 +15,7 @@ from normscope.models.quick.batchnorm_passes import (
     normalize_pass,
     sums_pass,
 )
-from normscope.models.quick.conditions import VECTOR, is_plain
+from normscope.models.quick.conditions import VECTOR, is_exactly, is_plain
 from normscope.models.winograd.tiles import flat_maps
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ def normalize(
     relu: bool = False,
     added: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What BatchNorm makes of a batch in training, and ReLU of that.
+    """BatchNorm of a batch in training, and its ReLU.
 
     Args:
         x: Shape ``(N, C, H, W)``, channels last in memory.
         weight: Shape ``(C,)``.
         bias: Likewise.
         epsilon: Added to the variance.
-        relu: Whether only the positive part is wanted.
-        added: Of the shape and layout of ``x``: added before the ReLU, which there must be.
+        relu: Whether a ReLU follows.
+        added: What is added before the ReLU, which must follow then; laid out as ``x`` is.
 
     Returns:
-        The normalized numbers, and the batch's mean and biased variance.
+        The outputs, and the batch's mean and biased variance.
     """
     result: Any = _BatchNorm.apply(x, weight, bias, added, epsilon, relu)
     return result
@@ -62,11 +62,10 @@ class _BatchNorm(torch.autograd.Function):
         relu: bool,
     ) -> tuple[Tensor, ...]:
         channels, rows = x.shape[1], x.numel() // x.shape[1]
-        # The first pixel's numbers are near the mean, compared with the deviation, or are as far
-        # as any.
+        # Squares around any value of a channel keep digits that squares around 0 would lose.
         shift = x[0, :, 0, 0].detach().clone()
         first, second = _summed(sums_pass(channels), (x,), shift) / rows
-        # What rounding made negative is 0; what is not a number stays so.
+        # What rounding made negative becomes 0, while NaN stays.
         spread = second - first**2
         variance = torch.where(spread < 0, 0, spread)
         mean = (shift + first).to(x.dtype)
@@ -117,7 +116,7 @@ class _BatchNorm(torch.autograd.Function):
 
 
 def _summed(run: Callable[..., None], tensors: tuple[Tensor, ...], shift: Tensor) -> Tensor:
-    """Two sums of each channel in double precision, shape ``(2, C)``."""
+    """A pass's two sums of each channel in double precision, shape ``(2, C)``."""
 
     def of_part(part: slice) -> Tensor:
         found = torch.zeros(2, len(shift), dtype=torch.float64)
@@ -139,12 +138,12 @@ def _gradients_by_torch(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]
     return *found, gradient if ctx.needs_input_grad[3] else None, None, None
 
 
-def suits(module: nn.Module) -> bool:
+def suits(module: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
     """Whether a layer is a BatchNorm of images that ``normalize`` can stand for."""
     return (
-        type(module) is nn.BatchNorm2d
-        and "forward" not in vars(module)
-        and module.affine
+        is_exactly(module, nn.BatchNorm2d)
+        and module.weight is not None
+        and module.bias is not None
         and module.track_running_stats
         and module.momentum is not None
         and module.num_features % VECTOR == 0
@@ -160,23 +159,25 @@ def trained(
     relu: bool = False,
     added: Tensor | None = None,
 ) -> Tensor | None:
-    """A BatchNorm's answer in training, with its running statistics moved.
+    """A BatchNorm's output in training, its running statistics updated.
 
     Args:
         layer: One that suits.
-        x: What it meets.
-        dtype: Of what it is made for.
+        x: Its input.
+        dtype: The one that its passes are compiled for.
         relu: As ``normalize`` takes it.
         added: Likewise.
 
     Returns:
-        None where ``normalize`` is not made for this; nothing has happened then.
+        None where ``normalize`` cannot stand for it; nothing has happened then.
     """
-    if not (layer.training and is_plain(x, layer.weight, dtype) and _fits(x, layer)):
+    if not (layer.training and suits(layer) and is_plain(x, layer.weight, dtype)):
         return None
     count, momentum = x.numel() // layer.num_features, layer.momentum
     mean, variance, batches = layer.running_mean, layer.running_var, layer.num_batches_tracked
     if count <= 1 or momentum is None or mean is None or variance is None or batches is None:
+        return None
+    if not x.shape[1] == layer.num_features == len(layer.weight) == len(layer.bias):
         return None
     y, mean_now, variance_now = normalize(
         x, layer.weight, layer.bias, layer.eps, relu=relu, added=added
@@ -191,16 +192,16 @@ def trained(
 def relu_of(
     layer: nn.BatchNorm2d, x: Tensor, dtype: torch.dtype, added: Tensor | None = None
 ) -> Tensor:
-    """ReLU of a BatchNorm, or of its sum with something.
+    """The ReLU of a BatchNorm's output, or of its sum with something.
 
     Args:
         layer: One that suits.
-        x: What it meets.
-        dtype: Of what it is made for.
+        x: Its input.
+        dtype: The one that its passes are compiled for.
         added: Of the shape of ``x``.
 
     Returns:
-        By compiled passes where they are made for this, else as torch does it.
+        Computed by compiled passes where they can stand for torch's layers, else by these.
     """
     if added is None or (added.shape == x.shape and is_plain(added, layer.weight, dtype)):
         y = trained(layer, x, dtype, relu=True, added=added)
@@ -208,9 +209,3 @@ def relu_of(
             return y
     y = layer(x)
     return F.relu(y if added is None else y + added)
-
-
-def _fits(x: Tensor, layer: nn.BatchNorm2d) -> bool:
-    channels = layer.num_features
-    sizes = {channels, x.shape[1], layer.weight.numel(), layer.bias.numel()}
-    return len(sizes) == 1 and channels % VECTOR == 0

@@ -1,4 +1,4 @@
-"""Residual blocks whose BatchNorms, sums and ReLUs are computed in one pass each way."""
+"""Residual blocks whose BatchNorms, sums and ReLUs are computed together."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 TORCHVISION = "torchvision.models.resnet"
 STAGES = {(TORCHVISION, "BasicBlock"): 2, (TORCHVISION, "Bottleneck"): 3}
-"""Convolutions ``conv1`` and so on, each before a BatchNorm ``bn1`` and so on: ReLU follows all but
-the last, to which the shortcut is added before one more ReLU."""
+"""How many convolutions ``conv1``, ``conv2``... a block has, each before its BatchNorm ``bn1``... A
+ReLU follows each BatchNorm but the last, to whose output the shortcut is added before one more."""
 
 
 def suits(module: nn.Module) -> bool:
-    """Whether a module is a residual block that is known, as its library made it."""
+    """Whether a module is a known residual block, as its library made it."""
     stages = _stages(module)
     norms = [getattr(module, f"bn{stage + 1}") for stage in range(stages)]
     return (
@@ -38,7 +38,7 @@ def _stages(module: nn.Module) -> int:
 
 
 def quicken(block: nn.Module) -> None:
-    """Let a block compute with compiled passes in training.
+    """Let a block use compiled passes in training.
 
     Args:
         block: One that suits.
@@ -68,6 +68,6 @@ def _shortcut(block: Any, x: Tensor) -> Tensor:
 
 
 def _parts(block: Any) -> list[nn.Module]:
-    """The modules that are not called any more."""
+    """The modules that a quickened block does not call."""
     norms = [getattr(block, f"bn{stage + 1}") for stage in range(_stages(block))]
     return norms if isinstance(block, Block) else [*norms, block.relu]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from normscope.machine.parts import each, shares
-from normscope.models.quick.conditions import VECTOR, is_common, is_plain
+from normscope.models.quick.conditions import VECTOR, is_3x3, is_plain
 from normscope.models.quick.replacing import own_way, replace_forward
 from normscope.models.winograd.factors import factors_of, weight_gradient
 from normscope.models.winograd.matrices import TILE, TRANSFORMED
@@ -24,25 +24,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 GROUP_BYTES = 2 << 20
-"""Of what passes between layers for the maps that are worked on at a time, by each core."""
+"""Transformed tiles that a core works on at a time, so that they stay in its caches."""
 
 CHANNELS_A_TILE = 512
-"""With more channels than this for each tile of an image, to transform the kernels takes longer
-than is gained in a batch of 64. The batch at hand does not count: of its size no number may
-depend."""
+"""With more channels than this for each tile of an image, transforming the kernels costs more than
+is gained over a batch of 64. The batch at hand does not count: no result may depend on its size."""
 
 MOST_WASTE = 2
-"""Outputs computed, for each one wanted, in tiles that reach beyond a small image."""
+"""Outputs computed for each one wanted, where tiles reach beyond a small image."""
 
 MOST_BYTES = 1 << 28
-"""Of transformed kernels, of which every thread sums its own gradients."""
+"""Gradients of transformed kernels, of which every thread sums its own."""
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """``conv2d(x, weight, bias, stride=1, padding=1)``.
 
-    A quarter of the multiplications, and sums in another order: in float32 within 1e-5 of the
-    largest number around.
+    It takes a quarter of the multiplications and sums in another order: in float32 the error is
+    within 1e-5 of the largest number involved.
 
     Args:
         x: Shape ``(N, C, H, W)``, channels last in memory.
@@ -138,7 +137,7 @@ def _backward(
 def suits(module: nn.Module) -> bool:
     """Whether a layer is a convolution that ``convolve`` can stand for."""
     return (
-        is_common(module)
+        is_3x3(module)
         and module.weight.dtype in {torch.float32, torch.float64}
         and module.stride == (1, 1)
         and module.in_channels % VECTOR == module.out_channels % VECTOR == 0
@@ -146,7 +145,7 @@ def suits(module: nn.Module) -> bool:
 
 
 def quicken(layer: nn.Conv2d) -> None:
-    """Let a convolution that suits compute by compiled passes where that is quicker."""
+    """Let a convolution that suits use compiled passes where that is quicker."""
     ordinary, dtype = own_way(layer), layer.weight.dtype
 
     def forward(layer: nn.Conv2d, input: Tensor) -> Tensor:  # noqa: A002 - as callers name it
@@ -165,7 +164,7 @@ def _fits(x: Tensor, weight: Tensor) -> bool:
 
 def _pays(x: Tensor, outs: int) -> bool:
     _, ins, height, width = x.shape
-    tiles = -(-height // TILE) * -(-width // TILE)
+    tiles = Tiles.covering(height, width).rows
     kernels = TRANSFORMED * ins * outs * x.element_size() * torch.get_num_threads()
     return (
         x.numel() > 0
