@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from normscope.models.hooks import has_hooks
 from normscope.models.quick import batchnorm
 from normscope.models.quick.batchnorm import relu_of
-from normscope.models.quick.replacing import is_watched, own_way, replace_forward
+from normscope.models.quick.replacing import own_way, replace_forward
 from normscope.models.resnet20 import Block
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def quicken(block: nn.Module) -> None:
     def forward(block: nn.Module, x: Tensor) -> Tensor:
         parts = _parts(block)
         changed = [type(part) for part in parts] != made
-        if not block.training or changed or any(is_watched(part) for part in parts):
+        if not block.training or changed or any(has_hooks(part) for part in parts):
             return ordinary(block, x)
         y, stages = x, _stages(block)
         for stage in range(1, stages):

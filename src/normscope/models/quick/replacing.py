@@ -28,13 +28,3 @@ def replace_forward(module: nn.Module, forward: Forward) -> None:
     """
     bound: Any = MethodType(forward, module)
     module.forward = bound
-
-
-def is_watched(module: nn.Module) -> bool:
-    """Whether hooks wait for a module to be called."""
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )

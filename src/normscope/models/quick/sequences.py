@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from torch import nn
 
+from normscope.models.hooks import has_hooks
 from normscope.models.quick import batchnorm
 from normscope.models.quick.batchnorm import relu_of
 from normscope.models.quick.conditions import is_exactly
-from normscope.models.quick.replacing import is_watched, own_way, replace_forward
+from normscope.models.quick.replacing import own_way, replace_forward
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,4 +51,4 @@ def quicken(sequence: nn.Sequential) -> None:
 
 def _is_pair(first: nn.Module, second: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
     kinds = type(first) is nn.BatchNorm2d and type(second) is nn.ReLU
-    return kinds and not is_watched(first) and not is_watched(second)
+    return kinds and not has_hooks(first) and not has_hooks(second)
