@@ -17,7 +17,7 @@ from .quick_images import images, needs_compiled_layers
 
 pytestmark = needs_compiled_layers
 
-FUSED = "_BatchNormBackward"
+FUSED = "_BatchNormReLUBackward"
 
 
 class OwnBlock(BasicBlock):
@@ -90,6 +90,15 @@ def test_hooks_see_what_they_saw(block):
         each(images_of(block.conv1.in_channels))
     assert seen[0] < 0
     assert seen[1] == pytest.approx(seen[0])
+
+
+def test_backward_hooks_see_what_they_saw():
+    torch.manual_seed(0)
+    plain, seen = Block(16, 16, 1).double(), []
+    for each in (plain, quickened(plain)):
+        each.bn1.register_full_backward_hook(lambda module, of_x, of_y: seen.append(of_y[0].norm()))
+        (each(images_of(16)) ** 2).sum().backward()
+    torch.testing.assert_close(*seen, rtol=1e-9, atol=0)
 
 
 def sequence():
@@ -166,8 +175,8 @@ def test_nan_is_not_lost():
 def test_float32_keeps_the_digits_of_values_far_from_0():
     x = 1000 + images_of(8, dtype=torch.float32)
     one = torch.ones(8)
-    y, mean, variance = batchnorm.normalize(x, one, 0 * one, 1e-5)
-    exact = nn.functional.batch_norm(x.double(), None, None, training=True, eps=1e-5)
+    y, mean, variance = batchnorm.batchnorm_relu(x, one, 0 * one, 1e-5)
+    exact = nn.functional.batch_norm(x.double(), None, None, training=True, eps=1e-5).relu()
     torch.testing.assert_close(y.double(), exact, rtol=0, atol=2e-4)
     torch.testing.assert_close(mean.double(), x.double().mean((0, 2, 3)), rtol=1e-7, atol=0)
     expected = x.double().var((0, 2, 3), correction=0)
@@ -177,7 +186,7 @@ def test_float32_keeps_the_digits_of_values_far_from_0():
 def test_an_infinite_sum_is_not_cut_off():
     x, one = images_of(8), torch.ones(8, dtype=torch.float64)
     added = torch.full_like(x, torch.inf)
-    y, _, _ = batchnorm.normalize(x, one, one, 1e-5, relu=True, added=added)
+    y, _, _ = batchnorm.batchnorm_relu(x, one, one, 1e-5, added)
     assert (y == torch.inf).all()
 
 

@@ -71,10 +71,11 @@ def _joinable(network: GraphModule, node: Node) -> nn.Conv2d | None:
     if node.op != "call_module" or len(node.users) > 1:
         return None
     layer = network.get_submodule(str(node.target))
-    known = (
+    if (
         type(layer) is nn.Conv2d
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
         and not has_hooks(layer)
-    )
-    return layer if known else None
+    ):
+        return layer
+    return None

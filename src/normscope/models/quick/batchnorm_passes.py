@@ -1,4 +1,4 @@
-"""Compiled passes of BatchNorm in training; rows are the pixels of all images."""
+"""Compiled passes of BatchNorm in training and its ReLU; rows are the pixels of all images."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def sums_pass(channels: int) -> Callable[..., None]:
 
 
 @cache
-def gradient_sums_pass(channels: int, relu: bool) -> Callable[..., None]:
-    """The sums of ``g`` and ``g * (x - mean)`` in each channel, of the ``g`` that pass any ReLU."""
+def gradient_sums_pass(channels: int) -> Callable[..., None]:
+    """The ``g`` that pass the ReLU, and each channel's sums of them and of ``g * (x - mean)``."""
     block = _block(channels)
 
     @compiled
@@ -78,15 +78,12 @@ def gradient_sums_pass(channels: int, relu: bool) -> Callable[..., None]:
         blocks = (len(x) + block - 1) // block
         for k in range(blocks):
             place = slice(k * block, (k + 1) * block)
-            given, gradient = x[place], g[place]
-            if relu:
-                output, to = y[place], passed[place]
-                for c in range(len(given)):
-                    to[c] = ZERO if output[c] <= ZERO else gradient[c]
-                gradient = to
+            given, gradient, output, to = x[place], g[place], y[place], passed[place]
             for c in range(len(given)):
-                some[c] += gradient[c]
-                products[c] += gradient[c] * (given[c] - means[c])
+                to[c] = ZERO if output[c] <= ZERO else gradient[c]
+            for c in range(len(given)):
+                some[c] += to[c]
+                products[c] += to[c] * (given[c] - means[c])
             if (k + 1) % CHUNK == 0 or k + 1 == blocks:
                 _move_sums(some, first, channels)
                 _move_sums(products, second, channels)
@@ -95,8 +92,8 @@ def gradient_sums_pass(channels: int, relu: bool) -> Callable[..., None]:
 
 
 @cache
-def normalize_pass(channels: int, relu: bool, added: bool) -> Callable[..., None]:
-    """``y = (x - mean) * scale + bias``, plus what is added, and the ReLU of that."""
+def normalize_pass(channels: int, added: bool) -> Callable[..., None]:
+    """The ReLU of ``(x - mean) * scale + bias``, plus what is added before it."""
     block = _block(channels)
 
     @compiled
@@ -111,7 +108,7 @@ def normalize_pass(channels: int, relu: bool, added: bool) -> Callable[..., None
                 if added:
                     value += other[c]
                 # max() would lose NaN.
-                to[c] = ZERO if relu and value < ZERO else value
+                to[c] = ZERO if value < ZERO else value
 
     return normalize
 
