@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ OURS = Path("/proc/self")
 STANDARD_ERROR = 2
 
 ENDING_SECONDS = 0.2
-"""How long to wait for a thread that is about to end, such as that of a progress bar."""
+"""How long to wait for threads that are about to end, such as that of a progress bar."""
 
 BEARS_FORKS = "jemalloc_bg_thd"
 """The thread of pyarrow's allocator, which the allocator starts again in a fork."""
@@ -70,11 +71,14 @@ def unwarned() -> Iterator[None]:
 
 
 def _have_company() -> bool:
-    """Whether Python has other threads that do not end at once."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(ENDING_SECONDS)
-    return threading.active_count() > 1
+    """Whether Python knows of other threads that do not end at once."""
+    deadline = time.monotonic() + ENDING_SECONDS
+    # Not joined: a thread that a library has started cannot be.
+    while threading.active_count() > 1:
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(ENDING_SECONDS / 20)
+    return False
 
 
 def _name(task: Path) -> str:
