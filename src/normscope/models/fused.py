@@ -24,6 +24,14 @@ CONVOLUTIONS = {
 }
 """The layer that each kind of BatchNorm can be folded into."""
 
+HOOKS = (
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+)
+"""Where torch keeps what is done before and after a network."""
+
 
 class _Tracer(fx.Tracer):
     """Leaves every BatchNorm whole, even a library's own kind."""
@@ -50,7 +58,8 @@ def traced(model: nn.Module) -> GraphModule | None:
         network = fx.GraphModule(own, tracer.trace(own), type(model).__name__)
     except Exception:  # noqa: BLE001 - a stranger's network may fail in any way
         return None
-    network._forward_pre_hooks.update(own._forward_pre_hooks)  # which the trace does not see
+    for hooks in HOOKS:  # which the trace does not see
+        getattr(network, hooks).update(getattr(own, hooks))
     return network.eval()
 
 
