@@ -1,4 +1,4 @@
-"""Workers that are forks of this process: tried in fresh ones, as pytest's has threads."""
+"""Workers that are forks of a process: tried in fresh ones, since pytest's has threads."""
 
 from __future__ import annotations
 
