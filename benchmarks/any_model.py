@@ -1,8 +1,8 @@
 """Seconds an epoch of any model on a CPU: the plain trainer and the fast one, in turn, in one run.
 
 ``python -m benchmarks.any_model FOLDER --model resnet20`` trains on a folder of images, such as
-CIFAR-10's as JPEGs, by the recipe ``resnet-scratch``: augmentation, steps and validation count,
-decoding does not, which is done once before. ``--steps 10`` also times steps alone.
+CIFAR-10's as JPEGs, by the recipe ``resnet-scratch``. Augmentation, steps and validation count;
+decoding, which is done once before, does not. ``--steps 10`` also times steps alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,56 +32,69 @@ from normscope.trials.train import train
 
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
+    from normscope.trials.preparation import PreparedTrial
     from normscope.trials.spec import TrialSpec
 
 TRAINERS = {"plain": train, "fast": train_fast}
+
+CHOSEN = ("source", "root", "model", "recipe", "train_images", "threads", "precision")
+
+
+class Took(NamedTuple):
+    """What one epoch took, in seconds.
+
+    Attributes:
+        wall: By the clock, without the start.
+        processor: Of all cores together.
+    """
+
+    wall: float
+    processor: float
 
 
 def main() -> None:
     """Measure and print."""
     options = _options()
-    chosen = TrainOptions(
-        source=options.source,
-        root=options.root,
-        model=options.model,
-        recipe=options.recipe,
-        resize=options.resize,
-        crop=options.resize,
-        train_images=options.train_images,
-        epochs=1,
-        device="cpu",
-        precision=options.precision,
-        threads=options.threads,
-    )
-    # As in a study that is long enough.
+    # As in a study that is long enough to repay compiling.
     plan_choice.REPAID = 0
-    prepared = resolve(chosen, usual_threads=options.threads)
+    prepared = on_cpu(options, resize=options.resize, crop=options.resize, epochs=1)
     spec, source = prepared.trial, prepared.source
     if options.tested:
         few = np.arange(min(options.tested, len(source.test)))
         source = replace(source, test=source.test.take(few))
     _once(spec, replace(source, train=source.train.take(np.arange(spec.recipe.batch_size))))
-    wall: dict[str, list[float]] = {name: [] for name in TRAINERS}
-    busy: dict[str, list[float]] = {name: [] for name in TRAINERS}
-    for _ in range(options.rounds):
-        for name, (seconds, of_processor) in _once(spec, source).items():
-            wall[name].append(seconds)
-            busy[name].append(of_processor)
+    rounds = [_once(spec, source) for _ in range(options.rounds)]
     images = f"{len(source.train)} images trained on, {source.image_size[0]} pixels high"
     print(f"{spec.model}, {images}, {spec.threads} threads, {spec.precision}, ", end="")
     print(torch.backends.cpu.get_cpu_capability())
     for name in TRAINERS:
-        each = ", ".join(f"{w:.1f} ({b:.1f})" for w, b in zip(wall[name], busy[name], strict=True))
-        print(f"{name:6s} {min(wall[name]):7.2f} s an epoch (each, and of processor time: {each})")
-    for what, measured in (("ratio", wall), ("of processor time", busy)):
-        ratios = [a / b for a, b in zip(measured["plain"], measured["fast"], strict=True)]
+        took = [found[name] for found in rounds]
+        each = ", ".join(f"{t.wall:.1f} ({t.processor:.1f})" for t in took)
+        least = min(t.wall for t in took)
+        print(f"{name:6s} {least:7.2f} s an epoch (each, and of processor time: {each})")
+    for what, axis in (("ratio", 0), ("of processor time", 1)):
+        ratios = [found["plain"][axis] / found["fast"][axis] for found in rounds]
         print(f"{what} {np.median(ratios):.2f} (each: {', '.join(f'{r:.2f}' for r in ratios)})")
     if options.steps:
         _steps(spec, source, options.steps)
 
 
-def _once(spec: TrialSpec, source: DecodedSource) -> dict[str, tuple[float, float]]:
-    """Seconds and processor seconds of one epoch, by the name of the trainer."""
+def on_cpu(options: argparse.Namespace, **more: Any) -> PreparedTrial:
+    """A trial on a CPU of what was chosen.
+
+    Args:
+        options: Has the fields in ``CHOSEN``.
+        more: Other options of ``normscope train``.
+
+    Returns:
+        The trial with its images.
+    """
+    chosen = {name: getattr(options, name) for name in CHOSEN}
+    return resolve(TrainOptions(**chosen, device="cpu", **more))
+
+
+def _once(spec: TrialSpec, source: DecodedSource) -> dict[str, Took]:
+    """What one epoch takes, by the name of the trainer."""
     found = {}
     for name, trainer in TRAINERS.items():
         precision = "fp32" if name == "plain" else spec.precision
@@ -92,7 +105,7 @@ def _once(spec: TrialSpec, source: DecodedSource) -> dict[str, tuple[float, floa
             source,
             lambda _, ends=ends: ends.append(cpu_seconds()),
         )
-        found[name] = result.history[0]["seconds"], ends[0] - before
+        found[name] = Took(result.history[0]["seconds"], ends[0] - before)
     return found
 
 

@@ -15,40 +15,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from benchmarks.any_model import on_cpu
 from scipy import stats
 
-from normscope.trials.options import TrainOptions
-from normscope.trials.preparation import resolve
 from normscope.trials.running import run_trial
 
 
 def main() -> None:
     """Train what is missing, then test."""
     options = _options()
-    chosen = TrainOptions(
-        source=options.source,
-        root=options.root,
-        model=options.model,
-        recipe=options.recipe,
-        resize=options.resize,
-        train_images=options.train_images,
-        epochs=options.epochs,
-        device="cpu",
-        precision=options.precision,
-        threads=options.threads,
-    )
-    prepared = resolve(chosen, usual_threads=options.threads)
-    # So few epochs are too few for a plateau schedule to act: what it looks at need not be large.
+    prepared = on_cpu(options, epochs=options.epochs)
+    # A plateau schedule does not act in so few epochs: a few images are enough for it to look at.
     few = np.arange(min(500, len(prepared.source.validation)))
     source = replace(prepared.source, validation=prepared.source.validation.take(few))
     pairs = json.loads(options.out.read_text()) if options.out.exists() else []
     for seed in range(len(pairs), options.seeds):
         spec = replace(prepared.trial, seed=seed)
         fast = run_trial(spec, source).accuracy
-        plain = run_trial(replace(spec, trainer="plain", precision="fp32"), source)
-        pairs.append([fast, plain.accuracy])
+        plain = run_trial(replace(spec, trainer="plain", precision="fp32"), source).accuracy
+        pairs.append([fast, plain])
         options.out.write_text(json.dumps(pairs))
-        print(f"seed {seed}: fast {fast:.4f}, plain {plain.accuracy:.4f}", flush=True)
+        print(f"seed {seed}: fast {fast:.4f}, plain {plain:.4f}", flush=True)
     fast, plain = np.array(pairs).T
     difference = fast - plain
     error = difference.std(ddof=1) / np.sqrt(len(pairs))

@@ -22,8 +22,7 @@ EVERY_SECONDS = 0.2
 def progress(what: str) -> Iterator[Tell]:
     """Show a bar on standard error while a block runs, if that is a terminal.
 
-    It is there from the first count on: it draws from a thread, and until then this process can be
-    forked.
+    It appears with the first count. A thread draws it, and until then this process can be forked.
 
     Args:
         what: What is counted, such as ``"trials"``.

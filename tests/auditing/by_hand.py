@@ -69,7 +69,7 @@ def by_hand(model, images, name):
 
 
 def met_by_hand(model, inputs):
-    """What each BatchNorm of the network as it is meets: mean and variance of each channel."""
+    """Mean and variance of each channel of what each BatchNorm of the plain network meets."""
     met = {}
 
     def listener(name):
@@ -92,7 +92,7 @@ def met_by_hand(model, inputs):
 
 
 def drift_by_hand(model, inputs):
-    """How far that lies from what each BatchNorm remembers."""
+    """How far these are from what each BatchNorm remembers."""
     found = {}
     for name, (mean, variance) in met_by_hand(model, inputs).items():
         batchnorm = model.get_submodule(name)

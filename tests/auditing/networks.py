@@ -92,7 +92,7 @@ def residual() -> nn.Module:
 
 
 class Fire(nn.Module):
-    """SqueezeNet's block, and its way to end; the last convolution gives twice the classes."""
+    """SqueezeNet's block and its end, whose last convolution gives twice the classes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Fire(nn.Module):
 
 
 def fire() -> nn.Module:
-    """It, of whose outputs every second one is wanted."""
+    """The same with every second output wanted."""
     network = _drawn(Fire())
     images = torch.randn((32, 3, 32, 32), generator=torch.Generator().manual_seed(4))
     with torch.no_grad():
@@ -169,7 +169,7 @@ def deciding() -> nn.Module:
 
 
 class Flattening(nn.Module):
-    """Takes images with their channels first in memory alone."""
+    """Takes only images whose channels are first in memory."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks made quicker: what an audit finds of them is what the plain ones give."""
+"""Recorded networks: an audit finds of them what the plain ones give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Against ``scipy.stats`` and ``scipy.optimize``, which take long to import."""
+"""Against ``scipy.stats`` and ``scipy.optimize``, which a report does not import."""
 
 from __future__ import annotations
 
@@ -51,6 +51,10 @@ def test_inverse_trigamma(value):
             lambda log: float(special.polygamma(1, np.exp(log))) - value, bracket=(-10, 25)
         )
         assert found == pytest.approx(np.exp(root.root), rel=1e-9)
+
+
+def test_inverse_trigamma_of_nan_ends():
+    assert np.isnan(inverse_trigamma(np.nan))
 
 
 def test_a_report_imports_neither():

@@ -74,9 +74,25 @@ def test_recording_leaves_nothing_in_the_network():
     assert model.seen is None
 
 
-def test_what_is_done_before_a_network_is_done_before_the_recorded_one():
+def doubled(_, given, kwargs):
+    return (given[0] * 2,), kwargs
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        lambda model: model.register_forward_pre_hook(lambda _, given: (given[0] * 2,)),
+        lambda model: model.register_forward_pre_hook(doubled, with_kwargs=True),
+        lambda model: model.register_forward_hook(lambda _, given, y: y * 2),
+        lambda model: model.register_forward_hook(
+            lambda _, given, kwargs, y: y * 2, with_kwargs=True
+        ),
+    ],
+    ids=["before", "before, keywords", "after", "after, keywords"],
+)
+def test_a_recorded_network_has_the_hooks_of_the_plain_one(hook):
     model = settled(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)))
-    model.register_forward_pre_hook(lambda _, given: (given[0] * 2,))
+    hook(model)
     folded = fused(model)
     assert not has_batchnorm(folded)
     agree(folded, model)

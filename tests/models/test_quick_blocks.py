@@ -1,4 +1,4 @@
-"""Residual blocks and sequences in fewer passes, against themselves as they were made."""
+"""Residual blocks and sequences with compiled passes, against themselves as they were made."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from normscope.machine.compiling import has_numba
 from normscope.models.quick import batchnorm
-from normscope.models.quick.layers import INSTRUCTIONS, quicken
+from normscope.models.quick.layers import quicken
 from normscope.models.resnet20 import Block
 
-pytestmark = pytest.mark.skipif(
-    not has_numba() or torch.backends.cpu.get_cpu_capability() not in INSTRUCTIONS,
-    reason="compiled layers need the extra fast and AVX2 without AVX512",
-)
+from .quick_images import images, needs_compiled_layers
 
-FUSED = "_BatchNormBackward"
+pytestmark = needs_compiled_layers
+
+FUSED = "_BatchNormReLUBackward"
 
 
 class OwnBlock(BasicBlock):
@@ -40,10 +38,8 @@ BLOCKS = {
 }
 
 
-def images(channels, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randn((4, channels, 12, 12), generator=generator, dtype=torch.float64)
-    return drawn.contiguous(memory_format=torch.channels_last)
+def images_of(channels, **options):
+    return images(4, channels, 12, 12, **options)
 
 
 @pytest.fixture(params=BLOCKS)
@@ -64,10 +60,10 @@ def quickened(block):
     return quick
 
 
-def test_they_are_the_blocks(block):
+def test_outputs_gradients_and_statistics_are_the_blocks(block):
     quick, found = quickened(block), []
     for each in (block, quick):
-        x = images(each.conv1.in_channels).requires_grad_()
+        x = images_of(each.conv1.in_channels).requires_grad_()
         y = each(x)
         inputs = [x, *each.parameters()]
         plainly = torch.autograd.grad((y**3).sum(), inputs, retain_graph=True)
@@ -80,9 +76,9 @@ def test_they_are_the_blocks(block):
         torch.testing.assert_close(mine, right, rtol=0, atol=1e-11 * scale)
 
 
-def test_they_are_tested_as_before(block):
+def test_blocks_are_tested_as_before(block):
     quick = quickened(block)
-    x = images(block.conv1.in_channels)
+    x = images_of(block.conv1.in_channels)
     torch.testing.assert_close(quick.eval()(x), block.eval()(x), rtol=1e-12, atol=1e-12)
     assert quick(x).grad_fn.name() != FUSED
 
@@ -91,9 +87,18 @@ def test_hooks_see_what_they_saw(block):
     quick, seen = quickened(block), []
     for each in (block, quick):
         each.bn1.register_forward_hook(lambda module, given, y: seen.append(y.min().item()))
-        each(images(block.conv1.in_channels))
+        each(images_of(block.conv1.in_channels))
     assert seen[0] < 0
     assert seen[1] == pytest.approx(seen[0])
+
+
+def test_backward_hooks_see_what_they_saw():
+    torch.manual_seed(0)
+    plain, seen = Block(16, 16, 1).double(), []
+    for each in (plain, quickened(plain)):
+        each.bn1.register_full_backward_hook(lambda module, of_x, of_y: seen.append(of_y[0].norm()))
+        (each(images_of(16)) ** 2).sum().backward()
+    torch.testing.assert_close(*seen, rtol=1e-9, atol=0)
 
 
 def sequence():
@@ -113,7 +118,7 @@ def sequence():
 def test_sequences_are_what_they_were():
     plain, found = sequence(), []
     for each in (plain, quickened(plain)):
-        x = images(8).requires_grad_()
+        x = images_of(8).requires_grad_()
         y = each(input=x)
         found.append([y, *torch.autograd.grad((y**3).sum(), [x, *each.parameters()])])
         found[-1] += [*each.buffers(), each.eval()(x)]
@@ -124,7 +129,7 @@ def test_sequences_are_what_they_were():
 def test_sequences_call_what_is_watched():
     quick, seen = quickened(sequence()), []
     quick[2].register_forward_hook(lambda module, given, y: seen.append(given[0].min().item()))
-    quick(images(8))
+    quick(images_of(8))
     assert seen[0] < 0
 
 
@@ -132,37 +137,56 @@ def test_a_frozen_batchnorm_in_a_sequence_stays_frozen():
     plain, found = sequence(), []
     for each in (plain, quickened(plain)):
         each[1].eval()
-        found.append(each(images(8)))
+        found.append(each(images_of(8)))
         assert each[1].num_batches_tracked == 0
     torch.testing.assert_close(*found, rtol=1e-11, atol=1e-11)
 
 
-def test_a_longer_sequence_is_computed_whole():
+def unbiased(channels):
+    """As torch makes it of ``bias=False``, which only newer versions take."""
+    batchnorm = nn.BatchNorm2d(channels)
+    batchnorm.bias = None
+    return batchnorm
+
+
+@pytest.mark.parametrize("other", [unbiased(8), nn.BatchNorm2d(8, affine=False)], ids=str)
+def test_a_longer_sequence_is_computed_whole(other):
     plain = sequence()
     quick = quickened(plain)
     for each in (plain, quick):
         each.append(nn.Flatten())
-        each[1] = nn.BatchNorm2d(8, affine=False).double()
-    torch.testing.assert_close(quick(images(8)), plain(images(8)), rtol=1e-11, atol=1e-11)
+        each[1] = copy.deepcopy(other).double()
+    torch.testing.assert_close(quick(images_of(8)), plain(images_of(8)), rtol=1e-11, atol=1e-11)
 
 
 def test_another_batchnorm_is_not_passed_over():
     quick = quickened(BasicBlock(16, 16).double())
     quick.bn2 = nn.Identity()
-    assert quick(images(16)).grad_fn.name() != FUSED
+    assert quick(images_of(16)).grad_fn.name() != FUSED
 
 
-def test_no_number_stays_no_number():
+def test_nan_is_not_lost():
     quick = quickened(Block(16, 16, 1).double())
-    x = images(16)
+    x = images_of(16)
     x[0, 3, 4, 4] = torch.nan
     assert quick(x).isnan().all()
 
 
+def test_float32_keeps_the_digits_of_values_far_from_0():
+    x = 1000 + images_of(8, dtype=torch.float32)
+    one = torch.ones(8)
+    y, mean, variance = batchnorm.batchnorm_relu(x, one, 0 * one, 1e-5)
+    exact = nn.functional.batch_norm(x.double(), None, None, training=True, eps=1e-5).relu()
+    torch.testing.assert_close(y.double(), exact, rtol=0, atol=2e-4)
+    torch.testing.assert_close(mean.double(), x.double().mean((0, 2, 3)), rtol=1e-7, atol=0)
+    expected = x.double().var((0, 2, 3), correction=0)
+    torch.testing.assert_close(variance.double(), expected, rtol=1e-5, atol=0)
+
+
 def test_an_infinite_sum_is_not_cut_off():
-    x, one = images(8), torch.ones(8, dtype=torch.float64)
+    x, one = images_of(8), torch.ones(8, dtype=torch.float64)
     added = torch.full_like(x, torch.inf)
-    y, _, _ = batchnorm.normalize(x, one, one, 1e-5, relu=True, added=added)
+    y, _, _ = batchnorm.batchnorm_relu(x, one, one, 1e-5, added)
     assert (y == torch.inf).all()
 
 
@@ -171,9 +195,10 @@ def test_an_infinite_sum_is_not_cut_off():
     [
         OwnBlock(16, 16),
         BasicBlock(16, 16, norm_layer=nn.InstanceNorm2d),
+        BasicBlock(16, 16, norm_layer=unbiased),
         BasicBlock(16, 12, 2, shortened(12)),
     ],
-    ids=["a subclass", "another norm", "twelve channels"],
+    ids=["a subclass", "another norm", "no biases", "twelve channels"],
 )
 def test_other_blocks_stay(block):
     quicken(block, compiled=True)

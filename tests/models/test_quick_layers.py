@@ -9,27 +9,21 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from normscope.machine.compiling import has_numba
+from normscope.machine.cores import threads
 from normscope.models.quick import convolution
-from normscope.models.quick.layers import INSTRUCTIONS, quicken
+from normscope.models.quick.layers import quicken
 from normscope.models.resnet20 import Block, ResNet20
 
-pytestmark = pytest.mark.skipif(
-    not has_numba() or torch.backends.cpu.get_cpu_capability() not in INSTRUCTIONS,
-    reason="compiled layers need the extra fast and AVX2 without AVX512",
-)
+from .quick_images import images, needs_compiled_layers
+
+pytestmark = needs_compiled_layers
 
 LAST = torch.channels_last
 OURS = "_ConvolutionBackward"
 
 
-def images(*shape, seed=0, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=dtype).contiguous(memory_format=LAST)
-
-
 def both(layer, x, dtype=torch.float64):
-    """What a layer and its quickened copy give: answers, gradients of the input, and layers."""
+    """Outputs and input gradients of a layer and of its quickened copy, and the two layers."""
     layer, quick = copy.deepcopy(layer), copy.deepcopy(layer)
     assert quicken(quick, compiled=True) == 1
     answers, gradients = [], []
@@ -55,21 +49,17 @@ def assert_same(found, tolerance):
         torch.testing.assert_close(got, expected, rtol=0, atol=tolerance * scale)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("cores", [1, 2, 3])
 @pytest.mark.parametrize(
     "shape", [(2, 8, 8, 4, 4), (3, 16, 24, 9, 14), (2, 40, 8, 7, 5), (5, 8, 72, 12, 8)]
 )
-def test_convolutions_are_torchs(shape, threads):
+def test_convolutions_are_torchs(shape, cores):
     count, ins, outs, height, width = shape
     torch.manual_seed(0)
     layer = nn.Conv2d(ins, outs, 3, padding=1, bias=ins != outs).double()
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with threads(cores):
         assert_same(both(layer, images(count, ins, height, width)), 1e-13)
         assert_same(both(layer.to(memory_format=LAST), images(count, ins, height, width)), 1e-13)
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_convolutions_in_float32_are_within_rounding():
@@ -197,23 +187,19 @@ def test_gradients_of_gradients_are_torchs():
         torch.testing.assert_close(mine, right, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("cores", [1, 2])
 @pytest.mark.parametrize(("ins", "outs", "size"), [(8, 8, 12), (64, 128, 9)])
-def test_an_image_gets_one_answer_wherever_it_is(threads, ins, outs, size):
+def test_an_image_gets_one_answer_wherever_it_is(cores, ins, outs, size):
     """Proofs of death rest on it."""
     layer, x = nn.Conv2d(ins, outs, 3, padding=1), images(1, ins, size, size, dtype=torch.float32)
     quicken(layer, compiled=True)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with threads(cores):
         y = layer(x.expand(97, -1, -1, -1).contiguous(memory_format=LAST))
         assert torch.equal(y, layer(x).expand_as(y))
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("without", ["numba", "the instructions"])
-def test_elsewhere_only_small_maps_are_computed_otherwise(monkeypatch, without):
+def test_elsewhere_convolutions_are_not_compiled(monkeypatch, without):
     if without == "numba":
         monkeypatch.setattr("normscope.models.quick.layers.has_numba", lambda: False)
     else:

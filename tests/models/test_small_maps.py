@@ -11,13 +11,9 @@ from torch import nn
 from normscope.models.quick import small_maps
 from normscope.models.quick.layers import quicken
 
+from .quick_images import images
+
 NAMES = ("_SmallMapBackward", "AddBackward0")
-
-
-def images(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
-    return drawn.contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (2, 2)])

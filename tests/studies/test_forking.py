@@ -1,7 +1,8 @@
-"""Workers that are forks of this process: tried in fresh ones, as pytest's has threads."""
+"""Workers that are forks of a process: tried in fresh ones, since pytest's has threads."""
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import subprocess
@@ -102,13 +103,28 @@ def test_no_fork_where_threads_would_be_missing(tmp_path):
     assert said_by(COMPANY, tmp_path) == ["True", "False", "True", "False"]
 
 
-def test_the_thread_of_a_bar_that_is_gone_is_waited_for(monkeypatch):
-    monkeypatch.setattr(threading, "enumerate", lambda: [threading.current_thread(), ending])
+def test_the_thread_of_a_bar_that_is_gone_is_waited_for():
     ending = threading.Thread(target=time.sleep, args=(0.05,))
     before = threading.active_count()
     ending.start()
     forking._have_company()
     assert threading.active_count() == before
+
+
+def test_a_thread_that_python_has_not_started_is_company_too():
+    known, end = threading.Event(), threading.Event()
+
+    def foreign():
+        threading.current_thread()  # which logging asks for, and so makes it known
+        known.set()
+        end.wait()
+
+    _thread.start_new_thread(foreign, ())
+    try:
+        assert known.wait(60)
+        assert forking._have_company()
+    finally:
+        end.set()
 
 
 def test_nothing_is_forked_beside_a_gpu(monkeypatch):

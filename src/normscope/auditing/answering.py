@@ -74,7 +74,7 @@ class Answers:
         return self._network.drift(self._moments[name]) if name in self._moments else {}
 
     def asked(self, batches: Iterable[Batch]) -> Iterator[int]:
-        """Ask the network about batches, every way, one batch ahead of what is taken.
+        """Ask the network about batches in every way, one batch ahead of the answers taken.
 
         Yields:
             After each batch, how many images have their answers.
@@ -95,7 +95,7 @@ class Answers:
         self._labels.append(batch.labels)
         self.coloured += batch.coloured
         for name, of_way in parts.items():
-            # Where nothing is asked, the reference's answers hold.
+            # An image in no part has the reference's answer.
             given = self._given[REFERENCE][-1].copy() if name != REFERENCE else batch.labels.copy()
             for part in of_way:
                 given[part.rows], moments = part.answered.result()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from normscope.auditing.value_map import ValueMap
 
 TESTED = "pipeline"
+"""The way of the tensors that a pipeline under test gives."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Asking:
 
     Args:
         network: Prepared for as many threads as there are.
-        ways: What becomes of which pixels, by the name of each way; the reference is the first.
+        ways: By name, which pixels each way shows and what becomes of them; the reference first.
         pool: The threads.
     """
 
@@ -63,8 +64,7 @@ class Asking:
         """Ask about a batch in every way.
 
         Returns:
-            By the name of each way, what is asked; an image that is in no part has the reference's
-            answer.
+            What is asked, by the name of the way. An image in no part has the reference's answer.
         """
         resident = {
             name: shared(variant.pixels).to(self._network.device)
@@ -111,14 +111,11 @@ class Asking:
 
     def _answers_for(self, tensors: list[Tensor]) -> tuple[np.ndarray, InputMoments]:
         moments = InputMoments()
-        one_size = len({tensor.shape for tensor in tensors}) == 1
-        parts = [torch.stack(tensors)] if one_size else [tensor[None] for tensor in tensors]
         try:
-            classes = [self._network.answers_for(part, moments) for part in parts]
+            return self._network.answers_for(tensors, moments), moments
         except RuntimeError as error:
             shape = tuple(tensors[0].shape)
             raise NormscopeError(
                 f"the network must take what --pipeline gives, got tensors of shape {shape} and "
                 f"the error: {first_line(error)}. Mend the transform."
             ) from error
-        return np.concatenate(classes), moments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from normscope.auditing.drift import BatchNormWatch, InputMoments, remembered
@@ -14,7 +15,6 @@ from normscope.machine.memory import keep_freed_memory
 from normscope.models.layout import FIRST, LAST, image_layout
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor, nn
 
     from normscope.auditing.value_map import ValueMap
@@ -23,7 +23,7 @@ NO_ANSWER = -1
 """In place of a class, where an output is not finite."""
 
 MOST_AT_ONCE = 16
-"""More threads would wait for each other at Python's lock, and each has memory of its own."""
+"""More threads would wait for each other at Python's lock, and each takes memory of its own."""
 
 COMPARED = 4
 """Images by which a recorded network is compared with the plain one."""
@@ -58,18 +58,18 @@ class AuditedNetwork:
         return bool(self._remembered)
 
     def prepare(self, pixels: Tensor, values: ValueMap) -> tuple[int, int]:
-        """Choose the quickest way to run it that gives what it gives as it is.
+        """Choose the quickest way to run the network that gives its own answers.
 
         A network that torch.fx can record is run in as many threads at once as there are cores:
-        two with a core each take 0.57 ms where one with two takes 0.81 (ResNet-20, an image of
-        CIFAR's, AVX2).
+        two threads on a core each take 0.57 ms where one on both takes 0.81 (ResNet-20, an image
+        of CIFAR's, AVX2).
 
         Args:
             pixels: Some images, as ``answers`` takes them.
             values: Likewise.
 
         Returns:
-            How many threads may ask it at once, and with how many of torch's own each.
+            How many threads may ask it at once, and how many of torch's own each of them uses.
         """
         inputs = self._inputs(pixels[:COMPARED], values)
         self._layout = self._laid_out(inputs[:1])
@@ -81,15 +81,15 @@ class AuditedNetwork:
         return at_once, threads // at_once
 
     def _recorded(self, images: Tensor) -> WatchedNetwork | None:
-        # Not folded in bf16: it has too few digits for that.
-        for folds in (True, False)[self._dtype != torch.float32 :]:
+        # bf16 has too few digits for folding.
+        for folds in (True, False) if self._dtype == torch.float32 else (False,):
             network = WatchedNetwork.of(self._plain, set(self._remembered), folds=folds)
             if network is not None and network.agrees(self._plain, images):
                 return network
         return None
 
     def together(self, pixels: Tensor) -> int:
-        """How many images it is best shown at a time.
+        """How many images to show it at a time for speed.
 
         Args:
             pixels: Images, shape ``(N, C, H, W)``.
@@ -113,18 +113,24 @@ class AuditedNetwork:
         Returns:
             The class of each, shape ``(N,)``; -1 where an output is not finite.
         """
-        return self.answers_for(self._inputs(pixels, values), moments)
+        return self._answers(self._inputs(pixels, values), moments)
 
-    def answers_for(self, inputs: Tensor, moments: InputMoments | None) -> np.ndarray:
+    def answers_for(self, tensors: list[Tensor], moments: InputMoments | None) -> np.ndarray:
         """What the network takes prepared images for.
 
         Args:
-            inputs: Floating point, shape ``(N, C, H, W)``, in the network's order of channels.
+            tensors: Floating point, each of shape ``(C, H, W)``, in the network's order of
+                channels. Sizes may differ.
             moments: As for ``answers``.
 
         Returns:
             As for ``answers``.
         """
+        one_size = len({tensor.shape for tensor in tensors}) == 1
+        parts = [torch.stack(tensors)] if one_size else [tensor[None] for tensor in tensors]
+        return np.concatenate([self._answers(part, moments) for part in parts])
+
+    def _answers(self, inputs: Tensor, moments: InputMoments | None) -> np.ndarray:
         found = []
         if self._layout is None:  # before the BatchNorms are listened to
             self._layout = self._laid_out(inputs[:1])

@@ -21,7 +21,7 @@ class Moments(NamedTuple):
     """Mean and variance of each channel of a batch.
 
     Attributes:
-        number: Of how many values.
+        number: How many values a channel has.
         mean: float64, shape ``(C,)``.
         variance: Likewise.
     """
@@ -43,7 +43,7 @@ def moments(inputs: Tensor) -> Moments:
     values = inputs.float()
     if values.device.type == "cpu" and _channels_last(values):
         return _by_columns(values)
-    # In two passes over a flat view: var_mean over three axes takes sixteen times as long.
+    # Two passes over a flat view: var_mean over three axes takes sixteen times as long.
     flat = values.movedim(1, -1).flatten(0, -2)
     mean = flat.mean(dim=0)
     variance = (flat - mean).square_().mean(dim=0)
@@ -59,8 +59,8 @@ def _channels_last(values: Tensor) -> bool:
 
 
 def _by_columns(values: Tensor) -> Moments:
-    # torch's own kernel for BatchNorm takes whole rows of pixels as if every column were a channel
-    # of its own: in half the time of a flat view, and shorter sums lose fewer digits.
+    # torch's kernel for BatchNorm takes whole rows of pixels, every column as a channel of its own,
+    # in half the time of a flat view; and shorter sums lose fewer digits.
     images, channels, height, width = values.shape
     rows = values.permute(0, 2, 3, 1).reshape(images, height, width * channels, 1)
     found = torch.batch_norm_update_stats(rows.transpose(1, 2), None, None, 0.0)
@@ -95,10 +95,10 @@ class InputMoments:
         self._sums[layer] = (total + number, firsts + first, seconds + second)
 
     def of(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
-        """What was counted.
+        """What one BatchNorm met.
 
         Args:
-            layer: A BatchNorm's name.
+            layer: Its name.
 
         Returns:
             Mean and variance, each of shape ``(C,)``.
@@ -153,7 +153,7 @@ class Remembered:
 
 
 def remembered(model: nn.Module) -> dict[str, Remembered]:
-    """The statistics of every BatchNorm that has any, by its name."""
+    """The running statistics of every BatchNorm that has any, by its name."""
     found = {}
     for name, module in model.named_modules():
         if isinstance(module, AnyBatchNorm) and module.running_mean is not None:

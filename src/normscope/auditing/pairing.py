@@ -66,12 +66,12 @@ def share(counted: ArrayLike, coverage: float = LEVEL) -> tuple[float, Interval]
     counted = np.asarray(counted, bool)
     images, hits = len(counted), int(counted.sum())
     found = hits / images
-    # By its formula: scipy.stats, which has it, takes half a second to import.
+    # Its formula, since scipy.stats, which has it, takes half a second to import.
     z = float(ndtri((1 + coverage) / 2))
     twice = 2 * (images + z**2)
     centre = (2 * hits + z**2) / twice
     half = z / twice * math.sqrt(4 * hits * (1 - found) + z**2)
-    # Rounding alone would part these from 0 and 1.
+    # Only rounding would keep an end from exactly 0 or 1 here.
     return found, (centre - half if hits else 0.0, centre + half if hits < images else 1.0)
 
 

@@ -105,7 +105,7 @@ class Reader:
         """
         images = self.originals.images
         size: tuple[int, ...] | None = None
-        # One core an image: threads that each ask for every core gain nothing.
+        # One core for each image: threads that all ask for every core gain nothing.
         with workers(available_cores()) as pool:
             parts = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
             for results in one_ahead(pool.map(self._read, part) for part in parts):
@@ -156,7 +156,7 @@ class Reader:
 
 
 def one_ahead(begun: Iterator[_T]) -> Iterator[_T]:
-    """Work that is begun when it is asked for, each piece while the one before is in use."""
+    """Pieces of work, each begun while the one before it is in use."""
     ahead: deque[_T] = deque(islice(begun, 1))
     while ahead:
         ahead.extend(islice(begun, 1))

@@ -1,4 +1,4 @@
-"""A recorded network that gives, beside its outputs, what its BatchNorms meet."""
+"""A recorded network that gives its outputs and the moments of what its BatchNorms meet."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from normscope.auditing.drift import InputMoments
 
 LARGEST_OFFSET = 100
-"""A BatchNorm whose bias is more than so many times its weight is not folded: rounding would leave
-too few digits of what it met."""
+"""A BatchNorm with a bias of more than this many times its weight is not folded: rounding would
+leave too few digits of what it met."""
 
 SMALLEST_FACTOR = 1e-30
-"""Nor is one that multiplies by less, near the end of what float32 holds."""
+"""Nor is one that multiplies by less, which float32 can barely hold."""
 
 AGREEMENT = 1e-3
-"""How far outputs may lie from the plain network's, in units of the largest of these."""
+"""How far outputs may be from the plain network's, in units of the largest of these."""
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A BatchNorm, and the map from what it meets to what is measured.
+    """A BatchNorm, and the affine map from what it meets to what is measured.
 
     Attributes:
         name: Its name in the network.
-        factor: float64, shape ``(C,)``; None where what it meets is measured itself.
+        factor: float64, shape ``(C,)``; None where what it meets is measured directly.
         offset: Likewise.
     """
 
@@ -52,10 +52,10 @@ class _Layer:
 
 
 class WatchedNetwork:
-    """Runs a recorded network; several threads may do so at once.
+    """A recorded network that several threads may run at once.
 
-    Where the BatchNorm behind a convolution is folded into it, what the BatchNorm meets is found
-    from what the convolution now gives, which is an affine map of it.
+    Where a BatchNorm is folded into the convolution before it, what the BatchNorm would meet is
+    found from what the convolution now gives, an affine map of it.
 
     Args:
         network: A recorded network without other outputs than the plain one's; changed in place.
@@ -99,7 +99,7 @@ class WatchedNetwork:
             folds: Whether BatchNorms may be folded.
 
         Returns:
-            It, or None where it cannot be recorded, or a BatchNorm is hidden inside of a layer.
+            None where it cannot be recorded, or a BatchNorm is hidden inside a layer.
         """
         network = traced(model)
         if network is None or _hides_batchnorm(network):
@@ -111,7 +111,7 @@ class WatchedNetwork:
 
         Args:
             images: As the network takes them.
-            counted: What its BatchNorms meet is added to it.
+            counted: What its BatchNorms meet is added to this, if it is given.
 
         Returns:
             Its outputs.
@@ -127,10 +127,10 @@ class WatchedNetwork:
 
         Args:
             model: The plain network.
-            images: A few.
+            images: A few, as the network takes them.
 
         Returns:
-            False also where it cannot run.
+            False also where it fails.
         """
         with torch.inference_mode():
             expected = model(images).float()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from normscope.auditing.pairing import accuracy_lost, share
 from normscope.auditing.value_map import ValueMap
@@ -42,7 +41,7 @@ def priced(
     given = shared(pixels).to(network.device)
     right = network.answers(given, _as_it_should_be(expected), None)
     if isinstance(used, list):
-        other = _of_tensors(network, used)
+        other = network.answers_for(used, None)
     else:
         other = network.answers(given, value_map(used), None)
     if labels is None:
@@ -67,9 +66,3 @@ def _as_it_should_be(expected: Expected) -> ValueMap:
         return right
     channels = normalization.channels
     return ValueMap(np.eye(channels)[::-1], np.zeros(channels)).after(right)
-
-
-def _of_tensors(network: AuditedNetwork, tensors: list[Tensor]) -> np.ndarray:
-    one_size = len({tensor.shape for tensor in tensors}) == 1
-    parts = [torch.stack(tensors)] if one_size else [tensor[None] for tensor in tensors]
-    return np.concatenate([network.answers_for(part, None) for part in parts])

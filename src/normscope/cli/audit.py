@@ -57,7 +57,7 @@ def audit(
 
 
 def _check_free(out: Path) -> None:
-    # Not imported without --out: it takes as long as torch.
+    # Imported only with --out: it takes as long as torch.
     from normscope.reports.audit_page import NUMBERS, PAGE
     from normscope.writing import check_no_file
 

@@ -1,4 +1,4 @@
-"""A program's file that can be folded: how it is read, what of it may change, how it is written."""
+"""A program's file that can be folded: how it is read, changed and written."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 """Quantiles and tails of the usual distributions, to the bits of ``scipy.stats``.
 
-That module takes longer to import than everything else that a small study's report needs.
+That module takes longer to import than all else that a small study's report needs.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,11 @@ def t_quantile(p: Any, freedom: Any) -> Any:
     """Student's t distribution's quantile.
 
     Args:
-        p: Its probability, in (0, 1).
-        freedom: Degrees of freedom, perhaps infinite, which broadcast against it.
+        p: The probability below it, in (0, 1).
+        freedom: Degrees of freedom, which may be infinite; both broadcast.
 
     Returns:
-        A float, or an array of the shape that they have together.
+        A float, or an array of their broadcast shape.
 
     Example:
         >>> round(float(t_quantile(0.975, 4)), 3)
@@ -36,7 +37,7 @@ def t_quantile(p: Any, freedom: Any) -> Any:
 
 
 def t_tail(t: Any, freedom: Any) -> Any:
-    """The probability that Student's t is larger than a value; see ``t_quantile``."""
+    """The probability that Student's t exceeds a value; see ``t_quantile``."""
     return special.stdtr(freedom, np.negative(t))
 
 
@@ -45,26 +46,26 @@ def binomial_tail(successes: np.ndarray, trials: np.ndarray, share: float) -> np
 
     Args:
         successes: Shape ``(K,)``.
-        trials: Of how many, of the same shape.
-        share: The probability of each.
+        trials: How many there were each time, shape ``(K,)``.
+        share: The probability of a success.
 
     Returns:
-        Of the same shape.
+        Shape ``(K,)``.
     """
     some = np.maximum(successes, 1)
     return np.where(successes > 0, special.betainc(some, trials - some + 1, share), 1.0)
 
 
 def largest_share(successes: int, trials: int, error: float) -> float:
-    """The share of successes that so few of them refute from above (Clopper and Pearson, 1934).
+    """Clopper and Pearson's upper bound of a share (1934, doi:10.1093/biomet/26.4.404).
 
     Args:
         successes: How many there were.
-        trials: Of how many.
+        trials: Among how many.
         error: How often the bound may be too low.
 
     Returns:
-        1 where nothing is refuted.
+        The largest share that is not refuted; 1 where all succeeded.
     """
     if successes == trials:
         return 1.0
@@ -72,7 +73,7 @@ def largest_share(successes: int, trials: int, error: float) -> float:
 
 
 def inverse_trigamma(value: float) -> float:
-    """Where the trigamma function has a value, by Newton's method on its reciprocal.
+    """The inverse of the trigamma function, by Newton's method on the reciprocal.
 
     It converges from below for every value (Smyth, 2004, doi:10.2202/1544-6115.1027, appendix).
 
@@ -80,16 +81,15 @@ def inverse_trigamma(value: float) -> float:
         value: More than 0.
 
     Returns:
-        The argument, within 1e-12 of itself.
+        The argument, to a relative error of 1e-12; NaN of NaN.
 
     Example:
         >>> round(inverse_trigamma(1.6449340668482264), 12)  # pi squared, over 6
         1.0
     """
-    found = 0.5 + 1 / value
-    while True:
+    found, step = 0.5 + 1 / value, math.inf
+    while abs(step) > NEWTON_ERROR * found:
         there = float(special.polygamma(1, found))
         step = there * (1 - there / value) / float(special.polygamma(2, found))
         found += step
-        if abs(step) <= NEWTON_ERROR * found:
-            return found
+    return found

@@ -174,7 +174,7 @@ def _laplace(
     kernel: np.ndarray, failures: np.ndarray, trainings: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Log evidence, and mean and variance of the log odds."""
-    from scipy import linalg  # not in the time of studies without a failure
+    from scipy import linalg  # studies without failures do not wait for it
 
     latent = np.full(len(kernel), RARE)
 

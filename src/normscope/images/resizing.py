@@ -62,7 +62,7 @@ def resized(
     if resize is not None:
         _check_resized(values.shape[2], values.shape[3], resize)
     if _keeps_size(values.shape[2:], resize, crop):
-        return values, valid  # without torchvision, which takes seconds to import
+        return values, valid  # torchvision takes seconds to import
     target = None
     if values[:1].size > LARGE and antialias and interpolation != "nearest":
         # Floats that were rounded between the two steps would give other bits.

@@ -64,11 +64,11 @@ def as_resize(value: int | str | tuple[int, ...] | list[int] | None) -> int | Si
 
 
 def check_length(option: str, length: int | Size | None) -> None:
-    """Refuse images of no pixels, and of more than can be decoded.
+    """Refuse a side without pixels, or with more than can be decoded.
 
     Args:
         option: Such as ``--resize``.
-        length: What it says, in pixels.
+        length: Its value, in pixels.
 
     Raises:
         NormscopeError: If a side is too short or too long.

@@ -15,34 +15,39 @@ Part = TypeVar("Part", bound="Callable[..., Any]")
 
 @cache
 def has_numba() -> bool:
-    """Whether passes can be compiled; a numba that does not fit NumPy is told of once."""
+    """Whether passes can be compiled; a numba that cannot be imported is reported once."""
     try:
         import numba  # noqa: F401
     except ModuleNotFoundError:
         return False
     except Exception as error:  # noqa: BLE001 - an installation may be broken in any way
-        warnings.warn(f"numba is left out: {error}", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"numba must be importable, got {str(error).rstrip('.')}. Install another version; "
+            "trainings take longer without it.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
         return False
     return True
 
 
 def compiled(function: Pass) -> Pass:
-    """Compile a pass with its first use; what is compiled is kept on disk.
+    """Compile a pass when it is first used, and keep it on disk.
 
     Args:
-        function: It reads and writes arrays; distances known beforehand are its outer variables.
+        function: Reads and writes arrays. Variables around it are compiled in as constants.
 
     Returns:
-        The compiled pass, beside which other threads of Python run.
+        The compiled pass, which releases Python's lock.
     """
     from numba import njit
 
-    # Products and sums may become one instruction, which rounds once.
+    # A product and a sum may become one instruction, and the sign of zero does not matter.
     rules: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
     anew: Any = njit(nogil=True, **rules)(function)
     try:
         current: Any = njit(nogil=True, cache=True, **rules)(function)
-    except RuntimeError:  # neither beside this package nor at home is there a folder to write to
+    except RuntimeError:  # numba may write neither beside this package nor into the home folder
         return anew
 
     @wraps(function)
@@ -50,12 +55,13 @@ def compiled(function: Pass) -> Pass:
         nonlocal current
         try:
             current(*arguments)
-        except Exception as error:  # of damaged files, or of a full disk
+        except Exception as error:  # a damaged file or a full disk
             if current is anew:
                 raise
             warnings.warn(
-                "compiled passes must be kept on disk and be whole there, got "
-                f"{type(error).__name__}: {error}. Delete {current.stats.cache_path}.",
+                "compiled passes must be whole on disk, with room for more, got "
+                f"{type(error).__name__}: {str(error).rstrip('.')}. "
+                f"Delete {current.stats.cache_path}.",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -66,12 +72,12 @@ def compiled(function: Pass) -> Pass:
 
 
 def inlined(function: Part) -> Part:
-    """Mark a part of passes, compiled with each of them as if it were written there.
+    """Mark a part of passes, which is compiled into each of them as if it were written there.
 
-    So the compiler knows as much of its indices, for example that none is negative.
+    The compiler then knows more about its indices, for example that none is negative.
 
     Args:
-        function: Called by passes alone.
+        function: Called by passes only.
 
     Returns:
         The part.

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 CACHED_PIXELS = 2**19
-"""A processor answers for about so many pixels at a time soonest: what more of them leave between
-layers is mapped anew by the system each time (SqueezeNet's images take 1.4 times as long)."""
+"""A network is quickest with about this many pixels at a time on a CPU: the system maps the larger
+buffers that more of them need anew each time (SqueezeNet's images take 1.4 times as long)."""
 
 
 def images_together(height: int, width: int, most: int) -> int:
@@ -38,7 +38,7 @@ def available_cores() -> int:
 
 
 def usable_threads() -> int:
-    """How many threads torch is to compute with: one a core, unless it was told to use fewer."""
+    """How many threads torch should use: one for each core, unless it was told to use fewer."""
     import torch
 
     return min(available_cores(), torch.get_num_threads())
@@ -66,14 +66,14 @@ def threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def workers(count: int, torch_threads: int = 1) -> Iterator[ThreadPoolExecutor]:
-    """Threads in each of which torch computes with a number of threads of its own.
+    """Threads in each of which torch uses some threads of its own.
 
     Args:
         count: How many workers.
-        torch_threads: What each of them may use.
+        torch_threads: How many of torch's each of them may use.
 
     Yields:
-        Them. What they have not begun when the block ends, they do not begin.
+        Their pool. When the block ends, work that has not begun is cancelled.
     """
     import torch
 
@@ -83,4 +83,4 @@ def workers(count: int, torch_threads: int = 1) -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)  # what a worker sets, threads to come would begin with
+        torch.set_num_threads(before)  # later threads would begin with what a worker set

@@ -1,4 +1,4 @@
-"""Parts of one piece of work side by side, each on one core."""
+"""Work on parts side by side, one core for each."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 
 def each(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-    """Do some work on each part, in threads of its own if there are several.
+    """Do some work on each part, in threads if there are several parts.
 
     Args:
-        work: Most of it must leave Python to others, as torch and compiled passes do.
-        parts: As many as cores may be used.
+        work: It should release Python's lock most of the time, as torch and compiled passes do.
+        parts: At most one for each core.
 
     Returns:
         What the work gave, in the order of the parts.
     """
     if len(parts) == 1:
         return [work(parts[0])]
-    # The library counts threads for the process as for its threads.
+    # MKL's number of threads is the process's; the pool's threads begin with torch's.
     with threads(1):
         return list(_pool(len(parts)).map(work, parts))
 
 
 def shares(count: int) -> list[slice]:
-    """As many parts of so many things as torch may use cores, nearly equal.
+    """Share things out among as many cores as torch may use.
 
     Args:
-        count: At least 1.
+        count: How many things, at least 1.
 
     Returns:
-        Their places.
+        Nearly equal slices of them, at most one for each core.
     """
     import torch
 
@@ -53,6 +53,6 @@ def _pool(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, "part")
 
 
-# A fork has none of these threads.
+# These threads do not exist in a fork.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)

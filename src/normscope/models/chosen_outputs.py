@@ -1,4 +1,4 @@
-"""A recorded network that does not compute the outputs that nobody asks for."""
+"""A recorded network without the outputs that nobody asks for."""
 
 from __future__ import annotations
 
@@ -7,49 +7,45 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import fx, nn
 
-from normscope.models.fused import has_hooks, only_call
+from normscope.models.convolution_relu import RELUS
+from normscope.models.fused import only_call
+from normscope.models.hooks import has_hooks
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.fx import GraphModule, Node
 
-BY_CHANNEL = (nn.ReLU, nn.Dropout, nn.Identity)
-FUNCTIONS_BY_CHANNEL = {F.relu, torch.relu}
-"""What treats every channel alike and by itself."""
+BY_CHANNEL = {nn.ReLU, nn.Dropout, nn.Identity}
+"""Layers that treat every channel alike and by itself."""
 
 
-def leave_out_other_outputs(network: GraphModule) -> bool:
-    """Where a network ends in a choice of its outputs, compute these alone.
+def leave_out_other_outputs(network: GraphModule) -> None:
+    """Where a network ends in a choice of its outputs, compute only these.
 
     SqueezeNet's last convolution is a quarter of its work, and gives 1,000 outputs where a folder
     may have 10 classes.
 
     Args:
-        network: A recorded network in evaluation mode; changed in place.
-
-    Returns:
-        Whether anything was changed. What was recorded is to be compiled anew then.
+        network: A recorded network in evaluation mode; changed in place, to be recompiled.
     """
     chosen = network.graph.output_node().all_input_nodes
     if len(chosen) != 1 or not _chooses_outputs(chosen[0]):
-        return False
+        return
     outputs, indices = chosen[0].all_input_nodes
     last = _layer_behind(network, outputs)
     if last is None:
-        return False
+        return
     which = operator.attrgetter(str(indices.target))(network)
     layer = network.get_submodule(str(last.target))
     network.add_submodule(str(last.target), _with_outputs(layer, which))
     chosen[0].replace_all_uses_with(outputs)
     network.graph.erase_node(chosen[0])
-    return True
 
 
 def _chooses_outputs(node: Node) -> bool:
-    """Whether it is ``x[:, indices]`` of a buffer."""
+    """Whether it is ``x[:, indices]`` with indices from a buffer."""
     if node.target is not operator.getitem or not isinstance(node.args[1], tuple):
         return False
     rows, *columns = node.args[1]
@@ -59,7 +55,7 @@ def _chooses_outputs(node: Node) -> bool:
 
 
 def _layer_behind(network: GraphModule, node: Node) -> Node | None:
-    """The layer whose outputs are the network's, if all that follows takes each by itself."""
+    """The layer whose outputs become the network's, if all that follows takes each by itself."""
     flattened = False
     while len(node.users) == 1 and node.args and isinstance(node.args[0], fx.Node):
         before = node.args[0]
@@ -74,9 +70,9 @@ def _layer_behind(network: GraphModule, node: Node) -> Node | None:
             elif type(module) not in BY_CHANNEL:
                 return None
         elif node.target is torch.flatten and node.args[1:] == (1,):
-            # One value a channel must stand before it.
+            # What stands before it must give one value a channel.
             flattened = True
-        elif node.target not in FUNCTIONS_BY_CHANNEL:
+        elif node.target not in RELUS:
             return None
         node = before
     return None

@@ -9,6 +9,9 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from normscope.models.batchnorm import has_batchnorm
+from normscope.models.hooks import has_hooks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,20 +22,28 @@ CONVOLUTIONS = {
     nn.BatchNorm2d: nn.Conv2d,
     nn.BatchNorm3d: nn.Conv3d,
 }
-"""What stands before a BatchNorm that can be folded."""
+"""The layer that each kind of BatchNorm can be folded into."""
+
+HOOKS = (
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+)
+"""Where torch keeps what is done before and after a network."""
 
 
 class _Tracer(fx.Tracer):
-    """Leaves every BatchNorm whole, also one of another library."""
+    """Leaves every BatchNorm whole, even a library's own kind."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, AnyBatchNorm) or super().is_leaf_module(m, module_qualified_name)
 
 
 def traced(model: nn.Module) -> GraphModule | None:
-    """A copy of a network as torch.fx records it: no decision of its code is left in it.
+    """A copy of a network as torch.fx records it: its operations without any decisions.
 
-    It keeps nothing between two calls, so that several threads can run it at once.
+    It keeps nothing between calls, so that several threads can run it at once.
 
     Args:
         model: In evaluation mode; it stays as it is.
@@ -42,12 +53,13 @@ def traced(model: nn.Module) -> GraphModule | None:
     """
     tracer = _Tracer()
     try:
-        # What a network's code keeps of what passes through it, the trace would keep too.
+        # A network whose code keeps what passes through it would keep the trace's stand-ins.
         own: Any = copy.deepcopy(model)
         network = fx.GraphModule(own, tracer.trace(own), type(model).__name__)
     except Exception:  # noqa: BLE001 - a stranger's network may fail in any way
         return None
-    network._forward_pre_hooks.update(own._forward_pre_hooks)  # the trace sees none of them
+    for hooks in HOOKS:  # which the trace does not see
+        getattr(network, hooks).update(getattr(own, hooks))
     return network.eval()
 
 
@@ -61,7 +73,7 @@ def batchnorms(network: GraphModule) -> Iterator[tuple[Node, AnyBatchNorm]]:
 
 
 def fold(network: GraphModule, node: Node) -> Node | None:
-    """Fold a BatchNorm into the convolution before it, if nothing else needs that.
+    """Fold a BatchNorm into the convolution before it, if nothing else uses that.
 
     Args:
         network: A recorded network in evaluation mode; changed in place.
@@ -70,7 +82,7 @@ def fold(network: GraphModule, node: Node) -> Node | None:
     Returns:
         The convolution, which now gives what the BatchNorm gave; None where nothing was changed.
     """
-    before, graph = node.args[0] if node.args else None, network.graph
+    before = node.args[0] if node.args else None
     if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) > 1:
         return None
     batchnorm: Any = network.get_submodule(str(node.target))
@@ -85,7 +97,7 @@ def fold(network: GraphModule, node: Node) -> Node | None:
         return None
     network.add_submodule(str(before.target), fuse_conv_bn_eval(convolution, batchnorm))
     node.replace_all_uses_with(before)
-    graph.erase_node(node)
+    network.graph.erase_node(node)
     return before
 
 
@@ -96,9 +108,9 @@ def fused(model: nn.Module) -> nn.Module:
         model: In evaluation mode; it stays as it is.
 
     Returns:
-        A recorded network; the same one where it has no BatchNorm or cannot be recorded.
+        A recorded network, or the given one where it has no BatchNorm or cannot be recorded.
     """
-    if not any(isinstance(module, AnyBatchNorm) for module in model.modules()):
+    if not has_batchnorm(model):
         return model
     network = traced(model)
     if network is None:
@@ -113,8 +125,3 @@ def fused(model: nn.Module) -> nn.Module:
 def only_call(network: GraphModule, node: Node) -> bool:
     """Whether a recorded network calls a layer nowhere else."""
     return sum(other.target == node.target for other in network.graph.nodes) == 1
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether calling a layer does more than what its class says."""
-    return bool(module._forward_pre_hooks or module._forward_hooks)

@@ -50,8 +50,8 @@ class Block(nn.Module):
     """Two convolutions beside a shortcut without weights.
 
     Args:
-        before: Channels of what comes in.
-        planes: Channels of what goes out.
+        before: Channels of the input.
+        planes: Channels of the output.
         stride: Of the first convolution and the shortcut; more than 1 where channels grow.
     """
 
@@ -64,13 +64,13 @@ class Block(nn.Module):
         self.stride, self.new_planes = stride, planes - before
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's answer to ``(N, C, H, W)``."""
+        """The block's output for an input of shape ``(N, C, H, W)``."""
         y = F.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
         return F.relu(self.shortcut(x) + y)
 
     def shortcut(self, x: Tensor) -> Tensor:
-        """Every second pixel and channels of zeros where the shape changes, else ``x``."""
+        """``x``, or where the shape changes every second pixel of it beside channels of zeros."""
         if self.stride == 1:
             return x
         half = self.new_planes // 2

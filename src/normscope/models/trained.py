@@ -75,7 +75,7 @@ def check_weights_given(name: str, weights: object) -> None:
     """Refuse a model without weights, unless it is a factory or a file, which has its own."""
     if weights is None and not names_code(name) and not names_file(name):
         if Path(name).is_dir():
-            find_library(name)  # what is wrong with a folder that is taken for a name
+            find_library(name)  # says what is wrong with a folder that is no model's
         default = "" if name in OWN_MODELS else ", or --weights default"
         raise NormscopeError(
             f"{name} must be given its weights, got none. Pass --weights FILE{default}."

@@ -76,7 +76,7 @@ def check_network(model: str, options: ModelOptions, recipe: Recipe, source: Dec
             "--recipe frozen must be used with trained weights, got a network that starts "
             "afresh. Give --weights, and no --new-head."
         )
-    # In one thread, since a process in which OpenMP has begun others cannot be forked.
+    # In one thread: a process in which OpenMP has started others cannot be forked.
     with threads(1):
         network = check_model(model, options=options, trains=recipe.trains, **_shape(source))
     if recipe.trains and has_batchnorm(network) and len(source.train) < recipe.batch_size:

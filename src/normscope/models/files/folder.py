@@ -19,13 +19,13 @@ WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 
 
 def check_no_folder(name: str) -> None:
-    """Refuse an unknown model's name that is a folder's in the working folder.
+    """Refuse an unknown model's name if a folder here has it.
 
     Args:
         name: As the user gave it.
 
     Raises:
-        NormscopeError: If it is one: for what it does not hold, or else for how it was named.
+        NormscopeError: If one does: it holds no model, or must be given as a path.
     """
     path = Path(name)
     if path.is_dir():

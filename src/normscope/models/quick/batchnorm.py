@@ -1,8 +1,8 @@
-"""BatchNorm in training on a CPU, under autograd."""
+"""BatchNorm in training and the ReLU that follows it, on a CPU under autograd."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
@@ -15,7 +15,7 @@ from normscope.models.quick.batchnorm_passes import (
     normalize_pass,
     sums_pass,
 )
-from normscope.models.quick.conditions import VECTOR, is_plain
+from normscope.models.quick.conditions import VECTOR, is_exactly, is_plain
 from normscope.models.winograd.tiles import flat_maps
 
 if TYPE_CHECKING:
@@ -24,55 +24,41 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def normalize(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    epsilon: float,
-    *,
-    relu: bool = False,
-    added: Tensor | None = None,
+def batchnorm_relu(
+    x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, added: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What BatchNorm makes of a batch in training, and ReLU of that.
+    """The ReLU of BatchNorm in training, or of its sum with something.
 
     Args:
         x: Shape ``(N, C, H, W)``, channels last in memory.
         weight: Shape ``(C,)``.
         bias: Likewise.
         epsilon: Added to the variance.
-        relu: Whether only the positive part is wanted.
-        added: Of the shape and layout of ``x``: added before the ReLU, which there must be.
+        added: Of the shape and layout of ``x``.
 
     Returns:
-        The normalized numbers, and the batch's mean and biased variance.
+        The outputs, and the batch's mean and biased variance.
     """
-    result: Any = _BatchNorm.apply(x, weight, bias, added, epsilon, relu)
+    result: Any = _BatchNormReLU.apply(x, weight, bias, added, epsilon)
     return result
 
 
-class _BatchNorm(torch.autograd.Function):
+class _BatchNormReLU(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        added: Tensor | None,
-        epsilon: float,
-        relu: bool,
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, added: Tensor | None, epsilon: float
     ) -> tuple[Tensor, ...]:
         channels, rows = x.shape[1], x.numel() // x.shape[1]
-        # The first pixel's numbers are near the mean, compared with the deviation, or are as far
-        # as any.
+        # Squares around any value of a channel keep digits that squares around 0 would lose.
         shift = x[0, :, 0, 0].detach().clone()
         first, second = _summed(sums_pass(channels), (x,), shift) / rows
-        # What rounding made negative is 0; what is not a number stays so.
+        # What rounding made negative becomes 0, while NaN stays.
         spread = second - first**2
         variance = torch.where(spread < 0, 0, spread)
         mean = (shift + first).to(x.dtype)
         scale = (weight.detach() / (variance + epsilon).sqrt()).to(x.dtype)
         y = torch.empty_like(x)
-        run = normalize_pass(channels, relu, added is not None)
+        run = normalize_pass(channels, added is not None)
         constants = mean.numpy(), scale.numpy(), bias.detach().contiguous().numpy()
 
         def of_part(part: slice) -> None:
@@ -82,7 +68,7 @@ class _BatchNorm(torch.autograd.Function):
 
         each(of_part, shares(len(x)))
         variance = variance.to(x.dtype)
-        ctx.save_for_backward(x, y if relu else None, weight, mean, variance)
+        ctx.save_for_backward(x, y, weight, mean, variance)
         ctx.mark_non_differentiable(mean, variance)
         ctx.set_materialize_grads(False)
         ctx.epsilon = epsilon
@@ -97,12 +83,9 @@ class _BatchNorm(torch.autograd.Function):
         channels, rows = x.shape[1], x.numel() // x.shape[1]
         of_x = torch.empty_like(x)
         of_added = torch.empty_like(x) if ctx.needs_input_grad[3] else None
-        if y is None:
-            passed, given = gradient, (x, gradient, x, x)
-        else:
-            passed = of_x if of_added is None else of_added
-            given = (x, gradient, y, passed)
-        first, second = _summed(gradient_sums_pass(channels, y is not None), given, mean)
+        passed = of_x if of_added is None else of_added
+        given = (x, gradient, y, passed)
+        first, second = _summed(gradient_sums_pass(channels), given, mean)
         inverse = (variance.double() + ctx.epsilon).rsqrt()
         scale = weight.detach() * inverse
         of_centred, constant = -scale * inverse**2 * second / rows, -scale * first / rows
@@ -113,11 +96,11 @@ class _BatchNorm(torch.autograd.Function):
             run(flat_maps(x[part]), flat_maps(passed[part]), *constants, flat_maps(of_x[part]))
 
         each(of_part, shares(len(x)))
-        return of_x, (second * inverse).to(x.dtype), first.to(x.dtype), of_added, None, None
+        return of_x, (second * inverse).to(x.dtype), first.to(x.dtype), of_added, None
 
 
 def _summed(run: Callable[..., None], tensors: tuple[Tensor, ...], shift: Tensor) -> Tensor:
-    """Two sums of each channel in double precision, shape ``(2, C)``."""
+    """A pass's two sums of each channel in double precision, shape ``(2, C)``."""
 
     def of_part(part: slice) -> Tensor:
         found = torch.zeros(2, len(shift), dtype=torch.float64)
@@ -130,87 +113,63 @@ def _summed(run: Callable[..., None], tensors: tuple[Tensor, ...], shift: Tensor
 
 def _gradients_by_torch(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     x, y, weight, mean, variance = ctx.saved_tensors
-    if y is not None:
-        gradient = gradient * (y > 0)
+    gradient = gradient * (y > 0)
     inverse, wanted = (variance + ctx.epsilon).rsqrt(), ctx.needs_input_grad[:3]
     found = torch.ops.aten.native_batch_norm_backward(
         gradient, x, weight, None, None, mean, inverse, True, ctx.epsilon, wanted
     )
-    return *found, gradient if ctx.needs_input_grad[3] else None, None, None
+    return *found, gradient if ctx.needs_input_grad[3] else None, None
 
 
-def suits(module: nn.Module) -> bool:
-    """Whether a layer is a BatchNorm of images that ``normalize`` can stand for."""
+def suits(module: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
+    """Whether a layer is a BatchNorm of images that ``batchnorm_relu`` can stand for."""
     return (
-        type(module) is nn.BatchNorm2d
-        and "forward" not in vars(module)
-        and module.affine
+        is_exactly(module, nn.BatchNorm2d)
+        and module.weight is not None
+        and module.bias is not None
         and module.track_running_stats
+        and module.running_mean is not None
         and module.momentum is not None
         and module.num_features % VECTOR == 0
         and module.weight.dtype in {torch.float32, torch.float64}
     )
 
 
-def trained(
-    layer: nn.BatchNorm2d,
-    x: Tensor,
-    dtype: torch.dtype,
-    *,
-    relu: bool = False,
-    added: Tensor | None = None,
-) -> Tensor | None:
-    """A BatchNorm's answer in training, with its running statistics moved.
-
-    Args:
-        layer: One that suits.
-        x: What it meets.
-        dtype: Of what it is made for.
-        relu: As ``normalize`` takes it.
-        added: Likewise.
-
-    Returns:
-        None where ``normalize`` is not made for this; nothing has happened then.
-    """
-    if not (layer.training and is_plain(x, layer.weight, dtype) and _fits(x, layer)):
-        return None
-    count, momentum = x.numel() // layer.num_features, layer.momentum
-    mean, variance, batches = layer.running_mean, layer.running_var, layer.num_batches_tracked
-    if count <= 1 or momentum is None or mean is None or variance is None or batches is None:
-        return None
-    y, mean_now, variance_now = normalize(
-        x, layer.weight, layer.bias, layer.eps, relu=relu, added=added
-    )
-    with torch.no_grad():
-        mean.lerp_(mean_now, momentum)
-        variance.lerp_(variance_now * (count / (count - 1)), momentum)
-        batches.add_(1)
-    return y
-
-
 def relu_of(
     layer: nn.BatchNorm2d, x: Tensor, dtype: torch.dtype, added: Tensor | None = None
 ) -> Tensor:
-    """ReLU of a BatchNorm, or of its sum with something.
+    """The ReLU of a BatchNorm's output, or of its sum with something.
 
     Args:
         layer: One that suits.
-        x: What it meets.
-        dtype: Of what it is made for.
+        x: Its input.
+        dtype: The one that its passes are compiled for.
         added: Of the shape of ``x``.
 
     Returns:
-        By compiled passes where they are made for this, else as torch does it.
+        Computed by compiled passes where they can stand for torch's layers, else by these.
     """
-    if added is None or (added.shape == x.shape and is_plain(added, layer.weight, dtype)):
-        y = trained(layer, x, dtype, relu=True, added=added)
-        if y is not None:
-            return y
-    y = layer(x)
-    return F.relu(y if added is None else y + added)
+    fits = added is None or (added.shape == x.shape and is_plain(added, layer.weight, dtype))
+    if not (fits and _takes(layer, x, dtype)):
+        y = layer(x)
+        return F.relu(y if added is None else y + added)
+    y, mean, variance = batchnorm_relu(x, layer.weight, layer.bias, layer.eps, added)
+    _remember(layer, mean, variance, x.numel() // layer.num_features)
+    return y
 
 
-def _fits(x: Tensor, layer: nn.BatchNorm2d) -> bool:
-    channels = layer.num_features
-    sizes = {channels, x.shape[1], layer.weight.numel(), layer.bias.numel()}
-    return len(sizes) == 1 and channels % VECTOR == 0
+def _takes(layer: nn.BatchNorm2d, x: Tensor, dtype: torch.dtype) -> bool:
+    return (
+        layer.training
+        and suits(layer)
+        and is_plain(x, layer.weight, dtype)
+        and x.shape[1] == layer.num_features == len(layer.weight) == len(layer.bias)
+        and x.numel() > layer.num_features
+    )
+
+
+def _remember(layer: Any, mean: Tensor, variance: Tensor, count: int) -> None:
+    with torch.no_grad():
+        layer.running_mean.lerp_(mean, layer.momentum)
+        layer.running_var.lerp_(variance * (count / (count - 1)), layer.momentum)
+        layer.num_batches_tracked.add_(1)

@@ -1,4 +1,4 @@
-"""Compiled passes of BatchNorm in training; rows are the pixels of all images."""
+"""Compiled passes of BatchNorm in training and its ReLU; rows are the pixels of all images."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TOGETHER = 128
-"""Numbers that are worked on at a time, of as many rows as that makes."""
+"""Numbers worked on at a time, which are whole rows."""
 
 CHUNK = 64
-"""So many of them are summed in the numbers' own type, those sums in double precision."""
+"""Blocks of so many numbers whose sums are kept in the numbers' own type before they are added up
+in double precision."""
 
 ZERO = np.float32(0)
 
@@ -34,9 +35,17 @@ def _repeated(numbers: Any, count: int, channels: int) -> Any:
     return out
 
 
+@inlined
+def _move_sums(sums: Any, totals: Any, channels: int) -> None:
+    """Add a block's sums to the totals of the channels, and begin again at 0."""
+    for c in range(len(sums)):
+        totals[c % channels] += sums[c]
+    sums[:] = 0
+
+
 @cache
 def sums_pass(channels: int) -> Callable[..., None]:
-    """Of each channel the sums of ``x - shift`` and of its squares."""
+    """The sums of ``x - shift`` and of its squares in each channel."""
     block = _block(channels)
 
     @compiled
@@ -51,18 +60,15 @@ def sums_pass(channels: int) -> Callable[..., None]:
                 some[c] += d
                 squares[c] += d * d
             if (k + 1) % CHUNK == 0 or k + 1 == blocks:
-                for c in range(block):
-                    first[c % channels] += some[c]
-                    second[c % channels] += squares[c]
-                some[:] = 0
-                squares[:] = 0
+                _move_sums(some, first, channels)
+                _move_sums(squares, second, channels)
 
     return sums
 
 
 @cache
-def gradient_sums_pass(channels: int, relu: bool) -> Callable[..., None]:
-    """Of each channel the sums of ``g`` and of ``g * (x - mean)``; of what passes a ReLU, if so."""
+def gradient_sums_pass(channels: int) -> Callable[..., None]:
+    """The ``g`` that pass the ReLU, and each channel's sums of them and of ``g * (x - mean)``."""
     block = _block(channels)
 
     @compiled
@@ -72,28 +78,22 @@ def gradient_sums_pass(channels: int, relu: bool) -> Callable[..., None]:
         blocks = (len(x) + block - 1) // block
         for k in range(blocks):
             place = slice(k * block, (k + 1) * block)
-            given, gradient = x[place], g[place]
-            if relu:
-                output, to = y[place], passed[place]
-                for c in range(len(given)):
-                    to[c] = ZERO if output[c] <= ZERO else gradient[c]
-                gradient = to
+            given, gradient, output, to = x[place], g[place], y[place], passed[place]
             for c in range(len(given)):
-                some[c] += gradient[c]
-                products[c] += gradient[c] * (given[c] - means[c])
+                to[c] = ZERO if output[c] <= ZERO else gradient[c]
+            for c in range(len(given)):
+                some[c] += to[c]
+                products[c] += to[c] * (given[c] - means[c])
             if (k + 1) % CHUNK == 0 or k + 1 == blocks:
-                for c in range(block):
-                    first[c % channels] += some[c]
-                    second[c % channels] += products[c]
-                some[:] = 0
-                products[:] = 0
+                _move_sums(some, first, channels)
+                _move_sums(products, second, channels)
 
     return gradient_sums
 
 
 @cache
-def normalize_pass(channels: int, relu: bool, added: bool) -> Callable[..., None]:
-    """``y = (x - mean) * scale + bias``, plus what is added, and the positive part of that."""
+def normalize_pass(channels: int, added: bool) -> Callable[..., None]:
+    """The ReLU of ``(x - mean) * scale + bias``, plus what is added before it."""
     block = _block(channels)
 
     @compiled
@@ -107,8 +107,8 @@ def normalize_pass(channels: int, relu: bool, added: bool) -> Callable[..., None
                 value = (given[c] - means[c]) * scales[c] + biases[c]
                 if added:
                     value += other[c]
-                # Not the larger of two, which would lose what is not a number.
-                to[c] = ZERO if relu and value < ZERO else value
+                # max() would lose NaN.
+                to[c] = ZERO if value < ZERO else value
 
     return normalize
 

@@ -1,4 +1,4 @@
-"""Residual blocks whose BatchNorms, sums and ReLUs are computed in one pass each way."""
+"""Residual blocks whose BatchNorms, sums and ReLUs are computed together."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from normscope.models.hooks import has_hooks
 from normscope.models.quick import batchnorm
 from normscope.models.quick.batchnorm import relu_of
-from normscope.models.quick.replacing import is_watched, own_way, replace_forward
+from normscope.models.quick.replacing import own_way, replace_forward
 from normscope.models.resnet20 import Block
 
 if TYPE_CHECKING:
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 TORCHVISION = "torchvision.models.resnet"
 STAGES = {(TORCHVISION, "BasicBlock"): 2, (TORCHVISION, "Bottleneck"): 3}
-"""Convolutions ``conv1`` and so on, each before a BatchNorm ``bn1`` and so on: ReLU follows all but
-the last, to which the shortcut is added before one more ReLU."""
+"""How many convolutions ``conv1``, ``conv2``... a block has, each before its BatchNorm ``bn1``... A
+ReLU follows each BatchNorm but the last, to whose output the shortcut is added before one more."""
 
 
 def suits(module: nn.Module) -> bool:
-    """Whether a module is a residual block that is known, as its library made it."""
+    """Whether a module is a known residual block, as its library made it."""
     stages = _stages(module)
     norms = [getattr(module, f"bn{stage + 1}") for stage in range(stages)]
     return (
@@ -38,7 +39,7 @@ def _stages(module: nn.Module) -> int:
 
 
 def quicken(block: nn.Module) -> None:
-    """Let a block compute with compiled passes in training.
+    """Let a block use compiled passes in training.
 
     Args:
         block: One that suits.
@@ -49,7 +50,7 @@ def quicken(block: nn.Module) -> None:
     def forward(block: nn.Module, x: Tensor) -> Tensor:
         parts = _parts(block)
         changed = [type(part) for part in parts] != made
-        if not block.training or changed or any(is_watched(part) for part in parts):
+        if not block.training or changed or any(has_hooks(part) for part in parts):
             return ordinary(block, x)
         y, stages = x, _stages(block)
         for stage in range(1, stages):
@@ -68,6 +69,6 @@ def _shortcut(block: Any, x: Tensor) -> Tensor:
 
 
 def _parts(block: Any) -> list[nn.Module]:
-    """The modules that are not called any more."""
+    """The modules that a quickened block does not call."""
     norms = [getattr(block, f"bn{stage + 1}") for stage in range(_stages(block))]
     return norms if isinstance(block, Block) else [*norms, block.relu]

@@ -1,8 +1,8 @@
-"""What layers and numbers must be for other ways to compute them to give the same."""
+"""What layers and their inputs must be for other ways of computing to give the same."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import torch
 from torch import nn
@@ -13,14 +13,23 @@ if TYPE_CHECKING:
 IMAGE_AXES = 4
 
 VECTOR = 8
-"""Channels come in groups of so many, which are computed at once."""
+"""Compiled passes take channels in multiples of this, a vector of float32 at a time."""
+
+STRIDES = {(1, 1), (2, 2)}
+"""Those of the convolutions that are made into single products."""
+
+Kind = TypeVar("Kind", bound=nn.Module)
 
 
-def is_common(module: nn.Module) -> TypeGuard[nn.Conv2d]:
-    """Whether a layer is a convolution of 3 x 3 with a border of one zero, and as torch made it."""
+def is_exactly(module: nn.Module, kind: type[Kind]) -> TypeGuard[Kind]:
+    """Whether a module is of this very class, and computes as the class does."""
+    return type(module) is kind and "forward" not in vars(module)
+
+
+def is_3x3(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a layer is a plain convolution of 3 x 3 with a border of one zero."""
     return (
-        type(module) is nn.Conv2d
-        and "forward" not in vars(module)
+        is_exactly(module, nn.Conv2d)
         and module.kernel_size == (3, 3)
         and module.dilation == (1, 1)
         and module.padding in {(1, 1), "same"}
@@ -30,7 +39,7 @@ def is_common(module: nn.Module) -> TypeGuard[nn.Conv2d]:
 
 
 def is_plain(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
-    """Whether numbers are those of images in memory, channels last, and computed in this type."""
+    """Whether inputs are images on the CPU, channels last, and computed with in this type."""
     return (
         not torch._C._are_functorch_transforms_active()
         and type(x) is torch.Tensor

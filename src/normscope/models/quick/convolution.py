@@ -8,41 +8,40 @@ import torch
 from torch import nn
 
 from normscope.machine.parts import each, shares
-from normscope.models.quick.conditions import VECTOR, is_common, is_plain
+from normscope.models.quick.conditions import VECTOR, is_3x3, is_plain
 from normscope.models.quick.replacing import own_way, replace_forward
 from normscope.models.winograd.factors import factors_of, weight_gradient
-from normscope.models.winograd.matrices import FREQUENCIES, TILE
+from normscope.models.winograd.matrices import TILE, TRANSFORMED
 from normscope.models.winograd.passes import (
     gather_pass,
     gradient_pass,
     output_pass,
     transform_pass,
 )
-from normscope.models.winograd.tiles import Products, Tiles, flat, flat_maps, groups
+from normscope.models.winograd.tiles import Tiles, TransformedTiles, flat, flat_maps, groups
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 GROUP_BYTES = 2 << 20
-"""Of what passes between layers for the maps that are worked on at a time, by each core."""
+"""Transformed tiles that a core works on at a time, so that they stay in its caches."""
 
 CHANNELS_A_TILE = 512
-"""With more channels than this for each tile of an image, to transform the kernels takes longer
-than is gained in a batch of 64. The batch at hand does not count: of its size no number may
-depend."""
+"""With more channels than this for each tile of an image, transforming the kernels costs more than
+is gained over a batch of 64. The batch at hand does not count: no result may depend on its size."""
 
 MOST_WASTE = 2
-"""Outputs computed, for each one wanted, in tiles that reach beyond a small image."""
+"""Outputs computed for each one wanted, where tiles reach beyond a small image."""
 
 MOST_BYTES = 1 << 28
-"""Of transformed kernels, of which every thread sums its own gradients."""
+"""Gradients of transformed kernels, of which every thread sums its own."""
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """``conv2d(x, weight, bias, stride=1, padding=1)``.
 
-    A quarter of the multiplications, and sums in another order: in float32 within 1e-5 of the
-    largest number around.
+    It takes a quarter of the multiplications and sums in another order: in float32 the error is
+    within 1e-5 of the largest number involved.
 
     Args:
         x: Shape ``(N, C, H, W)``, channels last in memory.
@@ -99,13 +98,13 @@ def _gradients_by_torch(ctx: Any, gradient: Tensor) -> list[Tensor | None]:
 def _tiles(x: Tensor, outs: int) -> Tiles:
     _, ins, height, width = x.shape
     tiles = Tiles.covering(height, width, border=1)
-    of_map = FREQUENCIES * (ins + outs) * x.element_size() * tiles.rows
+    of_map = TRANSFORMED * (ins + outs) * x.element_size() * tiles.rows
     return tiles._replace(group=max(1, GROUP_BYTES // of_map))
 
 
 def _forward(x: Tensor, factors: Tensor, bias: Tensor, y: Tensor) -> None:
     outs, size, tiles = y.shape[1], x.shape[1:], _tiles(x, y.shape[1])
-    inputs, products = Products(tiles, size[0], x.dtype), Products(tiles, outs, x.dtype)
+    inputs, products = (TransformedTiles(tiles, n, x.dtype) for n in (size[0], outs))
     transform, output = transform_pass(tiles, *size), output_pass(tiles, outs, *size[1:])
     maps, found, added = flat_maps(x), flat_maps(y), flat(bias)
     for first, count in groups(len(x), tiles.group):
@@ -118,7 +117,7 @@ def _backward(
     x: Tensor, factors: Tensor, gradient: Tensor, of_x: Tensor | None, wanted: bool
 ) -> Tensor | None:
     outs, size, tiles = gradient.shape[1], x.shape[1:], _tiles(x, gradient.shape[1])
-    inputs, products = Products(tiles, size[0], x.dtype), Products(tiles, outs, x.dtype)
+    inputs, products = (TransformedTiles(tiles, n, x.dtype) for n in (size[0], outs))
     transform, spread = transform_pass(tiles, *size), gradient_pass(tiles, outs, *size[1:])
     gather = gather_pass(tiles, *size)
     maps, given = flat_maps(x), flat_maps(gradient)
@@ -138,7 +137,7 @@ def _backward(
 def suits(module: nn.Module) -> bool:
     """Whether a layer is a convolution that ``convolve`` can stand for."""
     return (
-        is_common(module)
+        is_3x3(module)
         and module.weight.dtype in {torch.float32, torch.float64}
         and module.stride == (1, 1)
         and module.in_channels % VECTOR == module.out_channels % VECTOR == 0
@@ -146,7 +145,7 @@ def suits(module: nn.Module) -> bool:
 
 
 def quicken(layer: nn.Conv2d) -> None:
-    """Let a convolution that suits compute by compiled passes where that is quicker."""
+    """Let a convolution that suits use compiled passes where that is quicker."""
     ordinary, dtype = own_way(layer), layer.weight.dtype
 
     def forward(layer: nn.Conv2d, input: Tensor) -> Tensor:  # noqa: A002 - as callers name it
@@ -165,8 +164,8 @@ def _fits(x: Tensor, weight: Tensor) -> bool:
 
 def _pays(x: Tensor, outs: int) -> bool:
     _, ins, height, width = x.shape
-    tiles = -(-height // TILE) * -(-width // TILE)
-    kernels = FREQUENCIES * ins * outs * x.element_size() * torch.get_num_threads()
+    tiles = Tiles.covering(height, width).rows
+    kernels = TRANSFORMED * ins * outs * x.element_size() * torch.get_num_threads()
     return (
         x.numel() > 0
         and tiles * TILE**2 <= MOST_WASTE * height * width

@@ -1,4 +1,4 @@
-"""A network whose layers are computed in other ways where these are quicker on a CPU."""
+"""A network whose layers are computed in quicker ways on a CPU."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from torch import nn
 
 INSTRUCTIONS = ("AVX2",)
-"""By torch's name for what a processor has: where this was measured. With AVX512 torch's layers are
-twice as quick, and in bf16 more so."""
+"""Processors, by torch's name for their capability, on which compiled layers are quicker. With
+AVX512 torch's own are twice as quick as here, in bf16 even more."""
 
 
 def quicken(model: nn.Module, compiled: bool, spared: Collection[nn.Module] = ()) -> int:
-    """Compute layers of a network on a CPU in quicker ways; those of other kinds stay.
+    """Let the layers of a network that are known compute in quicker ways on a CPU.
 
-    A layer keeps its class, weights and hooks, and goes its ordinary way whenever what it meets is
-    not what the quicker one is made for. In float64 the numbers are the same to 1e-12, in float32
-    rounding differs.
+    A layer keeps its class, weights and hooks, and computes in its own way whenever its input is
+    not one that the quicker way is made for. In float64 the results agree to 1e-12; in float32
+    they are rounded differently.
 
     Args:
         model: In one precision, channels last.
-        compiled: Whether the seconds of compiling are repaid; some ways need none.
+        compiled: Whether compiling, which takes seconds, is worth it; some ways need none.
         spared: Layers that stay as they are.
 
     Returns:
         How many layers and blocks were changed.
     """
     kinds = _kinds(compiled)
-    # What holds layers comes before them, and sees them as they were.
+    # Blocks come before the layers that they hold, and see them unchanged.
     return sum(_quicken(module, kinds) for module in list(model.modules()) if module not in spared)
 
 
@@ -47,7 +47,7 @@ def _quicken(module: nn.Module, kinds: list[Any]) -> bool:
 
 
 def _kinds(compiled: bool) -> list[Any]:
-    """The kinds of layers that are computed otherwise here."""
+    """Modules with ``suits`` and ``quicken``, one for each kind of layer that is quicker here."""
     instructions = torch.backends.cpu.get_cpu_capability()
     if not (compiled and instructions in INSTRUCTIONS and has_numba()):
         return [small_maps, pointwise]

@@ -1,4 +1,4 @@
-"""Convolutions of 1 x 1 as one product each way, where libraries take longer for them."""
+"""Convolutions of 1 x 1 as one product each way, where torch's take longer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, TypeGuard
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import nn
 
-from normscope.models.quick.conditions import is_plain
+from normscope.models.quick.conditions import STRIDES, is_exactly, is_plain
 from normscope.models.quick.replacing import own_way, replace_forward
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SMALL = 64
-"""Outputs of an image. Of more, oneDNN makes about as quick work, but where it skips pixels."""
-
-STRIDES = {(1, 1), (2, 2)}
+"""Pixels of a map. On larger ones oneDNN is about as quick, unless its stride skips pixels."""
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
@@ -38,8 +36,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Ten
 def suits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Whether a layer is a convolution that ``convolve`` can stand for."""
     return (
-        type(module) is nn.Conv2d
-        and "forward" not in vars(module)
+        is_exactly(module, nn.Conv2d)
         and module.kernel_size == (1, 1)
         and module.padding in {(0, 0), "valid", "same"}
         and module.stride in STRIDES

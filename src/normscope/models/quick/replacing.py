@@ -1,4 +1,4 @@
-"""Another forward for one module alone, its own way at hand."""
+"""Another forward for a single module, with its own still at hand."""
 
 from __future__ import annotations
 
@@ -14,27 +14,17 @@ if TYPE_CHECKING:
 
 
 def own_way(module: nn.Module) -> Forward:
-    """What a module computes so far, as a function of the module and its input."""
+    """What a module computes so far, as a function of a module and its input."""
     forward: Any = module.forward
     return forward.__func__
 
 
 def replace_forward(module: nn.Module, forward: Forward) -> None:
-    """Let a module compute otherwise.
+    """Let a module compute in another way.
 
     Args:
         module: Keeps its class, weights and hooks.
-        forward: Gets the module first: bound to it, so that a copy computes with its own weights.
+        forward: Takes the module first. It is bound to it, so that a copy uses its own weights.
     """
     bound: Any = MethodType(forward, module)
     module.forward = bound
-
-
-def is_watched(module: nn.Module) -> bool:
-    """Whether hooks wait for a module to be called."""
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )

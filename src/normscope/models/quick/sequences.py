@@ -1,4 +1,4 @@
-"""Sequences in which a ReLU stands behind a BatchNorm: both are computed in one pass each way."""
+"""Sequences in which a ReLU follows a BatchNorm: both are computed together."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from torch import nn
 
+from normscope.models.hooks import has_hooks
 from normscope.models.quick import batchnorm
 from normscope.models.quick.batchnorm import relu_of
-from normscope.models.quick.replacing import is_watched, own_way, replace_forward
+from normscope.models.quick.conditions import is_exactly
+from normscope.models.quick.replacing import own_way, replace_forward
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,15 +19,13 @@ if TYPE_CHECKING:
 
 def suits(module: nn.Module) -> bool:
     """Whether a module is a plain sequence with such a pair."""
-    return (
-        type(module) is nn.Sequential
-        and "forward" not in vars(module)
-        and any(batchnorm.suits(a) and type(b) is nn.ReLU for a, b in pairwise(module))
+    return is_exactly(module, nn.Sequential) and any(
+        batchnorm.suits(a) and type(b) is nn.ReLU for a, b in pairwise(module)
     )
 
 
 def quicken(sequence: nn.Sequential) -> None:
-    """Let a sequence compute its pairs by compiled passes in training.
+    """Let a sequence use compiled passes for its pairs in training.
 
     Args:
         sequence: One that suits.
@@ -51,4 +51,4 @@ def quicken(sequence: nn.Sequential) -> None:
 
 def _is_pair(first: nn.Module, second: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
     kinds = type(first) is nn.BatchNorm2d and type(second) is nn.ReLU
-    return kinds and not is_watched(first) and not is_watched(second)
+    return kinds and not has_hooks(first) and not has_hooks(second)

@@ -1,13 +1,14 @@
-"""Convolutions of maps so small that every pixel meets every other: one product each way."""
+"""Convolutions of maps so small that every pixel meets every other, as one product each way."""
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 from torch import nn
 
-from normscope.models.quick.conditions import is_common, is_plain
+from normscope.models.quick.conditions import STRIDES, is_3x3, is_plain
 from normscope.models.quick.replacing import own_way, replace_forward
 
 if TYPE_CHECKING:
@@ -16,16 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGEST = 2
-"""Pixels on a side: all of them lie in the window of 3 x 3 around each."""
-
-STRIDES = {(1, 1), (2, 2)}
+"""Pixels on a side: the window of 3 x 3 around each of them holds all the others."""
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
     """``conv2d(x, weight, bias, stride, padding=1)`` of maps of at most 2 x 2 pixels.
 
-    Most of a kernel lies in the border, and libraries' gradients of kernels lose themselves there
-    (512 channels of one pixel: 129 ms by torch, 4 so).
+    Most of a kernel meets the border alone, where torch's gradients of kernels waste their time
+    (512 channels of one pixel: 129 ms, and 4 this way).
 
     Args:
         x: Shape ``(N, C, H, W)``, channels last in memory.
@@ -67,7 +66,7 @@ class _SmallMap(torch.autograd.Function):
 
 
 def _matrix(weight: Tensor, x: Tensor, stride: int) -> Tensor:
-    """The kernels as one matrix, from all pixels and channels of a map to all of the next."""
+    """The kernels as one matrix, from all pixels and channels of an input to all of an output."""
     height, width = x.shape[2:]
     pixels = (1 + (height - 1) // stride) * (1 + (width - 1) // stride)
     outs, ins = weight.shape[:2]
@@ -80,14 +79,13 @@ def _matrix(weight: Tensor, x: Tensor, stride: int) -> Tensor:
 def _blocks(
     matrix: Tensor, x: Tensor, weight: Tensor, stride: int
 ) -> Iterator[tuple[tuple[int, int], Tensor]]:
-    """The parts of such a matrix, each with the place in the kernel that it is made of."""
+    """The blocks of such a matrix, each with the tap of the kernel that it holds."""
     (height, width), (outs, ins) = x.shape[2:], weight.shape[:2]
-    to = [(i, j) for i in range(0, height, stride) for j in range(0, width, stride)]
-    come = [(i, j) for i in range(height) for j in range(width)]
-    for row, (i, j) in enumerate(to):
-        for column, (k, m) in enumerate(come):
-            rows, columns = slice(row * outs, (row + 1) * outs), slice(column * ins, None)
-            yield (k - i + 1, m - j + 1), matrix[rows, columns][:, :ins]
+    centres = product(range(0, height, stride), range(0, width, stride))
+    for row, (i, j) in enumerate(centres):
+        of_pixel = matrix[row * outs : (row + 1) * outs]
+        for column, (k, m) in enumerate(product(range(height), range(width))):
+            yield (k - i + 1, m - j + 1), of_pixel[:, column * ins : (column + 1) * ins]
 
 
 def _as_rows(images: Tensor) -> Tensor:
@@ -96,17 +94,17 @@ def _as_rows(images: Tensor) -> Tensor:
 
 def _as_images(rows: Tensor, channels: int, height: int, width: int) -> Tensor:
     images = rows.view(len(rows), height, width, channels).permute(0, 3, 1, 2)
-    # Of a single pixel strides say nothing, and the next layer asks for them.
+    # The strides of a single pixel say nothing, but the next layer looks at them.
     return images.contiguous(memory_format=torch.channels_last)
 
 
 def suits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Whether a layer is a convolution that ``convolve`` can stand for, given a small map."""
-    return is_common(module) and module.stride in STRIDES
+    return is_3x3(module) and module.stride in STRIDES
 
 
 def quicken(layer: nn.Conv2d) -> None:
-    """Let a convolution that suits take one product for a small map."""
+    """Let a convolution that suits compute small maps as one product."""
     ordinary = own_way(layer)
 
     def forward(layer: nn.Conv2d, input: Tensor) -> Tensor:  # noqa: A002 - as callers name it

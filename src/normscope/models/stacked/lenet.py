@@ -25,9 +25,9 @@ KEPT1, KEPT2 = 0.75, 0.5
 """Shares of the features and of the hidden units that LeNet's two dropouts keep."""
 
 TESTED_TOGETHER = 16 * 28 * 28
-"""Pixels that a processor convolves at a time in tests, 16 of MNIST's images. Of what they leave in
-memory the allocator keeps several times as much as is ever in use at once: glibc puts scraps
-between aligned blocks, and the next of the same size does not fit there."""
+"""Pixels that a CPU convolves at a time in tests, 16 of MNIST's images. With more, glibc keeps
+several times the memory that is ever in use at once: it puts scraps between aligned blocks, so that
+the next block of the same size does not fit."""
 
 SPARE_SILENT = True
 """Whether a batch without any feature above 0 is spared the products that its gradients would be
@@ -207,7 +207,7 @@ class StackedLeNet:
         return tensor.to(self._compute)
 
     def _features(self, pixels: Tensor) -> Tensor:
-        """Features that no gradient is asked of."""
+        """Features for tests, which need no gradients."""
         together = len(pixels)
         if pixels.device.type == "cpu":
             together = max(1, TESTED_TOGETHER // pixels[0, 0].numel())

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from normscope.models.stacked.trunk import Trunk
 
 GPU_TRUNKS = ("channels-last", "products", "triton")
-"""Grouped convolutions, matrix products over unfolded images, and own kernels."""
+"""Grouped convolutions, matrix products over unfolded images, and kernels of our own."""
 
 TRUNKS = (*GPU_TRUNKS, "winograd")
-"""The last one on CPUs alone: products over transformed tiles, and passes compiled by numba."""
+"""The last one on CPUs only: products of transformed tiles, with passes compiled by numba."""
 
 
 @cache

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from normscope.machine.parts import each
-from normscope.models.stacked import winograd_gradients, winograd_kernels
+from normscope.models.stacked import winograd_passes
 from normscope.models.stacked.trunk import Trunk, TrunkGradients
 from normscope.models.stacked.winograd_geometry import GROUP, HIDDEN, MAPS, Geometry
 from normscope.models.winograd import passes
 from normscope.models.winograd.factors import factors_of, weight_gradient
 from normscope.models.winograd.matrices import TAPS
-from normscope.models.winograd.tiles import Products, flat, groups
+from normscope.models.winograd.tiles import TransformedTiles, flat, groups
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,7 @@ class _Layers(NamedTuple):
     Attributes:
         weight1: Flat, in the order channel, tap, output.
         bias1: Of the first layer.
-        matrices: The second weight's factors, shape ``(36, 32, 64)``.
+        matrices: The factors of the second weight, shape ``(36, 32, 64)``.
         bias2: Of the second layer.
     """
 
@@ -43,9 +43,9 @@ class _Gradients(NamedTuple):
 
 
 class WinogradTrunk(Trunk):
-    """Products over transformed tiles, with compiled passes around them.
+    """Products of transformed tiles, with compiled passes around them.
 
-    With several threads each takes some of the images through all passes.
+    Each of several threads takes some of the images through all passes.
     """
 
     def __init__(self) -> None:
@@ -74,9 +74,7 @@ class WinogradTrunk(Trunk):
         shares = gradient.split([len(part.pixels) for part in self._parts], dim=1)
         of_part = dict(zip(self._parts, shares, strict=True))
         found = each(lambda part: part.backward(self._layers, of_part[part]), self._parts)
-        weight1, bias1, matrices = (
-            torch.stack(shares).sum(0) for shares in zip(*found, strict=True)
-        )
+        weight1, bias1, matrices = (torch.stack(all_).sum(0) for all_ in zip(*found, strict=True))
         return TrunkGradients(
             weight1.unflatten(2, (3, 3)).permute(0, 4, 1, 2, 3),
             bias1,
@@ -105,8 +103,8 @@ class _Part:
     """One thread's images, and its buffers between the passes.
 
     Args:
-        geometry: Sizes of the images and of a group of them.
-        dtype: What is computed in.
+        geometry: Of the images.
+        dtype: Of all numbers.
 
     Attributes:
         pixels: Shape ``(N, H, W, C)``.
@@ -116,16 +114,16 @@ class _Part:
         self._geometry = geometry
         self.pixels = torch.empty(0)
         tiles = geometry.tiles
-        self._inputs = Products(tiles, HIDDEN, dtype)
-        self._outputs = Products(tiles, MAPS, dtype)
+        self._inputs = TransformedTiles(tiles, HIDDEN, dtype)
+        self._outputs = TransformedTiles(tiles, MAPS, dtype)
         self._of_hidden = flat(torch.empty(GROUP, *tiles.padded, HIDDEN, dtype=dtype))
         self._saved: list[tuple[Tensor, Tensor]] = []
-        self._make_hidden = winograd_kernels.hidden_pass(geometry)
+        self._make_hidden = winograd_passes.hidden_pass(geometry)
         self._transform = passes.transform_pass(tiles, HIDDEN, *tiles.padded)
-        self._pool = winograd_kernels.pooling_pass(geometry)
-        self._spread = winograd_gradients.spreading_pass(geometry)
+        self._pool = winograd_passes.pooling_pass(geometry)
+        self._spread = winograd_passes.spreading_pass(geometry)
         self._gather = passes.gather_pass(tiles, HIDDEN, *tiles.padded)
-        self._differentiate_first = winograd_gradients.first_gradient_pass(geometry)
+        self._differentiate_first = winograd_passes.first_gradient_pass(geometry)
 
     def fits(self, geometry: Geometry, dtype: torch.dtype) -> bool:
         return self._geometry == geometry and self._inputs.matrices.dtype == dtype
@@ -147,13 +145,12 @@ class _Part:
         hidden[:, down:] = 0
         hidden[:, :, across:] = 0
         which = torch.empty_like(features)
-        numbers = flat(self.pixels), layers.weight1, layers.bias1, flat(hidden)
-        found = flat(features), flat(which)
+        pixels, outputs, pooled = flat(self.pixels), flat(hidden), (flat(features), flat(which))
         for first, count in groups(images, GROUP):
-            self._make_hidden(*numbers, first, count)
-            self._transform(numbers[-1], self._inputs.flat, first, count)
+            self._make_hidden(pixels, layers.weight1, layers.bias1, outputs, first, count)
+            self._transform(outputs, self._inputs.flat, first, count)
             torch.bmm(self._inputs.of(count), layers.matrices, out=self._outputs.matrices)
-            self._pool(self._outputs.flat, layers.bias2, *found, first, count)
+            self._pool(self._outputs.flat, layers.bias2, *pooled, first, count)
         return hidden, which
 
     def backward(self, layers: list[_Layers], gradient: Tensor) -> _Gradients:
@@ -171,15 +168,15 @@ class _Part:
         of_matrices = torch.zeros_like(layers.matrices)
         weight1 = self.pixels.new_zeros(self._geometry.channels, TAPS, HIDDEN)
         bias1 = self.pixels.new_zeros(HIDDEN)
-        outputs, found = flat(hidden), (flat(weight1), flat(bias1))
-        given, pixels = (flat(gradient), flat(which)), flat(self.pixels)
+        pixels, outputs, pooled = flat(self.pixels), flat(hidden), (flat(gradient), flat(which))
+        of_first = flat(weight1), flat(bias1)
         for first, count in groups(len(self.pixels), GROUP):
-            # Made again: kept from the pass forward they would have left the caches.
+            # Transformed again: kept from the forward pass, they would have left the caches.
             self._transform(outputs, self._inputs.flat, first, count)
-            self._spread(*given, self._outputs.flat, first, count)
+            self._spread(*pooled, self._outputs.flat, first, count)
             inputs, of_products = self._inputs.of(count), self._outputs.of(count)
             of_matrices.baddbmm_(inputs.mT, of_products)
             torch.bmm(of_products, layers.matrices.mT, out=inputs)
             self._gather(self._inputs.flat, self._of_hidden, 0, count)
-            self._differentiate_first(self._of_hidden, outputs, pixels, *found, first, count)
+            self._differentiate_first(self._of_hidden, outputs, pixels, *of_first, first, count)
         return _Gradients(weight1, bias1, of_matrices)

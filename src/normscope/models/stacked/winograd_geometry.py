@@ -1,4 +1,4 @@
-"""Sizes of one LeNet's maps."""
+"""Sizes of a LeNet's maps."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ HIDDEN, MAPS = 32, 64
 """Channels behind the first and the second convolution."""
 
 POOLED = 2
-"""A tile's side behind the pooling."""
+"""Side of a tile behind the pooling, which halves it."""
 
 FIRST, RIGHT, BELOW, CORNER = np.float32(0), np.float32(1), np.float32(2), np.float32(3)
-"""Places in what is pooled, of a type that is compared as quickly as the numbers themselves."""
+"""Which of 2 x 2 outputs was the largest; floats, which are compared as quickly as the outputs."""
 
 GROUP = 8
-"""Images at a time: what passes between layers stays in a core's caches."""
+"""Images at a time: so few that what passes between layers stays in a core's caches."""
 
 
 class Geometry(NamedTuple):

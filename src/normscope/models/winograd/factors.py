@@ -1,4 +1,4 @@
-"""What the products of Winograd's convolution multiply by, and its gradient."""
+"""Transformed kernels, the factors of the products of Winograd's convolution."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ OF_KERNEL = torch.tensor(
     ],
     dtype=torch.float64,
 )
-"""The matrix ``G``, which a kernel goes through from both sides."""
+"""The matrix ``G``, by which a kernel is multiplied from both sides."""
 
 
 def factors_of(weight: Tensor) -> Tensor:
-    """What the products multiply by.
+    """Transform kernels.
 
     Args:
         weight: Shape ``(out, in, 3, 3)``.
@@ -37,13 +37,13 @@ def factors_of(weight: Tensor) -> Tensor:
 
 
 def weight_gradient(of_factors: Tensor) -> Tensor:
-    """The gradient of a weight from that of its factors: the transpose of ``factors_of``."""
+    """A weight's gradient from that of its factors, by the transpose of ``factors_of``."""
     taps = _both_sides(of_factors.dtype).mT @ of_factors.flatten(1)
     return taps.unflatten(1, of_factors.shape[1:]).unflatten(0, (3, 3)).permute(3, 2, 0, 1)
 
 
 @cache
 def _both_sides(dtype: torch.dtype) -> Tensor:
-    # Of use to autograd as well, whoever asks first.
+    # The first to ask may be in inference mode, whose tensors autograd cannot use later.
     with torch.inference_mode(mode=False):
         return torch.kron(OF_KERNEL, OF_KERNEL).to(dtype)

@@ -1,10 +1,11 @@
 """Compiled passes around the products of Winograd's convolution.
 
-Every array is flat, and the channels of a map lie beside each other. ``count`` maps are worked on,
-from the map ``first`` on; their tiles are the first in what products are taken of. All distances
-between the numbers of a loop are known when it is compiled, and no index is counted from before its
-array: only so does the compiler see that what is read and what is written do not overlap, and
-computes eight or sixteen channels at a time.
+Maps have a height and a width in pixels. Every array is flat, and the channels of a pixel lie
+beside each other. A pass takes ``count`` maps from the map ``first`` on; their tiles come first
+among the transformed ones. All distances between the numbers of a loop are known when it is
+compiled, and every index is counted from the start of its array: only then does the compiler see
+that what is read and what is written do not overlap, and computes eight or sixteen channels at a
+time.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import numpy as np
 
 from normscope.machine.compiling import compiled
 from normscope.models.winograd.matrices import (
-    FREQUENCIES,
     INPUTS,
     TILE,
+    TRANSFORMED,
     add_inputs_of_tile,
     cut_window,
     gradients_of_tile,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 @cache
 def transform_pass(tiles: Tiles, channels: int, height: int, width: int) -> Callable[..., None]:
-    """Maps of a height and width in pixels to what the products are taken of."""
+    """Maps to transformed inputs."""
     down, across, border, _ = tiles
     line, plane, block = width * channels, tiles.plane(channels), INPUTS * channels
 
@@ -61,7 +62,7 @@ def transform_pass(tiles: Tiles, channels: int, height: int, width: int) -> Call
 
 @cache
 def gather_pass(tiles: Tiles, channels: int, height: int, width: int) -> Callable[..., None]:
-    """The gradients of what the products are taken of to those of such maps."""
+    """The gradients of transformed inputs to those of maps."""
     down, across, border, _ = tiles
     rows, columns = tiles.padded
     line, plane = columns * channels, tiles.plane(channels)
@@ -71,7 +72,7 @@ def gather_pass(tiles: Tiles, channels: int, height: int, width: int) -> Callabl
 
     @compiled
     def gather(inputs, maps, first, count):
-        between = np.empty(FREQUENCIES * channels, inputs.dtype)
+        between = np.empty(TRANSFORMED * channels, inputs.dtype)
         own = np.empty(size, inputs.dtype)
         for n in range(count):
             padded = maps[(first + n) * size : (first + n + 1) * size] if direct else own
@@ -92,7 +93,7 @@ def gather_pass(tiles: Tiles, channels: int, height: int, width: int) -> Callabl
 
 @cache
 def output_pass(tiles: Tiles, channels: int, height: int, width: int) -> Callable[..., None]:
-    """Products and a bias to maps of a height and width in pixels."""
+    """Products and a bias to maps."""
     down, across, _, _ = tiles
     plane, block, line = tiles.plane(channels), TILE * channels, width * channels
 
@@ -122,7 +123,7 @@ def output_pass(tiles: Tiles, channels: int, height: int, width: int) -> Callabl
 
 @cache
 def gradient_pass(tiles: Tiles, channels: int, height: int, width: int) -> Callable[..., None]:
-    """The gradients of such maps to those of the products."""
+    """The gradients of maps to those of products."""
     down, across, _, _ = tiles
     plane, block, line = tiles.plane(channels), TILE * channels, width * channels
 
@@ -144,6 +145,6 @@ def gradient_pass(tiles: Tiles, channels: int, height: int, width: int) -> Calla
                         for c in range(columns * channels):
                             given[c] = at[c]
                     to = products[((n * down + i) * across + j) * channels :]
-                    gradients_of_tile(outputs, between, to, plane, channels)
+                    gradients_of_tile(outputs, channels, between, to, plane)
 
     return gradient

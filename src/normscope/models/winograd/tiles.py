@@ -1,4 +1,4 @@
-"""How maps are cut into tiles, and the buffers between the passes over them."""
+"""How maps are cut into tiles, and the buffers between the passes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from normscope.models.winograd.matrices import FREQUENCIES, TILE
+from normscope.models.winograd.matrices import TILE, TRANSFORMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-EMPTY = 1
-"""Rows of zeros behind each matrix: with a power of two from one matrix to the next all would share
-a few places of the cache."""
+ZERO_ROWS = 1
+"""Rows of zeros behind each matrix: a power of two from one matrix to the next would put them all
+in the same few sets of the cache."""
 
 
 class Tiles(NamedTuple):
     """Tiles that cover a map of outputs, which the passes take for constants.
 
     Attributes:
-        down: How many, one below the other.
-        across: How many, beside each other.
+        down: Rows of tiles.
+        across: Columns of tiles.
         border: Pixels of zeros around the inputs.
         group: Maps that the buffers hold.
     """
@@ -36,7 +36,7 @@ class Tiles(NamedTuple):
 
     @classmethod
     def covering(cls, height: int, width: int, *, border: int = 0, group: int = 1) -> Tiles:
-        """Those for outputs of a size in pixels."""
+        """Tiles for outputs of a size in pixels."""
         return cls(-(-height // TILE), -(-width // TILE), border, group)
 
     @property
@@ -50,12 +50,12 @@ class Tiles(NamedTuple):
         return self.group * self.down * self.across
 
     def plane(self, channels: int) -> int:
-        """How far a group's matrices for one product lie from those for the next."""
-        return (self.rows + EMPTY) * channels
+        """Numbers from the start of one of a group's matrices to the next."""
+        return (self.rows + ZERO_ROWS) * channels
 
 
-class Products:
-    """What the products of a group of maps are taken of, or what they give.
+class TransformedTiles:
+    """The transformed inputs of a group of maps, or their products: a matrix for each number.
 
     Args:
         tiles: Of the maps.
@@ -64,13 +64,13 @@ class Products:
 
     Attributes:
         matrices: Shape ``(36, rows, channels)``; the last row of each is zeros.
-        flat: The same numbers, as the passes take them.
+        flat: The same memory, as the passes take it.
     """
 
     def __init__(self, tiles: Tiles, channels: int, dtype: torch.dtype) -> None:
-        # Written to within and without inference mode.
+        # It is written to in inference mode and outside of it.
         with torch.inference_mode(mode=False):
-            self.matrices = torch.empty(FREQUENCIES, tiles.rows + EMPTY, channels, dtype=dtype)
+            self.matrices = torch.empty(TRANSFORMED, tiles.rows + ZERO_ROWS, channels, dtype=dtype)
         self.matrices[:, tiles.rows :] = 0
         self._tiles = tiles
         self.flat = flat(self.matrices)
@@ -79,8 +79,8 @@ class Products:
         """The matrices, with zeros behind the tiles of so many maps.
 
         Returns:
-            All of them: another shape would be computed in another order, and what an image gets
-            would depend on how many others there are.
+            Whole matrices: the library would sum those of another shape in another order, and an
+            image's outputs would depend on how many others there are.
         """
         if maps < self._tiles.group:
             self.matrices[:, maps * self._tiles.down * self._tiles.across :] = 0
@@ -94,7 +94,7 @@ def groups(maps: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def flat(tensor: Tensor) -> np.ndarray:
-    """A tensor's numbers one behind the other; without a copy if they lie so."""
+    """A tensor's numbers one behind the other, without a copy if they lie like that."""
     return tensor.detach().reshape(-1).numpy()
 
 

@@ -1,4 +1,4 @@
-"""Workers that are forks of this process: what it has imported and decoded is theirs too."""
+"""Workers that are forks of this process and so share what it has imported and decoded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,26 +19,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OURS = Path("/proc/self")
+"""What the kernel says of this process."""
 
 STANDARD_ERROR = 2
 
 ENDING_SECONDS = 0.2
-"""How long the thread of a progress bar that is gone may go on."""
+"""How long to wait for threads that are about to end, such as that of a progress bar."""
 
 BEARS_FORKS = "jemalloc_bg_thd"
-"""The thread of pyarrow's allocator, which starts it again in a fork."""
+"""The thread of pyarrow's allocator, which the allocator starts again in a fork."""
 
 
 def can_fork() -> bool:
-    """Whether a fork of this process works as the process does.
+    """Whether a fork of this process would work as the process itself does.
 
-    A fork has the calling thread alone. What another thread had locked stays locked in it, and
-    OpenMP waits there for ever for threads that are gone. OpenBLAS ends its own before a fork, and
-    begins new ones when it needs them, so that only a fork shows which threads are in the way.
+    A fork has only the calling thread. Locks that another thread holds stay locked in it, and
+    OpenMP waits there forever for threads that are gone. OpenBLAS ends its threads before a fork
+    and starts new ones when it needs them, so only a trial fork shows which threads are in the way.
 
     Returns:
-        False where there are others, where a GPU's driver may be in use, and elsewhere than on
-        Linux, where system libraries do not bear forks.
+        False where there are other threads, where a GPU's driver may be in use, and off Linux,
+        where system libraries do not survive forks.
     """
     if not sys.platform.startswith("linux") or _have_company():
         return False
@@ -45,7 +47,7 @@ def can_fork() -> bool:
 
     if torch.cuda.is_available():
         return False
-    # What a signal raises would let the fork go on as this process.
+    # What a signal raises in the fork would let it go on as this process.
     with suppress(OSError), without_interrupts(), unwarned():
         child = os.fork()
         if not child:
@@ -58,7 +60,7 @@ def can_fork() -> bool:
 
 @contextmanager
 def unwarned() -> Iterator[None]:
-    """Leave out Python's own warning of threads beside a fork, of which more is known here.
+    """Silence Python's own warning about threads, which ``can_fork`` has looked at.
 
     Yields:
         Nothing.
@@ -69,10 +71,14 @@ def unwarned() -> Iterator[None]:
 
 
 def _have_company() -> bool:
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(ENDING_SECONDS)
-    return threading.active_count() > 1
+    """Whether Python knows of other threads that do not end at once."""
+    deadline = time.monotonic() + ENDING_SECONDS
+    # Not joined: a thread that a library has started cannot be.
+    while threading.active_count() > 1:
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(ENDING_SECONDS / 20)
+    return False
 
 
 def _name(task: Path) -> str:
@@ -81,7 +87,7 @@ def _name(task: Path) -> str:
 
 @contextmanager
 def sharing_memory() -> Iterator[None]:
-    """Keep the collector from writing to what exists now, which would copy it into each fork.
+    """Keep the garbage collector from writing to existing objects, which would copy their memory.
 
     Yields:
         Nothing.
@@ -98,14 +104,14 @@ def open_files() -> list[int]:
     """The files that a fork would inherit, such as the lock on a study's folder.
 
     Returns:
-        Their descriptors, without those of standard streams.
+        Their descriptors, without the standard streams'.
     """
     found = [int(entry.name) for entry in (OURS / "fd").iterdir()]
     return [number for number in found if number > STANDARD_ERROR and _is_open(number)]
 
 
 def _is_open(number: int) -> bool:
-    # What listed them is open no more, and a new file may get its number.
+    # The one that listed them is closed by now, and a new file may get its number.
     try:
         os.fstat(number)
     except OSError:
@@ -114,11 +120,11 @@ def _is_open(number: int) -> bool:
 
 
 def leave_parent_behind(inherited: list[int]) -> None:
-    """Be a process of one's own, in a fork that has just begun.
+    """Make a fork that has just begun independent of its parent's signal handlers and files.
 
     Args:
-        inherited: What ``open_files`` said before the fork. Their numbers stay taken, so that an
-            object of the parent's cannot close another file by its number.
+        inherited: What ``open_files`` gave before the fork. The numbers stay taken, so that an
+            object of the parent's cannot close a newer file by its number.
     """
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):

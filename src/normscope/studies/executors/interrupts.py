@@ -1,4 +1,4 @@
-"""Signals that wait until a process that is being started is known."""
+"""Signals that wait until a starting process is known."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ if TYPE_CHECKING:
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait until a worker that is being started is known to the pool.
+    """Let SIGINT and SIGTERM wait until a starting worker is known to the pool.
 
-    What they raise would leave one behind that nobody ends. Blocking them is not enough: another
-    thread may receive them, and Python then calls the handler in this one all the same. But what
-    is blocked here never reaches a process that is started meanwhile.
+    What they raise would leave a worker behind that nobody ends. Blocking them is not enough:
+    another thread may receive them, and Python then calls the handler in this one all the same.
+    SIGINT is blocked too, so that it never reaches a process that starts meanwhile.
+
+    Yields:
+        Nothing. A signal that arrived is sent again at the end.
     """
     arrived: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     handled = {int(n): handler for n, handler in before.items() if callable(handler)}
     if threading.current_thread() is not threading.main_thread():
-        handled.clear()  # handlers run, and are set, in the main thread alone
+        handled.clear()  # handlers run, and can be set, in the main thread only
     waiting = True
 
     def noted(number: int, frame: types.FrameType | None) -> None:
-        # An interruption may leave it in place.
+        # A signal between two restored handlers may leave this one in place.
         if waiting:
             arrived.append(number)
         else:

@@ -1,6 +1,6 @@
-"""What worker processes need, imported once by the process that they are forked from.
+"""What worker processes need, imported once by the server that they are forked from.
 
-Its memory is theirs too for as long as nobody writes to it: importing torch takes seconds and, with
+They share its memory as long as nobody writes to it: importing torch takes seconds and, with
 CUDA's libraries, 280 MB for each process that does it.
 """
 
@@ -13,13 +13,13 @@ import normscope.trials.train  # noqa: F401
 
 
 def _end_with_the_study(kind, error, traceback) -> None:
-    # What a worker that has just been forked finds gone where the study was killed meanwhile.
+    # A new worker meets these where the study has been killed by now.
     if not issubclass(kind, (FileNotFoundError, EOFError)):
         sys.__excepthook__(kind, error, traceback)
 
 
 sys.excepthook = _end_with_the_study
 
-# The collector would otherwise write to every object, and so copy it into each worker.
+# The garbage collector would otherwise write to every object, and so copy it into each worker.
 gc.collect()
 gc.freeze()

@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 
 IMAGES = "images.pickle"
-"""The name of which a temporary one is made: a study that is killed before a worker could watch
-over the file leaves it, and the next study on this machine removes it."""
+"""What the temporary file is named after. A study that is killed before a worker watches over the
+file leaves it behind, and the next study on this machine removes it."""
 
 
 class LocalProcesses(Executor):
     """An executor over a pool of processes that each hold the images.
 
-    The workers die with this process, however it ends: each watches a pipe whose other end only
+    The workers end with this process, however it ends: each watches a pipe whose other end only
     this process holds.
 
     Args:
@@ -65,11 +65,11 @@ class LocalProcesses(Executor):
     def submit(self, spec: TrialSpec) -> None:
         """Hand a trial to the next free worker."""
         try:
-            # Submitting may start a worker, which Ctrl-C must not reach before it ignores it.
+            # Submitting may start a worker, which Ctrl-C must not reach before it is ignored there.
             with without_interrupts(), _without_script(spec.model):
                 self._in_flight[self._pool.submit(_run, spec)] = spec
         except (BrokenProcessPool, EOFError, ConnectionError):
-            # The last two where what workers are forked from has been killed.
+            # The last two if the server that workers are forked from has been killed.
             self._restart([spec])
 
     def next_finished(self) -> FinishedTrial:
@@ -79,7 +79,7 @@ class LocalProcesses(Executor):
             The first to finish.
 
         Raises:
-            WorkFailed: If the last worker died as well, for example for want of memory.
+            WorkFailed: If the last worker died too, for example out of memory.
         """
         while True:
             done, _ = wait(self._in_flight, return_when=FIRST_COMPLETED)
@@ -92,7 +92,7 @@ class LocalProcesses(Executor):
             return FinishedTrial(self._in_flight.pop(future), result)
 
     def close(self) -> None:
-        """Stop every worker at once; one in the middle of a trial is cut off."""
+        """Stop every worker at once, even in the middle of a trial."""
         if not self._in_flight:
             self._pool.shutdown(wait=True)
         self._begun.close()
@@ -103,7 +103,7 @@ class LocalProcesses(Executor):
             self._begun = begun.pop_all()
 
     def _forks(self, begun: ExitStack) -> ProcessPoolExecutor:
-        """A pool whose workers have all begun: a later one would be a fork of two threads."""
+        """A pool whose workers all start now, before it has a thread, which forks would lack."""
         begun.enter_context(sharing_memory())
         inherited = open_files()
         context = multiprocessing.get_context("fork")
@@ -166,8 +166,8 @@ class LocalProcesses(Executor):
 def _without_script(model: str = "") -> Iterator[None]:
     """Start processes that do not run the caller's script again, which they do not need.
 
-    They would, to import what it defines: a script without a main guard would so begin the study
-    once more in every worker, and one from standard input could not be found.
+    They would, to import what it defines: a script without a main guard would begin the study
+    again in every worker, and one from standard input could not be found.
     """
     script = sys.modules["__main__"]
     if not model.startswith("__main__:"):
@@ -179,10 +179,10 @@ def _without_script(model: str = "") -> Iterator[None]:
 
 
 def _context() -> BaseContext:
-    """How workers begin where they cannot be forks of this process.
+    """How workers start where they cannot be forks of this process.
 
-    On Linux they are forks of one that has imported what they need and has used nothing of it;
-    elsewhere system libraries do not bear that.
+    On Linux they are forks of a server that has imported what they need and used none of it;
+    elsewhere system libraries do not survive that.
 
     Returns:
         What starts them.
@@ -195,19 +195,19 @@ def _context() -> BaseContext:
 
 
 def _import_what_workers_need(context: BaseContext) -> None:
-    """Wait for the server of forks, where there is one, while a signal still ends that at once.
+    """Wait for the fork server, if there is one, while a signal can still end the wait at once.
 
-    It answers nobody until it has imported torch, and a worker's start waits with signals held.
+    It answers nobody until it has imported torch, and signals are held while a worker starts.
     """
     if context.get_start_method() != "forkserver":
         return
     from multiprocessing import forkserver, resource_tracker
 
-    # First, as it lets signals through once it has begun, and the server inherits that.
+    # First: its start unblocks SIGINT, and the server would inherit that.
     resource_tracker.ensure_running()
     with without_interrupts():
         forkserver.ensure_running()
-    # One that has been killed meanwhile is begun anew with the first worker.
+    # A server that has been killed meanwhile is started again with the first worker.
     with suppress(EOFError, ConnectionError), _without_script():
         first = context.Process(target=int)  # pyright: ignore[reportAttributeAccessIssue]
         first.start()
@@ -229,7 +229,7 @@ def _start_fork(
 
 def _start_worker(images: str, watched: Connection, environment: dict[str, str]) -> None:
     global _source_of_this_worker  # noqa: PLW0603 - likewise
-    # The process that it is a fork of may have begun before these were set.
+    # The server that this is a fork of may have started before these were set.
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -237,14 +237,14 @@ def _start_worker(images: str, watched: Connection, environment: dict[str, str])
     try:
         _source_of_this_worker = read_source(images)
     except FileNotFoundError:
-        os._exit(1)  # the study has ended meanwhile
+        os._exit(1)  # the study has ended by now
 
 
 def _die_with_parent(watched: Connection, images: str | None = None) -> None:
     try:
         watched.recv()
     except (EOFError, OSError):
-        # A parent that was killed cannot remove them itself.
+        # A killed parent cannot remove the file itself.
         if images:
             Path(images).unlink(missing_ok=True)
         os._exit(1)

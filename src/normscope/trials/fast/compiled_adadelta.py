@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class CompiledAdadelta(Adadelta):
-    """``Adadelta``, which reads and writes each number once a step; see there."""
+    """``Adadelta`` that reads and writes each number once a step; see there."""
 
     def _move(self, p: Tensor, g: Tensor, square: Tensor, delta: Tensor, rate: float) -> None:
         weights = p.numpy()
-        # Of the weights' type, so that everything is computed in it.
+        # In the weights' type, so that nothing is computed in another.
         constants = map(weights.dtype.type, (rate, 1 - DECAY, EPSILON))
         _step(weights, g.numpy(), square.numpy(), delta.numpy(), *constants)
 

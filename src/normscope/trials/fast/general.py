@@ -58,7 +58,7 @@ class ModelLearner:
         # Convolutions and pooling are quicker in this layout; other layers keep theirs.
         self._model = model.to(spec.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if spec.device == "cpu" and spec.precision == "fp32":
-            # The first layer may meet large numbers that differ little, and stays exact.
+            # The first layer may meet large numbers that differ little, and stays as it is.
             compiled = repays_compiling(spec, source)
             quicken(self._model, compiled, spared=[self._first_layer])
         self._parameters = [p for p in self._model.parameters() if p.requires_grad]

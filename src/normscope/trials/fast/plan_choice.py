@@ -1,4 +1,4 @@
-"""Which way of computing a stack is taken: the quickest that this device computes rightly."""
+"""How a stack is computed: the quickest way that this device gets right."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 REPAID = 20_000
-"""Images trained on, over all epochs, that repay compiling: the first time it takes 5 s on one
-core of an AVX2 machine, and gains half a millisecond an image."""
+"""Images trained on, over all epochs, that repay compiling: it takes 5 s the first time and saves
+half a millisecond an image, on one core of an AVX2 machine."""
 
 
 def choose_plan(specs: Sequence[TrialSpec], source: DecodedSource) -> StackPlan:
-    """The quickest plan of those that this device computes rightly.
+    """The quickest plan of those that this device gets right.
 
     On a GPU each quicker plan first takes steps beside the plain one, once for each device and
     version. One that fails or strays is left out, with a warning that names it.
@@ -39,12 +39,12 @@ def choose_plan(specs: Sequence[TrialSpec], source: DecodedSource) -> StackPlan:
 
 
 def repays_compiling(spec: TrialSpec, source: DecodedSource) -> bool:
-    """Whether a trial on a CPU takes passes that numba compiles.
+    """Whether a trial on a CPU uses passes that numba compiles.
 
-    It follows from the trial alone, so that bits do not vary from run to run.
+    It follows from the trial alone, so that results do not vary from run to run.
 
     Returns:
-        True where numba is installed, in fp32, if enough is trained.
+        True for a long enough training in fp32 where numba is installed.
     """
     trained_on = spec.recipe.epochs * len(source.train)
     return spec.precision == "fp32" and trained_on >= REPAID and has_numba()

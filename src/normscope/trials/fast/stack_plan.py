@@ -11,7 +11,7 @@ class StackPlan:
 
     Attributes:
         trunk: The convolutions' implementation, a name in ``TRUNKS``.
-        fused: Whether Adadelta's step is one pass of our own, by Triton or by numba.
+        fused: Whether Adadelta's step is one pass of our own, by Triton or numba.
         graphed: Whether a GPU replays whole steps as one CUDA graph.
     """
 
