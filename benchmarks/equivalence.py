@@ -24,7 +24,7 @@ from normscope.trials.running import run_trial
 def main() -> None:
     """Train what is missing, then test."""
     options = _options()
-    prepared = on_cpu(options, epochs=options.epochs)
+    prepared = on_cpu(options, epochs=options.epochs, resize=options.resize)
     # A plateau schedule does not act in so few epochs: a few images are enough for it to look at.
     few = np.arange(min(500, len(prepared.source.validation)))
     source = replace(prepared.source, validation=prepared.source.validation.take(few))
