@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+NO_NUMBERS = 3 * (None,)
+"""What is given beside tensors has no gradients."""
+
+
 def normalize(
     x: Tensor,
     weight: Tensor,
@@ -32,7 +36,8 @@ def normalize(
     *,
     relu: bool = False,
     added: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
+    met: Callable[[Tensor, Tensor], None] = lambda _mean, _variance: None,
+) -> Tensor:
     """What BatchNorm makes of a batch in training, and ReLU of that.
 
     Args:
@@ -42,11 +47,13 @@ def normalize(
         epsilon: Added to the variance.
         relu: Whether only the positive part is wanted.
         added: Of the shape and layout of ``x``: added before the ReLU, which there must be.
+        met: Called with the batch's mean and biased variance before autograd saves anything, as
+            gradient checkpointing may end there what it computes again.
 
     Returns:
-        The normalized numbers, and the batch's mean and biased variance.
+        The normalized numbers.
     """
-    result: Any = _BatchNorm.apply(x, weight, bias, added, epsilon, relu)
+    result: Any = _BatchNorm.apply(x, weight, bias, added, epsilon, relu, met)
     return result
 
 
@@ -60,7 +67,8 @@ class _BatchNorm(torch.autograd.Function):
         added: Tensor | None,
         epsilon: float,
         relu: bool,
-    ) -> tuple[Tensor, ...]:
+        met: Callable[[Tensor, Tensor], None],
+    ) -> Tensor:
         channels, rows = x.shape[1], x.numel() // x.shape[1]
         # The first pixel's numbers are near the mean, compared with the deviation, or are as far
         # as any.
@@ -82,11 +90,10 @@ class _BatchNorm(torch.autograd.Function):
 
         each(of_part, shares(len(x)))
         variance = variance.to(x.dtype)
+        met(mean, variance)
         ctx.save_for_backward(x, y if relu else None, weight, mean, variance)
-        ctx.mark_non_differentiable(mean, variance)
-        ctx.set_materialize_grads(False)
         ctx.epsilon = epsilon
-        return y, mean, variance
+        return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -113,7 +120,7 @@ class _BatchNorm(torch.autograd.Function):
             run(flat_maps(x[part]), flat_maps(passed[part]), *constants, flat_maps(of_x[part]))
 
         each(of_part, shares(len(x)))
-        return of_x, (second * inverse).to(x.dtype), first.to(x.dtype), of_added, None, None
+        return of_x, (second * inverse).to(x.dtype), first.to(x.dtype), of_added, *NO_NUMBERS
 
 
 def _summed(run: Callable[..., None], tensors: tuple[Tensor, ...], shift: Tensor) -> Tensor:
@@ -136,7 +143,7 @@ def _gradients_by_torch(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]
     found = torch.ops.aten.native_batch_norm_backward(
         gradient, x, weight, None, None, mean, inverse, True, ctx.epsilon, wanted
     )
-    return *found, gradient if ctx.needs_input_grad[3] else None, None, None
+    return *found, gradient if ctx.needs_input_grad[3] else None, *NO_NUMBERS
 
 
 def suits(module: nn.Module) -> bool:
@@ -178,14 +185,13 @@ def trained(
     mean, variance, batches = layer.running_mean, layer.running_var, layer.num_batches_tracked
     if count <= 1 or momentum is None or mean is None or variance is None or batches is None:
         return None
-    y, mean_now, variance_now = normalize(
-        x, layer.weight, layer.bias, layer.eps, relu=relu, added=added
-    )
-    with torch.no_grad():
+
+    def move(mean_now: Tensor, variance_now: Tensor) -> None:
         mean.lerp_(mean_now, momentum)
         variance.lerp_(variance_now * (count / (count - 1)), momentum)
         batches.add_(1)
-    return y
+
+    return normalize(x, layer.weight, layer.bias, layer.eps, relu=relu, added=added, met=move)
 
 
 def relu_of(
@@ -202,7 +208,7 @@ def relu_of(
     Returns:
         By compiled passes where they are made for this, else as torch does it.
     """
-    if added is None or (added.shape == x.shape and is_plain(added, layer.weight, dtype)):
+    if added is None or (is_plain(added, layer.weight, dtype) and added.shape == x.shape):
         y = trained(layer, x, dtype, relu=True, added=added)
         if y is not None:
             return y
@@ -213,4 +219,4 @@ def relu_of(
 def _fits(x: Tensor, layer: nn.BatchNorm2d) -> bool:
     channels = layer.num_features
     sizes = {channels, x.shape[1], layer.weight.numel(), layer.bias.numel()}
-    return len(sizes) == 1 and channels % VECTOR == 0
+    return len(sizes) == 1 and channels % VECTOR == 0 and layer.eps > 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +34,8 @@ def is_plain(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
     """Whether numbers are those of images in memory, channels last, and computed in this type."""
     return (
         not torch._C._are_functorch_transforms_active()
+        and forward_ad._current_level < 0
+        and not torch.jit.is_tracing()
         and type(x) is torch.Tensor
         and type(weight) in {torch.Tensor, nn.Parameter}
         and x.dtype == weight.dtype == dtype

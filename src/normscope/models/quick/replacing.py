@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
+from torch.nn.modules.module import _has_any_global_hook
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,10 +33,11 @@ def replace_forward(module: nn.Module, forward: Forward) -> None:
 
 
 def is_watched(module: nn.Module) -> bool:
-    """Whether hooks wait for a module to be called."""
+    """Whether hooks wait for a module to be called, or for any."""
     return bool(
         module._forward_hooks
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
+        or _has_any_global_hook()
     )

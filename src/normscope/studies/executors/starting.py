@@ -33,6 +33,8 @@ def startable(workers: int) -> Iterator[None]:
     Raises:
         NormscopeError: If this process may have none.
         WorkFailed: If a limit of the system is met.
+        OSError: Where it names a file, or whoever starts them has died.
+        RuntimeError: If it is not about threads.
     """
     if is_daemonic():
         raise NormscopeError(
@@ -41,21 +43,19 @@ def startable(workers: int) -> Iterator[None]:
         )
     try:
         yield
-    except ConnectionError:
-        raise  # whoever starts them has died
     except OSError as error:
-        if error.filename:
+        if error.filename or isinstance(error, ConnectionError):
             raise
-        raise _refused(workers, error.strerror or str(error)) from error
+        raise WorkFailed(_limit(workers, error.strerror or str(error))) from error
     except RuntimeError as error:
         if "new thread" not in str(error):
             raise
-        raise _refused(workers, str(error)) from error
+        raise WorkFailed(_limit(workers, str(error))) from error
 
 
-def _refused(workers: int, why: str) -> WorkFailed:
-    return WorkFailed(
-        f"{workers} worker processes must be able to start, got: {why}. Raise the limit (ulimit -n "
+def _limit(workers: int, met: str) -> str:
+    return (
+        f"{workers} worker processes must be able to start, got: {met}. Raise the limit (ulimit -n "
         "for files, ulimit -u for processes, /dev/shm for shared memory), or give --workers 1."
     )
 
