@@ -35,7 +35,7 @@ def is_plain(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
     return (
         not torch._C._are_functorch_transforms_active()
         and forward_ad._current_level < 0
-        and not torch.jit.is_tracing()
+        and torch._C._get_tracing_state() is None
         and type(x) is torch.Tensor
         and type(weight) in {torch.Tensor, nn.Parameter}
         and x.dtype == weight.dtype == dtype
