@@ -29,6 +29,8 @@ from normscope.studies.work_loop import locked
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from normscope.studies.specification import ScanSpec
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 MEANS = Axis.parse("mean", "-2:3:15")
 STDS = Axis.parse("std", "0.02:2:15:log")
@@ -172,20 +174,50 @@ def import_all(source: Path, folder: Path) -> None:
     Args:
         source: What ``export_all`` wrote.
         folder: Where the run lies.
+
+    Raises:
+        NormscopeError: If nothing of it can be taken over, or a study of it is not whole.
+        SpecificationDiffers: If a study of the run is another one.
     """
-    for name in dict.fromkeys(step.name for step in STEPS):
-        exported = Study.find(source / name)
-        if exported is None:
-            continue
+    exports = {
+        name: exported
+        for name in dict.fromkeys(step.name for step in STEPS)
+        if (exported := _exported(source / name)) is not None
+    }
+    if not exports:
+        raise NormscopeError(
+            f"--import must be a folder that --export wrote, got {source} without a study. "
+            "Give that folder."
+        )
+    for name, exported in exports.items():
         own = folder / name
         with locked(own):
             try:
                 study = Study.create(own, exported.specification)
             except SpecificationDiffers:
-                # Ours is the larger one, or another: then nothing of theirs is planned.
                 study = Study.find(own, begin=True)
-                assert study is not None
+                # Ours may be the larger one.
+                if study is None or not _any_planned(study.specification, exported):
+                    raise
             print(f"{own}: {study.adopt(exported.every_trial())} trials taken over")
+
+
+def _exported(folder: Path) -> Study | None:
+    """A study of an export, if it is there."""
+    study = Study.find(folder)
+    if (study is None and folder.exists()) or (
+        study is not None and study.every_trial() and not _any_planned(study.specification, study)
+    ):
+        raise NormscopeError(
+            f"{folder} must hold a study and its trials as --export wrote them, got other files. "
+            "Copy the folder again."
+        )
+    return study
+
+
+def _any_planned(specification: ScanSpec, study: Study) -> bool:
+    planned = {spec.key() for spec in specification.trials()}
+    return any(trial.spec.key() in planned for trial in study.every_trial())
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ def by_hand(model, images, name):
     inputs = torch.tensor(np.stack([prepared(image) for image, _ in images]))
     inputs = inputs.float().contiguous()
     with torch.no_grad():
-        return model.eval()(inputs).argmax(1).numpy(), inputs
+        return model.eval()(inputs.clone()).argmax(1).numpy(), inputs
 
 
 def met_by_hand(model, inputs):
@@ -73,18 +73,19 @@ def met_by_hand(model, inputs):
     met = {}
 
     def listener(name):
-        def listen(_, given):
-            met.setdefault(name, []).append(given[0].double().transpose(0, 1).flatten(1))
+        def listen(_, given, by_name):
+            (met_now,) = (*given, *by_name.values())
+            met.setdefault(name, []).append(met_now.double().transpose(0, 1).flatten(1))
 
         return listen
 
     hooks = [
-        module.register_forward_pre_hook(listener(name))
+        module.register_forward_pre_hook(listener(name), with_kwargs=True)
         for name, module in model.named_modules()
         if isinstance(module, nn.BatchNorm2d)
     ]
     with torch.no_grad():
-        model.eval()(inputs)
+        model.eval()(inputs.clone())
     for hook in hooks:
         hook.remove()
     values = {name: torch.cat(parts, 1).numpy() for name, parts in met.items()}

@@ -156,6 +156,45 @@ def shared() -> nn.Module:
     return _settled(_drawn(Shared()))
 
 
+class InPlace(Shared):
+    """Changes images, and what BatchNorms meet, in place; one is called by its argument's name."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.first(images.mul_(0.5).add_(0.1))
+        x.mul_(1.5)
+        y = self.again(self.batchnorm(x))
+        F.relu(y, inplace=True)
+        z = self.other(input=y)
+        y.sub_(1)
+        return self.linear(self.third(y + z).mean((2, 3)))
+
+
+def in_place() -> nn.Module:
+    """A network of which the order of its steps matters."""
+    return _settled(_drawn(InPlace()))
+
+
+class DecidingInPlace(InPlace):
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images if images.mean() > 0 else images + 0.1)
+
+
+def deciding_in_place() -> nn.Module:
+    """The same, run as it is."""
+    return _settled(_drawn(DecidingInPlace()))
+
+
+def hooked() -> nn.Module:
+    """A BatchNorm that meets what a hook makes of its input."""
+    network = _drawn(Shared())
+    network.other.register_forward_pre_hook(_tripled)
+    return _settled(network)
+
+
+def _tripled(_: nn.Module, arguments: tuple[Tensor, ...]) -> Tensor:
+    return 3 * arguments[0] + 1
+
+
 class Deciding(Shared):
     """Cannot be recorded: what it does depends on what it sees."""
 

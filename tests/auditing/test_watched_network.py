@@ -20,6 +20,7 @@ from .by_hand import by_hand, drift_by_hand, opened
 
 HERE = "tests.auditing.networks"
 NETWORKS = ["residual", "fire", "hard_to_fold", "shared", "deciding", "flattening"]
+NETWORKS += ["in_place", "deciding_in_place", "hooked"]
 
 
 def audited(images, factory):
@@ -73,6 +74,8 @@ def test_the_number_of_cores_changes_no_digit(photos, monkeypatch):
         ("fire", 40, (16, 2)),
         ("hard_to_fold", 1, (1, 1)),
         ("deciding", 3, (1, 3)),
+        ("in_place", 3, (3, 1)),
+        ("hooked", 3, (1, 3)),
     ],
 )
 def test_what_can_be_recorded_is_asked_in_several_threads(factory, cores, expected, monkeypatch):
@@ -93,6 +96,17 @@ def layers(network, kind):
 )
 def test_a_batchnorm_is_folded_where_what_it_meets_can_be_found_again(factory, left):
     assert layers(watched(getattr(networks, factory)()), torch.nn.BatchNorm2d) == left
+
+
+def test_a_batchnorm_that_divides_by_zero_is_not_folded():
+    model = networks.hard_to_fold()
+    model[7].eps = model[7].running_var[2] = 0
+    pixels = torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8)
+    network, met = AuditedNetwork(model.eval(), "cpu", "fp32"), InputMoments()
+    network.prepare(pixels, correct_values(IMAGENET))
+    network.answers(pixels, correct_values(IMAGENET), met)
+    assert network._watched is not None
+    assert network.drift(met)["7"] == np.inf
 
 
 def test_no_layer_computes_what_nobody_asks_for():
@@ -138,6 +152,29 @@ def test_outputs_that_need_the_others_are_computed_with_them(kind):
     assert any(node.name == "getitem" for node in network._network.graph.nodes)
 
 
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("where", [slice(None), 2])
+def test_outputs_that_are_no_numbers_are_compared_all_the_same(wrong, where):
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3),
+        torch.nn.BatchNorm2d(4),
+        torch.nn.Flatten(),
+        torch.nn.LazyLinear(6),
+    ).eval()
+    images = torch.randn(3, 3, 8, 8)
+    model(images)
+    with torch.no_grad():
+        model[3].bias[where] = wrong
+    network, other = watched(model), torch.nn.Sequential(model, torch.nn.Tanh())
+    assert network.agrees(model, images)
+    assert not network.agrees(other, images) or where == slice(None)
+    recorded = AuditedNetwork(model, "cpu", "fp32")
+    pixels = torch.randint(0, 256, (5, 3, 8, 8), dtype=torch.uint8)
+    recorded.prepare(pixels, correct_values(IMAGENET))
+    assert recorded._watched is not None
+    assert (recorded.answers(pixels, correct_values(IMAGENET), None) == -1).all()
+
+
 def test_a_network_that_was_recorded_wrongly_is_found_out():
     class Counting(torch.nn.Module):
         """Gives something else whenever it is called, as the recorded one cannot."""
@@ -174,7 +211,7 @@ def test_moments_are_those_in_float64(shape, layout):
 
 
 def test_parts_are_counted_as_the_whole():
-    inputs = torch.randn(10, 4, 6, 6)
+    inputs = 1 + torch.randn((10, 4, 6, 6), generator=torch.Generator().manual_seed(0))
     whole, merged = InputMoments(), InputMoments()
     whole.add("layer", moments(inputs))
     for part in inputs.split(3):

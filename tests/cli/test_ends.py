@@ -111,6 +111,26 @@ def test_closed_standard_output_is_said():
     )
 
 
+CLOSED = """
+import os, stat, sys
+os.close(0)
+os.close(2)
+sys.argv = ["normscope", "--version"]
+from normscope.cli import main
+try:
+    main()
+except SystemExit:
+    print([stat.S_ISCHR(os.fstat(number).st_mode) for number in (0, 2)])
+"""
+
+
+def test_no_file_takes_the_place_of_a_closed_standard_stream():
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED], capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.stdout.splitlines()[-1] == "[True, True]"
+
+
 def test_a_reader_that_has_enough_is_no_fault():
     done = _shell(f"{sys.executable} -m normscope --help | true")
     assert (done.returncode, done.stderr) == (1, "")

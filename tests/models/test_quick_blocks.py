@@ -7,6 +7,9 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.autograd import forward_ad
+from torch.nn.modules.module import register_module_forward_hook
+from torch.utils.checkpoint import checkpoint
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from normscope.models.quick import batchnorm
@@ -101,6 +104,80 @@ def test_backward_hooks_see_what_they_saw():
     torch.testing.assert_close(*seen, rtol=1e-9, atol=0)
 
 
+def test_hooks_of_all_modules_see_what_they_saw(block):
+    quick, seen = quickened(block), []
+    for each in (block, quick):
+        called = []
+        hook = register_module_forward_hook(lambda module, *_, to=called: to.append(type(module)))
+        try:
+            each(images_of(block.conv1.in_channels))
+        finally:
+            hook.remove()
+        seen.append(called)
+    assert nn.BatchNorm2d in seen[0]
+    assert seen[1] == seen[0]
+
+
+def test_running_statistics_move_as_often_where_activations_are_computed_again(block):
+    quick = quickened(block)
+    for each in (block, quick):
+        x = images_of(block.conv1.in_channels).requires_grad_()
+        (checkpoint(each, x, use_reentrant=False) ** 2).sum().backward()
+    for (name, right), mine in zip(block.named_buffers(), quick.buffers(), strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-11, atol=1e-11, msg=name)
+
+
+class Blocked(torch.autograd.Function):
+    """Passes numbers on, and no gradient back."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None
+
+
+def test_a_gradient_may_be_missing(block):
+    quick = quickened(block)
+    x = images_of(block.conv1.in_channels).requires_grad_()
+    y = quick(x)
+    assert y.grad_fn.name() == FUSED
+    (Blocked.apply(y).sum() + x.sum()).backward()
+    assert torch.equal(x.grad, torch.ones_like(x))
+
+
+def test_an_epsilon_of_zero_is_torchs_affair(block):
+    quick = quickened(block)
+    said = []
+    for each in (block, quick):
+        each.bn1.eps = 0.0
+        try:
+            y = each(images_of(block.conv1.in_channels))
+        except ValueError as error:  # newer torch refuses it
+            said.append(str(error))
+        else:
+            said.append(y.sum().item())
+    assert said[1] == (pytest.approx(said[0]) if isinstance(said[0], float) else said[0])
+
+
+def tangent(network, x):
+    with forward_ad.dual_level():
+        return forward_ad.unpack_dual(network(forward_ad.make_dual(x, torch.ones_like(x)))).tangent
+
+
+def traced(network, x):
+    return torch.jit.trace(network, x, check_trace=False)(x)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("asked", [tangent, traced])
+def test_derivatives_forwards_and_traces_go_the_ordinary_way(block, asked):
+    x = images_of(block.conv1.in_channels)
+    torch.testing.assert_close(asked(quickened(block), x), asked(block, x), rtol=1e-9, atol=1e-9)
+
+
 def sequence():
     torch.manual_seed(0)
     layers = [
@@ -175,7 +252,9 @@ def test_nan_is_not_lost():
 def test_float32_keeps_the_digits_of_values_far_from_0():
     x = 1000 + images_of(8, dtype=torch.float32)
     one = torch.ones(8)
-    y, mean, variance = batchnorm.batchnorm_relu(x, one, 0 * one, 1e-5)
+    found = []
+    y = batchnorm.batchnorm_relu(x, one, 0 * one, 1e-5, met=lambda *met: found.extend(met))
+    mean, variance = found
     exact = nn.functional.batch_norm(x.double(), None, None, training=True, eps=1e-5).relu()
     torch.testing.assert_close(y.double(), exact, rtol=0, atol=2e-4)
     torch.testing.assert_close(mean.double(), x.double().mean((0, 2, 3)), rtol=1e-7, atol=0)
@@ -186,7 +265,7 @@ def test_float32_keeps_the_digits_of_values_far_from_0():
 def test_an_infinite_sum_is_not_cut_off():
     x, one = images_of(8), torch.ones(8, dtype=torch.float64)
     added = torch.full_like(x, torch.inf)
-    y, _, _ = batchnorm.batchnorm_relu(x, one, one, 1e-5, added)
+    y = batchnorm.batchnorm_relu(x, one, one, 1e-5, added)
     assert (y == torch.inf).all()
 
 

@@ -79,7 +79,8 @@ def test_the_last_worker_that_dies_ends_the_work(dying_models, few_digits, spec)
         executor.close()
     assert str(error.value) == (
         "a worker process must live until its trial is finished, got one that died (killed, or out "
-        "of memory). Use a smaller batch or model, or --workers 1."
+        f"of memory) with {spec.normalization}, seed {spec.seed}. Use a smaller batch or model, or "
+        "--workers 1."
     )
 
 

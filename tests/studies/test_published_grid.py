@@ -12,7 +12,7 @@ import pytest
 from benchmarks.published_grid import MEANS, STDS, STEPS, Step, export_all, import_all, plan, run
 
 from benchmarks import published_grid
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, SpecificationDiffers
 from normscope.studies.axis import Axis
 from normscope.studies.executors import in_process
 from normscope.studies.specification import ScanSpec
@@ -101,6 +101,54 @@ def test_killed_three_times_and_gone_on_with_elsewhere(tmp_path, small):
     assert said.splitlines()[-1] == "The run is whole."
     assert kept.items() <= finished(elsewhere).items()
     assert counts(elsewhere) == WHOLE
+
+
+def another_specification(grid):
+    text = (grid / "study.toml").read_text(encoding="utf-8")
+    (grid / "study.toml").write_text(text.replace("epochs = 1", "epochs = 2"), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda grid: (grid / "study.toml").unlink(),
+        lambda grid: (grid / "trials.jsonl.xz").unlink(),
+        another_specification,
+    ],
+    ids=["no specification", "no trials", "of another"],
+)
+def test_an_export_that_is_not_whole_is_refused(tmp_path, small, damage):
+    run(tmp_path / "run", 1, SMALL_STEPS[:1])
+    export_all(tmp_path / "run", tmp_path / "copy")
+    damage(tmp_path / "copy" / "grid")
+    with pytest.raises(NormscopeError) as error:
+        import_all(tmp_path / "copy", tmp_path / "new")
+    assert str(error.value) == (
+        f"{tmp_path / 'copy' / 'grid'} must hold a study and its trials as --export wrote them, "
+        "got other files. Copy the folder again."
+    )
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_export_that_is_not_there_is_refused(tmp_path, small):
+    with pytest.raises(NormscopeError) as error:
+        import_all(tmp_path / "copy", tmp_path / "new")
+    assert str(error.value) == (
+        f"--import must be a folder that --export wrote, got {tmp_path / 'copy'} without a study. "
+        "Give that folder."
+    )
+
+
+def test_an_export_of_another_run_is_refused(tmp_path, small, monkeypatch):
+    run(tmp_path / "run", 1, SMALL_STEPS[:1])
+    export_all(tmp_path / "run", tmp_path / "copy")
+    other = [Step("grid", "longer", {**FEW, "seeds": 1, "epochs": 2})]
+    run(tmp_path / "other", 1, other)
+    with pytest.raises(SpecificationDiffers, match="must hold a study of the same specification"):
+        import_all(tmp_path / "copy", tmp_path / "other")
+    run(tmp_path / "run", 1, SMALL_STEPS[:2])  # a larger one takes what it has not
+    import_all(tmp_path / "copy", tmp_path / "run")
+    assert len(Study.open(tmp_path / "run" / "grid").every_trial()) == WHOLE["grid"]
 
 
 def test_what_it_says(tmp_path, small, capsys):

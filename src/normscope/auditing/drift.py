@@ -147,8 +147,10 @@ class Remembered:
             >>> Remembered(np.zeros(2), np.ones(2), 0).distance(np.array([3.0, 0]), np.ones(2))
             2.1213203435596424
         """
-        shift = (mean - self.mean) / self.std
-        stretch = np.sqrt(variance + self.eps) / self.std - 1
+        # Without an epsilon the std of a constant channel is 0.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shift = (mean - self.mean) / self.std
+            stretch = np.sqrt(variance + self.eps) / self.std - 1
         return float(np.sqrt(np.mean(shift**2 + stretch**2)))
 
 
@@ -175,12 +177,15 @@ class BatchNormWatch:
     def __init__(self, model: nn.Module, names: Iterable[str]) -> None:
         self._counting: InputMoments | None = None
         for name in names:
-            model.get_submodule(name).register_forward_pre_hook(self._listener(name))
+            model.get_submodule(name).register_forward_pre_hook(
+                self._listener(name), with_kwargs=True
+            )
 
     def _listener(self, name: str):
-        def listen(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        def listen(_: nn.Module, arguments: tuple[Tensor, ...], by_name: dict[str, Tensor]) -> None:
             if self._counting is not None:
-                self._counting.add(name, moments(arguments[0]))
+                (met,) = (*arguments, *by_name.values())
+                self._counting.add(name, moments(met))
 
         return listen
 

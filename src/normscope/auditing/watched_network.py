@@ -78,7 +78,11 @@ class WatchedNetwork:
                 folded = fold(network, node)
                 if folded is not None:
                     layer, met = _Layer(name, factor, offset), folded
-            with network.graph.inserting_after(met):
+            # Until a BatchNorm is called, what it meets may change in place.
+            place = network.graph.inserting_after(met)
+            if layer.factor is None:
+                place = network.graph.inserting_before(node)
+            with place:
                 measured.append(network.graph.call_function(moments, (met,)))
             self._layers.append(layer)
         if folds:
@@ -99,7 +103,8 @@ class WatchedNetwork:
             folds: Whether BatchNorms may be folded.
 
         Returns:
-            None where it cannot be recorded, or a BatchNorm is hidden inside a layer.
+            None where it cannot be recorded, or a BatchNorm is hidden inside a layer or meets what
+            a hook makes of its input.
         """
         network = traced(model)
         if network is None or _hides_batchnorm(network):
@@ -133,12 +138,13 @@ class WatchedNetwork:
             False also where it fails.
         """
         with torch.inference_mode():
-            expected = model(images).float()
+            # Each has images of its own, as it may change them in place.
+            expected = model(images.clone()).float()
             try:
-                found = self(images, None).float()
+                found = self(images.clone(), None).float()
             except Exception:  # noqa: BLE001 - a stranger's network may fail in any way
                 return False
-        scale = float(expected.abs().max())
+        scale = float(expected.nan_to_num(0, 0, 0).abs().max())
         return torch.allclose(found, expected, rtol=0, atol=AGREEMENT * scale, equal_nan=True)
 
 
@@ -153,7 +159,7 @@ def _affine(batchnorm: AnyBatchNorm) -> tuple[Tensor, Tensor]:
 
 
 def _invertible(factor: Tensor, batchnorm: AnyBatchNorm) -> bool:
-    if not bool((factor.abs() >= SMALLEST_FACTOR).all()):
+    if not bool((factor.isfinite() & (factor.abs() >= SMALLEST_FACTOR)).all()):
         return False
     if batchnorm.weight is None or batchnorm.bias is None:
         return True
@@ -162,6 +168,8 @@ def _invertible(factor: Tensor, batchnorm: AnyBatchNorm) -> bool:
 
 def _hides_batchnorm(network: GraphModule) -> bool:
     called = [n.target for n in network.graph.nodes if n.op == "call_module"]
+    if any(layer._forward_pre_hooks for _, layer in batchnorms(network)):
+        return True
     return any(
         isinstance(inner, AnyBatchNorm) and inner is not layer
         for layer in map(network.get_submodule, called)

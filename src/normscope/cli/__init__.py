@@ -24,6 +24,7 @@ def main() -> None:
 
     # Threads that spin while they wait slow a busy machine down a hundredfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _open_standard_streams()
     terminated = False
 
     def end(number: int, _: object) -> None:
@@ -66,3 +67,18 @@ def main() -> None:
         print(f"normscope: {'terminated' if terminated else 'interrupted'}.", file=sys.stderr)  # noqa: T201
         status = TERMINATED if terminated else INTERRUPTED
     sys.exit(status)
+
+
+def _open_standard_streams() -> None:
+    """Let those that are closed lead nowhere.
+
+    Else the next file gets their number, such as a study's lock, and with it what libraries write
+    to standard error and what workers keep open.
+    """
+    import os
+    from contextlib import suppress
+
+    with suppress(OSError):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(number, True)
+        os.close(number)

@@ -1,8 +1,10 @@
-"""Hooks, for which a layer must be called as it is."""
+"""Hooks of a layer, or of all, for which it must be called as it is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from torch.nn.modules.module import _has_any_global_hook
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,4 +17,5 @@ def has_hooks(module: nn.Module) -> bool:
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
+        or _has_any_global_hook()
     )

@@ -24,9 +24,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+NO_GRADIENTS = None, None
+"""Of what is given beside tensors."""
+
+
 def batchnorm_relu(
-    x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, added: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    epsilon: float,
+    added: Tensor | None = None,
+    met: Callable[[Tensor, Tensor], None] = lambda _mean, _variance: None,
+) -> Tensor:
     """The ReLU of BatchNorm in training, or of its sum with something.
 
     Args:
@@ -35,19 +44,27 @@ def batchnorm_relu(
         bias: Likewise.
         epsilon: Added to the variance.
         added: Of the shape and layout of ``x``.
+        met: Called with the batch's mean and biased variance before autograd saves anything, where
+            gradient checkpointing may end what it computes again.
 
     Returns:
-        The outputs, and the batch's mean and biased variance.
+        The outputs.
     """
-    result: Any = _BatchNormReLU.apply(x, weight, bias, added, epsilon)
+    result: Any = _BatchNormReLU.apply(x, weight, bias, added, epsilon, met)
     return result
 
 
 class _BatchNormReLU(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, added: Tensor | None, epsilon: float
-    ) -> tuple[Tensor, ...]:
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        added: Tensor | None,
+        epsilon: float,
+        met: Callable[[Tensor, Tensor], None],
+    ) -> Tensor:
         channels, rows = x.shape[1], x.numel() // x.shape[1]
         # Squares around any value of a channel keep digits that squares around 0 would lose.
         shift = x[0, :, 0, 0].detach().clone()
@@ -68,11 +85,10 @@ class _BatchNormReLU(torch.autograd.Function):
 
         each(of_part, shares(len(x)))
         variance = variance.to(x.dtype)
+        met(mean, variance)
         ctx.save_for_backward(x, y, weight, mean, variance)
-        ctx.mark_non_differentiable(mean, variance)
-        ctx.set_materialize_grads(False)
         ctx.epsilon = epsilon
-        return y, mean, variance
+        return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -96,7 +112,7 @@ class _BatchNormReLU(torch.autograd.Function):
             run(flat_maps(x[part]), flat_maps(passed[part]), *constants, flat_maps(of_x[part]))
 
         each(of_part, shares(len(x)))
-        return of_x, (second * inverse).to(x.dtype), first.to(x.dtype), of_added, None
+        return of_x, (second * inverse).to(x.dtype), first.to(x.dtype), of_added, *NO_GRADIENTS
 
 
 def _summed(run: Callable[..., None], tensors: tuple[Tensor, ...], shift: Tensor) -> Tensor:
@@ -118,7 +134,7 @@ def _gradients_by_torch(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]
     found = torch.ops.aten.native_batch_norm_backward(
         gradient, x, weight, None, None, mean, inverse, True, ctx.epsilon, wanted
     )
-    return *found, gradient if ctx.needs_input_grad[3] else None, None
+    return *found, gradient if ctx.needs_input_grad[3] else None, *NO_GRADIENTS
 
 
 def suits(module: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
@@ -149,13 +165,16 @@ def relu_of(
     Returns:
         Computed by compiled passes where they can stand for torch's layers, else by these.
     """
-    fits = added is None or (added.shape == x.shape and is_plain(added, layer.weight, dtype))
+    fits = added is None or (is_plain(added, layer.weight, dtype) and added.shape == x.shape)
     if not (fits and _takes(layer, x, dtype)):
         y = layer(x)
         return F.relu(y if added is None else y + added)
-    y, mean, variance = batchnorm_relu(x, layer.weight, layer.bias, layer.eps, added)
-    _remember(layer, mean, variance, x.numel() // layer.num_features)
-    return y
+    count = x.numel() // layer.num_features
+
+    def remember(mean: Tensor, variance: Tensor) -> None:
+        _remember(layer, mean, variance, count)
+
+    return batchnorm_relu(x, layer.weight, layer.bias, layer.eps, added, remember)
 
 
 def _takes(layer: nn.BatchNorm2d, x: Tensor, dtype: torch.dtype) -> bool:
@@ -165,11 +184,11 @@ def _takes(layer: nn.BatchNorm2d, x: Tensor, dtype: torch.dtype) -> bool:
         and is_plain(x, layer.weight, dtype)
         and x.shape[1] == layer.num_features == len(layer.weight) == len(layer.bias)
         and x.numel() > layer.num_features
+        and layer.eps > 0
     )
 
 
 def _remember(layer: Any, mean: Tensor, variance: Tensor, count: int) -> None:
-    with torch.no_grad():
-        layer.running_mean.lerp_(mean, layer.momentum)
-        layer.running_var.lerp_(variance * (count / (count - 1)), layer.momentum)
-        layer.num_batches_tracked.add_(1)
+    layer.running_mean.lerp_(mean, layer.momentum)
+    layer.running_var.lerp_(variance * (count / (count - 1)), layer.momentum)
+    layer.num_batches_tracked.add_(1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +43,8 @@ def is_plain(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
     """Whether inputs are images on the CPU, channels last, and computed with in this type."""
     return (
         not torch._C._are_functorch_transforms_active()
+        and forward_ad._current_level < 0
+        and torch._C._get_tracing_state() is None
         and type(x) is torch.Tensor
         and type(weight) in {torch.Tensor, nn.Parameter}
         and x.dtype == weight.dtype == dtype

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from normscope.machine.cores import available_cores
+from normscope.studies.executors.starting import is_daemonic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +93,6 @@ def worker_count(trial: TrialSpec, trials: int, workers: int | None) -> int:
         No more than there are trials.
     """
     if workers is None:
-        on_cpu = trial.device == "cpu"
+        on_cpu = trial.device == "cpu" and not is_daemonic()
         workers = max(1, available_cores() // trial.threads) if on_cpu else 1
     return min(workers, trials)

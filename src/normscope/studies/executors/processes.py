@@ -27,6 +27,7 @@ from normscope.studies.executors.forking import (
 )
 from normscope.studies.executors.interrupts import without_interrupts
 from normscope.studies.executors.shared_source import read_source, write_source
+from normscope.studies.executors.starting import has_room_for_sockets, startable
 from normscope.temporary_files import begun_file, end_file
 from normscope.trials.result import FinishedTrial
 
@@ -66,7 +67,7 @@ class LocalProcesses(Executor):
         """Hand a trial to the next free worker."""
         try:
             # Submitting may start a worker, which Ctrl-C must not reach before it is ignored there.
-            with without_interrupts(), _without_script(spec.model):
+            with startable(self.slots), without_interrupts(), _without_script(spec.model):
                 self._in_flight[self._pool.submit(_run, spec)] = spec
         except (BrokenProcessPool, EOFError, ConnectionError):
             # The last two if the server that workers are forked from has been killed.
@@ -83,7 +84,8 @@ class LocalProcesses(Executor):
         """
         while True:
             done, _ = wait(self._in_flight, return_when=FIRST_COMPLETED)
-            future = done.pop()
+            # What is whole is handed over before others are run again.
+            future = min(done, key=lambda one: isinstance(one.exception(), BrokenProcessPool))
             try:
                 result = future.result()
             except BrokenProcessPool:
@@ -98,7 +100,7 @@ class LocalProcesses(Executor):
         self._begun.close()
 
     def _start(self) -> None:
-        with ExitStack() as begun:
+        with startable(self.slots), ExitStack() as begun:
             self._pool = self._forks(begun) if can_fork() else self._spawned(begun)
             self._begun = begun.pop_all()
 
@@ -137,7 +139,7 @@ class LocalProcesses(Executor):
         initargs: tuple[Any, ...],
     ) -> ProcessPoolExecutor:
         pool = ProcessPoolExecutor(self.slots, context, initializer, initargs)
-        begun.callback(pool.shutdown, wait=True, cancel_futures=True)
+        begun.callback(_shut_down, pool)
         begun.callback(lifeline.close)
         return pool
 
@@ -147,9 +149,11 @@ class LocalProcesses(Executor):
         self.close()
         self._in_flight.clear()
         if self.slots == 1:
+            # One worker takes trials in their order.
             raise WorkFailed(
                 "a worker process must live until its trial is finished, got one that died "
-                "(killed, or out of memory). Use a smaller batch or model, or --workers 1."
+                f"(killed, or out of memory) with {lost[0].normalization}, seed {lost[0].seed}. "
+                "Use a smaller batch or model, or --workers 1."
             )
         self.slots //= 2
         warnings.warn(
@@ -160,6 +164,11 @@ class LocalProcesses(Executor):
         self._start()
         for spec in lost:
             self.submit(spec)
+
+
+def _shut_down(pool: ProcessPoolExecutor) -> None:
+    with suppress(RuntimeError):  # of its thread, where that could not be started
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
@@ -187,7 +196,7 @@ def _context() -> BaseContext:
     Returns:
         What starts them.
     """
-    if not sys.platform.startswith("linux"):
+    if not sys.platform.startswith("linux") or not has_room_for_sockets():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["normscope.studies.executors.preloaded"])
