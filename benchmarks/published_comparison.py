@@ -20,6 +20,7 @@ import xarray as xr
 from scipy import stats
 
 from normscope.article.published import EXPERIMENTS
+from normscope.errors import NormscopeError
 from normscope.findings.image_noise import independent_images, shared_images
 from normscope.findings.scan_results import ScanResults
 from normscope.findings.summary import best_cells
@@ -286,6 +287,11 @@ def main() -> None:
     parser.add_argument("--published", type=Path, required=True)
     given = parser.parse_args()
     results = ScanResults.read(Study.open(given.study))
+    if not results.grid.sizes["seed"]:
+        raise NormscopeError(
+            f"{given.study} must have a seed finished in every cell, got {len(results.trials)} of "
+            f"{len(results.specification.trials())} trials. Let benchmarks.published_grid go on."
+        )
     print(comparison(results, read_published(given.published)))
 
 
