@@ -102,6 +102,17 @@ def _shell(command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_report_is_written_though_nobody_reads_its_answer(tmp_path):
+    study = tmp_path / "study"
+    normscope = " ".join(NORMSCOPE)
+    scan = f"{normscope} scan digits --mean 0 --std 0.5 --seeds 1 --epochs 1 --out {study}"
+    _shell(f"{scan} --train-images 200 | true")
+    assert {"summary.json", "report.html", "figures"} < {path.name for path in study.iterdir()}
+    (study / "report.html").unlink()
+    _shell(f"{normscope} report {study} | true")
+    assert (study / "report.html").is_file()
+
+
 def test_closed_standard_output_is_said():
     done = _shell(f"{sys.executable} -m normscope --help >&-")
     assert (done.returncode, done.stderr) == (

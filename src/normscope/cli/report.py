@@ -94,8 +94,10 @@ def show_report(
 
     folder = study.folder
     results, summary = read_summary(study, margin, _reference(reference))
-    show(summary.answer, *summary.reasons, _table(summary), json_target=json)
-    write_files(folder, results, summary)
+    try:
+        show(summary.answer, *summary.reasons, _table(summary), json_target=json)
+    finally:  # also where nobody reads on, as in front of head -1
+        write_files(folder, results, summary)
     written = f"Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/"
     show(f"{summary.counts}. {written}", json_target=json)
     write_json(summary.to_json(), json)
