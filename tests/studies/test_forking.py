@@ -81,6 +81,38 @@ def test_forks_give_the_same_results_and_keep_nothing_of_their_parents(tmp_path)
     ]
 
 
+CLOSED = """
+import os, sys
+from normscope.images.digits import open_digits
+from normscope.studies.executors.processes import LocalProcesses
+
+closed = [open(os.devnull) for _ in range(2)]
+opened = []
+
+
+def as_libraries_do():
+    # As matplotlib does with the files of fonts.
+    for file in closed:
+        file.close()
+    opened.append(open(sys.executable, "rb"))
+
+
+def read():
+    return opened[0].fileno() in numbers, len(opened[0].read(4))
+
+
+numbers = [file.fileno() for file in closed]
+os.register_at_fork(after_in_child=as_libraries_do)
+executor = LocalProcesses(open_digits(), 2)
+print(executor._pool.submit(read).result())
+executor.close()
+"""
+
+
+def test_forks_bear_libraries_that_close_files_in_them(tmp_path):
+    assert said_by(CLOSED, tmp_path) == ["(True, 4)"]
+
+
 COMPANY = """
 import threading, torch
 from normscope.studies.executors.forking import can_fork

@@ -18,6 +18,9 @@ from normscope.studies.executors.interrupts import without_interrupts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+File = tuple[int, int]
+"""A file's device and its number there."""
+
 OURS = Path("/proc/self")
 """What the kernel says of this process."""
 
@@ -100,37 +103,40 @@ def sharing_memory() -> Iterator[None]:
         gc.unfreeze()
 
 
-def open_files() -> list[int]:
+def open_files() -> dict[int, File]:
     """The files that a fork would inherit, such as the lock on a study's folder.
 
     Returns:
-        Their descriptors, without the standard streams'.
+        What each descriptor stands for, without the standard streams'.
     """
-    found = [int(entry.name) for entry in (OURS / "fd").iterdir()]
-    return [number for number in found if number > STANDARD_ERROR and _is_open(number)]
+    # The one that lists them is closed by now, and a new file may get its number.
+    found = {int(entry.name): _file(int(entry.name)) for entry in (OURS / "fd").iterdir()}
+    return {number: file for number, file in found.items() if file and number > STANDARD_ERROR}
 
 
-def _is_open(number: int) -> bool:
-    # The one that listed them is closed by now, and a new file may get its number.
+def _file(descriptor: int) -> File | None:
+    """The device and the number of an open file, or None of a closed one."""
     try:
-        os.fstat(number)
+        found = os.fstat(descriptor)
     except OSError:
-        return False
-    return True
+        return None
+    return found.st_dev, found.st_ino
 
 
-def leave_parent_behind(inherited: list[int]) -> None:
+def leave_parent_behind(inherited: dict[int, File]) -> None:
     """Make a fork that has just begun independent of its parent's signal handlers and files.
 
     Args:
         inherited: What ``open_files`` gave before the fork. The numbers stay taken, so that an
-            object of the parent's cannot close a newer file by its number.
+            object of the parent's cannot close a newer file by its number. What is closed by
+            now, which libraries do in forks, may have given its number to a file of the fork's.
     """
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    left = [number for number, file in inherited.items() if _file(number) == file]
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for number in inherited:
+    for number in left:
         os.dup2(nowhere, number, inheritable=False)
     os.close(nowhere)

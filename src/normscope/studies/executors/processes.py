@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
     from normscope.images.decoded import DecodedSource
+    from normscope.studies.executors.forking import File
     from normscope.trials.result import TrialResult
     from normscope.trials.spec import TrialSpec
 
@@ -227,7 +228,7 @@ _source_of_this_worker: DecodedSource | None = None
 
 
 def _start_fork(
-    source: DecodedSource, watched: Connection, lifeline: Connection, inherited: list[int]
+    source: DecodedSource, watched: Connection, lifeline: Connection, inherited: dict[int, File]
 ) -> None:
     global _source_of_this_worker  # noqa: PLW0603 - the pool offers a worker no other memory
     leave_parent_behind(inherited)
