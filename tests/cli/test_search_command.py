@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from normscope.cli.app import run
+from normscope.cli.kept_report import KEPT
 from normscope.studies.search_study import SearchStudy
 from tests.postgresql import free_port
 
@@ -38,6 +39,15 @@ def test_search_then_report(searched, capsys, tmp_path):
     assert "fresh seeds" in printed
     assert run(["report", str(searched), "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out) == summary
+
+
+def test_its_report_is_kept(searched, capsys, monkeypatch):
+    (searched / KEPT).unlink()
+    assert run(["report", str(searched)]) == 0
+    first = capsys.readouterr().out
+    monkeypatch.delattr(SearchStudy, "open")
+    assert run(["report", str(searched)]) == 0
+    assert capsys.readouterr().out == first
 
 
 def test_called_again_it_trains_nothing(searched, capsys):

@@ -16,6 +16,7 @@ class Interrupted(KeyboardInterrupt):
 
 def main() -> None:
     """Run the command line and exit with its status, whenever a signal arrives."""
+    import gc
     import os
     import signal
     import sys
@@ -66,6 +67,8 @@ def main() -> None:
     if status == INTERRUPTED:
         print(f"normscope: {'terminated' if terminated else 'interrupted'}.", file=sys.stderr)  # noqa: T201
         status = TERMINATED if terminated else INTERRUPTED
+    # Else Python searches everything that was imported for cycles, which takes half a second.
+    gc.freeze()
     sys.exit(status)
 
 

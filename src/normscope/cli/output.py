@@ -6,18 +6,19 @@ import importlib.util
 import json
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from normscope.wording import plural
 from normscope.writing import write_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from rich.table import Table
 
     from normscope.images.decoded import DecodedSource, Skipped
 
@@ -26,7 +27,31 @@ MOST_LISTED = 10
 MOST_COLUMNS = 10_000
 
 
-def show(*parts: str | Table, json_target: str | None) -> None:
+@dataclass(frozen=True)
+class PlainTable:
+    """A table as text.
+
+    Attributes:
+        headings: Of its columns.
+        rows: A text for each column.
+        padding: Blanks on both sides of a column.
+    """
+
+    headings: list[str]
+    rows: list[list[str]]
+    padding: int = 1
+
+    def drawn(self) -> Table:
+        """The table for a terminal."""
+        table = Table(*self.headings, box=box.SIMPLE_HEAD, padding=(0, self.padding))
+        words = [word for row in self.rows for word in row[0].split(" ")]
+        table.columns[0].min_width = max(map(len, words), default=0)
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+
+def show(*parts: str | Table | PlainTable, json_target: str | None) -> None:
     """Print for people, unless standard output is JSON's.
 
     Args:
@@ -39,7 +64,8 @@ def show(*parts: str | Table, json_target: str | None) -> None:
             if isinstance(part, str):
                 console.print(printable(part), highlight=False, markup=False)
             else:
-                _console_for(part).print(part, highlight=False, markup=False)
+                table = part.drawn() if isinstance(part, PlainTable) else part
+                _console_for(table).print(table, highlight=False, markup=False)
 
 
 def _console_for(table: Table) -> Console:

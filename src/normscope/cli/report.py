@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,12 +10,10 @@ import typer
 from rich.text import Text
 
 from normscope.cli import options
-from normscope.cli.output import show, write_json
+from normscope.cli.kept_report import PrintedReport, fingerprint, keep_report, kept_report
+from normscope.cli.output import PlainTable, show, write_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from normscope.findings.summary import Summary
     from normscope.normalization import Normalization
     from normscope.studies.study import Study
 
@@ -55,31 +54,43 @@ def report(
     json: options.Json = None,
 ) -> None:
     """Show what a study says and rewrite its page, or compare several studies."""
-    import optuna
-
     from normscope.errors import NormscopeError
-    from normscope.studies.study import Study
     from normscope.studies.study_file import is_search
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     if study is not None and storage is None:
         raise NormscopeError(
             f"--study must be given with --storage, the database that holds it, got {study} alone. "
             "Give both, or leave it out."
         )
+    alone = len(folders) == 1 and storage is None
+    asked = fingerprint(folders[0], margin, reference) if alone else None
+    if kept := kept_report(folders[0], asked):
+        _show_again(folders[0], kept, json)
+        return
+    import optuna
+
+    from normscope.studies.study import Study
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     if len(folders) == 1 and is_search(folders[0]):
         from normscope.cli.search import show_search
         from normscope.studies.search_study import SearchStudy
 
-        show_search(SearchStudy.open(folders[0], storage, study), json)
+        show_search(SearchStudy.open(folders[0], storage, study), json, asked=asked)
     elif len(folders) == 1:
-        show_report(Study.open(folders[0], storage, study), json, margin, reference)
+        opened = Study.open(folders[0], storage, study)
+        show_report(opened, json, margin, reference, asked=asked)
     else:
         _show_comparison(folders, out, json, margin, reference)
 
 
 def show_report(
-    study: Study, json: str | None, margin: float | None = None, reference: str | None = None
+    study: Study,
+    json: str | None,
+    margin: float | None = None,
+    reference: str | None = None,
+    *,
+    asked: str | None = None,
 ) -> None:
     """Print what a study says, and write its summary, figures and page.
 
@@ -88,19 +99,29 @@ def show_report(
         json: What ``--json`` was given.
         margin: The largest difference of accuracy that does not matter.
         reference: What ``--reference`` was given.
+        asked: The report's fingerprint, where it is to be kept.
     """
-    from normscope.reports.writing import FIGURES, read_summary, write_files
-    from normscope.studies.study_file import PAGE, SUMMARY
+    from normscope.findings.summary_table import summary_table
+    from normscope.reports.writing import read_summary, write_files
 
     folder = study.folder
     results, summary = read_summary(study, margin, _reference(reference))
+    table = PlainTable(*summary_table(summary.findings))
+    printed = PrintedReport([summary.answer, *summary.reasons], [table], f"{summary.counts}.")
     try:
-        show(summary.answer, *summary.reasons, _table(summary), json_target=json)
+        show(*printed.sentences, table, json_target=json)
     finally:  # also where nobody reads on, as in front of head -1
         write_files(folder, results, summary)
-    written = f"Written: {folder / SUMMARY}, {folder / PAGE}, {folder / FIGURES}/"
-    show(f"{summary.counts}. {written}", json_target=json)
+        keep_report(folder, asked, printed)
+    show(printed.written_into(folder), json_target=json)
     write_json(summary.to_json(), json)
+
+
+def _show_again(folder: Path, kept: PrintedReport, json: str | None) -> None:
+    from normscope.studies.study_file import SUMMARY
+
+    show(*kept.sentences, *kept.tables, kept.written_into(folder), json_target=json)
+    write_json(loads((folder / SUMMARY).read_text(encoding="utf-8")), json)
 
 
 def _reference(text: str | None) -> Normalization | Literal["data"] | None:
@@ -136,17 +157,3 @@ def _show_comparison(
         table.add_row(Text(study.name), word, name, *accuracies)
     show(*comparison.sentences, table, f"Written: {out}", json_target=json)
     write_json(comparison.to_json(), json)
-
-
-def _table(summary: Summary) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    from normscope.findings.summary_table import summary_table
-
-    headings, rows = summary_table(summary.findings)
-    table = Table(*headings, box=box.SIMPLE_HEAD)
-    table.columns[0].min_width = max(len(word) for row in rows for word in row[0].split(" "))
-    for row in rows:
-        table.add_row(*row)
-    return table

@@ -74,9 +74,10 @@ def scan(
         return
     with resumable(plan.out), progress("trials") as update:
         study = run_scan(plan, place, update)
+    from normscope.cli.kept_report import fingerprint
     from normscope.cli.report import show_report
 
-    show_report(study, json)
+    show_report(study, json, asked=None if place.storage else fingerprint(study.folder))
 
 
 def _study_beside(path: Path) -> Path | None:

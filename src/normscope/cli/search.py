@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from normscope.cli import options
-from normscope.cli.output import note_source, resumable, show, write_json
+from normscope.cli.kept_report import PrintedReport, fingerprint, keep_report
+from normscope.cli.output import PlainTable, note_source, resumable, show, write_json
 from normscope.progress import progress
 from normscope.studies.options import Place, SearchOptions
 from normscope.wording import level
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from normscope.findings.search_findings import SearchSummary
     from normscope.studies.search_study import SearchStudy
 
@@ -34,36 +33,30 @@ def search(chosen: SearchOptions, place: Place, *, json: options.Json = None) ->
     note_source(plan.source)
     with resumable(plan.out), progress("trials") as update:
         found = run_search(plan, place, update)
-    show_search(found, json)
+    show_search(found, json, asked=None if place.storage else fingerprint(found.folder))
 
 
-def show_search(study: SearchStudy, json: str | None) -> None:
+def show_search(study: SearchStudy, json: str | None, *, asked: str | None = None) -> None:
     """Write a search's summary and figures, and print them.
 
     Args:
         study: The search.
         json: What ``--json`` was given.
+        asked: The report's fingerprint, where it is to be kept.
     """
     from normscope.figures.search_contours import known_values
     from normscope.reports.search_writing import write_search_report
-    from normscope.reports.writing import FIGURES
-    from normscope.studies.study_file import PAGE, SUMMARY
 
+    folder = study.folder
     summary = write_search_report(study)
-    show(
-        summary.answer,
-        *summary.reasons,
-        *_tables(summary, known_values(study)),
-        f"Written: {study.folder / SUMMARY}, {study.folder / PAGE}, {study.folder / FIGURES}/",
-        json_target=json,
-    )
+    tables = _tables(summary, known_values(study))
+    printed = PrintedReport([summary.answer, *summary.reasons], tables)
+    keep_report(folder, asked, printed)
+    show(*printed.sentences, *tables, printed.written_into(folder), json_target=json)
     write_json(summary.to_json(), json)
 
 
-def _tables(summary: SearchSummary, known: dict[str, dict[str, float]]) -> list[Table]:
-    from rich import box
-    from rich.table import Table
-
+def _tables(summary: SearchSummary, known: dict[str, dict[str, float]]) -> list[PlainTable]:
     from normscope.findings.search_findings import with_interval
 
     names = list(summary.best["values"])
@@ -72,24 +65,23 @@ def _tables(summary: SearchSummary, known: dict[str, dict[str, float]]) -> list[
     headings = (f"{summary.chosen_on}, in the search", "test, fresh seeds (95 %)")
     if len(names) > 3:
         headings = (summary.chosen_on[:5], "test, fresh")
-    best = Table("", *names, *headings, box=box.SIMPLE_HEAD, padding=(0, 1 if digits == 4 else 0))
+    best = PlainTable(["", *names, *headings], [], padding=1 if digits == 4 else 0)
     rows = summary.repeated or [{**summary.best, "optimistic": summary.best["score"]}]
     for place, row in enumerate(rows, 1):
         fresh = with_interval(row) if summary.repeated else ""
         values = [f"{row['values'][name]:.{digits}g}" for name in names]
-        best.add_row(str(place), *values, level(row["optimistic"]), fresh)
+        best.rows.append([str(place), *values, level(row["optimistic"]), fresh])
     for name, row in summary.references.items():
         values = [known[name].get(parameter) for parameter in names]
         shown = ["" if value is None else f"{value:.{digits}g}" for value in values]
-        best.add_row(name, *shown, "", with_interval(row))
+        best.rows.append([name, *shown, "", with_interval(row)])
     matters = ["importance"] * (summary.importance is not None)
-    good = Table(
-        f"best {summary.good.trials} of {summary.trials + summary.stopped_early}", "median", "from",
-        "to", *matters, box=box.SIMPLE_HEAD,
-    )  # fmt: skip
+    of = summary.trials + summary.stopped_early
+    headings = [f"best {summary.good.trials} of {of}", "median", "from", "to", *matters]
+    good = PlainTable(headings, [])
     for name, found in summary.good.parameters.items():
         share = [] if summary.importance is None else [f"{summary.importance[name]:.2f}"]
         numbers = [f"{value:.4g}" for value in (found.median, found.low, found.high)]
-        good.add_row(name, *numbers, *share)
+        good.rows.append([name, *numbers, *share])
     few = len(rows) == summary.trials or summary.all_equal
     return [best] if few else [best, good]

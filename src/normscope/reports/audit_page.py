@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from normscope.figures.audit_prices import audit_prices, draw_audit_prices
 from normscope.reports.page import render
-from normscope.reports.writing import FIGURES, save_figure
-from normscope.studies.study_file import PAGE
+from normscope.reports.writing import save_figure
+from normscope.studies.study_file import FIGURES, PAGE
 from normscope.writing import write_result
 
 if TYPE_CHECKING:

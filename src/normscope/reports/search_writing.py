@@ -19,8 +19,8 @@ from normscope.findings.search_summary import summarize_search
 from normscope.reports.commands import search_command
 from normscope.reports.page import render
 from normscope.reports.page_data import colours, run_facts
-from normscope.reports.writing import FIGURES, save_figure
-from normscope.studies.study_file import PAGE, SUMMARY
+from normscope.reports.writing import save_figure
+from normscope.studies.study_file import FIGURES, PAGE, SUMMARY
 from normscope.writing import write_result
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from normscope.errors import NormscopeError
 from normscope.findings.scan_results import ScanResults
 from normscope.findings.summary import Summary, summary_of
 from normscope.studies.study import Study
-from normscope.studies.study_file import PAGE, SUMMARY
+from normscope.studies.study_file import FIGURES, PAGE, SUMMARY
 from normscope.writing import replacing, write_result
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from normscope.normalization import Normalization
 
-FIGURES = "figures"
 DOTS_PER_INCH = 150
 
 

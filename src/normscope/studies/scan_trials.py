@@ -15,6 +15,7 @@ from normscope.studies.known_trials import KnownTrials, slot_of
 from normscope.studies.options import GRACE_SECONDS
 from normscope.studies.slot_claims import SLOT, Claims
 from normscope.studies.stored_trial import attributes_of, kept_trial, point_for_optuna
+from normscope.studies.study_file import DATABASE
 from normscope.wording import counted
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from normscope.trials.result import FinishedTrial, TrialResult
     from normscope.trials.spec import TrialSpec
 
-DATABASE = "study.db"
 SURVIVAL = " survival"
 """What the name of the Optuna study of survival trials ends in."""
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 from normscope.studies.growing import grown
-from normscope.studies.scan_trials import DATABASE, SURVIVAL, ScanTrials
+from normscope.studies.scan_trials import SURVIVAL, ScanTrials
 from normscope.studies.specification import ScanSpec
 from normscope.studies.storage import open_storage, open_url
 from normscope.studies.stored_trial import attributes_of, trial_of
-from normscope.studies.study_file import SPECIFICATION
+from normscope.studies.study_file import DATABASE, SPECIFICATION, TRIALS
 from normscope.writing import check_no_file, replacing, write_text
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from normscope.studies.storage import Storage
     from normscope.trials.result import FinishedTrial
-
-TRIALS = "trials.jsonl.xz"
-"""What the trials of an export are called, beside its specification."""
 
 LONGEST_LINE = 2**26
 """Of them in characters: a few bytes can unpack to gigabytes."""

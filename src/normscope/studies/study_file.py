@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 SPECIFICATION = "study.toml"
 """What the file is called in a study's folder."""
 
-SUMMARY, PAGE = "summary.json", "report.html"
-"""What a report's files are called there."""
+DATABASE, TRIALS = "study.db", "trials.jsonl.xz"
+"""What holds its trials there, and those of an export."""
+
+SUMMARY, PAGE, FIGURES = "summary.json", "report.html", "figures"
+"""What a report's files and the folder of its pictures are called there."""
 
 SCHEMA = 1
 """Version of what a study's folder holds; raised when an older normscope could not read it."""
