@@ -114,3 +114,34 @@ def test_a_bar_draws_from_a_thread_only_once_something_is_counted(monkeypatch, c
         tell(3, 10)
         assert threading.active_count() == before + 1
         assert "trials" in capfd.readouterr().err
+
+
+def test_a_log_has_lines_now_and_then(monkeypatch, capfd):
+    clock = iter([0.0, *np.arange(1.0, 8001.0, 1.0)])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    with progress.progress("trials") as tell:
+        for done in range(100, 8001):
+            tell(done, 8000)
+    said = capfd.readouterr().err.splitlines()
+    assert said[:3] == [
+        "trials: 129 of 8,000 after 30 s, about 2.3 h left",
+        "trials: 159 of 8,000 after 60 s, about 2.2 h left",
+        "trials: 189 of 8,000 after 90 s, about 2.2 h left",
+    ]
+    assert len(said) < 50
+    assert said[-1].endswith("left")
+
+
+def test_short_work_leaves_logs_alone(capfd):
+    with progress.progress("images") as tell:
+        for done in range(10):
+            tell(done, 9)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_log_counts_what_has_no_known_end(monkeypatch, capfd):
+    clock = iter([0.0, 45.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    with progress.progress("images") as tell:
+        tell(12_000, None)
+    assert capfd.readouterr().err == "images: 12,000 after 45 s\n"

@@ -1,4 +1,4 @@
-"""How far a long work is, and how much time is left: a bar in terminals and notebooks."""
+"""How far a long work is, and how much time is left: a bar, or lines in a log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from normscope.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,12 +19,19 @@ PATIENCE_SECONDS = 1.0
 
 EVERY_SECONDS = 0.2
 
+FIRST_LINE_SECONDS = 30.0
+"""Work that is done sooner writes no line into a log."""
+
+MORE_BETWEEN_LINES = 0.1
+"""Of the time that has passed, and at least ``FIRST_LINE_SECONDS``: a night takes some 60 lines."""
+
 
 @contextmanager
 def progress(what: str) -> Iterator[Tell]:
-    """Show a bar on standard error while a block runs, if that is a terminal.
+    """Show on standard error how far a block is: a bar in a terminal, now and then a line in a log.
 
-    It appears with the first count. A thread draws it, and until then this process can be forked.
+    The bar appears with the first count. A thread draws it, and until then this process can be
+    forked.
 
     Args:
         what: What is counted, such as ``"trials"``.
@@ -41,6 +50,9 @@ def progress(what: str) -> Iterator[Tell]:
     )
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(what).update
+        return
     columns = (
         TextColumn(what),
         BarColumn(),
@@ -49,7 +61,7 @@ def progress(what: str) -> Iterator[Tell]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    bar = Progress(*columns, console=console, transient=True)
     task = bar.add_task(what, total=None)
 
     def update(done: int, total: int | None) -> None:
@@ -103,34 +115,66 @@ def _shell() -> Any:
     return None if ipython is None else ipython.get_ipython()
 
 
+class _Pace:
+    """How fast a work goes on."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+        self._first: int | None = None
+
+    def left(self, done: int, total: int, elapsed: float) -> str:
+        """How long the rest takes, as the end of a sentence; empty before anything is done."""
+        if self._first is None:
+            self._first = done  # what an earlier call had finished says nothing of the speed
+        new = done - self._first
+        return f", about {duration(elapsed / new * (total - done))} left" if new else ""
+
+
+class _Lines:
+    """Lines for a file or a service that keeps what commands write."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._pace = _Pace()
+        self._next = self._pace.begun + FIRST_LINE_SECONDS
+
+    def update(self, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        elapsed = now - self._pace.begun
+        left = self._pace.left(done, total, elapsed) if total else ""
+        if now < self._next or done == total:
+            return
+        self._next = now + max(FIRST_LINE_SECONDS, MORE_BETWEEN_LINES * elapsed)
+        of = f" of {total:,}" if total else ""
+        line = f"{self._what}: {done:,}{of} after {duration(elapsed)}{left}"
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - no answer, and nothing to parse
+
+
 class _NotebookBar:
     """A bar of plain HTML: rich's and tqdm's need ipywidgets, which not every notebook has."""
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._begun = time.monotonic()
-        self._next = self._begun + PATIENCE_SECONDS
-        self._first: int | None = None
+        self._pace = _Pace()
+        self._next = self._pace.begun + PATIENCE_SECONDS
         self._handle: Any = None
 
     def update(self, done: int, total: int | None) -> None:
-        if self._first is None:
-            self._first = done  # what an earlier call had finished says nothing of the speed
         now = time.monotonic()
+        elapsed = now - self._pace.begun
+        left = self._pace.left(done, total, elapsed) if total else ""
         if now < self._next:
             return
         self._next = now + EVERY_SECONDS
-        self._show(self._html(done, total, now - self._begun))
+        self._show(self._html(done, total, left))
 
     def close(self) -> None:
         if self._handle is not None:
             self._show("")
 
-    def _html(self, done: int, total: int | None, elapsed: float) -> str:
+    def _html(self, done: int, total: int | None, left: str) -> str:
         if not total:
             return f"<progress></progress> {done:,} {self._what}"
-        new = done - (self._first or 0)
-        left = f", about {elapsed / new * (total - done):,.0f} s left" if new else ""
         bar = f'<progress max="{total}" value="{done}"></progress>'
         return f"{bar} {done:,} of {total:,} {self._what}{left}"
 

@@ -54,6 +54,21 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {plural(number, noun)}"
 
 
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it.
+
+    Returns:
+        Seconds, minutes or hours.
+
+    Example:
+        >>> duration(90), duration(900), duration(9000)
+        ('90 s', '15 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def plural(number: float, noun: str) -> str:
     """The name of some things.
 

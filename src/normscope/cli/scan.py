@@ -12,7 +12,7 @@ from normscope.cli.output import note_source, resumable, show, write_json
 from normscope.options import declared
 from normscope.progress import progress
 from normscope.studies.options import Place, ScanOptions
-from normscope.wording import counted
+from normscope.wording import counted, duration
 
 if TYPE_CHECKING:
     from normscope.studies.scan_planning import PlannedScan
@@ -123,7 +123,7 @@ def _show_plan(plan: PlannedScan, workers: int | None, json: str | None) -> None
         f"{counted(expected.trials, 'trial')} would run in {plan.out} "
         f"({expected.finished} are finished): {_grid(specification)} and the references, "
         f"{_each(specification)}.",
-        f"About {_duration(expected.seconds)} on {counted(expected.workers, 'worker')}, "
+        f"About {duration(expected.seconds)} on {counted(expected.workers, 'worker')}, "
         f"and {expected.bytes_ / 1e6:.1f} MB of disk.",
         json_target=json,
     )
@@ -143,9 +143,3 @@ def _each(specification: ScanSpec) -> str:
         (specification.survival, " for survival alone"),
     )
     return " and ".join(counted(seeds, "seed") + what for seeds, what in kinds if seeds)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

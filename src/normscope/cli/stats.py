@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.cli.stats_table import group_table, tables
+from normscope.progress import progress
 from normscope.statistics.paste import FORMATS, limit_of, paste_lines, usual_formats
 from normscope.statistics.paste_runtimes import RUNTIMES
 from normscope.wording import listed
@@ -227,10 +228,11 @@ def _draw(found: CollectionStatistics, path: Path) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, float | None], None] | None]:
+def _progress() -> Iterator[Callable[[int, float | None], None]]:
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield None
+        with progress("images") as tell:
+            yield lambda images, _: tell(images, None)
         return
     columns = (
         TextColumn("{task.completed:.0f} images"),
