@@ -45,8 +45,8 @@ TRIAL, IMAGES, MACHINE = "Trial", "Images", "Machine"
 
 MODEL = Option(
     "lenet, lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME, "
-    "package.module:factory, or a path: .onnx, .pt2, TorchScript, .keras or a folder of Hugging "
-    "Face's or timm's.",
+    "package.module:factory, or a path: .onnx, .pt2, TorchScript, .keras or a Hugging Face or timm "
+    "folder.",
     metavar="MODEL",
     argument=True,
 )

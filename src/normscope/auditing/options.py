@@ -58,6 +58,6 @@ class AuditOptions:
     )
     device: str = option("auto", DEVICE)
     precision: str = option(
-        "fp32", "fp32, bf16 or auto; bf16 alone changes some answers.", panel=MACHINE
+        "fp32", "fp32, bf16 or auto; bf16 by itself changes some answers.", panel=MACHINE
     )
     strict: bool = option(False, STRICT)

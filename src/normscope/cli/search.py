@@ -23,7 +23,7 @@ EXAMPLE = (
 
 @options.expanded
 def search(chosen: SearchOptions, place: Place, *, json: options.Json = None) -> None:
-    """Which values really are best? Search for them, then repeat the best with fresh seeds."""
+    """Which values are really best? Search for them, then repeat the best with fresh seeds."""
     import optuna
 
     from normscope.studies.search import plan_search, run_search
