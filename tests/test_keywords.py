@@ -14,8 +14,7 @@ from normscope.keywords import check_path
 
 PIXELS = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
 EMPTY = (
-    "{} must have a value, got an empty one, as of a variable that is not set. Give one, or leave "
-    "it out."
+    "{} must have a value, got an empty one, as from an unset variable. Give one, or leave it out."
 )
 
 

@@ -28,7 +28,7 @@ class CheckOptions:
     weights: str | Path | None = option(None, WEIGHTS)
     labels: str | Path | None = option(
         None,
-        "A CSV file without head: an image's name, and its class's name or number.",
+        "A CSV file without a header line: an image's name, and its class's name or number.",
         metavar="FILE",
     )
     norm: str | Normalization | None = option(
@@ -56,7 +56,7 @@ class CheckOptions:
         None, "What you divide pixels of 16 bits by; 65535 by default.", panel=IMAGES
     )
     device: str = option("auto", DEVICE)
-    strict: bool = option(False, "Exit 1 also where nothing can be told.")
+    strict: bool = option(False, "Also exit 1 where nothing can be told.")
 
 
 def said(options: CheckOptions) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def check(
     if found.verdict == "wrong" or (found.verdict == "cannot tell" and chosen.strict):
         raise typer.Exit(WRONG)
     if found.verdict == "cannot tell":
-        note("Nothing is told, and the exit status is 0: --strict makes it 1.")
+        note("Nothing can be told, so the exit status is 0; --strict makes it 1.")
 
 
 def _lines(found: Check) -> list[str]:

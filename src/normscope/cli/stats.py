@@ -77,8 +77,8 @@ def stats(
     layout: Annotated[
         str | None,
         typer.Option(
-            help="What the axes of an array are, such as HWC or NCHW; by default guessed, and "
-            "said.",
+            help="What the axes of an array are, such as HWC or NCHW; by default a "
+            "guess, which is shown.",
             metavar="AXES",
         ),
     ] = None,
@@ -101,15 +101,15 @@ def stats(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Compare groups of images: by folder, the first below the source; by series, of "
-            "DICOM; or by FILE.csv:COLUMN, a table whose first column has the images' paths below "
-            "the source.",
+            help="Compare groups of images: by folder, the first below the source; by series "
+            "(DICOM); or by FILE.csv:COLUMN, a table whose first column has the images' paths "
+            "below the source.",
             metavar="HOW",
         ),
     ] = None,
     outliers: Annotated[
         int | None,
-        typer.Option(help="List at most so many images that are unlike the rest; by default 10."),
+        typer.Option(help="List at most this many images that are unlike the rest; by default 10."),
     ] = None,
     format_: Annotated[
         str | None,
@@ -194,7 +194,7 @@ def _show_outliers(found: CollectionStatistics, json: str | None) -> None:
         return
     from normscope.statistics.outliers import RULE
 
-    show("Unlike the rest, the most first:", json_target=json)
+    show("Unlike the rest, the most unlike first:", json_target=json)
     for outlier in found.outliers:
         frame = f", frame {outlier.frame}" if outlier.frame else ""
         show(f"  {outlier.path}{frame}: {outlier.reason}", json_target=json)

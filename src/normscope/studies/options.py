@@ -49,8 +49,8 @@ class ScanOptions(TrialOptions):
     first_seed: int = option(0, "The first replicate's seed.", panel=TRIAL, kept="seed")
     out: Path | str | None = option(
         None,
-        "The study's folder; by default runs/SOURCE-MODEL; with --spec the folder that it is in, "
-        "if that holds its study, else one in runs/ that is named for it.",
+        "The study's folder; by default runs/SOURCE-MODEL; with --spec the file's own "
+        "folder, if that holds its study, else one in runs/ named for the file.",
     )
 
 

@@ -44,7 +44,7 @@ class TrialOptions:
     _: KW_ONLY
     norm: str | Normalization | None = option(
         None,
-        "The normalization, in a study that of what is not varied: MEAN/STD, imagenet, none, half, "
+        "The normalization (in a study, of what is not varied): MEAN/STD, imagenet, none, half, "
         "clip, mnist, data for the source's own statistics (the default), or model for what the "
         "model's library states.",
     )
