@@ -107,7 +107,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
         channels=asked_channels,
         image_size=(side, side),
     )
-    compared = some_images(count, (side, side), folder=chosen.images)
+    compared = some_images(count, (side, side), chosen.images)
     options = {
         "to": chosen.to,
         "residual": chosen.residual,
