@@ -67,6 +67,7 @@ RESIZE = Option(
     kept="images.resize",
 )
 CROP = Option("Then keep the central square of this many pixels.", panel=IMAGES, kept="images.crop")
+EXPECTED_CHANNELS = Option("rgb or grey; by default what the model expects.", panel=IMAGES)
 CHANNELS = Option("Treat all images as rgb or grey.", panel=IMAGES, kept="images.channels")
 DEVICE = Option("auto, cpu, cuda or mps.", panel=MACHINE, kept="device")
 ROOT = Option(

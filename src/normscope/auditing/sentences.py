@@ -10,7 +10,7 @@ from normscope.wording import counted, gap, level, span
 
 if TYPE_CHECKING:
     from normscope.auditing.audit_numbers import AuditNumbers, PipelineUnderTest
-from normscope.auditing.pairing import Interval
+    from normscope.auditing.pairing import Interval
 
 Verdict = Literal["yes", "no", "unsettled"]
 

@@ -7,7 +7,16 @@ from dataclasses import KW_ONLY, MISSING, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normscope.options import CROP, DEVICE, IMAGES, MODEL, RESIZE, WEIGHTS, option
+from normscope.options import (
+    CROP,
+    DEVICE,
+    EXPECTED_CHANNELS,
+    IMAGES,
+    MODEL,
+    RESIZE,
+    WEIGHTS,
+    option,
+)
 
 if TYPE_CHECKING:
     from normscope.normalization import Normalization
@@ -49,9 +58,7 @@ class CheckOptions:
     count: int = option(200, "How many images to use.", panel=IMAGES)
     resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)
-    channels: str | None = option(
-        None, "rgb or grey; by default what the model expects.", panel=IMAGES
-    )
+    channels: str | None = option(None, EXPECTED_CHANNELS)
     scale: float | None = option(
         None, "What you divide pixels of 16 bits by; 65535 by default.", panel=IMAGES
     )

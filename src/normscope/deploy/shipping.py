@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from normscope.deploy.comparing import check_exact, largest_difference, some_images
 from normscope.deploy.differences import not_held
 from normscope.deploy.folding import fold
+from normscope.deploy.given_file import SIDE
 from normscope.deploy.processor_comparing import check_with_processor
 from normscope.deploy.saving import Built, check_folder, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from normscope.deploy.options import FoldOptions
     from normscope.deploy.program_shipping import ShippedProgram
 
-SIDE = 224
 SIDES = {"lenet": 28, "lenet-bn": 28, "resnet20": 32}
 
 

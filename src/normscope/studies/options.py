@@ -8,11 +8,11 @@ from pathlib import Path
 
 from normscope.errors import NormscopeError
 from normscope.options import option
+from normscope.studies.axis import FORMS
 from normscope.trials.options import MACHINE, TRIAL, TrialOptions
 from normscope.wording import check_at_least
 
 DEFAULT_SEEDS = 3
-AXIS = "START:STOP:COUNT, START:STOP:COUNT:log or a comma list."
 DEFAULT_MEAN, DEFAULT_STD = "-2:3:5", "0.02:2:5:log"
 """The published grid's ranges, over 5 cells in place of 15."""
 
@@ -27,8 +27,8 @@ def _channel_axis() -> str | None:
 class ScanOptions(TrialOptions):
     """What a scan is chosen to be."""
 
-    mean: str | None = option(None, f"The grid's means: {AXIS} {DEFAULT_MEAN} by default.")
-    std: str | None = option(None, f"The grid's stds: {AXIS} {DEFAULT_STD} by default.")
+    mean: str | None = option(None, f"The grid's means: {FORMS}. {DEFAULT_MEAN} by default.")
+    std: str | None = option(None, f"The grid's stds: {FORMS}. {DEFAULT_STD} by default.")
     mean_r: str | None = _channel_axis()
     mean_g: str | None = _channel_axis()
     mean_b: str | None = _channel_axis()
