@@ -294,7 +294,10 @@ def test_frozen_networks_are_compared(open_page, tmp_path, capsys):
     assert page.is_file()
     # Nothing is trained and nothing drawn at random: neither curves nor errors over seeds.
     shown = open_page(tmp_path / "one" / "report.html")
-    assert "Learning curves" not in " ".join(shown.locator("h2").all_inner_texts())
+    headings = " ".join(shown.locator("h2").all_inner_texts())
+    assert "Learning curves" not in headings
+    assert "Why accuracies differ" not in headings
+    assert "How far you may move" in headings
     assert "by seed" not in shown.locator("#detail").inner_text()
     assert "±" not in shown.locator("main").inner_text()
     assert "only the outputs for their classes compete" in shown.locator("header").inner_text()

@@ -36,7 +36,7 @@ def train(chosen: TrainOptions, *, json: options.Json = None) -> None:
 
 
 def _as_json(finished: FinishedTrial) -> dict[str, object]:
-    from normscope.trials.outcome import MARGIN
+    from normscope.margin import MARGIN
 
     result = finished.result
     # The curve is of the split that the recipe chooses on, which need not be the tested one.

@@ -17,11 +17,11 @@ from normscope.figures.failure_boundaries import (
 )
 from normscope.findings.between_studies import StudyDifference, study_differences
 from normscope.findings.comparison import IN_WORDS
+from normscope.margin import MARGIN
 from normscope.reports.page import render
 from normscope.reports.writing import DOTS_PER_INCH, read_summary
 from normscope.studies.study import Study
 from normscope.studies.study_file import flat
-from normscope.trials.outcome import MARGIN
 from normscope.wording import counted, listed
 from normscope.writing import check_ours, write_result
 
