@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from normscope.errors import NormscopeError
-from normscope.options import option
+from normscope.options import RAY, option
 from normscope.studies.axis import FORMS
 from normscope.trials.options import MACHINE, TRIAL, TrialOptions
 from normscope.wording import check_at_least
@@ -96,12 +96,7 @@ class Place:
     workers: int | None = option(
         None, "Trials to run at once; by default as many as the cores allow.", panel=MACHINE
     )
-    ray: str | None = option(
-        None,
-        "Run on the Ray cluster at this address, such as auto.",
-        panel=MACHINE,
-        metavar="ADDRESS",
-    )
+    ray: str | None = option(None, RAY)
     storage: str | None = option(
         None,
         "A database that several processes share, such as postgresql://user@host/name; by default "
