@@ -29,7 +29,8 @@ def search(chosen: SearchOptions, place: Place, *, json: options.Json = None) ->
     from normscope.studies.search import plan_search, run_search
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    plan = plan_search(chosen)
+    with progress("images") as update:
+        plan = plan_search(chosen, update)
     note_source(plan.source)
     with resumable(plan.out), progress("trials") as update:
         found = run_search(plan, place, update)
