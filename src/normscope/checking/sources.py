@@ -11,7 +11,6 @@ from normscope.checking.opinions import (
     BATCHNORM,
     FILES,
     LABELS,
-    RGB,
     STATED,
     LeftOpen,
     Opinion,
@@ -21,6 +20,7 @@ from normscope.detection.label_evidence import NONE_OF_THEM
 from normscope.errors import NormscopeError
 from normscope.models.files.onnx_network import OnnxNetwork
 from normscope.models.preprocessing.between import same
+from normscope.models.preprocessing.claim import BGR, RGB
 from normscope.normalization import PRESETS
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def of_files(stated: Claims, channels: int) -> Iterator[Opinion]:
 
 
 def _stated(claim: Claim) -> str:
-    order = ", channels in BGR order" if claim.order == "bgr" else ""
+    order = ", channels in BGR order" if claim.order == BGR else ""
     if claim.inside:
         done = named(claim.normalization) if claim.normalization else "something"
         left = named(claim.takes) if claim.takes else "nothing known"
@@ -114,7 +114,7 @@ def by_batchnorm(network: nn.Module, pixels: np.ndarray) -> Opinion | None:
     if found.verdict == CANNOT_TELL or (none and not found.fitted.within(WIDEST_KNOWN)):
         return Opinion(BATCHNORM, found.sentence)
     if none:
-        order = found.order if found.order in {"rgb", "bgr"} else RGB
+        order = found.order if found.order in {RGB, BGR} else RGB
         whole, confidence, name = found.fitted.normalization, found.none_of_them, None
     else:
         first = found.candidates[0]

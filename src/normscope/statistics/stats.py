@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.choosing import Choice
+from normscope.images.decoded import Skipped, check_all_read
 from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.images.stream import open_stream
@@ -175,8 +176,4 @@ def _check_images(collected: Collected, name: str, strict: bool) -> None:
         raise WorkFailed(
             f"{name} must hold at least one readable image, got {met}. Check the source."
         )
-    if strict and skipped:
-        raise WorkFailed(
-            f"every image must be readable with --strict, got {len(skipped)} that cannot be, "
-            f"the first {first}. Mend or remove them, or leave out --strict."
-        )
+    check_all_read(name, [Skipped(Path(path), reason) for _, path, reason in skipped], strict)
