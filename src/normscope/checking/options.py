@@ -15,6 +15,7 @@ from normscope.options import (
     MODEL,
     RESIZE,
     WEIGHTS,
+    declared,
     option,
 )
 
@@ -68,9 +69,9 @@ class CheckOptions:
 
 def said(options: CheckOptions) -> dict[str, Any]:
     """What a user has said, as plain values by the names of the options."""
-    plain = {}
-    for name, value in vars(options).items():
-        if name in {"model", "images"} or value is None:
-            continue
-        plain[name] = value if isinstance(value, bool | int | float) else str(value)
-    return plain
+    values = {field.name: getattr(options, field.name) for field, _ in declared(type(options))}
+    return {
+        name: value if isinstance(value, bool | int | float) else str(value)
+        for name, value in values.items()
+        if name not in {"model", "images"} and value is not None
+    }

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from normscope.models.claims import Claim, Claims
     from normscope.normalization import Normalization
 
+    Tell = Callable[[int, int], None]
+
+
+def silent(_done: int, _total: int) -> None:
+    """Tell nobody."""
+
 
 def of_files(stated: Claims, channels: int) -> Iterator[Opinion]:
     """What a model's files and its library say.
@@ -88,12 +94,13 @@ def named(normalization: Normalization | None) -> str:
     return f"{name} ({numbers})" if name else numbers
 
 
-def by_batchnorm(network: nn.Module, pixels: np.ndarray) -> Opinion | None:
+def by_batchnorm(network: nn.Module, pixels: np.ndarray, tell: Tell = silent) -> Opinion | None:
     """What BatchNorms say.
 
     Args:
         network: The network.
         pixels: Images, shape ``(N, C, H, W)``.
+        tell: Called with how much is done and how much there is.
 
     Returns:
         An opinion; None for a network without BatchNorm.
@@ -104,7 +111,7 @@ def by_batchnorm(network: nn.Module, pixels: np.ndarray) -> Opinion | None:
         asked, left = _with_batchnorm(network, pixels)
         if asked is None:
             return None
-        found = detect(asked, pixels, count=len(pixels), device="cpu")
+        found = detect(asked, pixels, count=len(pixels), device="cpu", on_progress=tell)
     except NormscopeError as error:
         return Opinion(BATCHNORM, f"What BatchNorms keep of the training cannot be used: {error}")
     if not isinstance(found, Detection):
@@ -147,13 +154,16 @@ def _with_batchnorm(
     return (network if kept else None), None
 
 
-def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opinion:
+def by_labels(
+    network: nn.Module, pixels: np.ndarray, labels: np.ndarray, tell: Tell = silent
+) -> Opinion:
     """What labelled images say.
 
     Args:
         network: The network, on the CPU.
         pixels: Images, shape ``(N, C, H, W)``.
         labels: The output that is right for each.
+        tell: Called with how much is done and how much there is.
 
     Returns:
         An opinion.
@@ -161,7 +171,7 @@ def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opi
     from normscope.detection.by_labels import weigh_by_labels
 
     try:
-        found = weigh_by_labels(network, pixels, labels, refined=False)
+        found = weigh_by_labels(network, pixels, labels, refined=False, on_progress=tell)
     except NormscopeError as error:
         return Opinion(LABELS, f"Labels cannot be used: {error}")
     says = f"By labels: {found.sentence}"
@@ -170,12 +180,13 @@ def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opi
     return _among(LABELS, says, first, others, alike)
 
 
-def by_answers(network: nn.Module, pixels: np.ndarray) -> Opinion:
+def by_answers(network: nn.Module, pixels: np.ndarray, tell: Tell = silent) -> Opinion:
     """What a network's answers say, where nothing else says anything.
 
     Args:
         network: The network, on the CPU.
         pixels: Images, shape ``(N, C, H, W)``.
+        tell: Called with how much is done and how much there is.
 
     Returns:
         An opinion.
@@ -183,7 +194,7 @@ def by_answers(network: nn.Module, pixels: np.ndarray) -> Opinion:
     from normscope.detection.by_answers import weigh_by_answers
 
     try:
-        found = weigh_by_answers(network, pixels)
+        found = weigh_by_answers(network, pixels, on_progress=tell)
     except NormscopeError as error:
         return Opinion(ANSWERS, f"Its answers cannot be used: {error}")
     first, *others = found.candidates

@@ -17,7 +17,7 @@ from normscope.deploy.saving import Built, check_folder, check_suffix, describe,
 from normscope.errors import NormscopeError
 from normscope.images.size import check_length
 from normscope.models.building import published
-from normscope.models.expected import expected_normalization, takes_blue_first
+from normscope.models.expected import stated_normalization, takes_blue_first
 from normscope.models.files.naming import ONNX, names_program
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
@@ -131,12 +131,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
 def _normalization(name: str, norm: str) -> Normalization:
     if norm != "model":
         return Normalization.parse(norm)
-    expected = expected_normalization(name)
-    if expected is None:
-        raise NormscopeError(
-            f"--norm model must be used with a model whose library says what it expects, got "
-            f"{name}. Give MEAN/STD, or find it with normscope detect."
-        )
+    expected = stated_normalization(name)
     return expected.reversed() if takes_blue_first(name) else expected
 
 
