@@ -15,8 +15,7 @@ from normscope.checking.opinions import (
     LeftOpen,
     Opinion,
 )
-from normscope.detection.detection_result import CANNOT_TELL, WIDEST_KNOWN, Detection
-from normscope.detection.label_evidence import NONE_OF_THEM
+from normscope.detection.detection_result import CANNOT_TELL, NONE_OF_THEM, WIDEST_KNOWN, Detection
 from normscope.errors import NormscopeError
 from normscope.models.files.onnx_network import OnnxNetwork
 from normscope.models.preprocessing.between import same
