@@ -14,8 +14,7 @@ from normscope.keywords import check_path
 
 PIXELS = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
 EMPTY = (
-    "{} must have a value, got an empty one, as of a variable that is not set. Give one, or leave "
-    "it out."
+    "{} must have a value, got an empty one, as from an unset variable. Give one, or leave it out."
 )
 
 
@@ -25,12 +24,12 @@ EMPTY = (
         ({"outliers": 1.5}, "outliers must be a whole number, got 1.5 of type float. Convert it."),
         ({"nodata": "0"}, "nodata must be a number, got '0' of type str. Convert it."),
         ({"clip": (0, 1)}, "clip must be a text, got (0, 1) of type tuple. Convert it."),
-        ({"mask": 3}, "mask must be a text or a path, got 3 of type int. Convert it."),
+        ({"mask": 3}, "mask must be a path or a text, got 3 of type int. Convert it."),
         ({"strict": "no"}, "strict must be True or False, got 'no' of type str. Convert it."),
         ({"explain": [1]},
-         "explain must be a text or a list of texts, got [1] of type list. Convert it."),
+         "explain must be a list of texts or a text, got [1] of type list. Convert it."),
         ({"resize": 2.0},
-         "resize must be a whole number or a text or a height and a width, got 2.0 of type float. "
+         "resize must be a text or a whole number or a height and a width, got 2.0 of type float. "
          "Convert it."),
         ({"out": ""}, "out must name a file or folder, got an empty path. Write '.' for the current"
          " folder, or leave it out."),

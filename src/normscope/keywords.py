@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import errno
-import functools
-import inspect
 import os
 from collections.abc import Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-Keywords = ParamSpec("Keywords")
-Result = TypeVar("Result")
+    from collections.abc import Iterator, Mapping
 
 KINDS: dict[str, tuple[Any, str]] = {
     "None": (NoneType, ""),
@@ -33,29 +28,6 @@ KINDS: dict[str, tuple[Any, str]] = {
     "Sequence[str]": (Sequence, "a list of texts"),
 }
 """What values may be whose annotation has such a part, and how that is called."""
-
-
-def typed(function: Callable[Keywords, Result]) -> Callable[Keywords, Result]:
-    """Let a function refuse arguments of other types than its annotations name.
-
-    Args:
-        function: Its annotations are texts, as of ``from __future__ import annotations``.
-
-    Returns:
-        The function, which raises ``NormscopeError`` before it starts.
-    """
-    signature = inspect.signature(function)
-    annotations = dict(inspect.get_annotations(function))
-
-    @functools.wraps(function)
-    def checked(*args: Keywords.args, **keywords: Keywords.kwargs) -> Result:
-        given = signature.bind(*args, **keywords)
-        given.arguments.update({name: plain(value) for name, value in given.arguments.items()})
-        check_types(annotations, given.arguments)
-        with names_that_fit():
-            return function(*given.args, **given.kwargs)
-
-    return checked
 
 
 def plain(value: Any) -> Any:

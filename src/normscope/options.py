@@ -45,8 +45,8 @@ TRIAL, IMAGES, MACHINE = "Trial", "Images", "Machine"
 
 MODEL = Option(
     "lenet, lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME, "
-    "package.module:factory, or a path: .onnx, .pt2, TorchScript, .keras or a folder of Hugging "
-    "Face's or timm's.",
+    "package.module:factory, or a path: .onnx, .pt2, TorchScript, .keras or a Hugging Face or timm "
+    "folder.",
     metavar="MODEL",
     argument=True,
 )
@@ -67,7 +67,30 @@ RESIZE = Option(
     kept="images.resize",
 )
 CROP = Option("Then keep the central square of this many pixels.", panel=IMAGES, kept="images.crop")
+EXPECTED_CHANNELS = Option("rgb or grey; by default what the model expects.", panel=IMAGES)
 CHANNELS = Option("Treat all images as rgb or grey.", panel=IMAGES, kept="images.channels")
+SCALE = Option(
+    "What to divide pixels by to get [0, 1]; by default the type's maximum, 1 for floats.",
+    panel=IMAGES,
+    kept="images.scale",
+)
+SELECT = Option(
+    "Take only images whose name matches this pattern, such as '*_rgb.png' or 'images/*', or "
+    "has this WebDataset key, such as jpg: x.jpg and not x.seg.jpg.",
+    panel=IMAGES,
+    metavar="GLOB|KEY",
+    kept="images.select",
+)
+BANDS = Option(
+    "Put files whose paths differ by these names alone together as the channels of one image, "
+    "such as B02,B03,B04.",
+    panel=IMAGES,
+    metavar="NAME,...",
+    kept="images.bands",
+)
+RAY = Option(
+    "Run on the Ray cluster at this address, such as auto.", panel=MACHINE, metavar="ADDRESS"
+)
 DEVICE = Option("auto, cpu, cuda or mps.", panel=MACHINE, kept="device")
 ROOT = Option(
     "Folder of the named data sets; otherwise $NORMSCOPE_DATA, otherwise they are downloaded to "

@@ -146,7 +146,7 @@ def test_a_callable_gives_what_a_module_gives(photos):
         (
             by_brightness, {"norm": "model"},
             "--norm model must be used with a model whose library says what its weights expect, "
-            "got by_brightness. Give the values yourself.",
+            "got by_brightness. Give MEAN/STD, or find it with normscope detect.",
         ),
         (
             by_brightness, {"weights": "w.pt"},

@@ -230,7 +230,7 @@ def test_the_command_its_status_json_and_page(stating, flat, tmp_path, capsys):
     own = [*shared]
     assert run(own) == 0
     assert capsys.readouterr().err.endswith(
-        "Nothing is told, and the exit status is 0: --strict makes it 1.\n"
+        "Nothing can be told, so the exit status is 0; --strict makes it 1.\n"
     )
     assert run([*own, "--strict"]) == 1
 

@@ -128,7 +128,11 @@ class Matcher(nn.Module):
 def test_labels_leave_open_what_their_images_do(handwriting, count, leaves):
     pixels, known, unseen, truth = handwriting
     network = matcher(pixels[:400], known[:400], KNOWN["mnist"][0])
-    found = by_labels(Matcher(network), unseen[:count], truth[:count])
+    seen = []
+    found = by_labels(
+        Matcher(network), unseen[:count], truth[:count], lambda *counts: seen.append(counts)
+    )
+    assert seen[-1][0] == seen[-1][1]
     expected = weigh_by_labels(network, unseen[:count], truth[:count], refined=False)
     first, *others = expected.candidates
     alike = [c for c in others if c.nats_interval[0] <= 0 and c.images == count]
@@ -147,7 +151,7 @@ def test_answers_do_not_tell_constants_a_step_apart(monkeypatch):
     answered = [Answered(c, chances.get(c.name, 0.0), {}) for c in candidates(3)]
     answered.sort(key=lambda each: -each.confidence)
     found = AnswerEvidence(tuple(answered), 0.05, 200, layers=True)
-    monkeypatch.setattr(by_answers_module, "weigh_by_answers", lambda *_: found)
+    monkeypatch.setattr(by_answers_module, "weigh_by_answers", lambda *_, **__: found)
     assert {each.candidate.name for each in found.alike} == {"clip", "cifar10"}
     assert found.sentence == (
         f"{NUMBERS}, or constants so near that answers do not tell them apart, with confidence "

@@ -198,8 +198,8 @@ def tokens(path):
         (["--norm", "half", "-o", "raw.onnx", "--weights", "x.onnx"],
          "--weights must be used with a model's name, got X, which brings its own. Leave it out."),
         (["--norm", "model", "-o", "raw.onnx"],
-         "--norm model must be used with a model whose library says what it expects, got X. Give "
-         "MEAN/STD, or find it with normscope detect."),
+         "--norm model must be used with a model whose library says what its weights expect, got "
+         "X. Give MEAN/STD, or find it with normscope detect."),
         (["--norm", "0.1,0.2/0.5", "-o", "raw.onnx"],
          "the normalization must have 1 or 3 channels to fit X, got 2. Give one number for all, or "
          "one per channel."),

@@ -174,8 +174,8 @@ def source(tmp_path_factory):
         ),
         (
             ["--norm", "model", "-o", "{folder}/raw.pt"],
-            "--norm model must be used with a model whose library says what it expects, got "
-            "{source}. Give MEAN/STD, or find it with normscope detect.",
+            "--norm model must be used with a model whose library says what its weights expect, "
+            "got {source}. Give MEAN/STD, or find it with normscope detect.",
         ),
     ],
 )

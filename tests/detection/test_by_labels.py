@@ -52,7 +52,15 @@ def test_the_right_one_is_first(handwriting, name):
     pixels, labels, unseen, truth = handwriting
     normalization = KNOWN[name][0]
     network = matcher(pixels[:400], labels[:400], normalization)
-    found = weigh_by_labels(network, unseen[:FEW], truth[:FEW])
+    seen = []
+    found = weigh_by_labels(
+        network, unseen[:FEW], truth[:FEW], on_progress=lambda *counts: seen.append(counts)
+    )
+    shown, most = zip(*seen, strict=True)
+    assert list(shown) == sorted(shown)
+    # Whoever has lost is shown no more, so there is ever less to do.
+    assert list(most) == sorted(most, reverse=True)
+    assert shown[-1] == most[-1]
     assert found.verdict == found.candidates[0].candidate.name == name
     answers = network(torch.from_numpy(normalization.normalize(unseen[:FEW] / 255))).argmax(1)
     assert found.accuracy[name] == np.mean(answers.numpy() == truth[:FEW])

@@ -11,6 +11,7 @@ import pytest
 
 from normscope.findings.fresh_seeds import honestly_chosen
 from normscope.findings.good_configurations import good_configurations
+from normscope.findings.search_answer import reasons
 from normscope.findings.search_summary import summarize_search
 from normscope.reports.search_writing import write_search_report
 from normscope.studies.executors import in_process
@@ -80,6 +81,30 @@ def test_the_honest_value_is_the_mean_of_fresh_seeds(searched):
     assert len(summary.reasons) <= 5
     assert sum(summary.importance.values()) == pytest.approx(1)
     json.dumps(summary.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("optimism", "reason"),
+    [
+        (
+            0.0125,
+            "Of the search's best score, 0.957 on validation, 0.013 was luck: with fresh seeds the "
+            "same values score 0.945.",
+        ),
+        (
+            -0.025,
+            "The search's own seed was unlucky: its best score is 0.957 on validation; with fresh "
+            "seeds the same values score 0.982.",
+        ),
+    ],
+)
+def test_the_searchs_own_seed_may_be_lucky_or_not(searched, optimism, reason):
+    summary = summarize_search(searched)
+    honest = {**summary.honest_best, "optimism": optimism}
+    found = dataclasses.replace(summary, best={**summary.best, "score": 0.957}, honest_best=honest)
+    assert reasons(searched.specification, found)[1] == reason
+    honest["optimism"] = -summary.margin / 2
+    assert "luck" not in " ".join(reasons(searched.specification, found))
 
 
 def test_importance_is_by_the_method_that_is_named(searched, monkeypatch):

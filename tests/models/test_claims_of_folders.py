@@ -329,3 +329,24 @@ def test_layers_that_read_each_other_in_a_circle(tmp_path):
             assert len(claims(str(path)).claims) == 1
     with pytest.raises(NormscopeError, match="must be a file that Keras 3 saved, got Attribute"):
         claims(str(path))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (10, 97, "NotImplementedError: That compression method is not supported. Save it again."),
+        (8, 1, "RuntimeError: File <ZipInfo filename='config.json'"),
+    ],
+)
+def test_keras_archives_that_are_packed_unusually_or_locked(tmp_path, place, value, said):
+    path = tmp_path / "x.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    packed = bytearray(path.read_bytes())
+    # In the local header fields lie two bytes before their place in the directory's.
+    for header in (packed.index(b"PK\x03\x04") - 2, packed.index(b"PK\x01\x02")):
+        packed[header + place] = value
+    path.write_bytes(packed)
+    with pytest.raises(NormscopeError) as met:
+        claims(str(path))
+    assert str(met.value).startswith(f"{path} must be a file that Keras 3 saved, got {said}")

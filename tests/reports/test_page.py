@@ -115,6 +115,8 @@ def test_the_table_sorts_and_filters(open_page, reported):
     page.locator("#filter").fill("worse")
     assert 0 < page.locator("#cells tbody tr").count() < 32
     assert "of 32" in page.locator("#count").inner_text()
+    page.locator("#filter").fill("reference")
+    assert page.locator("#cells tbody tr td:nth-child(1)").all_inner_texts() == ["0.3055/0.3761"]
 
 
 @pytest.mark.parametrize(("name", "width"), [("wide", 1280), ("narrow", 390)])
@@ -190,6 +192,8 @@ def test_studies_side_by_side(open_page, made_up_study, tmp_path, capsys):
     assert "17 normalizations that both tried" in written["sentences"][0]
     page = open_page(out)
     assert page.locator("#cells tbody tr").count() == 17
+    verdicts = set(page.locator("#cells tbody td:last-child").all_inner_texts())
+    assert verdicts <= {"better", "worse", "as good", "not settled"}
     assert written["sentences"][0] in page.locator("header").inner_text()
     assert run(["report", str(made_up_study), str(other), "--out", str(out)]) == 0
     assert "both tried" in " ".join(capsys.readouterr().out.split())
@@ -215,6 +219,11 @@ def test_a_comparison_needs_two(made_up_study, tmp_path):
         compare([made_up_study], tmp_path / "out.html")
     assert str(error.value) == (
         "a comparison must have at least two studies, got 1. Name another folder."
+    )
+    with pytest.raises(NormscopeError) as error:
+        compare([made_up_study, made_up_study / ".." / made_up_study.name], tmp_path / "out.html")
+    assert str(error.value) == (
+        f"each study must be given once, got {made_up_study.resolve()} twice. Leave one out."
     )
 
 
@@ -248,6 +257,8 @@ def test_a_searchs_page_has_its_panels_and_trials(open_page, tmp_path):
     assert "invert" in filters["History"]
     page.emulate_media(color_scheme="light")
     assert page.locator("#cells tbody tr").count() == 4
+    assert page.locator("th", has_text="the best is").count() == 1
+    assert page.get_by_role("cell", name="not settled").count() == 2
     assert page.locator("#trials circle").count() == 4
     assert page.locator("#trials circle.best").get_attribute("cx") is not None
     page.locator("#trials circle").first.focus()
@@ -283,7 +294,10 @@ def test_frozen_networks_are_compared(open_page, tmp_path, capsys):
     assert page.is_file()
     # Nothing is trained and nothing drawn at random: neither curves nor errors over seeds.
     shown = open_page(tmp_path / "one" / "report.html")
-    assert "Learning curves" not in " ".join(shown.locator("h2").all_inner_texts())
+    headings = " ".join(shown.locator("h2").all_inner_texts())
+    assert "Learning curves" not in headings
+    assert "Why accuracies differ" not in headings
+    assert "How far you may move" in headings
     assert "by seed" not in shown.locator("#detail").inner_text()
     assert "±" not in shown.locator("main").inner_text()
     assert "only the outputs for their classes compete" in shown.locator("header").inner_text()

@@ -118,7 +118,8 @@ def test_what_cannot_be_masked_is_refused(scans):
     with pytest.raises(NormscopeError) as error:
         stats(folder / "in", mask=folder / "none")
     assert str(error.value) == (
-        f"--mask must be a folder of masks, got '{folder / 'none'}', which is none. Check the path."
+        f"--mask must be a folder of masks, got '{folder / 'none'}', which is no folder. "
+        "Check the path."
     )
     for source, met in ((np.zeros((2, 4, 4)), "an object of type ndarray"), ("digits", "digits")):
         with pytest.raises(NormscopeError) as error:

@@ -55,7 +55,7 @@ def test_opencv_is_run(normalization, blue_first):
     np.testing.assert_allclose(found[0], expected(normalization, blue_first), atol=1e-4)
     differ = len(set(normalization.std)) > 1
     assert pasted.limit == (
-        "blobFromImage has one scale for all channels, so that the stds are divided by behind it."
+        "blobFromImage has one scale for all channels, so the stds are divided by after it."
         if differ else None
     )  # fmt: skip
 
@@ -189,6 +189,6 @@ def test_stats_gives_and_refuses_them(tmp_path, capsys):
     captured = capsys.readouterr()
     assert "openvino-options: --mean_values [" in captured.out
     assert captured.err == (
-        "mo until OpenVINO 2024 and benchmark_app have these options, ovc has not: "
+        "mo until OpenVINO 2024 and benchmark_app have these options; ovc has not: "
         "use openvino's.\n"
     )

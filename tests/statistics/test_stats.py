@@ -439,9 +439,8 @@ def test_strict(tmp_path):
     with pytest.raises(WorkFailed) as error:
         stats(tmp_path, strict=True)
     assert _message(error) == (
-        "every image must be readable with --strict, got 1 that cannot be, the first "
-        f"{tmp_path}/b.png: not an image in a known format. Mend or remove them, or leave out "
-        "--strict."
+        f"every image of {tmp_path} must be readable under --strict, got 1 that are not, such as "
+        f"{tmp_path}/b.png: not an image in a known format. Mend or remove them."
     )
 
 

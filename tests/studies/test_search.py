@@ -156,6 +156,15 @@ def test_progress_ends_at_the_whole(plan, tmp_path):
     assert seen[-1] == (13, 13)
 
 
+def test_decoding_is_told_of_too(class_folders, tmp_path):
+    seen = []
+    plan_search(
+        SearchOptions(str(class_folders), over=OVER, resize=28, crop=28, out=tmp_path / "study"),
+        lambda done, total: seen.append((done, total)),
+    )
+    assert seen[-1] == (24, 24)
+
+
 def test_a_renamed_folder_is_gone_on_with(plan, tmp_path, monkeypatch):
     run_search(planned(plan, tmp_path / "before", trials=6), HERE)
     (tmp_path / "before").rename(tmp_path / "after")

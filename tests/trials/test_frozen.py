@@ -171,7 +171,7 @@ def test_a_half_width_stops_early(frozen, source):
         (
             {"norm": "model"},
             "--norm model must be used with a model whose library says what its weights expect, "
-            "got lenet. Give the values yourself.",
+            "got lenet. Give MEAN/STD, or find it with normscope detect.",
         ),
         (
             {"model": "lenet-bn", "train_images": 30},

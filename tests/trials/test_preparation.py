@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
+from normscope.images.decoded import check_all_read
 from normscope.machine.device import resolve_device
-from normscope.trials.preparation import check_skipped, prepare_source
+from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import LENET, LENET_ARTICLE
 
 
@@ -64,9 +65,9 @@ def test_strict_refuses_unreadable_images(class_folders):
     path = class_folders / "train" / "cats" / "0.png"
     path.write_bytes(b"")
     source = prepare_source(str(class_folders), None, LENET, None).source
-    check_skipped(source, strict=False)
+    check_all_read(source.name, source.skipped, strict=False)
     with pytest.raises(WorkFailed) as error:
-        check_skipped(source, strict=True)
+        check_all_read(source.name, source.skipped, strict=True)
     assert str(error.value) == (
         f"every image of {class_folders} must be readable under --strict, got 1 that are not, "
         f"such as {path}: an empty file. Mend or remove them."

@@ -28,7 +28,8 @@ from normscope.auditing.pairing import accuracy_lost, share
 from normscope.auditing.pipeline import Pipeline
 from normscope.auditing.reading import Reader
 from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE, Preparation
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
+from normscope.images.decoded import check_all_read
 from normscope.images.originals import find_originals, none_readable
 from normscope.images.size import as_resize
 from normscope.images.transform import ImageTransform
@@ -111,9 +112,9 @@ def audit(auditing: Auditing) -> Audit:
     skipped: list[Skipped] = []
     with watched(auditing.on_image, "images") as tell:
         for answered in answers.asked(reader.batches(skipped)):
-            _check_strict(originals, skipped, auditing.strict)
+            check_all_read(originals.name, skipped, auditing.strict)
             tell(answered + len(skipped), len(originals.images))
-    _check_strict(originals, skipped, auditing.strict)
+    check_all_read(originals.name, skipped, auditing.strict)
     if len(skipped) == len(originals.images):
         raise NormscopeError(none_readable(originals.name, skipped))
     judge = _Judge(answers, labelled=originals.classes is not None, blue_first=blue_first)
@@ -268,11 +269,3 @@ def _network(
             f"{met}. Audit a classifier."
         )
     return model, count
-
-
-def _check_strict(originals: Originals, skipped: list[Skipped], strict: bool) -> None:
-    if strict and skipped:
-        raise WorkFailed(
-            f"every image of {originals.name} must be readable under --strict, got {len(skipped)} "
-            f"that are not, such as {skipped[0].path}: {skipped[0].reason}. Mend or remove them."
-        )

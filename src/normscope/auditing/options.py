@@ -11,6 +11,7 @@ from normscope.options import (
     CROP,
     DEVICE,
     EXPECTED,
+    EXPECTED_CHANNELS,
     IMAGES,
     MACHINE,
     MODEL,
@@ -48,9 +49,7 @@ class AuditOptions:
     )
     resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)
-    channels: str | None = option(
-        None, "rgb or grey; by default what the weights expect.", panel=IMAGES
-    )
+    channels: str | None = option(None, EXPECTED_CHANNELS)
     upright: bool = option(
         False,
         "Rotate images as Exif says in the correct pipeline; torchvision's loader does not.",
@@ -58,6 +57,6 @@ class AuditOptions:
     )
     device: str = option("auto", DEVICE)
     precision: str = option(
-        "fp32", "fp32, bf16 or auto; bf16 alone changes some answers.", panel=MACHINE
+        "fp32", "fp32, bf16 or auto; bf16 by itself changes some answers.", panel=MACHINE
     )
     strict: bool = option(False, STRICT)

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Literal
 
 from normscope.auditing.applied import SQUASHED, AppliedNormalization
 from normscope.auditing.pairing import for_the_greatest, for_the_worst
+from normscope.margin import MARGIN
 from normscope.wording import counted, gap, level, span
 
 if TYPE_CHECKING:
     from normscope.auditing.audit_numbers import AuditNumbers, PipelineUnderTest
-from normscope.auditing.pairing import Interval
+    from normscope.auditing.pairing import Interval
 
 Verdict = Literal["yes", "no", "unsettled"]
 
 EASY_TO_MISS = 0.5
 """A mistake that costs a larger share of the accuracy is noticed at once."""
-
-MARGIN = 0.002
-"""Less than this, or than one image, does not matter."""
 
 
 def verdict(audit: AuditNumbers) -> Verdict:
@@ -198,6 +196,7 @@ def _at_chance(audit: AuditNumbers) -> bool:
 
 
 def _margin(audit: AuditNumbers) -> float:
+    """Less does not matter, nor can less than one image be told."""
     return max(MARGIN, 1 / audit.images)
 
 

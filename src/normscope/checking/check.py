@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,11 +35,12 @@ from normscope.models.claims import Claims, claims
 from normscope.models.class_names import outputs_for_classes
 from normscope.models.given import name_of
 from normscope.models.trained import build_trained, channel_count
-from normscope.options import by_keywords
+from normscope.options import by_keywords, callback
+from normscope.progress import watched
 from normscope.wording import check_at_least, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
@@ -54,8 +55,18 @@ SECOND_WITNESS = 100
 ONE_OF = ("--norm", "--pipeline", "--processor")
 
 
-@by_keywords(CheckOptions)
-def check(options: CheckOptions) -> Check:
+@dataclass(frozen=True, kw_only=True)
+class Checking(CheckOptions):
+    """A check with what is to be told of it."""
+
+    on_progress: Callable[[int, int], None] | None = callback(
+        "Called with how much of what takes long is done and how much there is; by default a bar "
+        "where you work interactively."
+    )
+
+
+@by_keywords(Checking)
+def check(options: Checking) -> Check:
     """Is what you use with a network the normalization that it expects?
 
     Puts together what the model's files and library state, what its BatchNorms keep of its
@@ -93,7 +104,8 @@ def check(options: CheckOptions) -> Check:
     labels, why_not = _labels(images, originals, options.model, outputs)
     used = in_use(options, stated, images, pipeline, channels)
     own = used is not None and used.what == OWN
-    opinions = list(_opinions(stated, network.eval(), images.pixels, labels, own=own))
+    with watched(options.on_progress, "steps") as tell:
+        opinions = _opinions(stated, network.eval(), images.pixels, labels, own=own, tell=tell)
     expected = weighed(opinions)
     price = None
     audited = AuditedNetwork(network, resolve_device(options.device), "fp32")
@@ -189,9 +201,10 @@ def _opinions(
     labels: np.ndarray | None,
     *,
     own: bool,
+    tell: Callable[[int, int], None],
 ) -> list[Opinion]:
     found = []
-    by_batchnorm = sources.by_batchnorm(network, pixels)
+    by_batchnorm = sources.by_batchnorm(network, pixels, tell)
     found += [by_batchnorm] if by_batchnorm else []
     for opinion in sources.of_files(stated, pixels.shape[1]):
         # What is under test is no witness for itself.
@@ -199,9 +212,9 @@ def _opinions(
     if labels is not None:
         # A second witness needs fewer images, each of which is shown under every candidate.
         step = max(1, len(pixels) // SECOND_WITNESS) if weighed(found) else 1
-        found.insert(0, sources.by_labels(network, pixels[::step], labels[::step]))
+        found.insert(0, sources.by_labels(network, pixels[::step], labels[::step], tell))
     # They take as long as all else, and say less.
-    return found if weighed(found) else [*found, sources.by_answers(network, pixels)]
+    return found if weighed(found) else [*found, sources.by_answers(network, pixels, tell)]
 
 
 def _missing(labels: np.ndarray | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from normscope.auditing.applied import AppliedNormalization
+from normscope.models.preprocessing.claim import BGR, RGB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from normscope.detection.candidates import Candidate
     from normscope.normalization import Normalization
 
-RGB, BGR = "rgb", "bgr"
 LABELS, BATCHNORM, FILES, ANSWERS = "labels", "BatchNorm", "files", "answers"
 
 STATED = 0.9

@@ -7,7 +7,17 @@ from dataclasses import KW_ONLY, MISSING, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normscope.options import CROP, DEVICE, IMAGES, MODEL, RESIZE, WEIGHTS, option
+from normscope.options import (
+    CROP,
+    DEVICE,
+    EXPECTED_CHANNELS,
+    IMAGES,
+    MODEL,
+    RESIZE,
+    WEIGHTS,
+    declared,
+    option,
+)
 
 if TYPE_CHECKING:
     from normscope.normalization import Normalization
@@ -28,7 +38,7 @@ class CheckOptions:
     weights: str | Path | None = option(None, WEIGHTS)
     labels: str | Path | None = option(
         None,
-        "A CSV file without head: an image's name, and its class's name or number.",
+        "A CSV file without a header line: an image's name, and its class's name or number.",
         metavar="FILE",
     )
     norm: str | Normalization | None = option(
@@ -49,21 +59,19 @@ class CheckOptions:
     count: int = option(200, "How many images to use.", panel=IMAGES)
     resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)
-    channels: str | None = option(
-        None, "rgb or grey; by default what the model expects.", panel=IMAGES
-    )
+    channels: str | None = option(None, EXPECTED_CHANNELS)
     scale: float | None = option(
         None, "What you divide pixels of 16 bits by; 65535 by default.", panel=IMAGES
     )
     device: str = option("auto", DEVICE)
-    strict: bool = option(False, "Exit 1 also where nothing can be told.")
+    strict: bool = option(False, "Also exit 1 where nothing can be told.")
 
 
 def said(options: CheckOptions) -> dict[str, Any]:
     """What a user has said, as plain values by the names of the options."""
-    plain = {}
-    for name, value in vars(options).items():
-        if name in {"model", "images"} or value is None:
-            continue
-        plain[name] = value if isinstance(value, bool | int | float) else str(value)
-    return plain
+    values = {field.name: getattr(options, field.name) for field, _ in declared(type(options))}
+    return {
+        name: value if isinstance(value, bool | int | float) else str(value)
+        for name, value in values.items()
+        if name not in {"model", "images"} and value is not None
+    }

@@ -11,16 +11,15 @@ from normscope.checking.opinions import (
     BATCHNORM,
     FILES,
     LABELS,
-    RGB,
     STATED,
     LeftOpen,
     Opinion,
 )
-from normscope.detection.detection_result import CANNOT_TELL, WIDEST_KNOWN, Detection
-from normscope.detection.label_evidence import NONE_OF_THEM
+from normscope.detection.detection_result import CANNOT_TELL, NONE_OF_THEM, WIDEST_KNOWN, Detection
 from normscope.errors import NormscopeError
 from normscope.models.files.onnx_network import OnnxNetwork
 from normscope.models.preprocessing.between import same
+from normscope.models.preprocessing.claim import BGR, RGB
 from normscope.normalization import PRESETS
 
 if TYPE_CHECKING:
@@ -33,6 +32,12 @@ if TYPE_CHECKING:
     from normscope.detection.label_evidence import Labelled
     from normscope.models.claims import Claim, Claims
     from normscope.normalization import Normalization
+
+    Tell = Callable[[int, int], None]
+
+
+def silent(_done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 def of_files(stated: Claims, channels: int) -> Iterator[Opinion]:
@@ -71,7 +76,7 @@ def of_files(stated: Claims, channels: int) -> Iterator[Opinion]:
 
 
 def _stated(claim: Claim) -> str:
-    order = ", channels in BGR order" if claim.order == "bgr" else ""
+    order = ", channels in BGR order" if claim.order == BGR else ""
     if claim.inside:
         done = named(claim.normalization) if claim.normalization else "something"
         left = named(claim.takes) if claim.takes else "nothing known"
@@ -88,12 +93,13 @@ def named(normalization: Normalization | None) -> str:
     return f"{name} ({numbers})" if name else numbers
 
 
-def by_batchnorm(network: nn.Module, pixels: np.ndarray) -> Opinion | None:
+def by_batchnorm(network: nn.Module, pixels: np.ndarray, tell: Tell = silent) -> Opinion | None:
     """What BatchNorms say.
 
     Args:
         network: The network.
         pixels: Images, shape ``(N, C, H, W)``.
+        tell: Called with how much is done and how much there is.
 
     Returns:
         An opinion; None for a network without BatchNorm.
@@ -104,7 +110,7 @@ def by_batchnorm(network: nn.Module, pixels: np.ndarray) -> Opinion | None:
         asked, left = _with_batchnorm(network, pixels)
         if asked is None:
             return None
-        found = detect(asked, pixels, count=len(pixels), device="cpu")
+        found = detect(asked, pixels, count=len(pixels), device="cpu", on_progress=tell)
     except NormscopeError as error:
         return Opinion(BATCHNORM, f"What BatchNorms keep of the training cannot be used: {error}")
     if not isinstance(found, Detection):
@@ -114,7 +120,7 @@ def by_batchnorm(network: nn.Module, pixels: np.ndarray) -> Opinion | None:
     if found.verdict == CANNOT_TELL or (none and not found.fitted.within(WIDEST_KNOWN)):
         return Opinion(BATCHNORM, found.sentence)
     if none:
-        order = found.order if found.order in {"rgb", "bgr"} else RGB
+        order = found.order if found.order in {RGB, BGR} else RGB
         whole, confidence, name = found.fitted.normalization, found.none_of_them, None
     else:
         first = found.candidates[0]
@@ -147,13 +153,16 @@ def _with_batchnorm(
     return (network if kept else None), None
 
 
-def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opinion:
+def by_labels(
+    network: nn.Module, pixels: np.ndarray, labels: np.ndarray, tell: Tell = silent
+) -> Opinion:
     """What labelled images say.
 
     Args:
         network: The network, on the CPU.
         pixels: Images, shape ``(N, C, H, W)``.
         labels: The output that is right for each.
+        tell: Called with how much is done and how much there is.
 
     Returns:
         An opinion.
@@ -161,7 +170,7 @@ def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opi
     from normscope.detection.by_labels import weigh_by_labels
 
     try:
-        found = weigh_by_labels(network, pixels, labels, refined=False)
+        found = weigh_by_labels(network, pixels, labels, refined=False, on_progress=tell)
     except NormscopeError as error:
         return Opinion(LABELS, f"Labels cannot be used: {error}")
     says = f"By labels: {found.sentence}"
@@ -170,12 +179,13 @@ def by_labels(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> Opi
     return _among(LABELS, says, first, others, alike)
 
 
-def by_answers(network: nn.Module, pixels: np.ndarray) -> Opinion:
+def by_answers(network: nn.Module, pixels: np.ndarray, tell: Tell = silent) -> Opinion:
     """What a network's answers say, where nothing else says anything.
 
     Args:
         network: The network, on the CPU.
         pixels: Images, shape ``(N, C, H, W)``.
+        tell: Called with how much is done and how much there is.
 
     Returns:
         An opinion.
@@ -183,7 +193,7 @@ def by_answers(network: nn.Module, pixels: np.ndarray) -> Opinion:
     from normscope.detection.by_answers import weigh_by_answers
 
     try:
-        found = weigh_by_answers(network, pixels)
+        found = weigh_by_answers(network, pixels, on_progress=tell)
     except NormscopeError as error:
         return Opinion(ANSWERS, f"Its answers cannot be used: {error}")
     first, *others = found.candidates

@@ -123,7 +123,7 @@ def _check_values(arguments: list[str]) -> None:
         if not argument:
             option = before if takes_it and before not in _flags(arguments) else "every argument"
         raise NormscopeError(
-            f"{option} must have a value, got an empty one, as of a variable that is not set. "
+            f"{option} must have a value, got an empty one, as from an unset variable. "
             "Give one, or leave it out."
         )
 

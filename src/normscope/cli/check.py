@@ -10,6 +10,7 @@ import typer
 from normscope.checking.options import CheckOptions
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
+from normscope.progress import progress
 
 if TYPE_CHECKING:
     from normscope.checking.check_result import Check
@@ -36,7 +37,8 @@ def check(
 
     if out is not None:
         check_no_file(out, PAGE, NUMBERS)
-    found = run_check(**vars(chosen))
+    with progress("steps") as update:
+        found = run_check(**vars(chosen), on_progress=update)
     note_skipped(found.skipped)
     # First of all: whoever reads what is printed may stop reading.
     written = [] if out is None else write_check(found, out)
@@ -47,7 +49,7 @@ def check(
     if found.verdict == "wrong" or (found.verdict == "cannot tell" and chosen.strict):
         raise typer.Exit(WRONG)
     if found.verdict == "cannot tell":
-        note("Nothing is told, and the exit status is 0: --strict makes it 1.")
+        note("Nothing can be told, so the exit status is 0; --strict makes it 1.")
 
 
 def _lines(found: Check) -> list[str]:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from dataclasses import Field
 
 
-def expanded(function: Callable[..., None]) -> Callable[..., None]:
+def expanded(function: Callable[..., None], *, loads_torch: bool = True) -> Callable[..., None]:
     """A command that takes the options which its parameters' dataclasses declare.
 
     Args:
         function: Parameters whose type is a dataclass are made from its options, the others are
             the command's own.
+        loads_torch: Whether it does, which takes seconds.
 
     Returns:
         What typer takes.
@@ -49,7 +50,8 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
             fields = {field.name: values.pop(field.name) for field, _ in options[name]}
             # What nobody gave, a list too, is None here and has its default there.
             values[name] = kind(**{n: value for n, value in fields.items() if value is not None})
-        say_what_loads()
+        if loads_torch:
+            say_what_loads()
         function(**values)
 
     every = [*(p for p in own if p.annotation is typer.Context), *given]
@@ -69,10 +71,11 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 def _parameter(kind: Any, field: Field[Any], said: Option) -> inspect.Parameter:
     hint = _hints(kind)[field.name]
-    only, *_ = [part for part in get_args(hint) if part is not NoneType] or [hint]
-    sequence = get_origin(hint) is Sequence
+    parts = (hint,) if get_origin(hint) is Sequence else get_args(hint)
+    only, *_ = [part for part in parts if part is not NoneType] or [hint]
+    sequence = get_origin(only) is Sequence
     only = list[str] if sequence else only
-    default = None if sequence else field.default
+    default = None if sequence and field.default is not MISSING else field.default
     return inspect.Parameter(
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -119,15 +122,7 @@ def _json_target(target: str | None) -> str | None:
     return target
 
 
-Resize = Annotated[str | None, _as("resize")]
-Crop = Annotated[int | None, _as("crop")]
-Channels = Annotated[str | None, _as("channels")]
-Scale = Annotated[float | None, _as("scale")]
-Select = Annotated[str | None, _as("select")]
-Bands = Annotated[str | None, _as("bands")]
 Root = Annotated[Path | None, _as("root")]
-Strict = Annotated[bool, _as("strict")]
-Ray = Annotated[str | None, _as("ray", Place)]
 Storage = Annotated[str | None, _as("storage", Place)]
 StudyName = Annotated[str | None, _as("study", Place)]
 Json = Annotated[

@@ -31,9 +31,8 @@ Margin = Annotated[
 Reference = Annotated[
     str | None,
     typer.Option(
-        help="What to compare cells with: data (the source's own statistics, the default), "
-        "none, or "
-        "a cell of the grid as MEAN/STD."
+        help="What to compare cells with: data (the source's own statistics), none, or a cell of "
+        "the grid as MEAN/STD; by default data, or what a frozen network's weights expect."
     ),
 ]
 

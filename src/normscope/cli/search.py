@@ -23,13 +23,14 @@ EXAMPLE = (
 
 @options.expanded
 def search(chosen: SearchOptions, place: Place, *, json: options.Json = None) -> None:
-    """Which values really are best? Search for them, then repeat the best with fresh seeds."""
+    """Which values are really best? Search for them, then repeat the best with fresh seeds."""
     import optuna
 
     from normscope.studies.search import plan_search, run_search
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    plan = plan_search(chosen)
+    with progress("images") as update:
+        plan = plan_search(chosen, update)
     note_source(plan.source)
     with resumable(plan.out), progress("trials") as update:
         found = run_search(plan, place, update)

@@ -65,7 +65,7 @@ def group_table(found: CollectionStatistics) -> Table:
     shown = sorted(groups, key=_distance, reverse=True)[:MOST_GROUPS]
     left = len(groups) - len(shown)
     table = Table(
-        title="Groups; in brackets: how far from the rest, and half of an interval of 95 % for all",
+        title="Groups; in brackets: how far from the rest, and half of a 95 % interval for all",
         caption=f"In --json: {counted(left, 'group')} nearer to the rest." if left else None,
     )
     table.add_column("group (images)", overflow="fold")

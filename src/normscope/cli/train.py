@@ -19,6 +19,7 @@ EXAMPLE = "Example: normscope train mnist --epochs 1 --mean 0.1307 --std 0.3081"
 def train(chosen: TrainOptions, *, json: options.Json = None) -> None:
     """What accuracy does one normalization give? Train one model and test it."""
     from normscope.trials.preparation import chosen_recipe
+    from normscope.trials.result import DIVERGED
     from normscope.trials.single import train as train_one
 
     total = chosen_recipe(chosen).epochs
@@ -30,12 +31,12 @@ def train(chosen: TrainOptions, *, json: options.Json = None) -> None:
         finished = train_one(**vars(chosen), on_source=note_source, on_epoch=on_epoch)
     show(finished.sentence, json_target=json)
     if finished.result.diverged:
-        note("The run diverged: a loss or an output is no longer finite.")
+        note(DIVERGED)
     write_json(_as_json(finished), json)
 
 
 def _as_json(finished: FinishedTrial) -> dict[str, object]:
-    from normscope.trials.outcome import MARGIN
+    from normscope.margin import MARGIN
 
     result = finished.result
     # The curve is of the split that the recipe chooses on, which need not be the tested one.

@@ -9,7 +9,7 @@ import numpy as np
 from normscope.deploy.before import TARGETS
 from normscope.errors import NormscopeError
 from normscope.images.size import check_length
-from normscope.models.options import DEFAULT_WEIGHTS
+from normscope.models.options import check_no_weights
 from normscope.models.trained import channel_count
 from normscope.normalization import BYTES, Normalization
 from normscope.writing import check_no_input
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from normscope.deploy.options import FoldOptions
 
 SIDE = 224
+"""Pixels of an image's side, where neither the user nor the model says more."""
+
 SAME = 0.01
 """Constants that differ by less, in units of the std, are one normalization."""
 
@@ -38,11 +40,7 @@ def check_places(chosen: FoldOptions, source: Path, suffixes: Sequence[str], hol
     Raises:
         NormscopeError: If an option does not fit the file.
     """
-    if chosen.weights not in {None, DEFAULT_WEIGHTS}:
-        raise NormscopeError(
-            f"--weights must be used with a model's name, got {source}, which brings its own. "
-            "Leave it out."
-        )
+    check_no_weights(chosen.weights, source)
     if chosen.out.suffix not in suffixes:
         wanted = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
         raise NormscopeError(

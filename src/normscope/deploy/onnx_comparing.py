@@ -13,15 +13,13 @@ from normscope.deploy.comparing import as_taken
 from normscope.deploy.differences import Differences, largest_and_spread
 from normscope.errors import NormscopeError
 from normscope.images.tensors import normalized
+from normscope.models.files.onnx_network import SILENT
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from normscope.deploy.onnx_folding import FoldedGraph
     from normscope.deploy.onnx_input import GraphInput
-
-SILENT = 4
-"""Of onnxruntime's levels: what goes wrong comes as an exception."""
 
 
 def compare_graphs(

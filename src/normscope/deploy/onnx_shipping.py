@@ -120,7 +120,7 @@ def ship_graph(chosen: FoldOptions, normalization: Normalization) -> ShippedGrap
     own = folded.own if folded.merged else None
     check_once(own, folded.merged, normalization, chosen.norm, source)
     _check_finite(folded, chosen.norm)
-    compared = some_images(channels, size, folder=chosen.images)
+    compared = some_images(channels, size, chosen.images)
     differences = compare_graphs(model, image, folded, compared)
     with replacing(chosen.out) as temporary:
         temporary.write_bytes(folded.model.SerializeToString())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, MISSING, dataclass
 from pathlib import Path
 
-from normscope.options import EXPECTED, MODEL, WEIGHTS, option
+from normscope.options import EXPECTED, EXPECTED_CHANNELS, MODEL, WEIGHTS, option
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FoldOptions:
     residual: bool = option(
         False, "Leave one scale for all channels to the runtime and fold the rest."
     )
-    channels: str | None = option(None, "rgb or grey; by default what the weights expect.")
+    channels: str | None = option(None, EXPECTED_CHANNELS)
     image_size: int | None = option(None, "Side, in pixels, of the image used to trace the model.")
     images: Path | None = option(
         None,

@@ -142,7 +142,7 @@ def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedPr
         subtracted=done.subtracted, because=done.because,
         own=None if own is None else own.affine,
     )  # fmt: skip
-    images = some_images(channels, size, folder=chosen.images)
+    images = some_images(channels, size, chosen.images)
     types = [kind.network.dtype, *([] if entry is None else [entry.dtype])]
     least = min(types, key=lambda dtype: dtype.itemsize)
     comparison = Comparison(kind.read(), folded, images, least)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from normscope.deploy.comparing import check_exact, largest_difference, some_images
 from normscope.deploy.differences import not_held
 from normscope.deploy.folding import fold
+from normscope.deploy.given_file import SIDE
 from normscope.deploy.processor_comparing import check_with_processor
 from normscope.deploy.saving import Built, check_folder, check_suffix, describe, save_folded
 from normscope.errors import NormscopeError
 from normscope.images.size import check_length
 from normscope.models.building import published
-from normscope.models.expected import expected_normalization, takes_blue_first
+from normscope.models.expected import stated_normalization, takes_blue_first
 from normscope.models.files.naming import ONNX, names_program
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from normscope.deploy.options import FoldOptions
     from normscope.deploy.program_shipping import ShippedProgram
 
-SIDE = 224
 SIDES = {"lenet": 28, "lenet-bn": 28, "resnet20": 32}
 
 
@@ -107,7 +107,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
         channels=asked_channels,
         image_size=(side, side),
     )
-    compared = some_images(count, (side, side), folder=chosen.images)
+    compared = some_images(count, (side, side), chosen.images)
     options = {
         "to": chosen.to,
         "residual": chosen.residual,
@@ -131,12 +131,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
 def _normalization(name: str, norm: str) -> Normalization:
     if norm != "model":
         return Normalization.parse(norm)
-    expected = expected_normalization(name)
-    if expected is None:
-        raise NormscopeError(
-            f"--norm model must be used with a model whose library says what it expects, got "
-            f"{name}. Give MEAN/STD, or find it with normscope detect."
-        )
+    expected = stated_normalization(name)
     return expected.reversed() if takes_blue_first(name) else expected
 
 

@@ -10,6 +10,7 @@ from normscope.detection.detection_result import (
     CANNOT_TELL,
     CLAIMED,
     MOST_SHOWN,
+    NONE_OF_THEM,
     confidence_text,
 )
 from normscope.notebook_html import HtmlTable, notebook_html
@@ -112,7 +113,7 @@ class AnswerEvidence:
             [c.candidate.name, f"{c.candidate.normalization:.4g}", confidence_text(c.confidence)]
             for c in self.candidates[:MOST_SHOWN]
         ]
-        rows.append(["none of the known", "", confidence_text(self.none_of_them)])
+        rows.append([NONE_OF_THEM, "", confidence_text(self.none_of_them)])
         table = HtmlTable(["candidate", "normalization", "confidence"], rows)
         return notebook_html(self.sentence, (), table)
 

@@ -112,7 +112,6 @@ def weigh_by_answers(
     network: Network,
     pixels: np.ndarray,
     *,
-    layers: bool = True,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> AnswerEvidence:
     """Try every known normalization, in both orders of channels, on images without labels.
@@ -126,7 +125,6 @@ def weigh_by_answers(
             or probabilities, shape ``(N, K)``: a module in evaluation mode or any callable.
         pixels: uint8, or floats in [0, 1], shape ``(N, C, H, W)``, as the network is to see them
             before any normalization; red first. Of many, some are used, evenly spread.
-        layers: Whether to watch the network's layers, where they can be reached.
         on_progress: Called with how often the images have been shown, and how often they will be.
 
     Returns:
@@ -141,7 +139,7 @@ def weigh_by_answers(
             f"{len(pixels)}. Give more."
         )
     everyone = candidates(pixels.shape[1])
-    signs = measure(network, pixels, everyone, layers=layers, on_progress=on_progress)
+    signs = measure(network, pixels, everyone, on_progress=on_progress)
     names = ANSWER_SIGNS + (() if signs.layers is None else LAYER_SIGNS)
     model = OF_ANSWERS if signs.layers is None else OF_ANSWERS_AND_LAYERS
     chances = model.confidences(signs.all(), log_usage(signs.contenders))

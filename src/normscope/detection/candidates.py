@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from normscope.models.preprocessing.claim import BGR, RGB
 from normscope.normalization import BYTES, CLIP, HALF, IMAGENET, MNIST, NONE, Normalization
-
-RGB, BGR = "rgb", "bgr"
 
 CENTRED_BYTES = Normalization(0.5, 1 / 255)
 """Pixels of 0..255 less 127.5."""

@@ -21,7 +21,7 @@ WIDEST_KNOWN = (0.2, 2.0)
 WIDEST_ROUGHLY = (1.0, 5.0)
 """Likewise up to which they are known roughly; beyond, they may be anything."""
 
-CANNOT_TELL = "cannot tell"
+CANNOT_TELL, NONE_OF_THEM = "cannot tell", "none of the known"
 LEVEL = 0.9
 MOST_SHOWN = 8
 """Candidates in a table."""
@@ -102,7 +102,7 @@ class Detection:
         if self.candidates and self.candidates[0].confidence > CLAIMED:
             return self.candidates[0].candidate.name
         if self.none_of_them > CLAIMED and self.fitted.within(WIDEST_ROUGHLY):
-            return "none of the known"
+            return NONE_OF_THEM
         return CANNOT_TELL
 
     @property
@@ -161,7 +161,7 @@ class Detection:
             ]
             for ranked in ordered[:MOST_SHOWN]
         ]
-        rows.append(["none of the known", "", "", "", confidence_text(self.none_of_them)])
+        rows.append([NONE_OF_THEM, "", "", "", confidence_text(self.none_of_them)])
         return ["candidate", "mean", "std", "misfit", "confidence"], rows
 
     def constants_table(self) -> tuple[list[str], list[list[str]]]:

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from normscope.detection.detection_result import CANNOT_TELL, CLAIMED, confidence_text
+from normscope.detection.detection_result import (
+    CANNOT_TELL,
+    CLAIMED,
+    NONE_OF_THEM,
+    confidence_text,
+)
 from normscope.detection.label_rounds import Compared, Difference, last_with
 from normscope.errors import NormscopeError
 from normscope.wording import gap, level, listed, span
@@ -17,7 +22,6 @@ if TYPE_CHECKING:
     from normscope.detection.candidates import Candidate
     from normscope.detection.detection_result import Fitted
 
-NONE_OF_THEM = "none of the known"
 MOST_NAMED = 4
 
 

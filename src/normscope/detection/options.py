@@ -16,7 +16,7 @@ class DetectOptions:
     model: str | Any = option(
         MISSING,
         "lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME, "
-        "package.module:factory, or a folder of Hugging Face's or timm's.",
+        "package.module:factory, or a Hugging Face or timm folder.",
         metavar="MODEL",
         argument=True,
     )

@@ -11,6 +11,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from matplotlib.tri import Triangulation
 
+from normscope.figures.map_panels import FACTOR, OFFSET
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -88,8 +90,8 @@ def draw_failure_boundaries(studies: Mapping[str, FailureBoundary]) -> Figure:
     axes.axvline(0, color="0.6", lw=0.8)
     axes.axhline(1, color="0.6", lw=0.8)
     axes.set(
-        xlabel="(data's mean \N{MINUS SIGN} mean) / data's std",
-        ylabel="data's std / std",
+        xlabel=OFFSET,
+        ylabel=FACTOR,
         title="Marks: some runs failed. Lines: half of the runs fail.",
     )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -26,6 +26,9 @@ FEWEST_FOR_CONTOURS = 7
 MOST_TICKS = (6, 8)
 """Across and upward."""
 
+OFFSET, FACTOR = "(data's mean \N{MINUS SIGN} mean) / data's std", "data's std / std"
+"""Labels of axes in the images' own units."""
+
 WIDTH, HEIGHT = 6.4, 4.9
 """Inches of the figure, and of each panel: shown 390 pixels wide, its text can still be read."""
 
@@ -160,11 +163,11 @@ def _second_axes(axes: Axes, a: float, b: float, c: float) -> None:
         return c / np.maximum(std, 1e-9)
 
     top = axes.secondary_xaxis("top", functions=(offset, mean))
-    top.set_xlabel("(data's mean \N{MINUS SIGN} mean) / data's std", fontsize=10)
+    top.set_xlabel(OFFSET, fontsize=10)
     top.xaxis.set_major_locator(MaxNLocator(5))
     # The factor's own inverse is the same: std is c / factor.
     right = axes.secondary_yaxis("right", functions=(factor, factor))
-    right.set_ylabel("data's std / std", fontsize=10)
+    right.set_ylabel(FACTOR, fontsize=10)
     places = axes.get_yticks()
     right.set_ticks(list(c / places), [f"{c / v:.2g}" for v in places])
     right.yaxis.set_minor_formatter(NullFormatter())

@@ -87,12 +87,11 @@ def study_differences(
     ]  # fmt: skip
 
 
-def holm(p: np.ndarray, rate: float = ERROR_RATE) -> np.ndarray:
-    """Which hypotheses are rejected, with the chance of any false rejection held.
+def holm(p: np.ndarray) -> np.ndarray:
+    """Which hypotheses are rejected, with the chance of any false rejection held at 5 %.
 
     Args:
         p: p-values, shape ``(tests,)``.
-        rate: The chance.
 
     Returns:
         bool, shape ``(tests,)``.
@@ -102,7 +101,7 @@ def holm(p: np.ndarray, rate: float = ERROR_RATE) -> np.ndarray:
         array([ True, False,  True])
     """
     order = np.argsort(p, kind="stable")
-    passed = p[order] <= rate / np.arange(len(p), 0, -1)
+    passed = p[order] <= ERROR_RATE / np.arange(len(p), 0, -1)
     rejected = np.zeros(len(p), bool)
     rejected[order] = np.logical_and.accumulate(passed)
     return rejected

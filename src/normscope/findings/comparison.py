@@ -11,11 +11,21 @@ from scipy import special
 from normscope.findings.distributions import inverse_trigamma, t_quantile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from normscope.findings.image_noise import ImageNoise
 
 ERROR_RATE = 0.05
 
 Verdict = Literal["equivalent", "better", "worse", "open"]
+
+IN_WORDS: Mapping[Verdict, str] = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "as good",
+    "open": "not settled",
+}
+"""The verdicts as pages and sentences have them."""
 
 FEWEST_SEEDS = 3
 """With two seeds a row's own noise is one number: nothing is claimed from it."""

@@ -19,7 +19,7 @@ from normscope.findings.scan_findings import Findings
 from normscope.findings.tolerance import CellStates, Tolerance, tolerance
 from normscope.findings.variance_shares import Share, variance_shares
 from normscope.findings.verdict import part, word
-from normscope.trials.outcome import MARGIN
+from normscope.margin import MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ import numpy as np
 
 from normscope.findings.answer import reference_name, survival_needed
 from normscope.findings.failures import TOLERATED
+from normscope.margin import MARGIN
 from normscope.normalization import NONE
-from normscope.trials.outcome import MARGIN
 from normscope.wording import gap, level, span
 
 if TYPE_CHECKING:

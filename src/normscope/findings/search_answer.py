@@ -117,12 +117,14 @@ def _luck(found: SearchSummary) -> list[str]:
     best, honest = found.best, found.honest_best
     if honest is None or found.frozen:
         return []
-    if honest["optimism"] <= 0:
-        return []
-    again = best["score"] - honest["optimism"]
+    luck, again = honest["optimism"], best["score"] - honest["optimism"]
     scored = f"{level(best['score'], again)} on {found.chosen_on}"
-    fresh = f"with fresh seeds the same values give there {level(again, best['score'])}"
-    return [f"The search's best score, {scored}, was luck by {gap(honest['optimism'])}: {fresh}."]
+    fresh = f"with fresh seeds the same values score {level(again, best['score'])}"
+    if luck > 0:
+        return [f"Of the search's best score, {scored}, {gap(luck)} was luck: {fresh}."]
+    if luck < -found.margin:
+        return [f"The search's own seed was unlucky: its best score is {scored}; {fresh}."]
+    return []
 
 
 def _where(specification: SearchSpec, found: SearchSummary) -> list[str]:

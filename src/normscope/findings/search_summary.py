@@ -25,8 +25,8 @@ from normscope.findings.search_verdict import (
     search_verdict,
     what_settles,
 )
+from normscope.margin import MARGIN
 from normscope.studies.search_work import best_configurations, references
-from normscope.trials.outcome import MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -75,6 +75,7 @@ def part(
     known = table.knows_outcomes and not table.exact and bool(rows.any())
     failures = region(table, rows, slices, looks=2) if known else None
     settled = _settled(table)
+    all_settled = bool(settled[rows].all())
     worst = best = bound = None
     if lost is not None and rows.any():
         worst = _most(np.where(rows & settled, lost.least, np.nan), margin)
@@ -82,16 +83,16 @@ def part(
         bounds = lost.bound[rows & ~np.isnan(lost.bound)]
         bound = float(bounds.max()) if bounds.size else None
     survives = table.exact or (failures is not None and failures.bound <= TOLERATED)
-    alive = table.some_learned
     cleared = not rows.any() or (
         survives
         and bound is not None
         and bound <= margin
-        and bool(settled[rows].all() and alive[rows].all())
+        and all_settled
+        and bool(table.some_learned[rows].all())
     )
     failed = int(table.failures[rows].sum())
     may_wake = table.stuck is not None and 0 < failed == int(table.stuck[rows].sum())
-    return Part(rows, failures, worst, best, bound, bool(settled[rows].all()), cleared, may_wake)
+    return Part(rows, failures, worst, best, bound, all_settled, cleared, may_wake)
 
 
 def word(table: TrialTable, usual: Part, edges: Part) -> Word:

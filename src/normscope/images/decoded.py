@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normscope.errors import WorkFailed
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -23,6 +26,24 @@ class Skipped:
 
     path: Path
     reason: str
+
+
+def check_all_read(name: str, skipped: Sequence[Skipped], strict: bool) -> None:
+    """Refuse images that could not be read, where the user asked for that.
+
+    Args:
+        name: What they belong to.
+        skipped: Those that could not be read.
+        strict: Whether ``--strict`` was given.
+
+    Raises:
+        WorkFailed: If images were skipped and ``strict`` holds.
+    """
+    if strict and skipped:
+        raise WorkFailed(
+            f"every image of {name} must be readable under --strict, got {len(skipped)} that are "
+            f"not, such as {skipped[0].path}: {skipped[0].reason}. Mend or remove them."
+        )
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,7 @@ MOST_EXPANDED = 100_000
 
 
 def find_images(
-    path: str | Path,
-    split: str | None = "all",
-    passed: Counter[str] | None = None,
-    choice: Choice = ALL,
+    path: str | Path, passed: Counter[str] | None = None, choice: Choice = ALL
 ) -> Iterator[EncodedImage | BandStack]:
     """The images under a folder, in an archive, or the one in a file.
 
@@ -40,8 +37,6 @@ def find_images(
 
     Args:
         path: A folder, a ``.tar`` or ``.zip`` archive or an image file.
-        split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
-            all. A split is a folder of that name, in the folder or the archive that the path names.
         passed: Counts the files that are no images, by suffix.
         choice: Which of them are taken; files of bands are held by name until all are found.
 
@@ -49,10 +44,10 @@ def find_images(
         Images in the order of the names in folders, and in an archive's own order.
 
     Raises:
-        NormscopeError: If a folder or archive cannot be read, or lacks the split.
+        NormscopeError: If a folder or archive cannot be read.
         WorkFailed: If an archive is cut in the middle.
     """
-    images = every_image(path, split, passed)
+    images = every_image(path, passed=passed)
     yield from choice.of(images, str(path)) if choice else images
 
 
@@ -97,13 +92,18 @@ def every_image(
 
     Args:
         path: As of ``find_images``.
-        split: As there.
-        passed: As there.
+        split: ``train``, ``val``, ``test``, ``all``, or None: ``train`` where there is one, else
+            all. A split is a folder of that name, in the folder or the archive that the path names.
+        passed: As of ``find_images``.
         in_order: Whether each image is read before the next is asked for, so that compressed tar
             archives can be read too; they are passed over otherwise.
 
     Yields:
         Images in the order of ``find_images``.
+
+    Raises:
+        NormscopeError: As there, or if the split is missing.
+        WorkFailed: As there.
     """
     for file in files_under(path, split, passed):
         is_packed = file.lower().endswith(PACKED_ARCHIVES)
@@ -118,13 +118,13 @@ def every_image(
 
 
 def files_under(
-    path: str | Path, split: str | None = "all", passed: Counter[str] | None = None
+    path: str | Path, split: str | None, passed: Counter[str] | None = None
 ) -> Iterator[str]:
     """The image files and archives under a folder, or the file itself.
 
     Args:
         path: As of ``find_images``.
-        split: As there.
+        split: As of ``every_image``.
         passed: As there.
 
     Yields:
@@ -144,7 +144,7 @@ def archive_images(
 
     Args:
         archive: Path or URL of the file.
-        split: As of ``find_images``; a folder within the archive.
+        split: As of ``every_image``; a folder within the archive.
         passed: As there.
 
     Yields:

@@ -1,13 +1,29 @@
-"""Colour images in grey."""
+"""What ``--channels`` asks for: images in colour or in grey."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from normscope.errors import NormscopeError
 from normscope.images.pixels import UnreadableImage
 
 LUMA = (19_595, 38_470, 7_471)
 """Rec. ITU-R BT.601 weights times 2**16, as Pillow's grey conversion has them."""
+
+
+def check_channels(channels: str | None) -> None:
+    """Refuse what is neither ``rgb``, ``grey`` nor left out.
+
+    Args:
+        channels: What ``--channels`` was given.
+
+    Raises:
+        NormscopeError: If it is something else.
+    """
+    if channels not in {None, "rgb", "grey"}:
+        raise NormscopeError(
+            f"--channels must be rgb or grey, got '{channels}'. Choose one of these."
+        )
 
 
 def luma(values: np.ndarray) -> np.ndarray:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 ARRAY_SHARD_BYTES = 2**22
 SPLITS = ("train", "val", "test", "all")
+PATHS = "a folder, an archive or a file of images"
 
 
 def open_stream(
@@ -133,7 +134,7 @@ def _open_local(source: str, split: str | None, root: Path | None, layout: str |
     if source in NAMES:
         return _named_stream(source, split, root)
     if not source:
-        raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
+        raise UnknownName("source", source, NAMES, also=PATHS)
     file, part = split_part(source)
     if is_container(file) and Path(file).exists():
         return open_container(Wanted(file, part, split, layout))
@@ -149,7 +150,7 @@ def _open_local(source: str, split: str | None, root: Path | None, layout: str |
                 f"source must be a name, a folder, an archive or a file of images that exists, got "
                 f"{source}: nothing is there. Check the path."
             )
-        raise UnknownName("source", source, NAMES, also="a folder, an archive or a file of images")
+        raise UnknownName("source", source, NAMES, also=PATHS)
     suffix = path.suffix.lower()
     if suffix == ".npy":
         check_split_is_whole(source, split)

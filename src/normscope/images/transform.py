@@ -8,6 +8,7 @@ from typing import Any
 
 from normscope.errors import NormscopeError
 from normscope.images.choosing import Choice
+from normscope.images.luma import check_channels
 from normscope.images.scale import check_scale
 from normscope.images.size import Size, as_resize, check_length, shorter_side
 
@@ -48,10 +49,7 @@ class ImageTransform:
             )
         check_scale(self.scale)
         _ = self.choice  # which checks itself
-        if self.channels not in {None, "rgb", "grey"}:
-            raise NormscopeError(
-                f"--channels must be rgb or grey, got '{self.channels}'. Choose one of these."
-            )
+        check_channels(self.channels)
 
     @property
     def choice(self) -> Choice:

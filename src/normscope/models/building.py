@@ -19,7 +19,7 @@ from normscope.models.given import GivenModel, name_of
 from normscope.models.importing import names_code
 from normscope.models.libraries.from_torchvision import TorchvisionModel, torchvision_names
 from normscope.models.libraries.own import OWN_MODELS, Factory, import_factory
-from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions
+from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions, check_no_weights
 from normscope.models.outputs import SelectedOutputs, replace_head, without_wrapping
 from normscope.models.weights import load_weights, outputs_of, read_weights
 
@@ -187,11 +187,7 @@ def _opened(
     name = name_of(model)
     if isinstance(model, str) and not names_file(model):
         return find_library(model), name, options
-    if options.weights not in {None, DEFAULT_WEIGHTS}:
-        raise NormscopeError(
-            f"--weights must be used with a model's name, got {name}, which brings its own. Leave "
-            "it out."
-        )
+    check_no_weights(options.weights, name)
     library = find_library(model) if isinstance(model, str) else GivenModel(model)
     return library, name, replace(options, weights=DEFAULT_WEIGHTS)
 

@@ -39,6 +39,27 @@ def expected_normalization(model: str) -> Normalization | None:
     return None if claim is None else claim.outside
 
 
+def stated_normalization(model: Any) -> Normalization:
+    """What ``--norm model`` stands for.
+
+    Args:
+        model: As ``build_model`` takes it.
+
+    Returns:
+        What its library, or the file that it is, says that its weights expect, red first.
+
+    Raises:
+        NormscopeError: If neither says it.
+    """
+    expected = expected_normalization(model) if isinstance(model, str) else None
+    if expected is None:
+        raise NormscopeError(
+            "--norm model must be used with a model whose library says what its weights expect, "
+            f"got {name_of(model)}. Give MEAN/STD, or find it with normscope detect."
+        )
+    return expected
+
+
 def takes_blue_first(model: Any) -> bool:
     """Whether a model's library, or the file that it is, says that it takes blue, green, red.
 
@@ -84,13 +105,7 @@ def resolve_normalization(
     if norm == "data":
         return data
     if norm == "model":
-        expected = expected_normalization(model) if isinstance(model, str) else None
-        if expected is None:
-            raise NormscopeError(
-                "--norm model must be used with a model whose library says what its weights "
-                f"expect, got {name_of(model)}. Give the values yourself."
-            )
-        return expected
+        return stated_normalization(model)
     if "/" not in norm and norm not in PRESETS:
         raise UnknownName("--norm", norm, ["data", "model", *PRESETS], also="MEAN/STD")
     return Normalization.parse(norm)

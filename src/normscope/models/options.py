@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from normscope.errors import NormscopeError
+
 DEFAULT_WEIGHTS = "default"
+
+
+def check_no_weights(weights: object, model: object) -> None:
+    """Refuse weights beside a model that has its own.
+
+    Args:
+        weights: What ``--weights`` was given.
+        model: A file, or the name of a network.
+
+    Raises:
+        NormscopeError: If they are others than the model's own.
+    """
+    if weights not in {None, DEFAULT_WEIGHTS}:
+        raise NormscopeError(
+            f"--weights must be used with a model's name, got {model}, which brings its own. Leave "
+            "it out."
+        )
 
 
 @dataclass(frozen=True)

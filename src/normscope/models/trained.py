@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
+from normscope.images.luma import check_channels
 from normscope.models.building import build_model, find_library, show_one_image
 from normscope.models.files.naming import names_file
 from normscope.models.given import name_of
@@ -94,9 +95,5 @@ def channel_count(channels: str | None) -> int | None:
     Raises:
         NormscopeError: If it is something else.
     """
-    counts = {None: None, "rgb": 3, "grey": 1}
-    if channels not in counts:
-        raise NormscopeError(
-            f"--channels must be rgb or grey, got '{channels}'. Choose one of these."
-        )
-    return counts[channels]
+    check_channels(channels)
+    return None if channels is None else {"rgb": 3, "grey": 1}[channels]

@@ -16,11 +16,12 @@ from normscope.figures.failure_boundaries import (
     failure_boundary,
 )
 from normscope.findings.between_studies import StudyDifference, study_differences
+from normscope.findings.comparison import IN_WORDS
+from normscope.margin import MARGIN
 from normscope.reports.page import render
 from normscope.reports.writing import DOTS_PER_INCH, read_summary
 from normscope.studies.study import Study
 from normscope.studies.study_file import flat
-from normscope.trials.outcome import MARGIN
 from normscope.wording import counted, listed
 from normscope.writing import check_ours, write_result
 
@@ -110,20 +111,15 @@ class Comparison:
         found = study.differences
         if not found:
             return f"{study.name} and {first} share no normalization of known accuracy."
-        words = {
-            "better": "better",
-            "worse": "worse",
-            "equivalent": f"equal within {self.margin:g}",
-            "open": "not settled",
-        }
-        counts = Counter(words[difference.verdict] for difference in found)
+        words = {**IN_WORDS, "equivalent": f"as good within {self.margin:g}"}
+        counts = Counter(difference.verdict for difference in found)
         both = f"{counted(len(found), 'normalization')} that both tried"
-        if counts[words["open"]] == len(found):
+        if counts["open"] == len(found):
             return (
                 f"Not settled: at none of the {both} can {study.name} be told from {first}; "
                 "run more seeds of each."
             )
-        said = listed([f"{counts[word]} {word}" for word in words.values() if counts[word]])
+        said = listed([f"{counts[v]} {word}" for v, word in words.items() if counts[v]])
         return f"{study.name} against {first}, at {both}: {said}."
 
     @property
@@ -171,12 +167,15 @@ def compare(
         The comparison.
 
     Raises:
-        NormscopeError: If there are fewer than two folders.
+        NormscopeError: If there are fewer than two folders, or one is given twice.
     """
     if len(folders) < 2:
         raise NormscopeError(
             f"a comparison must have at least two studies, got {len(folders)}. Name another folder."
         )
+    twice = [f for f, count in Counter(f.resolve() for f in folders).items() if count > 1]
+    if twice:
+        raise NormscopeError(f"each study must be given once, got {twice[0]} twice. Leave one out.")
     check_ours(out)
     read = [read_summary(Study.open(folder), margin, reference) for folder in folders]
     first = read[0][1].findings
@@ -192,7 +191,12 @@ def compare(
 
 def _page(comparison: Comparison) -> str:
     cells = [
-        {**d.to_json(), "name": f"{d.normalization:.3g}", "study": study.name}
+        {
+            **d.to_json(),
+            "name": f"{d.normalization:.3g}",
+            "study": study.name,
+            "verdict": IN_WORDS[d.verdict],
+        }
         for study in comparison.studies
         for d in study.differences
     ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
+from normscope.findings.reasons import SHARES
 from normscope.reports.commands import scan_command
 from normscope.reports.page_data import facts, page_data
 from normscope.wording import counted
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
     from normscope.figures.accuracy_map import AccuracyMap
     from normscope.findings.scan_results import ScanResults
     from normscope.findings.summary import Summary
-
-NAMES = {
-    "mean": "mean",
-    "std": "std",
-    "both": "their combination",
-    "seed": "seed",
-    "test_images": "draw of the test images",
-}
 
 ENDS = {
     "grid": "the grid ends",
@@ -56,7 +49,7 @@ def scan_page(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> str
         found=summary.findings,
         axes=specification.axes,
         scope=_scope(results, summary),
-        share_names=NAMES,
+        share_names=SHARES,
         ends=ENDS,
         facts=facts(results),
         specification=specification.to_toml(),

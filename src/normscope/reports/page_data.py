@@ -10,6 +10,7 @@ from contourpy import contour_generator
 from matplotlib.colors import to_hex
 
 from normscope.findings.answer import reference_name
+from normscope.findings.comparison import IN_WORDS
 from normscope.findings.smooth_map import smooth_map
 from normscope.normalization import NONE
 
@@ -57,6 +58,7 @@ def page_data(results: ScanResults, summary: Summary, drawn: AccuracyMap) -> dic
         "limits": list(drawn.limits),
         "reference": _place(specification, found.reference),
         "reference_name": reference_name(found),
+        "words": dict(IN_WORDS),
         "none": None if found.reference == NONE else _place(specification, NONE),
         "smooth": _smooth(specification, found),
         "curves": _curves(results.trials),
@@ -124,6 +126,7 @@ def _cells(found: Findings) -> list[dict[str, Any]]:
         {
             **_rounded(cell.to_json()),
             "grid": k < found.grid_cells,
+            "is_reference": cell.normalization == found.reference,
             "name": f"{cell.normalization:.4g}",
         }
         for k, cell in enumerate(found.cells)

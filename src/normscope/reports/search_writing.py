@@ -15,6 +15,7 @@ from normscope.figures.search_contours import (
 from normscope.figures.search_coordinates import draw_search_coordinates, search_coordinates
 from normscope.figures.search_history import draw_search_history, search_history
 from normscope.figures.search_importances import draw_search_importances
+from normscope.findings.comparison import IN_WORDS
 from normscope.findings.search_summary import summarize_search
 from normscope.reports.commands import search_command
 from normscope.reports.page import render
@@ -124,6 +125,7 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
         data=data,
         summary=summary,
         panels=panels,
+        verdicts=IN_WORDS,
         facts=[
             ("trials", _how_many(summary)),
             *([("stopped early", str(summary.stopped_early))] if summary.stopped_early else []),

@@ -38,8 +38,8 @@ class Masks:
     def __post_init__(self) -> None:
         if not Path(self.folder).is_dir():
             raise NormscopeError(
-                f"--mask must be a folder of masks, got '{self.folder}', which is none. "
-                "Check the path."
+                f"--mask must be a folder of masks, got '{self.folder}', which is no "
+                "folder. Check the path."
             )
 
     def applied(self, pixels: Pixels, name: str) -> Pixels:

@@ -28,7 +28,7 @@ def openvino_options(n: Numbers) -> Pasted:
     mean, std = (",".join(map(str, values)) for values in (n.stored_mean, n.stored_std))
     return Pasted(
         f"--mean_values [{mean}] --scale_values [{std}]",
-        "mo until OpenVINO 2024 and benchmark_app have these options, ovc has not: use openvino's.",
+        "mo until OpenVINO 2024 and benchmark_app have these options; ovc has not: use openvino's.",
     )
 
 
@@ -114,7 +114,7 @@ def deepstream(n: Numbers) -> Pasted:
 
 
 def opencv(n: Numbers) -> Pasted:
-    """OpenCV's ``blobFromImage``, which has one scale; other stds are divided by behind it."""
+    """OpenCV's ``blobFromImage``, which has one scale; other stds are divided by after it."""
     refused = _of_bytes(n, "OpenCV's blobFromImage")
     if refused:
         return refused
@@ -127,7 +127,7 @@ def opencv(n: Numbers) -> Pasted:
     return Pasted(
         f"cv2.dnn.blobFromImage(image, 1.0, (WIDTH, HEIGHT), {mean}{swap}) / "
         f"np.array({n.stored_std}, np.float32).reshape(1, -1, 1, 1)",
-        "blobFromImage has one scale for all channels, so that the stds are divided by behind it.",
+        "blobFromImage has one scale for all channels, so the stds are divided by after it.",
     )
 
 

@@ -31,9 +31,7 @@ class Percentile(NamedTuple):
         )
 
 
-def percentiles(
-    known: tuple[KnownValues, ...], wanted: tuple[str, ...] = PERCENTILES
-) -> dict[str, Percentile]:
+def percentiles(known: tuple[KnownValues, ...]) -> dict[str, Percentile]:
     """Percentiles as ``numpy.percentile`` defines them, over all pixels that count.
 
     They are exact for integers of up to 16 bits and for whole numbers in the range of int16; of
@@ -41,13 +39,12 @@ def percentiles(
 
     Args:
         known: The pixels, channel by channel.
-        wanted: Decimal numbers from 0 to 100.
 
     Returns:
-        The percentile by each of these numbers.
+        Those of ``PERCENTILES``, by their numbers.
     """
     found = {}
-    for percent in wanted:
+    for percent in PERCENTILES:
         bounds = [channel.percentile(Fraction(percent)) for channel in known]
         low, high = zip(*bounds, strict=True)
         found[percent] = Percentile(low, high)

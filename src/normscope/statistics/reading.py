@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.luma import with_channels
+from normscope.images.luma import check_channels, with_channels
 from normscope.images.pixels import ALPHA_KEPT, Pixels, UnreadableImage, in_native_type
 from normscope.images.size import LONGEST_SIDE, Size, as_resize
 
@@ -61,10 +61,7 @@ class Reading:
     outliers: int = OUTLIERS
 
     def __post_init__(self) -> None:
-        if self.channels not in {None, "rgb", "grey"}:
-            raise NormscopeError(
-                f"--channels must be rgb or grey, got '{self.channels}'. Choose one of these."
-            )
+        check_channels(self.channels)
         if self.alpha not in {None, *ALPHAS}:
             raise NormscopeError(
                 f"--alpha must be {', '.join(ALPHAS)}, got '{self.alpha}'. Choose one of these."

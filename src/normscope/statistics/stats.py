@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.choosing import Choice
+from normscope.images.decoded import Skipped, check_all_read
 from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.images.stream import open_stream
-from normscope.keywords import typed
 from normscope.normalization import Normalization
+from normscope.options import by_keywords, callback
 from normscope.progress import is_interactive, watched
 from normscope.statistics.batches import Batches
 from normscope.statistics.checkpoint import Checkpoint
@@ -24,12 +26,13 @@ from normscope.statistics.groups import Groups
 from normscope.statistics.local import reduce_locally
 from normscope.statistics.masks import Masks
 from normscope.statistics.names import Roots
+from normscope.statistics.options import StatsOptions
 from normscope.statistics.reading import OUTLIERS, Reading
 from normscope.statistics.summary import summarize_collection
 from normscope.writing import write_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator
 
     from normscope.images.collection import Stream
     from normscope.images.shards import Shard
@@ -38,74 +41,23 @@ if TYPE_CHECKING:
 MOST_WORKERS = 1024
 
 
-@typed
-def stats(
-    source: Any,
-    *,
-    split: str | None = None,
-    batch_size: int | None = None,
-    explain: str | Sequence[str] = (),
-    channels: str | None = None,
-    nodata: float | None = None,
-    scale: float | None = None,
-    clip: str | None = None,
-    resize: int | str | tuple[int, int] | None = None,
-    crop: int | None = None,
-    alpha: str | None = None,
-    layout: str | None = None,
-    select: str | None = None,
-    bands: str | None = None,
-    above: float | None = None,
-    mask: str | Path | None = None,
-    by: str | None = None,
-    outliers: int | None = None,
-    workers: int | None = None,
-    ray: str | None = None,
-    out: str | Path | None = None,
-    root: Path | None = None,
-    strict: bool = False,
-    on_progress: Callable[[int, float | None], None] | None = None,
-) -> CollectionStatistics:
+@dataclass(frozen=True, kw_only=True)
+class Measuring(StatsOptions):
+    """What is measured, and what is to be told of it."""
+
+    on_progress: Callable[[int, float | None], None] | None = callback(
+        "Called with how many images are done, and with the share of the whole if that is known; "
+        "by default a bar where you work interactively."
+    )
+
+
+@by_keywords(Measuring)
+def stats(measuring: Measuring) -> CollectionStatistics:
     """The exact statistics of any collection of images.
 
-    The result is the same to the last bit for any number of workers, here or on Ray.
-
-    Args:
-        source: A named source, a path or list of paths, an array ``(N, C, H, W)`` (of Dask, Zarr
-            or xarray too), a tensor, a Dataset or an iterable of images.
-        split: ``train``, ``val``, ``test`` or ``all``; train where there is one, else all.
-        batch_size: Also average over batches of so many files, in file order.
-        explain: Constants (``MEAN/STD`` or a preset's name) whose origin is asked for.
-        channels: ``rgb`` or ``grey`` to convert every image.
-        nodata: The value of pixels that do not count.
-        scale: What brings pixels to [0, 1]; the type's maximum, or 1 for floats.
-        clip: ``LOW:HIGH``, each a value as stored or a percentile such as ``0.5%``, or ``window``
-            for that of DICOM headers: the mean and std after such a clip are given too, as
-            ``clip``.
-        resize: Length in pixels that each image's shorter side is brought to, or ``(height,
-            width)``.
-        crop: Side in pixels of the square around the centre that is kept.
-        alpha: ``keep`` to count an alpha channel as a channel, ``mask`` to leave out pixels where
-            it is 0, ``drop`` to ignore it; by default what the file's format means.
-        layout: What the axes of an array are, such as ``HWC``; guessed, and said, if None.
-        select: Which images are taken: a pattern of their names such as ``*_rgb.png``, or a
-            WebDataset key such as ``jpg``.
-        bands: Names of bands with commas; files whose paths differ by these names alone are one
-            image.
-        above: Only pixels of a greater value count, in the pixels' own units, channel by channel.
-        mask: A folder with a mask for each image, of the same name relative to the source (or with
-            another suffix) and the same size; pixels where it is 0 do not count.
-        by: ``folder`` to compare the first folders below the source, ``series`` to compare DICOM
-            series, or ``FILE.csv:COLUMN``, a table whose first column has paths relative to the
-            source.
-        outliers: At most so many images that are unlike the rest are listed; 10 if None.
-        workers: Threads; one for each core if None.
-        ray: The address of a Ray cluster to work on instead.
-        out: A folder where finished shards are kept, from which an interrupted run goes on.
-        root: Where the named data sets are looked for first.
-        strict: Whether an image that cannot be read is an error.
-        on_progress: Told after each shard how many images are done, and the share of the whole
-            if that is known; by default a bar where you work interactively.
+    The result is the same to the last bit for any number of workers, here or on Ray. The source may
+    also be an array ``(N, C, H, W)`` (of Dask, Zarr or xarray too), a tensor, a Dataset or an
+    iterable of images.
 
     Returns:
         The statistics, with a ``normalization`` to use at once.
@@ -119,21 +71,28 @@ def stats(
         >>> stats(np.array([[[0, 0, 255, 255]]], np.uint8)).normalization
         Normalization.parse('0.5/0.5')
     """
+    source, split, by = measuring.source, measuring.split, measuring.by
     reading = Reading(
-        channels, nodata, as_resize(resize), crop, batch_size, alpha, above,
-        masks=None if mask is None else Masks(str(mask), Roots.of(source, "--mask")),
+        measuring.channels, measuring.nodata, as_resize(measuring.resize), measuring.crop,
+        measuring.batch_size, measuring.alpha, measuring.above,
+        masks=None
+        if measuring.mask is None
+        else Masks(str(measuring.mask), Roots.of(source, "--mask")),
         groups=None if by is None else Groups.of(by, source, split),
-        outliers=OUTLIERS if outliers is None else outliers,
+        outliers=OUTLIERS if measuring.outliers is None else measuring.outliers,
     )  # fmt: skip
+    explain = measuring.explain
     constants = [explain] if isinstance(explain, str) else list(explain)
     for text in constants:
         Normalization.parse(text)
-    _check(scale, workers)
-    clipped = None if clip is None else Clip.parse(clip)
-    stream = open_stream(source, split, root, layout, Choice(select, bands))
-    checkpoint = None if out is None else Checkpoint(Path(out) / "shards", reading)
+    _check(measuring.scale, measuring.workers)
+    clip = None if measuring.clip is None else Clip.parse(measuring.clip)
+    choice = Choice(measuring.select, measuring.bands)
+    stream = open_stream(source, split, measuring.root, measuring.layout, choice)
+    out = None if measuring.out is None else Path(measuring.out)
+    checkpoint = None if out is None else Checkpoint(out / "shards", reading)
     collected = Collected(
-        batches=None if batch_size is None else Batches(batch_size),
+        batches=None if reading.batch_size is None else Batches(reading.batch_size),
         groups=None if by is None else GroupSums(),
     )
 
@@ -150,8 +109,8 @@ def stats(
                 take(shard, found)
 
     with (
-        _telling(on_progress) as tell,
-        closing(_reduced(missing(), reading, workers, ray)) as reduced,
+        _telling(measuring.on_progress) as tell,
+        closing(_reduced(missing(), reading, measuring.workers, measuring.ray)) as reduced,
     ):
         progress = _Progress(stream, tell)
         for shard, part in reduced:
@@ -159,10 +118,10 @@ def stats(
                 checkpoint.save(shard, part)
             take(shard, part)
     collected.skipped.sort()
-    _check_images(collected, stream.name, strict)
-    result = summarize_collection(collected, stream, reading, scale, constants, clipped)
+    _check_images(collected, stream.name, measuring.strict)
+    result = summarize_collection(collected, stream, reading, measuring.scale, constants, clip)
     if out is not None:
-        write_result(Path(out) / "stats.json", json.dumps(result.to_json(), indent=2) + "\n")
+        write_result(out / "stats.json", json.dumps(result.to_json(), indent=2) + "\n")
     return result
 
 
@@ -217,8 +176,4 @@ def _check_images(collected: Collected, name: str, strict: bool) -> None:
         raise WorkFailed(
             f"{name} must hold at least one readable image, got {met}. Check the source."
         )
-    if strict and skipped:
-        raise WorkFailed(
-            f"every image must be readable with --strict, got {len(skipped)} that cannot be, "
-            f"the first {first}. Mend or remove them, or leave out --strict."
-        )
+    check_all_read(name, [Skipped(Path(path), reason) for _, path, reason in skipped], strict)

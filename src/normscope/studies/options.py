@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from normscope.errors import NormscopeError
-from normscope.options import option
+from normscope.options import RAY, option
+from normscope.studies.axis import FORMS
 from normscope.trials.options import MACHINE, TRIAL, TrialOptions
 from normscope.wording import check_at_least
 
 DEFAULT_SEEDS = 3
-AXIS = "START:STOP:COUNT, START:STOP:COUNT:log or a comma list."
 DEFAULT_MEAN, DEFAULT_STD = "-2:3:5", "0.02:2:5:log"
 """The published grid's ranges, over 5 cells in place of 15."""
 
@@ -27,8 +27,8 @@ def _channel_axis() -> str | None:
 class ScanOptions(TrialOptions):
     """What a scan is chosen to be."""
 
-    mean: str | None = option(None, f"The grid's means: {AXIS} {DEFAULT_MEAN} by default.")
-    std: str | None = option(None, f"The grid's stds: {AXIS} {DEFAULT_STD} by default.")
+    mean: str | None = option(None, f"The grid's means: {FORMS}. {DEFAULT_MEAN} by default.")
+    std: str | None = option(None, f"The grid's stds: {FORMS}. {DEFAULT_STD} by default.")
     mean_r: str | None = _channel_axis()
     mean_g: str | None = _channel_axis()
     mean_b: str | None = _channel_axis()
@@ -49,8 +49,8 @@ class ScanOptions(TrialOptions):
     first_seed: int = option(0, "The first replicate's seed.", panel=TRIAL, kept="seed")
     out: Path | str | None = option(
         None,
-        "The study's folder; by default runs/SOURCE-MODEL; with --spec the folder that it is in, "
-        "if that holds its study, else one in runs/ that is named for it.",
+        "The study's folder; by default runs/SOURCE-MODEL; with --spec the file's own "
+        "folder, if that holds its study, else one in runs/ named for the file.",
     )
 
 
@@ -96,12 +96,7 @@ class Place:
     workers: int | None = option(
         None, "Trials to run at once; by default as many as the cores allow.", panel=MACHINE
     )
-    ray: str | None = option(
-        None,
-        "Run on the Ray cluster at this address, such as auto.",
-        panel=MACHINE,
-        metavar="ADDRESS",
-    )
+    ray: str | None = option(None, RAY)
     storage: str | None = option(
         None,
         "A database that several processes share, such as postgresql://user@host/name; by default "

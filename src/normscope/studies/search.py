@@ -71,15 +71,26 @@ def search(searching: Searching) -> SearchStudy:
     Returns:
         The search.
     """
-    plan = plan_search(searching)
+    with watched(None, "images") as update:
+        plan = plan_search(searching, update)
     with watched(searching.on_progress, "trials") as update:
         return run_search(plan, searching, update)
 
 
-def plan_search(options: SearchOptions) -> PlannedSearch:
-    """Check a search and specify it fully, without running anything."""
+def plan_search(
+    options: SearchOptions, on_image: Callable[[int, int], None] | None = None
+) -> PlannedSearch:
+    """Check a search and specify it fully, without running anything.
+
+    Args:
+        options: What the user chose.
+        on_image: Called with how many images are decoded and how many there are.
+
+    Returns:
+        The planned search.
+    """
     over, at = _over_and_at(options)
-    prepared = resolve(options, usual_threads=1, cells=1)
+    prepared = resolve(options, usual_threads=1, cells=1, on_image=on_image)
     # A frozen network gives the same with every seed.
     trains = prepared.trial.recipe.trains
     unfixed = SearchSpec(

@@ -101,8 +101,8 @@ class SearchStudy:
         """
         if name is not None and name.endswith(REPLICATES):
             raise NormscopeError(
-                f"--study must not end in '{REPLICATES}', got '{name}': so are the repeated trials "
-                "of a search called. Choose another name."
+                f"--study must not end in '{REPLICATES}', got '{name}', as a search's repeated "
+                "trials do. Choose another name."
             )
         path = folder / SPECIFICATION
         if path.is_file():

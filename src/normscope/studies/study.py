@@ -59,8 +59,8 @@ class Study(ScanTrials):
         name = name or folder.resolve().name
         if storage_url is not None and name.endswith(SURVIVAL):
             raise NormscopeError(
-                f"--study must not end in '{SURVIVAL}', got '{name}': so are a scan's trials of "
-                "survival called. Choose another name."
+                f"--study must not end in '{SURVIVAL}', got '{name}', as a scan's trials of "
+                "survival do. Choose another name."
             )
         begun = cls.find(folder, storage_url, name, begin=True)
         if begun is not None:

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.options import (
+    BANDS,
     CHANNELS,
     CROP,
     DEVICE,
-    IMAGES,
     MACHINE,
     RESIZE,
     ROOT,
+    SCALE,
+    SELECT,
     STRICT,
     TRIAL,
     WEIGHTS,
@@ -44,7 +46,7 @@ class TrialOptions:
     _: KW_ONLY
     norm: str | Normalization | None = option(
         None,
-        "The normalization, in a study that of what is not varied: MEAN/STD, imagenet, none, half, "
+        "The normalization (in a study, of what is not varied): MEAN/STD, imagenet, none, half, "
         "clip, mnist, data for the source's own statistics (the default), or model for what the "
         "model's library states.",
     )
@@ -134,28 +136,9 @@ class TrialOptions:
     resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)
     channels: str | None = option(None, CHANNELS)
-    scale: float | None = option(
-        None,
-        "What to divide pixels by to get [0, 1]; by default the type's maximum, 1 for floats.",
-        panel=IMAGES,
-        kept="images.scale",
-    )
-    select: str | None = option(
-        None,
-        "Take only images whose name matches this pattern, such as '*_rgb.png' or 'images/*', or "
-        "has this WebDataset key, such as jpg: x.jpg and not x.seg.jpg.",
-        panel=IMAGES,
-        metavar="GLOB|KEY",
-        kept="images.select",
-    )
-    bands: str | None = option(
-        None,
-        "Put files whose paths differ by these names alone together as the channels of one image, "
-        "such as B02,B03,B04.",
-        panel=IMAGES,
-        metavar="NAME,...",
-        kept="images.bands",
-    )
+    scale: float | None = option(None, SCALE)
+    select: str | None = option(None, SELECT)
+    bands: str | None = option(None, BANDS)
     strict: bool = option(False, STRICT)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from normscope.margin import MARGIN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,9 +16,6 @@ Outcome = Literal["learned", "still learning", "stuck", "died", "diverged"]
 
 FAILURES = ("stuck", "died", "diverged")
 """Outcomes of trainings that gave nothing to compare."""
-
-MARGIN = 0.002
-"""A difference of accuracy that nobody minds, unless the user says otherwise."""
 
 CONFIDENCE = 0.999
 """Of the interval that an accuracy must leave chance by: a grid holds thousands of trainings."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
+from normscope.images.decoded import check_all_read
 from normscope.images.opening import open_source
 from normscope.images.splits import with_train_images, with_validation
 from normscope.images.transform import UNCHANGED, ImageTransform
@@ -88,7 +89,7 @@ def resolve(
     prepared = prepare_source(
         options.source, options.root, recipe, options.train_images, images, on_image
     )
-    check_skipped(prepared.source, options.strict)
+    check_all_read(prepared.source.name, prepared.source.skipped, options.strict)
     if on_source:
         on_source(prepared.source)
     check_network(options.model, model, recipe, prepared.source)
@@ -186,18 +187,3 @@ def _moments(images: LabelledImages) -> Moments:
         for i in range(0, len(images), AT_ONCE)
     )
     return reduce(Moments.merge, (Moments.of(part.pixels) for part in parts))
-
-
-def check_skipped(source: DecodedSource, strict: bool) -> None:
-    """Refuse a source with images that could not be read, where the user asked for that.
-
-    Raises:
-        WorkFailed: If images were skipped and ``strict`` holds.
-    """
-    if strict and source.skipped:
-        first = source.skipped[0]
-        raise WorkFailed(
-            f"every image of {source.name} must be readable under --strict, "
-            f"got {len(source.skipped)} that are not, such as {first.path}: {first.reason}. "
-            "Mend or remove them."
-        )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EPOCH_NUMBERS = {"train_loss": "loss", "validation_accuracy": "accuracy on validation"}
 """What a table of epochs has, with its headings."""
 
+DIVERGED = "The run diverged: a loss or an output is no longer finite."
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -183,13 +185,12 @@ class FinishedTrial:
         return f"<{type(self).__name__}: {self.sentence}>"
 
     def _repr_html_(self) -> str:
-        diverged = "The run diverged: a loss or an output is no longer finite."
         rows = [
             [str(epoch["epoch"]), *(_short(epoch.get(name)) for name in EPOCH_NUMBERS)]
             for epoch in self.result.history
         ]
         table = HtmlTable(["epoch", *EPOCH_NUMBERS.values()], rows)
-        said = [diverged] * self.result.diverged
+        said = [DIVERGED] * self.result.diverged
         return notebook_html(self.sentence, said, *[table] * bool(rows))
 
     def outcome(self, margin: float) -> Outcome | None:

@@ -277,12 +277,12 @@ def test_archives_that_unpack_into_far_more(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("cut.pt2", "{} must be a whole .pt2 file, got one that is none. Fetch it again."),
-        ("cut.keras", "{} must be a whole .keras file, got one that is none. Fetch it again."),
+        ("cut.pt2", "{} must be a whole .pt2 file, got something else. Fetch it again."),
+        ("cut.keras", "{} must be a whole .keras file, got something else. Fetch it again."),
         (
             "cut.ts",
-            "a model's file must be .onnx, .pt2, TorchScript, .keras, or a folder with "
-            "config.json of Hugging Face's or timm's, got {}. Export the network as one of these.",
+            "a model's file must be .onnx, .pt2, TorchScript, .keras, or a Hugging Face or "
+            "timm folder with config.json, got {}. Export the network as one of these.",
         ),
     ],
 )

@@ -16,7 +16,7 @@ from normscope.models.weights import weights_digest
 if TYPE_CHECKING:
     from normscope.models.libraries.protocol import Library
 
-TAKEN = ".onnx, .pt2, TorchScript, .keras, or a folder with config.json of Hugging Face's or timm's"
+TAKEN = ".onnx, .pt2, TorchScript, .keras, or a Hugging Face or timm folder with config.json"
 
 
 def open_model(name: str) -> Library:
@@ -95,7 +95,7 @@ def digest_of_model(name: str) -> str:
 def _refusal(name: str, path: Path, kind: str | None) -> str:
     suffix = path.suffix.lower()
     if suffix in {naming.PROGRAM, naming.KERAS}:
-        return f"{name} must be a whole {suffix} file, got one that is none. Fetch it again."
+        return f"{name} must be a whole {suffix} file, got something else. Fetch it again."
     if kind == archive.WEIGHTS or suffix in {".safetensors", ".pt", ".pth"}:
         return (
             f"a model must hold its network, got {name}, which holds weights alone or a pickle, "

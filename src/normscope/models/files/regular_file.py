@@ -33,9 +33,7 @@ def check_regular(path: Path) -> int:
             f"a model's file must be readable, got {path}: {why}. Check the path."
         ) from None
     if not stat.S_ISREG(found.st_mode):
-        raise NormscopeError(
-            f"a model's file must be a file, got {path}, which is none. Check the path."
-        )
+        raise NormscopeError(f"a model's file must be a regular file, got {path}. Check the path.")
     if found.st_size == 0:
         raise NormscopeError(
             f"a model's file must hold a model, got {path}, which is empty. Fetch it again."

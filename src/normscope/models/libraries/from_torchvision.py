@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import WorkFailed
+from normscope.models.class_names import IMAGENET_OUTPUTS
 from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.preprocessing.claim import RGB, Claim
 from normscope.normalization import Normalization
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 """What the names of auxiliary heads start with, which training alone uses."""
-
-IMAGENET_OUTPUTS = 1000
 
 
 def torchvision_names() -> list[str]:

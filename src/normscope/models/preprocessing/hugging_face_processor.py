@@ -13,7 +13,6 @@ from normscope.errors import NormscopeError
 from normscope.models.libraries.hub import only_local
 from normscope.models.preprocessing.between import same
 from normscope.models.preprocessing.colours import colours, fitted, rounded
-from normscope.models.preprocessing.processor import processor_claim
 
 if TYPE_CHECKING:
     from normscope.models.preprocessing.claim import Claim
@@ -120,22 +119,6 @@ def run_claim(claim: Claim, processor: Any) -> Claim:
     if order == claim.order and same(claim.normalization, normalization, EXACT):
         return claim
     return replace(claim, normalization=rounded(normalization), order=order)
-
-
-def library_claim(name: str, source: str) -> Claim | None:
-    """What the processor of a folder or repository does.
-
-    Args:
-        name: As ``open_processor`` takes it.
-        source: What the claim names as its source.
-
-    Returns:
-        The claim, or None where transformers has no processor for it.
-    """
-    processor = open_processor(name)
-    if processor is None:
-        return None
-    return run_claim(processor_claim(settings_of(processor), source), processor)
 
 
 def _plain(value: Any) -> Any:

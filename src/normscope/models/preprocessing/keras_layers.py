@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.errors import MissingExtra, NormscopeError
+from normscope.images.unpacking import DAMAGE
 from normscope.models.preprocessing.claim import Claim
 from normscope.models.preprocessing.colours import colours, fitted, rounded
 from normscope.models.preprocessing.units import in_units_of_01
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64 << 20
 UNREADABLE = (
-    zipfile.BadZipFile, NotImplementedError, OSError, LookupError, ValueError, TypeError,
-    AttributeError, RecursionError, ArithmeticError,
+    *DAMAGE, OSError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError
 )  # fmt: skip
 """What reading somebody's archive and configuration raises."""
 
@@ -58,15 +58,7 @@ def keras_claims(path: Path) -> tuple[list[Claim], list[str]]:
     try:
         with zipfile.ZipFile(path) as archive:
             return _claims(archive, path)
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        KeyError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except UNREADABLE as error:
         raise NormscopeError(
             f"{path} must be a file that Keras 3 saved, got {type(error).__name__}: {error}. "
             "Save it again."

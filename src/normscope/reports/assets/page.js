@@ -56,10 +56,9 @@
 
   /* Okabe and Ito's colours, which colour-blind readers tell apart. */
   const verdicts = { better: "#0072b2", equivalent: "#009e73", open: "#b5bcc4", worse: "#d55e00" };
-  const words = { better: "better", equivalent: "as good", open: "not settled", worse: "worse" };
   /* As many failures as the answer does not tolerate. */
   const fails = (cell) => cell.failed_low > 0.05;
-  const verdict = (cell) => (cell.accuracy === null ? "none learned" : fails(cell) ? "fails" : words[cell.verdict] || "");
+  const verdict = (cell) => (cell.accuracy === null ? "none learned" : fails(cell) ? "fails" : cell.is_reference ? "reference" : data.words[cell.verdict]);
   /* ColorBrewer's OrRd, as in the figure. */
   const reds = ["fff7ec", "fee8c8", "fdd49e", "fdbb84", "fc8d59", "ef6548", "d7301f", "b30000", "7f0000"];
   const channels = (hex) => [0, 2, 4].map((k) => parseInt(hex.slice(k, k + 2), 16));
@@ -243,7 +242,7 @@
     else if (view === "verdict") for (const [word, tone] of Object.entries(verdicts)) {
       const item = make("span", {}, legend);
       make("span", { class: "swatch" }, item).style.background = tone;
-      item.append(` ${words[word]}`);
+      item.append(` ${data.words[word]}`);
     }
     if (data.best) make("span", { class: "key best" }, legend, "highest accuracy");
     if (spotAt(data.reference)) make("span", { class: "key spot" }, legend, data.reference_name);

@@ -30,20 +30,17 @@ if TYPE_CHECKING:
     from normscope.trials.spec import TrialSpec
 
 
-def train_many(
-    specs: Sequence[TrialSpec], source: DecodedSource, plan: StackPlan | None = None
-) -> list[TrialResult]:
+def train_many(specs: Sequence[TrialSpec], source: DecodedSource) -> list[TrialResult]:
     """Train LeNets together: the same trials as one by one, in a fraction of the time on a GPU.
 
     Args:
         specs: Trials of ``lenet`` on these images, in any mixture of seeds and recipes.
         source: Their images.
-        plan: How steps are computed; None chooses.
 
     Returns:
         Their results, in the same order.
     """
-    finished = [trial for one in train_rounds(specs, source, plan) for trial in one]
+    finished = [trial for one in train_rounds(specs, source) for trial in one]
     results = {trial.spec.key(): trial.result for trial in finished}
     return [results[spec.key()] for spec in specs]
 
