@@ -17,7 +17,8 @@ from normscope.figures.failure_boundaries import (
 )
 from normscope.findings.between_studies import StudyDifference, study_differences
 from normscope.reports.page import render
-from normscope.reports.writing import DOTS_PER_INCH, read_summary
+from normscope.reports.report_files import DOTS_PER_INCH
+from normscope.reports.writing import read_summary
 from normscope.studies.study import Study
 from normscope.studies.study_file import flat
 from normscope.trials.outcome import MARGIN
