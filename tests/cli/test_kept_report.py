@@ -59,6 +59,7 @@ def test_other_options_are_another_report(folder, said, reads):
 def test_one_more_trial_is_read(folder, said, reads):
     assert "12 of 15 trials" in said(folder).out
     study = Study.find(folder, begin=True)
+    assert study is not None
     done = study.trials()
     missing = {spec.key(): spec for spec in study.specification.trials()}
     missing = [missing[key] for key in missing.keys() - {trial.spec.key() for trial in done}]

@@ -117,10 +117,12 @@ def fingerprint(
 
 
 def _code() -> list[tuple[str, int, int]]:
-    """Every file of normscope with its size and time; of a package within a zip there are none.
+    """What tells this normscope from another of the same version.
 
-    Not only the newest, since an older one may replace another. What Python compiles does not
-    count: to read a study compiles more.
+    Returns:
+        Each of its files with size and time, since one may be replaced by an older one. What Python
+        compiles does not count: to read a study compiles more. Of a package in a zip there are
+        none.
     """
     package = Path(normscope.__file__).parent
     found = []
