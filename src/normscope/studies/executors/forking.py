@@ -116,10 +116,12 @@ def open_files() -> dict[int, File]:
 
 
 def _file(descriptor: int) -> File | None:
-    """The device and the number of an open file, or None of a closed one.
+    """What an open file is.
 
-    Nor of those of no kind, as ``epoll`` and ``eventfd`` make them: the kernel gives all of them
-    the same number, so that nothing tells one that a library has made anew in a fork.
+    Returns:
+        Its device and its number there. None of a closed one, and of those of no kind, as ``epoll``
+        and ``eventfd`` make them: the kernel gives all of them the same number, so that nothing
+        tells one that a library has made anew in a fork.
     """
     try:
         found = os.fstat(descriptor)
