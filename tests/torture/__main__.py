@@ -153,9 +153,8 @@ def main() -> int:
     for sentence in torture.not_run:
         print(f"not run: {sentence}")
     seconds = time.monotonic() - torture.began
-    print(
-        f"seed {given.seed}, {seconds:.0f} s: {torture.faults} faults, {len(torture.not_run)} not run"
-    )
+    done = f"{torture.faults} faults, {len(torture.not_run)} not run"
+    print(f"seed {given.seed}, {seconds:.0f} s: {done}")
     return 1 if torture.faults else 0
 
 
