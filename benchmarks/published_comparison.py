@@ -25,6 +25,7 @@ from normscope.findings.image_noise import independent_images, shared_images
 from normscope.findings.scan_results import ScanResults
 from normscope.findings.summary import best_cells
 from normscope.findings.variance_shares import variance_shares
+from normscope.regular_files import read_text
 from normscope.studies.study import Study
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ AXES = ("mean", "std")
 CONFIDENCE = 0.95
 DRAWS = 10_000
 TEST_IMAGES = 10_000
+FEWEST_CELLS = 3
+"""Of which anything is said: two have a rank correlation of 1 or -1, whatever they are."""
 FLAT_FROM = 0.1
 """The std from which on the published accuracies show no trend."""
 
@@ -59,10 +62,31 @@ class Spread:
 
 
 def read_published(path: Path) -> xr.DataArray:
-    """The published accuracies, dims ``("mean", "std")``."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    axes = {name: found[name] for name in ("mean", "std")}
-    return xr.DataArray(found["accuracy"], dims=tuple(axes), coords=axes)
+    """Read the published accuracies.
+
+    Returns:
+        The grid, dims ``("mean", "std")``, both rising.
+
+    Raises:
+        NormscopeError: If the file holds no such grid.
+    """
+    try:
+        found = json.loads(read_text(path))
+        axes = {name: np.asarray(found[name], float) for name in AXES}
+        grid = xr.DataArray(np.asarray(found["accuracy"], float), dims=AXES, coords=axes)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise NormscopeError(
+            f"{path} must be a JSON file of mean, std and accuracy, a row for each mean and a "
+            f"column for each std, got: {error}. Give the published grid."
+        ) from None
+    grid = grid.sortby(list(AXES))
+    rising = all((np.diff(grid[axis]) > 0).all() for axis in AXES)
+    if not (rising and grid.size and ((grid >= 0) & (grid <= 1)).all()):
+        raise NormscopeError(
+            f"{path} must hold each mean and std once and accuracies in [0, 1], got others. "
+            "Give the published grid."
+        )
+    return grid
 
 
 def spread(accuracies: np.ndarray) -> Spread | None:
@@ -72,12 +96,13 @@ def spread(accuracies: np.ndarray) -> Spread | None:
         accuracies: Shape ``(cells, seeds)``.
 
     Returns:
-        What neither cells nor seeds explain, with a chi-square interval; None for one seed.
+        What neither cells nor seeds explain, with a chi-square interval; None for one seed, or
+        fewer than two cells.
     """
     cells, seeds = accuracies.shape
-    freedom = (cells - 1) * (seeds - 1)
-    if not freedom:
+    if cells < 2 or seeds < 2:
         return None
+    freedom = (cells - 1) * (seeds - 1)
     left = accuracies - accuracies.mean(1, keepdims=True) - accuracies.mean(0) + accuracies.mean()
     squares = float((left**2).sum())
     tails = ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2)
@@ -93,12 +118,13 @@ def correlation(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, flo
         theirs: Likewise.
 
     Returns:
-        The correlation and the ends of its 95 % interval.
+        The correlation and the ends of its 95 % interval; 0 where either are all equal, which has
+        no order to agree with.
     """
 
     def ranked(rows: np.ndarray) -> float:
-        found = np.corrcoef(stats.rankdata(ours[rows]), stats.rankdata(theirs[rows]))
-        return float(found[0, 1])
+        pairs = stats.rankdata([ours[rows], theirs[rows]], axis=1)
+        return float(np.corrcoef(pairs)[0, 1]) if np.ptp(pairs, axis=1).all() else 0.0
 
     rng = np.random.default_rng(0)
     cells = np.arange(len(ours))
@@ -129,10 +155,31 @@ def comparison(results: ScanResults, published: xr.DataArray) -> str:
 
     Returns:
         Markdown.
+
+    Raises:
+        NormscopeError: If ours has other points, no whole seed, or hardly a cell that learned.
     """
     grid = results.grid
-    theirs = published.sel(mean=grid["mean"], std=grid["std"], method="nearest", tolerance=1e-9)
+    try:
+        theirs = published.sel(mean=grid["mean"], std=grid["std"], method="nearest", tolerance=1e-9)
+    except KeyError:
+        names = " x ".join(f"{a.name} {a.text}" for a in results.specification.axes)
+        raise NormscopeError(
+            f"the study must have points of the published grid, got {names}. Give one of "
+            "benchmarks.published_grid."
+        ) from None
+    if not grid.sizes["seed"]:
+        raise NormscopeError(
+            "the study must have a seed finished in every cell, got "
+            f"{len(results.trials)} of {len(results.specification.trials())} trials. "
+            "Let benchmarks.published_grid go on."
+        )
     learned = np.array([row.all() for row in results.table.learned[: results.table.cells]])
+    if learned.sum() < FEWEST_CELLS:
+        raise NormscopeError(
+            f"the study must have {FEWEST_CELLS} cells in which every training learned, got "
+            f"{learned.sum()} of {len(learned)}. Compare one that learns."
+        )
     parts = [
         _counts(results),
         _together(_by_cell(grid)[learned], _by_cell(theirs)[learned]),
@@ -183,11 +230,13 @@ def _together(ours: np.ndarray, theirs: np.ndarray) -> str:
 def _shares(
     results: ScanResults, learned: np.ndarray, theirs: xr.DataArray, published: xr.DataArray
 ) -> str:
-    correct = results.table.correct
-    assert correct is not None
-    kept = np.flatnonzero(learned)
-    noise = shared_images(correct[kept])
-    own = variance_shares(_by_cell(results.grid)[kept], _places(theirs, kept), AXES, noise)
+    correct, kept = results.table.correct, np.flatnonzero(learned)
+    values = _by_cell(results.grid)[kept]
+    if correct is None:
+        noise = independent_images(values, TEST_IMAGES)
+    else:
+        noise = shared_images(correct[kept])
+    own = variance_shares(values, _places(theirs, kept), AXES, noise)
     rows = {
         f"published, all {published.size} cells": _of_one_seed(
             published, np.arange(published.size)
@@ -231,7 +280,7 @@ def _noise(grid: xr.DataArray, learned: np.ndarray, published: xr.DataArray) -> 
     for least, name in ((0.0, "All stds"), (FLAT_FROM, f"Stds from {FLAT_FROM:g} on")):
         noise = spread(ours[learned & (stds >= least)])
         cells = _by_cell(published.sel(std=slice(least, None)))
-        if noise is None:
+        if noise is None or len(cells) < 2:
             continue
         median, most = range_of_equals(len(cells), noise)
         near = (cells.max() - cells <= noise.difference).sum()
@@ -255,6 +304,9 @@ def _along(axis: str, ours: xr.DataArray, theirs: xr.DataArray) -> str:
     lines = [f"| {axis} | published | ours |", "|---|---|---|"]
     for value in theirs[axis].to_numpy():
         there, here = (grid.sel({axis: value}).mean(other).to_numpy() for grid in (theirs, ours))
+        if np.isnan(there):  # no cell in which all our trainings learned
+            lines.append(f"| {value:.4g} | | |")
+            continue
         error = f" ± {here.std(ddof=1) / len(here) ** 0.5:.4f}" if len(here) > 1 else ""
         lines.append(f"| {value:.4g} | {there:.4f} | {here.mean():.4f}{error} |")
     return "\n".join(lines)
@@ -286,14 +338,12 @@ def main() -> None:
     parser.add_argument("study", type=Path)
     parser.add_argument("--published", type=Path, required=True)
     given = parser.parse_args()
-    results = ScanResults.read(Study.open(given.study))
-    if not results.grid.sizes["seed"]:
-        raise NormscopeError(
-            f"{given.study} must have a seed finished in every cell, got {len(results.trials)} of "
-            f"{len(results.specification.trials())} trials. Let benchmarks.published_grid go on."
-        )
-    print(comparison(results, read_published(given.published)))
+    published = read_published(given.published)
+    print(comparison(ScanResults.read(Study.open(given.study)), published))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NormscopeError as error:
+        raise SystemExit(str(error)) from None

@@ -160,12 +160,31 @@ def export_all(folder: Path, to: Path) -> None:
     Args:
         folder: Where the run lies.
         to: Gets a folder for each study.
+
+    Raises:
+        NormscopeError: If there is no run, or an older copy has trials that the run has not.
     """
-    for name in dict.fromkeys(step.name for step in STEPS):
-        study = Study.find(folder / name)
-        if study is not None:
-            study.export(to / name)
-            print(f"{to / name}: {len(study.every_trial())} trials")
+    names = dict.fromkeys(step.name for step in STEPS)
+    studies = {name: study for name in names if (study := Study.find(folder / name)) is not None}
+    if not studies:
+        raise NormscopeError(
+            f"--folder must hold a run to export, got {folder} without a study. Give its folder."
+        )
+    for name, study in studies.items():
+        older = Study.find(to / name)
+        lost = _keys(older) - _keys(study) if older is not None else set()
+        if lost:
+            raise NormscopeError(
+                f"--export must lose no trials, got {to / name} with {len(lost)} that the run has "
+                "not. Take them over by --import, or choose another folder."
+            )
+    for name, study in studies.items():
+        study.export(to / name)
+        print(f"{to / name}: {len(study.every_trial())} trials")
+
+
+def _keys(study: Study) -> set[str]:
+    return {trial.spec.key() for trial in study.every_trial()}
 
 
 def import_all(source: Path, folder: Path) -> None:
@@ -216,8 +235,7 @@ def _exported(folder: Path) -> Study | None:
 
 
 def _any_planned(specification: ScanSpec, study: Study) -> bool:
-    planned = {spec.key() for spec in specification.trials()}
-    return any(trial.spec.key() in planned for trial in study.every_trial())
+    return not _keys(study).isdisjoint(spec.key() for spec in specification.trials())
 
 
 def main() -> None:
@@ -225,8 +243,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="outside the checkout")
     parser.add_argument("--processes", type=int, choices=(1, 2), default=1)
-    parser.add_argument("--export", type=Path, help="write small copies here, and end")
-    parser.add_argument("--import", type=Path, dest="source", help="take trials over from here")
+    copies = parser.add_mutually_exclusive_group()
+    copies.add_argument("--export", type=Path, help="write small copies here, and end")
+    copies.add_argument("--import", type=Path, dest="source", help="take trials over from here")
     given = parser.parse_args()
     folder = given.folder.resolve()
     if folder.is_relative_to(CHECKOUT):
@@ -246,4 +265,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NormscopeError as error:
+        raise SystemExit(str(error)) from None

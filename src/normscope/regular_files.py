@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import stat
@@ -68,3 +69,19 @@ def read_text(path: str | Path) -> str:
         if os.fstat(file.fileno()).st_size > MOST_TEXT_BYTES:
             raise OSError(errno.EFBIG, f"a file of more than {MOST_TEXT_BYTES:,} bytes")
         return file.readall().decode("utf-8")
+
+
+def digest(path: str | Path) -> str:
+    """The SHA-256 of a file of any size.
+
+    Args:
+        path: Its path.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        OSError: If it cannot be read or is no regular file.
+    """
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

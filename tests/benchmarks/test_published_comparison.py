@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import xarray as xr
 from benchmarks.published_comparison import (
     beyond,
     comparison,
@@ -17,10 +20,8 @@ from benchmarks.published_comparison import (
 from benchmarks.published_grid import EVERY_SECOND
 from scipy import stats
 
+from normscope.errors import NormscopeError
 from normscope.findings.scan_results import ScanResults
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 RNG = np.random.default_rng(7)
 
@@ -100,5 +101,108 @@ def test_one_seed_says_nothing_of_noise(published, made_study):
 
 def test_cells_that_the_published_grid_lacks_are_refused(published, made_study):
     study = made_study("0,0.5", "0.02,2", np.full((2, 2, 2), 0.99))
-    with pytest.raises(KeyError):
+    with pytest.raises(NormscopeError) as error:
         comparison(ScanResults.read(study), published)
+    assert str(error.value) == (
+        "the study must have points of the published grid, got mean 0,0.5 x std 0.02,2. Give one "
+        "of benchmarks.published_grid."
+    )
+
+
+@pytest.fixture
+def small():
+    """A published grid of six cells, and as much of three seeds."""
+    axes = {"mean": [0.0, 0.5], "std": [0.05, 0.5, 1.0]}
+    grid = xr.DataArray(0.9 + np.arange(6).reshape(2, 3) / 100, dims=("mean", "std"), coords=axes)
+    return grid, grid.to_numpy()[..., None] + RNG.normal(0, 0.002, (2, 3, 3))
+
+
+def compared(small, made_study, failed=False, seeds=3):
+    failed = np.zeros((2, 3, 3), bool) | failed
+    made = made_study("0,0.5", "0.05,0.5,1", small[1][..., :seeds], failed=failed)
+    return comparison(ScanResults.read(made), small[0])
+
+
+def test_a_std_with_which_nothing_learned_has_an_empty_row(small, made_study):
+    failed = np.zeros((2, 3, 3), bool)
+    failed[:, 0] = True
+    text = compared(small, made_study, failed)
+    assert "| 0.05 | | |" in text
+    assert "nan" not in text
+
+
+def test_too_few_stds_for_their_noise_say_nothing_of_it(small, made_study):
+    failed = np.zeros((2, 3, 3), bool)
+    failed[:, 1:] = True
+    failed[0, 1] = False
+    text = compared(small, made_study, failed)
+    assert "- All stds: " in text
+    assert "- Stds from 0.1 on: " not in text
+    assert "nan" not in text
+
+
+def test_equal_accuracies_have_no_order(small, made_study):
+    equal = (small[0], np.full((2, 3, 3), 0.5))
+    assert "a rank correlation of 0.00 (0.00 to 0.00)" in compared(equal, made_study)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_where_hardly_a_cell_learned_it_says_so(small, made_study, seeds):
+    failed = np.ones((2, 3, 3), bool)
+    failed[0, :2] = False
+    with pytest.raises(NormscopeError) as error:
+        compared(small, made_study, failed, seeds)
+    assert str(error.value) == (
+        "the study must have 3 cells in which every training learned, got 2 of 6. Compare one that "
+        "learns."
+    )
+
+
+def test_a_study_without_a_whole_seed_is_refused(small, made_study):
+    small[1][0, 0] = np.nan
+    with pytest.raises(NormscopeError) as error:
+        compared(small, made_study)
+    assert str(error.value) == (
+        "the study must have a seed finished in every cell, got 15 of 21 trials. Let "
+        "benchmarks.published_grid go on."
+    )
+
+
+GRID = {"mean": [0, 1], "std": [0.1, 1], "accuracy": [[0.1, 0.2], [0.3, 0.4]]}
+
+
+def test_a_published_grid_in_any_order_is_read_rising(tmp_path):
+    (tmp_path / "grid.json").write_text(json.dumps({**GRID, "std": [1, 0.1]}))
+    assert read_published(tmp_path / "grid.json").sel(mean=1, std=0.1) == 0.4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"std": [0.1, 0.1]}, {"mean": [0, float("nan")]}, {"accuracy": [[98, 97], [96, 95]]}],
+)
+def test_a_published_grid_of_other_values_is_refused(tmp_path, change):
+    (tmp_path / "grid.json").write_text(json.dumps({**GRID, **change}))
+    with pytest.raises(NormscopeError) as error:
+        read_published(tmp_path / "grid.json")
+    assert str(error.value) == (
+        f"{tmp_path / 'grid.json'} must hold each mean and std once and accuracies in [0, 1], got "
+        "others. Give the published grid."
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"mean": 1}', "[" * 100_000, "no JSON"])
+def test_what_is_no_grid_is_refused(tmp_path, text):
+    (tmp_path / "grid.json").write_text(text)
+    with pytest.raises(NormscopeError, match=r"must be a JSON file of mean, std and accuracy, a "):
+        read_published(tmp_path / "grid.json")
+
+
+def test_no_traceback_where_the_study_is_missing(tmp_path):
+    (tmp_path / "grid.json").write_text(json.dumps(GRID))
+    call = ["benchmarks.published_comparison", "none", "--published", str(tmp_path / "grid.json")]
+    done = subprocess.run([sys.executable, "-m", *call], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "none must be a study's folder, got none with a study in a study.db. Give the --out folder "
+        "of a scan.\n"
+    )

@@ -113,6 +113,39 @@ def test_forks_bear_libraries_that_close_files_in_them(tmp_path):
     assert said_by(CLOSED, tmp_path) == ["(True, 4)"]
 
 
+ANEW = """
+import os, select
+from normscope.images.digits import open_digits
+from normscope.studies.executors.processes import LocalProcesses
+
+polls = [select.epoll()]
+
+
+def as_event_loops_do():
+    number = polls[0].fileno()
+    polls[0].close()
+    polls.append(select.epoll())
+    assert polls[1].fileno() == number
+
+
+def ready():
+    reader, writer = os.pipe()
+    polls[1].register(reader)
+    os.write(writer, b"1")
+    return polls[1].poll(1) == [(reader, select.EPOLLIN)]
+
+
+os.register_at_fork(after_in_child=as_event_loops_do)
+executor = LocalProcesses(open_digits(), 2)
+print(executor._pool.submit(ready).result())
+executor.close()
+"""
+
+
+def test_forks_bear_event_loops_that_begin_anew_in_them(tmp_path):
+    assert said_by(ANEW, tmp_path) == ["True"]
+
+
 COMPANY = """
 import threading, torch
 from normscope.studies.executors.forking import can_fork

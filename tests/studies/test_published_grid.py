@@ -139,6 +139,33 @@ def test_an_export_that_is_not_there_is_refused(tmp_path, small):
     )
 
 
+def test_an_export_of_no_run_is_refused(tmp_path, small):
+    with pytest.raises(NormscopeError) as error:
+        export_all(tmp_path / "run", tmp_path / "copy")
+    assert str(error.value) == (
+        f"--folder must hold a run to export, got {tmp_path / 'run'} without a study. Give its "
+        "folder."
+    )
+    assert not (tmp_path / "copy").exists()
+
+
+def test_an_export_never_loses_what_an_older_one_has(tmp_path, small):
+    run(tmp_path / "more", 1, SMALL_STEPS[:3])
+    export_all(tmp_path / "more", tmp_path / "copy")
+    run(tmp_path / "fewer", 1, SMALL_STEPS[:1])
+    before = finished(tmp_path / "copy")
+    with pytest.raises(NormscopeError) as error:
+        export_all(tmp_path / "fewer", tmp_path / "copy")
+    assert str(error.value) == (
+        f"--export must lose no trials, got {tmp_path / 'copy' / 'grid'} with 10 that the run has "
+        "not. Take them over by --import, or choose another folder."
+    )
+    assert finished(tmp_path / "copy") == before
+    import_all(tmp_path / "copy", tmp_path / "fewer")
+    export_all(tmp_path / "fewer", tmp_path / "copy")
+    assert finished(tmp_path / "copy").keys() == before.keys()
+
+
 def test_an_export_of_another_run_is_refused(tmp_path, small, monkeypatch):
     run(tmp_path / "run", 1, SMALL_STEPS[:1])
     export_all(tmp_path / "run", tmp_path / "copy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
@@ -135,19 +136,25 @@ class Torture:
 
 
 def main() -> int:
-    seed = sys.argv[1] if len(sys.argv) > 1 else str(time.time_ns())
-    kills = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("seed", nargs="?", default=str(time.time_ns()), help="decides what is done")
+    parser.add_argument("kills", nargs="?", type=int, default=100, help="how many; 100 by default")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(PARTS)}; all if none")
+    given = parser.parse_args()
+    if not set(given.parts) <= {*PARTS}:
+        parser.error(f"a part must be one of {', '.join(PARTS)}, got {' '.join(given.parts)}")
     # A shell's background jobs ignore Ctrl-C, and so would all that is begun here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    torture = Torture(seed, Path(tempfile.mkdtemp(prefix="normscope-torture-")))
-    for part in sys.argv[3:] or PARTS:
-        torture.kills(kills) if part == "kills" else getattr(torture, part)()
+    torture = Torture(given.seed, Path(tempfile.mkdtemp(prefix="normscope-torture-")))
+    for part in given.parts or PARTS:
+        torture.kills(given.kills) if part == "kills" else getattr(torture, part)()
     for what, times in sorted(torture.made.items()):
         print(f"{times:4} {what}")
     for sentence in torture.not_run:
         print(f"not run: {sentence}")
     seconds = time.monotonic() - torture.began
-    print(f"seed {seed}, {seconds:.0f} s: {torture.faults} faults, {len(torture.not_run)} not run")
+    done = f"{torture.faults} faults, {len(torture.not_run)} not run"
+    print(f"seed {given.seed}, {seconds:.0f} s: {done}")
     return 1 if torture.faults else 0
 
 

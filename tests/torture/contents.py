@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from normscope.cli.kept_report import KEPT
 from normscope.errors import NormscopeError
 from normscope.studies.search_study import SearchStudy
 from normscope.studies.stored_trial import attributes_of
@@ -65,12 +66,18 @@ def _content(path: Path) -> Any:
         return TIMES.sub(b"", path.read_bytes())
     if path.suffix == ".json":
         with suppress(ValueError):  # of a file that is not whole
-            return timeless(json.loads(path.read_text(encoding="utf-8")))
+            said = timeless(json.loads(path.read_text(encoding="utf-8")))
+            return (
+                {k: v for k, v in said.items() if k not in DIGESTS} if path.name == KEPT else said
+            )
     if path.suffix == ".pt2":
         with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
     return path.read_bytes()
 
+
+DIGESTS = {"asked", "files"}
+"""What a kept report has of files with times in them."""
 
 TIMED = {"seconds", "seconds_per_trial", "time", "images_per_second"}
 

@@ -59,6 +59,9 @@ def test_what_counts_as_a_difference(tmp_path):
     (place / "out" / "n.json").write_text('{"mean": 1, "seconds": 3}')
     whole = contents(place)
     assert whole == {"out/n.json": {"mean": 1}}
+    (place / "out" / ".report.json").write_text('{"asked": "a", "files": {}, "counts": ""}')
+    assert contents(place).pop("out/.report.json") == {"counts": ""}
+    (place / "out" / ".report.json").unlink()
     references = object.__new__(References)
     references._known = {case.name: Undisturbed(1, 1, whole)}
     assert references.torn(case, place) == references.different(case, place) == []

@@ -43,10 +43,12 @@ class PlainTable:
 
     def drawn(self) -> Table:
         """The table for a terminal."""
-        table = Table(*self.headings, box=box.SIMPLE_HEAD, padding=(0, self.padding))
-        words = [word for row in self.rows for word in row[0].split(" ")]
+        headings = ["\n".join(map(printable, text.split("\n"))) for text in self.headings]
+        rows = [[printable(text) for text in row] for row in self.rows]
+        table = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, self.padding))
+        words = [word for row in rows for word in row[0].split(" ")]
         table.columns[0].min_width = max(map(len, words), default=0)
-        for row in self.rows:
+        for row in rows:
             table.add_row(*row)
         return table
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -64,7 +63,14 @@ def report(
     alone = len(folders) == 1 and storage is None
     asked = fingerprint(folders[0], margin, reference) if alone else None
     if kept := kept_report(folders[0], asked):
-        _show_again(folders[0], kept, json)
+        printed, summary = kept
+        show(
+            *printed.sentences,
+            *printed.tables,
+            printed.written_into(folders[0]),
+            json_target=json,
+        )
+        write_json(summary, json)
         return
     import optuna
 
@@ -101,26 +107,20 @@ def show_report(
         asked: The report's fingerprint, where it is to be kept.
     """
     from normscope.findings.summary_table import summary_table
+    from normscope.reports.report_files import ReportFiles
     from normscope.reports.writing import read_summary, write_files
 
-    folder = study.folder
+    folder, files = study.folder, ReportFiles(study.folder)
     results, summary = read_summary(study, margin, _reference(reference))
     table = PlainTable(*summary_table(summary.findings))
     printed = PrintedReport([summary.answer, *summary.reasons], [table], f"{summary.counts}.")
     try:
         show(*printed.sentences, table, json_target=json)
     finally:  # also where nobody reads on, as in front of head -1
-        write_files(folder, results, summary)
-        keep_report(folder, asked, printed)
+        write_files(files, results, summary)
+        keep_report(folder, asked, printed, files.digests)
     show(printed.written_into(folder), json_target=json)
     write_json(summary.to_json(), json)
-
-
-def _show_again(folder: Path, kept: PrintedReport, json: str | None) -> None:
-    from normscope.studies.study_file import SUMMARY
-
-    show(*kept.sentences, *kept.tables, kept.written_into(folder), json_target=json)
-    write_json(loads((folder / SUMMARY).read_text(encoding="utf-8")), json)
 
 
 def _reference(text: str | None) -> Normalization | Literal["data"] | None:

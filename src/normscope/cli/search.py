@@ -46,13 +46,14 @@ def show_search(study: SearchStudy, json: str | None, *, asked: str | None = Non
         asked: The report's fingerprint, where it is to be kept.
     """
     from normscope.figures.search_contours import known_values
+    from normscope.reports.report_files import ReportFiles
     from normscope.reports.search_writing import write_search_report
 
-    folder = study.folder
-    summary = write_search_report(study)
+    folder, files = study.folder, ReportFiles(study.folder)
+    summary = write_search_report(study, files)
     tables = _tables(summary, known_values(study))
     printed = PrintedReport([summary.answer, *summary.reasons], tables)
-    keep_report(folder, asked, printed)
+    keep_report(folder, asked, printed, files.digests)
     show(*printed.sentences, *tables, printed.written_into(folder), json_target=json)
     write_json(summary.to_json(), json)
 

@@ -78,9 +78,18 @@ def workers(count: int, torch_threads: int = 1) -> Iterator[ThreadPoolExecutor]:
     import torch
 
     before = torch.get_num_threads()
-    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(torch_threads,))
+    pool = ThreadPoolExecutor(count, initializer=_limit, initargs=(torch_threads,))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)  # later threads would begin with what a worker set
+
+
+def _limit(torch_threads: int) -> None:
+    import torch
+
+    # A thread's first computation takes the number that was set last, in whatever thread: another
+    # pool that ends in between would change it, and with it the last digits of sums.
+    torch.get_num_threads()
+    torch.set_num_threads(torch_threads)

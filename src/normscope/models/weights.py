@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import torch
 
 from normscope.errors import NormscopeError
 from normscope.models.files.archive import WEIGHTS, archive_kind
-from normscope.regular_files import open_regular
+from normscope.regular_files import digest
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -41,8 +40,7 @@ def weights_digest(path: str | Path) -> str:
         NormscopeError: If it cannot be read.
     """
     try:
-        with open_regular(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return digest(path)[:16]
     except OSError as error:
         raise NormscopeError(
             f"--weights must be a readable file or 'default', got {path}: {error.strerror}. "

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from normscope.figures.audit_prices import audit_prices, draw_audit_prices
 from normscope.reports.page import render
-from normscope.reports.writing import save_figure
+from normscope.reports.report_files import ReportFiles
 from normscope.studies.study_file import FIGURES, PAGE
-from normscope.writing import write_result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,14 +29,15 @@ def write_audit(audit: Audit, folder: Path) -> list[Path]:
     """
     figure = folder / FIGURES / FIGURE
     figure.parent.mkdir(parents=True, exist_ok=True)
-    write_result(folder / NUMBERS, json.dumps(audit.to_json(), indent=2, allow_nan=False) + "\n")
+    files = ReportFiles(folder)
+    files.text(NUMBERS, json.dumps(audit.to_json(), indent=2, allow_nan=False) + "\n")
     written = [folder / NUMBERS]
     image = None
     if audit.priced or audit.tested is not None:
-        save_figure(draw_audit_prices(audit_prices(audit)), figure)
+        files.figure(f"{FIGURES}/{FIGURE}", draw_audit_prices(audit_prices(audit)))
         image = base64.b64encode(figure.read_bytes()).decode("ascii")
         written.append(figure)
-    write_result(folder / PAGE, audit_page(audit, image))
+    files.text(PAGE, audit_page(audit, image))
     return [*written, folder / PAGE]
 
 

@@ -19,7 +19,8 @@ from normscope.findings.between_studies import StudyDifference, study_difference
 from normscope.findings.comparison import IN_WORDS
 from normscope.margin import MARGIN
 from normscope.reports.page import render
-from normscope.reports.writing import DOTS_PER_INCH, read_summary
+from normscope.reports.report_files import DOTS_PER_INCH
+from normscope.reports.writing import read_summary
 from normscope.studies.study import Study
 from normscope.studies.study_file import flat
 from normscope.wording import counted, listed

@@ -20,9 +20,8 @@ from normscope.findings.search_summary import summarize_search
 from normscope.reports.commands import search_command
 from normscope.reports.page import render
 from normscope.reports.page_data import colours, run_facts
-from normscope.reports.writing import save_figure
+from normscope.reports.report_files import ReportFiles
 from normscope.studies.study_file import FIGURES, PAGE, SUMMARY
-from normscope.writing import write_result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +38,12 @@ PANELS = {
 """By file: the heading, and how its section looks; colours keep their meaning on a dark page."""
 
 
-def write_search_report(study: SearchStudy) -> SearchSummary:
+def write_search_report(study: SearchStudy, files: ReportFiles | None = None) -> SearchSummary:
     """Write the summary and the figures of an open search.
+
+    Args:
+        study: The search.
+        files: What notes what is written, for whoever keeps it.
 
     Returns:
         The summary.
@@ -62,19 +65,18 @@ def write_search_report(study: SearchStudy) -> SearchSummary:
             f"{folder} must hold a search with at least one finished trial, got none. "
             "Run the search again to go on."
         )
-    write_result(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
-    figures = folder / FIGURES
-    figures.mkdir(exist_ok=True)
+    files = files or ReportFiles(folder)
+    files.text(SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     history = search_history(study, summary.honest_best)
-    save_figure(draw_search_history(history), figures / "history.png")
+    files.figure(f"{FIGURES}/history.png", draw_search_history(history))
     # One finished trial has neither neighbours nor a better one, so there is nothing to map.
     if len(study.specification.over) > 1 and summary.trials > 1:
-        save_figure(draw_search_contours(search_contours(study)), figures / "contours.png")
+        files.figure(f"{FIGURES}/contours.png", draw_search_contours(search_contours(study)))
         coordinates = search_coordinates(study)
-        save_figure(draw_search_coordinates(coordinates), figures / "parallel_coordinates.png")
+        files.figure(f"{FIGURES}/parallel_coordinates.png", draw_search_coordinates(coordinates))
     if summary.importance is not None:
-        save_figure(draw_search_importances(summary.importance), figures / "importances.png")
-    write_result(folder / PAGE, search_page(study, summary, figures))
+        files.figure(f"{FIGURES}/importances.png", draw_search_importances(summary.importance))
+    files.text(PAGE, search_page(study, summary, folder / FIGURES))
     return summary
 
 

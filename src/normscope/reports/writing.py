@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from normscope.errors import NormscopeError
 from normscope.findings.scan_results import ScanResults
 from normscope.findings.summary import Summary, summary_of
+from normscope.reports.report_files import ReportFiles
 from normscope.studies.study import Study
 from normscope.studies.study_file import FIGURES, PAGE, SUMMARY
-from normscope.writing import replacing, write_result
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from normscope.normalization import Normalization
-
-DOTS_PER_INCH = 150
 
 
 def report(
@@ -63,15 +59,15 @@ def write_report(
         The summary.
     """
     results, summary = read_summary(study, margin, reference)
-    write_files(study.folder, results, summary)
+    write_files(ReportFiles(study.folder), results, summary)
     return summary
 
 
-def write_files(folder: Path, results: ScanResults, summary: Summary) -> None:
+def write_files(files: ReportFiles, results: ScanResults, summary: Summary) -> None:
     """Write what a study says into its folder: summary, figures and page.
 
     Args:
-        folder: The study's.
+        files: The folder's.
         results: What was read of it.
         summary: What it says.
     """
@@ -80,14 +76,13 @@ def write_files(folder: Path, results: ScanResults, summary: Summary) -> None:
     from normscope.figures.best_cells import best_cells_histogram, draw_best_cells
     from normscope.reports.page import scan_page
 
-    write_result(folder / SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
-    (folder / FIGURES).mkdir(exist_ok=True)
+    files.text(SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     drawn = accuracy_map(results)
-    save_figure(draw_accuracy_map(drawn), folder / FIGURES / "accuracy_map.png")
+    files.figure(f"{FIGURES}/accuracy_map.png", draw_accuracy_map(drawn))
     if summary.findings.seeds:
         best = draw_best_cells(best_cells_histogram(results))
-        save_figure(best, folder / FIGURES / "best_95_percent.png")
-    write_result(folder / PAGE, scan_page(results, summary, drawn))
+        files.figure(f"{FIGURES}/best_95_percent.png", best)
+    files.text(PAGE, scan_page(results, summary, drawn))
 
 
 def read_summary(
@@ -118,9 +113,3 @@ def read_summary(
             "Run the scan again to finish it."
         )
     return results, summary
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure in one step."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=DOTS_PER_INCH)

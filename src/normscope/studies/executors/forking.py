@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -115,12 +116,18 @@ def open_files() -> dict[int, File]:
 
 
 def _file(descriptor: int) -> File | None:
-    """The device and the number of an open file, or None of a closed one."""
+    """What an open file is.
+
+    Returns:
+        Its device and its number there. None of a closed one, and of those of no kind, as ``epoll``
+        and ``eventfd`` make them: the kernel gives all of them the same number, so that nothing
+        tells one that a library has made anew in a fork.
+    """
     try:
         found = os.fstat(descriptor)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if stat.S_IFMT(found.st_mode) else None
 
 
 def leave_parent_behind(inherited: dict[int, File]) -> None:
