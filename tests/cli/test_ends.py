@@ -54,7 +54,7 @@ def test_a_signal_while_it_starts_ends_it_likewise(tmp_path):
 
 
 SOMEWHERE = """
-import os, signal, time, weakref
+import os, signal, threading, time, weakref
 from normscope import cli
 from normscope.cli import app
 
@@ -63,6 +63,12 @@ class Anything: pass
 def strike(*_):
     os.kill(os.getpid(), signal.NUMBER)
     time.sleep(0.1)
+
+def release():
+    try:
+        strike()
+    finally:
+        threading.Lock().release()
 
 def run(_):
     thing = Anything()
@@ -80,6 +86,7 @@ cli.main()
     [
         "del thing",  # a finalizer: Python prints what is raised there, and goes on
         "exec('strike()')",  # as of dataclasses: Python would end a module by the signal
+        "release()",  # where a lock is about to be taken: its release raises another error
     ],
 )
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])

@@ -180,7 +180,7 @@ def test_fold_agrees_with_the_library_from_bytes_to_outputs(kind, settings, repo
 def test_fold_refuses_constants_that_are_not_the_library_s(repository, tmp_path, monkeypatch):
     name = repository("ViTImageProcessor", **SQUARE)
     wrong = Normalization((0.3, 0.4, 0.6), 0.05)
-    monkeypatch.setattr("normscope.deploy.shipping.expected_normalization", lambda _: wrong)
+    monkeypatch.setattr("normscope.models.expected.expected_normalization", lambda _: wrong)
     out = tmp_path / "raw.pt2"
     with pytest.raises(WorkFailed) as met:
         ship(FoldOptions(model=name, norm="model", weights="default", out=out))

@@ -55,7 +55,7 @@ def test_opencv_is_run(normalization, blue_first):
     np.testing.assert_allclose(found[0], expected(normalization, blue_first), atol=1e-4)
     differ = len(set(normalization.std)) > 1
     assert pasted.limit == (
-        "blobFromImage has one scale for all channels, so the stds are divided by after it."
+        "blobFromImage has one scale for all channels, so the division by the stds follows it."
         if differ else None
     )  # fmt: skip
 

@@ -61,6 +61,10 @@ def main() -> None:
         status = run(sys.argv[1:])
     except KeyboardInterrupt:
         status = INTERRUPTED
+    except Exception as error:
+        if not _follows_an_interruption(error):
+            raise
+        status = INTERRUPTED
     # The rest is Python's own end, in which a signal could only change the status.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -70,6 +74,16 @@ def main() -> None:
     # Else Python searches everything that was imported for cycles, which takes half a second.
     gc.freeze()
     sys.exit(status)
+
+
+def _follows_an_interruption(error: BaseException | None) -> bool:
+    """Whether something was raised while a signal's own exception was under way.
+
+    A signal that arrives between a lock's taking and what releases it becomes a RuntimeError there.
+    """
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__context__
+    return error is not None
 
 
 def _open_standard_streams() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import tokenize
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,10 @@ LAYOUTS = ("HW", "NHW", "HWC", "CHW", "NCHW", "NHWC", "HWN", "HWCN")
 
 MAX_BYTES = 2**31
 """A compressed array is unpacked into memory, so its claim is bounded."""
+
+READING_HEADERS = threading.Lock()
+"""NumPy reads them by Python's parser, which in Python 3.11 now and then raises a SystemError where
+several threads are in it."""
 
 
 def layout_of(shape: tuple[int, ...]) -> str:
@@ -123,7 +128,8 @@ def open_npy(path: Path) -> np.ndarray:
         NormscopeError: If the file is no array, is truncated, or would unpickle objects.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with READING_HEADERS:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise NormscopeError(
             f"{path} must be a whole NumPy file of numbers, got: {first_line(error)}. "
@@ -151,7 +157,8 @@ def decode_npy(data: bytes) -> Pixels:
         UnreadableImage: If it holds no images, or is truncated.
     """
     try:
-        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+        with READING_HEADERS:
+            array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
         return Pixels(as_images(array, "it"), most=most_of(array.dtype))
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise UnreadableImage(f"not a whole NumPy file of numbers: {first_line(error)}") from None

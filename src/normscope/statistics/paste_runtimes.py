@@ -114,7 +114,7 @@ def deepstream(n: Numbers) -> Pasted:
 
 
 def opencv(n: Numbers) -> Pasted:
-    """OpenCV's ``blobFromImage``, which has one scale; other stds are divided by after it."""
+    """OpenCV's ``blobFromImage``, which has one scale; a division by several stds follows it."""
     refused = _of_bytes(n, "OpenCV's blobFromImage")
     if refused:
         return refused
@@ -127,7 +127,7 @@ def opencv(n: Numbers) -> Pasted:
     return Pasted(
         f"cv2.dnn.blobFromImage(image, 1.0, (WIDTH, HEIGHT), {mean}{swap}) / "
         f"np.array({n.stored_std}, np.float32).reshape(1, -1, 1, 1)",
-        "blobFromImage has one scale for all channels, so the stds are divided by after it.",
+        "blobFromImage has one scale for all channels, so the division by the stds follows it.",
     )
 
 

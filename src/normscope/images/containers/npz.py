@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from normscope.images.arrays import MAX_BYTES
+from normscope.images.arrays import MAX_BYTES, READING_HEADERS
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
 from normscope.images.encoded import open_binary
@@ -113,4 +113,5 @@ def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         if version == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
-    return read(member)
+    with READING_HEADERS:
+        return read(member)
