@@ -79,7 +79,10 @@ def main() -> None:
 def _follows_an_interruption(error: BaseException | None) -> bool:
     """Whether something was raised while a signal's own exception was under way.
 
-    A signal that arrives between a lock's taking and what releases it becomes a RuntimeError there.
+    A signal that arrives where a lock is taken becomes a RuntimeError as that is released.
+
+    Returns:
+        True if one of the exceptions that it followed is a signal's.
     """
     while error is not None and not isinstance(error, Interrupted):
         error = error.__context__
