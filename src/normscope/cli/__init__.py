@@ -21,7 +21,6 @@ def main() -> None:
     import signal
     import sys
     import threading
-    import warnings
 
     # Threads that spin while they wait slow a busy machine down a hundredfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -43,15 +42,7 @@ def main() -> None:
             sys.__unraisablehook__(lost)
 
     sys.unraisablehook = send_again
-    as_python_does = warnings.showwarning
-
-    def show_warning(message, category, *where) -> None:
-        if category is RuntimeWarning:  # a sentence of ours, for which no line of code is needed
-            print(f"normscope: {message}", file=sys.stderr)  # noqa: T201
-        else:
-            as_python_does(message, category, *where)
-
-    warnings.showwarning = show_warning
+    _show_warnings_as_sentences()
     try:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in a background job
             signal.signal(signal.SIGINT, end)
@@ -59,10 +50,8 @@ def main() -> None:
         from normscope.cli.app import run
 
         status = run(sys.argv[1:])
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-    except Exception as error:
-        if not _follows_an_interruption(error):
+    except (KeyboardInterrupt, Exception) as error:
+        if not _interrupted(error):
             raise
         status = INTERRUPTED
     # The rest is Python's own end, in which a signal could only change the status.
@@ -76,17 +65,28 @@ def main() -> None:
     sys.exit(status)
 
 
-def _follows_an_interruption(error: BaseException | None) -> bool:
-    """Whether something was raised while a signal's own exception was under way.
-
-    A signal that arrives where a lock is taken becomes a RuntimeError as that is released.
-
-    Returns:
-        True if one of the exceptions that it followed is a signal's.
-    """
-    while error is not None and not isinstance(error, Interrupted):
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether a signal raised an error, or what the error was raised in the middle of."""
+    # One that arrives where a lock is taken becomes a RuntimeError as that is released.
+    while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None
+
+
+def _show_warnings_as_sentences() -> None:
+    """Print a warning of ours as a sentence, for which no line of code is needed."""
+    import sys
+    import warnings
+
+    as_python_does = warnings.showwarning
+
+    def show(message, category, *where) -> None:
+        if category is RuntimeWarning:
+            print(f"normscope: {message}", file=sys.stderr)  # noqa: T201
+        else:
+            as_python_does(message, category, *where)
+
+    warnings.showwarning = show
 
 
 def _open_standard_streams() -> None:
