@@ -204,8 +204,8 @@ def _why_open(found: SearchSummary) -> str:
     what = listed([NAMES[name] for name in open_])
     their = "its interval reaches" if len(open_) == 1 else "their intervals reach"
     return (
-        f"The best cannot be told from {what}: {their} from 0 or below to above {gap(margin)}, the largest "
-        "difference that does not matter."
+        f"The best cannot be told from {what}: {their} from 0 or below to above {gap(margin)}, the "
+        "largest difference that does not matter."
     )
 
 
