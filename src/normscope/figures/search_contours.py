@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 MOST_PAIRS = 10
 """All pairs of five parameters; of more, the figure would show none of them well."""
 
-FEWEST_FOR_A_MAP = 4
+FEWEST_FOR_A_MAP = 20
+"""Between fewer trials a map would be large triangles, which show what nobody measured."""
+
+DOTS = {True: 16, False: 60}
+"""Their areas with a map and without one."""
+
 DARKEST_PERCENTILE = 10
 """Below it all is drawn alike: a few failed trials would take the colours of all others."""
 
@@ -128,7 +133,7 @@ def search_contours(study: SearchStudy) -> SearchContours:
 
 
 def draw_search_contours(numbers: SearchContours) -> Figure:
-    """Draw a map between the trials, the trials as dots, the best as a star.
+    """Draw the trials as dots, a map between them where they are many, the best as a star.
 
     Args:
         numbers: What it shows, at least one panel.
@@ -149,7 +154,7 @@ def draw_search_contours(numbers: SearchContours) -> Figure:
             axes.tricontourf(triangles, numbers.scores, levels=levels, cmap="cividis", extend="min")
         shown = axes.scatter(
             *panel.values.T, c=numbers.scores, cmap="cividis", vmin=levels[0],
-            vmax=levels[-1], s=16, edgecolors="white", linewidths=0.5,
+            vmax=levels[-1], s=DOTS[triangles is not None], edgecolors="white", linewidths=0.5,
         )  # fmt: skip
         _mark(axes, panel, panel.values[best])
     for axes in grid[len(numbers.panels) :]:

@@ -187,7 +187,7 @@ def _open(specification: SearchSpec, found: SearchSummary) -> list[str]:
     elif more <= 0:
         return [f"{why} The same command runs the fresh seeds that are missing."]
     configurations = len(found.repeated) + len(found.references)
-    costs = f" (some {counted(more * configurations, 'more training')})" if configurations else ""
+    costs = f" (about {counted(more * configurations, 'more training')})" if configurations else ""
     return [f"{why} To settle it, repeat the command with {asked}{costs}."]
 
 
@@ -204,8 +204,8 @@ def _why_open(found: SearchSummary) -> str:
     what = listed([NAMES[name] for name in open_])
     their = "its interval reaches" if len(open_) == 1 else "their intervals reach"
     return (
-        f"Not told from {what}: {their} from 0 or below to above {gap(margin)}, the largest "
-        "difference that does not matter."
+        f"The best cannot be told from {what}: {their} from 0 or below to above {gap(margin)}, the "
+        "largest difference that does not matter."
     )
 
 

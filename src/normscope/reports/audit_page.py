@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import shlex
 from typing import TYPE_CHECKING
 
 from normscope.figures.audit_prices import audit_prices, draw_audit_prices
+from normscope.reports.commands import options_command
 from normscope.reports.page import render
 from normscope.reports.report_files import ReportFiles
 from normscope.studies.study_file import FIGURES, PAGE
@@ -72,15 +72,5 @@ def audit_page(audit: Audit, image: str | None) -> str:
                 if value is not None
             ),
         ],
-        command=audit_command(audit),
+        command=options_command("audit", audit.model, audit.source, audit.options),
     )
-
-
-def audit_command(audit: Audit) -> str:
-    """The line for a shell that repeats an audit, every word quoted where it has to be."""
-    given = [
-        f"--{name.replace('_', '-')}{'' if value is True else f'={value}'}"
-        for name, value in audit.options.items()
-        if value is not None and value is not False
-    ]
-    return shlex.join(["normscope", "audit", audit.model, f"--images={audit.source}", *given])

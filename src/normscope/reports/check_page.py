@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import TYPE_CHECKING
 
+from normscope.reports.commands import options_command
 from normscope.reports.page import render
 from normscope.studies.study_file import PAGE
 from normscope.wording import counted
@@ -47,15 +47,5 @@ def check_page(check: Check) -> str:
         check=check,
         scope=f"From {counted(check.images, 'image')}; more images make it surer.",
         facts=[("images", f"{check.images:,}"), ("duration", f"{check.seconds:,.0f} s")],
-        command=check_command(check),
+        command=options_command("check", check.model, check.source, check.options),
     )
-
-
-def check_command(check: Check) -> str:
-    """The line for a shell that repeats a check, every word quoted where it has to be."""
-    given = [
-        f"--{name.replace('_', '-')}{'' if value is True else f'={value}'}"
-        for name, value in check.options.items()
-        if value is not False
-    ]
-    return shlex.join(["normscope", "check", check.model, f"--images={check.source}", *given])

@@ -1,4 +1,4 @@
-"""The command that repeats a study."""
+"""The command that repeats a study, an audit or a check."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from normscope.studies.options import ScanOptions, SearchOptions
 from normscope.trials.recipe import RECIPES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from normscope.studies.search_specification import SearchSpec
     from normscope.studies.specification import ScanSpec
     from normscope.trials.options import TrialOptions
@@ -45,6 +47,26 @@ def search_command(specification: SearchSpec) -> str:
         "halving": specification.halving,
     }
     return _line("search", SearchOptions, trial, said)
+
+
+def options_command(command: str, model: str, images: str, options: Mapping[str, Any]) -> str:
+    """The line for a shell that repeats an audit or a check, every word quoted where it has to be.
+
+    Args:
+        command: ``audit`` or ``check``.
+        model: What the network was called.
+        images: Where its images lay.
+        options: What the user asked for, by the names of the options.
+
+    Returns:
+        The line.
+    """
+    given = [
+        f"--{name.replace('_', '-')}{'' if value is True else f'={value}'}"
+        for name, value in options.items()
+        if value is not None and value is not False
+    ]
+    return shlex.join(["normscope", command, model, f"--images={images}", *given])
 
 
 def _line(command: str, kind: type[TrialOptions], trial: TrialSpec, said: dict[str, Any]) -> str:
