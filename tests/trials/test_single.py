@@ -16,6 +16,17 @@ def test_train_from_python():
     assert 0 <= finished.result.accuracy <= 1
 
 
+def test_it_tells_how_many_images_are_decoded_before_it_trains(class_folders):
+    told = []
+    normscope.train(
+        str(class_folders), model="lenet", epochs=1, threads=1,
+        on_image=lambda *counts: told.append(counts), on_source=lambda _: told.append("decoded"),
+        on_epoch=lambda epoch: told.append(epoch.epoch),
+    )  # fmt: skip
+    assert told[0] == (1, 24)
+    assert told[-3:] == [(24, 24), "decoded", 1]
+
+
 def test_words_for_a_normalization():
     data = Normalization(0.3, 0.4)
     assert resolve_normalization("data", data) is data

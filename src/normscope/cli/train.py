@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from normscope.cli import options
@@ -10,6 +11,7 @@ from normscope.progress import progress
 from normscope.trials.options import TrainOptions
 
 if TYPE_CHECKING:
+    from normscope.images.decoded import DecodedSource
     from normscope.trials.result import Epoch, FinishedTrial
 
 EXAMPLE = "Example: normscope train mnist --epochs 1 --mean 0.1307 --std 0.3081"
@@ -23,12 +25,19 @@ def train(chosen: TrainOptions, *, json: options.Json = None) -> None:
     from normscope.trials.single import train as train_one
 
     total = chosen_recipe(chosen).epochs
-    with progress("epochs") as update:
+    with ExitStack() as decoding, progress("epochs") as update:
+        on_image = decoding.enter_context(progress("images"))
+
+        def on_source(source: DecodedSource) -> None:
+            decoding.close()  # two bars cannot be drawn at once
+            note_source(source)
 
         def on_epoch(epoch: Epoch) -> None:
             update(epoch.epoch, total)
 
-        finished = train_one(**vars(chosen), on_source=note_source, on_epoch=on_epoch)
+        finished = train_one(
+            **vars(chosen), on_image=on_image, on_source=on_source, on_epoch=on_epoch
+        )
     show(finished.sentence, json_target=json)
     if finished.result.diverged:
         note(DIVERGED)

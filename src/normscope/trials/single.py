@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from normscope.errors import NormscopeError
 from normscope.machine.cores import available_cores
 from normscope.options import by_keywords, callback
+from normscope.progress import watched
 from normscope.trials.options import TrainOptions
 from normscope.trials.preparation import resolve
 from normscope.trials.result import FinishedTrial
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 class Training(TrainOptions):
     """A single trial with what is to be told of it."""
 
+    on_image: Callable[[int, int], None] | None = callback(
+        "Called with how many images are decoded and how many there are."
+    )
     on_source: Callable[[DecodedSource], None] | None = callback(
         "Called with the images that could not be read, before training."
     )
@@ -40,11 +44,13 @@ def train(training: Training) -> FinishedTrial:
     from normscope.trials.running import run_trial
 
     norm = given_normalization(training.mean, training.std, training.norm)
-    prepared = resolve(
-        replace(training, norm=norm),
-        usual_threads=available_cores(),
-        on_source=training.on_source,
-    )
+    with watched(training.on_image, "images") as tell:
+        prepared = resolve(
+            replace(training, norm=norm),
+            usual_threads=available_cores(),
+            on_source=training.on_source,
+            on_image=tell,
+        )
     result = run_trial(prepared.trial, prepared.source, training.on_epoch)
     return FinishedTrial(prepared.trial, result)
 
