@@ -42,7 +42,7 @@ def test_a_full_disk_is_no_failure_of_a_report_that_is_written(folder, said, mon
 
     first = said(folder).out
     (folder / KEPT).unlink()
-    monkeypatch.setattr("normscope.cli.kept_report.write_text", full)
+    monkeypatch.setattr("normscope.cli.kept_report.write_result", full)
     assert said(folder).out == first
 
 
@@ -78,11 +78,17 @@ def test_values_of_other_types_are_not_printed(folder, change):
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "[]", "null", "1" * 10_000, "{}"])
-def test_what_is_no_report_is_replaced(folder, said, reads, text):
-    first = said(folder).out
+def test_what_is_no_report_is_not_read(folder, text):
+    asked = json.loads((folder / KEPT).read_text())["asked"]
     (folder / KEPT).write_text(text)
+    assert kept_report(folder, asked) is None
+
+
+def test_a_file_of_somebody_else_is_left_alone(folder, said, reads):
+    first = said(folder).out
+    (folder / KEPT).write_text('{"mine": 1}')
     assert said(folder).out == first
-    assert said(folder).out == first
+    assert (folder / KEPT).read_text() == '{"mine": 1}'
     assert len(reads) == 1
 
 

@@ -28,7 +28,7 @@ from normscope.studies.study_file import (
     SUMMARY,
     TRIALS,
 )
-from normscope.writing import write_text
+from normscope.writing import write_result
 
 KEPT = ".report.json"
 
@@ -177,9 +177,9 @@ def keep_report(
     """
     if asked is None or is_special(folder / KEPT):
         return
-    with suppress(OSError):
+    with suppress(OSError, NormscopeError):
         kept = {"asked": asked, "files": files, **asdict(printed)}
-        write_text(folder / KEPT, json.dumps(kept, indent=2) + "\n")
+        write_result(folder / KEPT, json.dumps(kept, indent=2) + "\n")
 
 
 def _are_there(folder: Path, files: dict[str, str]) -> bool:

@@ -102,7 +102,7 @@ def region(table: TrialTable, rows: np.ndarray, slices: list[np.ndarray], looks:
     Returns:
         Its failures.
     """
-    parts = [np.eye(len(rows), dtype=bool)[k] for k in np.flatnonzero(rows)]
+    parts = list(np.eye(len(rows), dtype=bool)[rows])
     parts += [part for s in slices if (part := s & rows).any()]
     parts.append(rows)
     rate = ERROR_RATE / (looks * len(parts))
