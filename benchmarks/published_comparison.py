@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+from benchmarks.noise_between_seeds import beyond, correlation, range_of_equals, spread
 
 from normscope.article.published import EXPERIMENTS
 from normscope.errors import NormscopeError
@@ -32,33 +31,11 @@ if TYPE_CHECKING:
     from normscope.findings.variance_shares import Share
 
 AXES = ("mean", "std")
-CONFIDENCE = 0.95
-DRAWS = 10_000
 TEST_IMAGES = 10_000
 FEWEST_CELLS = 3
 """Of which anything is said: two have a rank correlation of 1 or -1, whatever they are."""
 FLAT_FROM = 0.1
 """The std from which on the published accuracies show no trend."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """What another seed does to the difference between two cells of one seed.
-
-    Attributes:
-        std: Of one accuracy, without what a seed adds to all cells alike.
-        low: Lower end of its 95 % interval.
-        high: Upper end.
-    """
-
-    std: float
-    low: float
-    high: float
-
-    @property
-    def difference(self) -> float:
-        """The least difference of two single accuracies that is beyond the noise."""
-        return float(stats.norm.isf((1 - CONFIDENCE) / 2) * 2**0.5 * self.std)
 
 
 def read_published(path: Path) -> xr.DataArray:
@@ -87,63 +64,6 @@ def read_published(path: Path) -> xr.DataArray:
             "Give the published grid."
         )
     return grid
-
-
-def spread(accuracies: np.ndarray) -> Spread | None:
-    """The noise between seeds, of cells in which every training learned.
-
-    Args:
-        accuracies: Shape ``(cells, seeds)``.
-
-    Returns:
-        What neither cells nor seeds explain, with a chi-square interval; None for one seed, or
-        fewer than two cells.
-    """
-    cells, seeds = accuracies.shape
-    if cells < 2 or seeds < 2:
-        return None
-    freedom = (cells - 1) * (seeds - 1)
-    left = accuracies - accuracies.mean(1, keepdims=True) - accuracies.mean(0) + accuracies.mean()
-    squares = float((left**2).sum())
-    tails = ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2)
-    low, high = (float((squares / stats.chi2.ppf(tail, freedom)) ** 0.5) for tail in tails)
-    return Spread((squares / freedom) ** 0.5, low, high)
-
-
-def correlation(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
-    """Spearman's rank correlation over cells, with a percentile bootstrap interval over cells.
-
-    Args:
-        ours: One number a cell.
-        theirs: Likewise.
-
-    Returns:
-        The correlation and the ends of its 95 % interval; 0 where either are all equal, which has
-        no order to agree with.
-    """
-
-    def ranked(rows: np.ndarray) -> float:
-        pairs = stats.rankdata([ours[rows], theirs[rows]], axis=1)
-        return float(np.corrcoef(pairs)[0, 1]) if np.ptp(pairs, axis=1).all() else 0.0
-
-    rng = np.random.default_rng(0)
-    cells = np.arange(len(ours))
-    drawn = [ranked(rng.choice(cells, len(cells))) for _ in range(DRAWS // 10)]
-    low, high = np.percentile(drawn, (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)))
-    return ranked(cells), float(low), float(high)
-
-
-def beyond(accuracies: np.ndarray, noise: Spread) -> float:
-    """The share of pairs of cells whose accuracies differ by more than noise does."""
-    first, second = np.triu_indices(len(accuracies), 1)
-    return float((np.abs(accuracies[first] - accuracies[second]) > noise.difference).mean())
-
-
-def range_of_equals(cells: int, noise: Spread) -> tuple[float, float]:
-    """How far the best and worst of equal cells lie apart: the median, and one grid in twenty."""
-    drawn = np.random.default_rng(0).standard_normal((DRAWS, cells)) * noise.std
-    median, most = np.quantile(np.ptp(drawn, axis=1), (0.5, CONFIDENCE))
-    return float(median), float(most)
 
 
 def comparison(results: ScanResults, published: xr.DataArray) -> str:

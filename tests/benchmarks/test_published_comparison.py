@@ -9,14 +9,8 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
-from benchmarks.published_comparison import (
-    beyond,
-    comparison,
-    correlation,
-    range_of_equals,
-    read_published,
-    spread,
-)
+from benchmarks.noise_between_seeds import beyond, correlation, range_of_equals, spread
+from benchmarks.published_comparison import comparison, read_published
 from benchmarks.published_grid import EVERY_SECOND
 from scipy import stats
 
