@@ -233,15 +233,17 @@ def test_seeds_to_tell_have_their_power(distance, std):
     assert seeds_to_tell(-distance, std) is None
 
 
-def test_the_smooth_map_is_nearer_to_the_truth_than_the_cells():
+@pytest.mark.parametrize("side", [7, 12])
+def test_the_smooth_map_is_nearer_to_the_truth_than_the_cells(side, monkeypatch):
+    monkeypatch.setattr("normscope.findings.smooth_map.MOST_WEIGHED", 49)
     rng = np.random.default_rng(0)
-    mean, std = np.linspace(-1, 1, 7), np.geomspace(0.1, 1, 7)
+    mean, std = np.linspace(-1, 1, side), np.geomspace(0.1, 1, side)
     truth = 0.97 - 0.02 * mean[:, None] ** 2 - 0.005 * np.log(std) ** 2
-    rows = rows_of(truth.ravel()[:, None] + 0.005 * rng.standard_normal((49, 3)))
+    rows = rows_of(truth.ravel()[:, None] + 0.005 * rng.standard_normal((side**2, 3)))
     smooth = smooth_map(rows.mean, rows.standard_error, (mean, std), (False, True))
     at_cells = smooth.interp(mean=mean, std=std)
     error = np.abs(at_cells["accuracy"].to_numpy() - truth)
-    assert error.mean() < np.abs(rows.mean.reshape(7, 7) - truth).mean()
+    assert error.mean() < np.abs(rows.mean.reshape(side, side) - truth).mean()
     assert ((smooth["low"] <= smooth["accuracy"]) & (smooth["accuracy"] <= smooth["high"])).all()
 
 
