@@ -46,11 +46,10 @@ def test_a_notebook_has_a_bar_that_goes_away(notebook):
     with watched(None, "trials") as tell:
         for done in range(4, 9):
             tell(done, 10)
-    # At 0.5 s nothing; at 1 s one new trial of the six that were left has taken 1 s.
+    # Nothing for a second after the first count; then two new trials of six have taken 1 s.
     assert notebook == [
         [
-            '<progress max="10" value="5"></progress> 5 of 10 trials, about 5 s left',
-            '<progress max="10" value="6"></progress> 6 of 10 trials, about 3 s left',
+            '<progress max="10" value="6"></progress> 6 of 10 trials, about 2 s left',
             '<progress max="10" value="7"></progress> 7 of 10 trials, about 2 s left',
             '<progress max="10" value="8"></progress> 8 of 10 trials, about 1 s left',
             "",
@@ -117,16 +116,16 @@ def test_a_bar_draws_from_a_thread_only_once_something_is_counted(monkeypatch, c
 
 
 def test_a_log_has_lines_now_and_then(monkeypatch, capfd):
-    clock = iter([0.0, *np.arange(1.0, 8001.0, 1.0)])
+    clock = iter(np.arange(8000.0))
     monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
     with progress.progress("trials") as tell:
         for done in range(100, 8001):
             tell(done, 8000)
     said = capfd.readouterr().err.splitlines()
     assert said[:3] == [
-        "trials: 129 of 8,000 after 30 s, about 2.3 h left",
-        "trials: 159 of 8,000 after 60 s, about 2.2 h left",
-        "trials: 189 of 8,000 after 90 s, about 2.2 h left",
+        "trials: 130 of 8,000 after 30 s, about 2.2 h left",
+        "trials: 160 of 8,000 after 60 s, about 2.2 h left",
+        "trials: 190 of 8,000 after 90 s, about 2.2 h left",
     ]
     assert len(said) < 50
     assert said[-1].endswith("left")
@@ -143,5 +142,19 @@ def test_a_log_counts_what_has_no_known_end(monkeypatch, capfd):
     clock = iter([0.0, 45.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
     with progress.progress("images") as tell:
+        tell(1, None)
         tell(12_000, None)
     assert capfd.readouterr().err == "images: 12,000 after 45 s\n"
+
+
+def test_what_came_before_the_first_count_is_no_part_of_the_speed(monkeypatch, capfd):
+    clock = [600.0]  # after ten minutes of decoding
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with progress.progress("epochs") as tell:
+        for done in range(3):
+            tell(done, 30)
+            clock[0] += 60
+    assert capfd.readouterr().err.splitlines() == [
+        "epochs: 1 of 30 after 60 s, about 29 min left",
+        "epochs: 2 of 30 after 2 min, about 28 min left",
+    ]

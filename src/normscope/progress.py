@@ -116,18 +116,19 @@ def _shell() -> Any:
 
 
 class _Pace:
-    """How fast a work goes on."""
+    """How fast a work goes on, from the first count: what came before says nothing of that."""
 
     def __init__(self) -> None:
-        self.begun = time.monotonic()
-        self._first: int | None = None
+        self._first: tuple[int, float] | None = None
 
-    def left(self, done: int, total: int, elapsed: float) -> str:
-        """How long the rest takes, as the end of a sentence; empty before anything is done."""
-        if self._first is None:
-            self._first = done  # what an earlier call had finished says nothing of the speed
-        new = done - self._first
-        return f", about {duration(elapsed / new * (total - done))} left" if new else ""
+    def of(self, done: int, total: int | None) -> tuple[float, str]:
+        """The seconds since then, and how long the rest takes as the end of a sentence."""
+        now = time.monotonic()
+        self._first = self._first or (done, now)
+        new, elapsed = done - self._first[0], now - self._first[1]
+        if not (total and new):
+            return elapsed, ""
+        return elapsed, f", about {duration(elapsed / new * (total - done))} left"
 
 
 class _Lines:
@@ -136,15 +137,13 @@ class _Lines:
     def __init__(self, what: str) -> None:
         self._what = what
         self._pace = _Pace()
-        self._next = self._pace.begun + FIRST_LINE_SECONDS
+        self._next = FIRST_LINE_SECONDS
 
     def update(self, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        elapsed = now - self._pace.begun
-        left = self._pace.left(done, total, elapsed) if total else ""
-        if now < self._next or done == total:
+        elapsed, left = self._pace.of(done, total)
+        if elapsed < self._next or done == total:
             return
-        self._next = now + max(FIRST_LINE_SECONDS, MORE_BETWEEN_LINES * elapsed)
+        self._next = elapsed + max(FIRST_LINE_SECONDS, MORE_BETWEEN_LINES * elapsed)
         of = f" of {total:,}" if total else ""
         line = f"{self._what}: {done:,}{of} after {duration(elapsed)}{left}"
         print(line, file=sys.stderr, flush=True)  # noqa: T201 - no answer, and nothing to parse
@@ -156,16 +155,14 @@ class _NotebookBar:
     def __init__(self, what: str) -> None:
         self._what = what
         self._pace = _Pace()
-        self._next = self._pace.begun + PATIENCE_SECONDS
+        self._next = PATIENCE_SECONDS
         self._handle: Any = None
 
     def update(self, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        elapsed = now - self._pace.begun
-        left = self._pace.left(done, total, elapsed) if total else ""
-        if now < self._next:
+        elapsed, left = self._pace.of(done, total)
+        if elapsed < self._next:
             return
-        self._next = now + EVERY_SECONDS
+        self._next = elapsed + EVERY_SECONDS
         self._show(self._html(done, total, left))
 
     def close(self) -> None:

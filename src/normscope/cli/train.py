@@ -31,6 +31,7 @@ def train(chosen: TrainOptions, *, json: options.Json = None) -> None:
         def on_source(source: DecodedSource) -> None:
             decoding.close()  # two bars cannot be drawn at once
             note_source(source)
+            update(0, total)
 
         def on_epoch(epoch: Epoch) -> None:
             update(epoch.epoch, total)
