@@ -76,21 +76,22 @@ STEPS = (
     ),
 )  # fmt: skip
 
-FIXED = {"device": "cpu", "precision": "fp32", "threads": 1}
-"""The same on every machine that goes on with the run."""
+FIXED = {"precision": "fp32", "threads": 1}
+"""The same on every machine that goes on with the run, as is its device."""
 
 
-def plan(step: Step, folder: Path) -> PlannedScan:
+def plan(step: Step, folder: Path, device: str = "cpu") -> PlannedScan:
     """Plan one step.
 
     Args:
         step: The step.
         folder: The run's folder.
+        device: What it is trained on, ``"cpu"`` or ``"cuda"``.
 
     Returns:
         Its scan, or the larger one that its study has become since.
     """
-    common = {"source": "mnist", "model": "lenet", "recipe": "lenet", **FIXED}
+    common = {"source": "mnist", "model": "lenet", "recipe": "lenet", "device": device, **FIXED}
     planned = plan_scan(ScanOptions(**{**common, **step.options, "out": folder / step.name}))
     study = Study.find(planned.out)
     if study is not None and lacking(planned.specification, study.specification):
@@ -98,16 +99,17 @@ def plan(step: Step, folder: Path) -> PlannedScan:
     return planned.joined(study)
 
 
-def run(folder: Path, processes: int, steps: Sequence[Step]) -> None:
+def run(folder: Path, processes: int, steps: Sequence[Step], device: str = "cpu") -> None:
     """Go on with the run until it is whole.
 
     Args:
         folder: Where it lies.
-        processes: How many trials run at once.
+        processes: How many trials run at once on a CPU; a GPU trains those of a seed together.
         steps: What it consists of.
+        device: What it is trained on, ``"cpu"`` or ``"cuda"``.
     """
     for number, step in enumerate(steps, start=1):
-        planned = plan(step, folder)
+        planned = plan(step, folder, device)
         if step.adopts is not None and Study.find(folder / step.adopts) is not None:
             _adopt(planned, Study.open(folder / step.adopts))
         study = Study.find(planned.out)
@@ -243,6 +245,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="outside the checkout")
     parser.add_argument("--processes", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     copies = parser.add_mutually_exclusive_group()
     copies.add_argument("--export", type=Path, help="write small copies here, and end")
     copies.add_argument("--import", type=Path, dest="source", help="take trials over from here")
@@ -261,7 +264,7 @@ def main() -> None:
     (folder / "pid").write_text(f"{os.getpid()}\n")
     if given.source is not None:
         import_all(given.source, folder)
-    run(folder, given.processes, STEPS)
+    run(folder, given.processes, STEPS, given.device)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,11 @@ def test_interpreted_kernels_agree_with_torch():
     assert done.returncode == 0, done.stderr
 
 
-ARCHITECTURES = [80, 90, 100]
-DTYPES = {"fp32": "ieee", "bf16": "tf32"}
-"""With the precision of products that each is computed in."""
+SHARED_MEMORY = {80: 163, 89: 99, 90: 227, 100: 227}
+"""KiB that a program has, by architecture (CUDA C++ Programming Guide, compute capabilities)."""
+
+SIZES = {"height": 26, "width": 26}
+POOLED_SIZES = {"pooled_height": 12, "pooled_width": 12}
 
 
 @pytest.fixture
@@ -35,39 +37,61 @@ def own_kernels(tmp_path, monkeypatch):
 
 
 def compiled(kernel, types, constants, architecture):
-    """The machine code of a kernel for a GPU that need not be there."""
+    """A kernel for a GPU that need not be there, with what it takes of it."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
+    chosen = {name: constants.pop(name) for name in list(constants) if name.startswith("num_")}
     names = list(kernel.arg_names)
-    numbers = len(names) - len(types) - len(constants)
-    signature = dict(zip(names, [*types, *["i32"] * numbers], strict=False))
-    signature |= dict.fromkeys(constants, "constexpr")
+    given = iter(types)
+    signature = {n: "constexpr" if n in constants else next(given, "i32") for n in names}
     source = ASTSource(
-        kernel, signature, constexprs={(names.index(n),): constants[n] for n in constants}
+        kernel,
+        signature,
+        constexprs={(names.index(n),): value for n, value in constants.items()},
+        attrs={(k,): [["tt.divisibility", 16]] for k, n in enumerate(names) if "*" in signature[n]},
     )
-    return triton.compile(source, target=GPUTarget("cuda", architecture, 32)).asm["cubin"]
+    return triton.compile(source, target=GPUTarget("cuda", architecture, 32), options=chosen)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
-    ("architecture", "dtype"), [*((a, "bf16") for a in ARCHITECTURES), (80, "fp32")]
-)
-def test_the_convolutions_kernels_compile_ahead(own_kernels, architecture, dtype):
-    numbers, winners = f"*{dtype}", "*i8"
-    constants = {"block": 64, "inner": 32, "outer": 64, "precision": DTYPES[dtype]}
-    for kernel, types in (
-        (own_kernels.pooled_convolution, [numbers] * 4 + [winners]),
-        (own_kernels.hidden_gradient, [numbers, winners, numbers, numbers, numbers]),
-        (own_kernels.weight_gradient, [numbers, winners, numbers, "*fp32"]),
-    ):
-        assert compiled(kernel, types, constants, architecture)
+    ("architecture", "split"),
+    [
+        (89, True),
+        *(pytest.param(a, s, marks=pytest.mark.thorough) for s in (True, False)
+          for a in SHARED_MEMORY if (a, s) != (89, True)),
+    ],
+)  # fmt: skip
+def test_the_convolutions_kernels_compile_ahead(own_kernels, architecture, split):
+    from normscope.models.stacked import triton_trunk as trunk
+
+    numbers, half = ("*fp32" if split else "*bf16"), "*bf16"
+    precision = {"precision": "tf32x3" if split else "tf32"}
+    kernels = {
+        "first_convolution": ([numbers] * 3 + [half] * 2, trunk.FIRST, {"wide": 16} | precision),
+        "pooled_convolution": (
+            [half] * 4 + [numbers] * 2 + ["*i8"], trunk.POOLED, SIZES | POOLED_SIZES
+        ),
+        "maps_gradient": ([numbers, "*i8", half, half], trunk.MAPS, SIZES | POOLED_SIZES),
+        "first_gradient": (
+            [half] * 5 + [numbers, "*fp32"], trunk.FIRST_GRADIENT, SIZES | {"wide": 16} | precision
+        ),
+        "weight_gradient": ([half] * 4 + ["*fp32"], trunk.WEIGHT_GRADIENT, SIZES),
+    }  # fmt: skip
+    for name, (types, chosen, more) in kernels.items():
+        kernel = getattr(own_kernels, name)
+        layers = {"inner": trunk.INNER, "outer": trunk.OUTER}
+        layers = {n: v for n, v in layers.items() if n in kernel.arg_names}
+        found = compiled(kernel, types, layers | more | chosen | {"split": split}, architecture)
+        assert found.asm["cubin"]
+        assert found.metadata.shared <= 1024 * SHARED_MEMORY[architecture]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", SHARED_MEMORY)
 def test_the_optimizers_kernel_compiles_ahead(own_kernels, architecture):
     from normscope.trials.fast import triton_adadelta
 
     constants = {"decay": 0.9, "epsilon": 1e-6, "block": triton_adadelta.BLOCK}
-    assert compiled(triton_adadelta._step, ["*fp32"] * 5, constants, architecture)
+    found = compiled(triton_adadelta._step, ["*fp32"] * 5, constants, architecture)
+    assert found.asm["cubin"]

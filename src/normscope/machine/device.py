@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -108,6 +111,24 @@ def resolve_precision(
     if precision == "auto":
         return "bf16" if computes_bf16(device, tiles=not trains) else "fp32"
     return precision
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Let a GPU convolve fp32 with all its bits for a while, rather than with ten of 23 as TF32.
+
+    Yields:
+        Nothing; afterwards convolutions are as torch or its user had them.
+    """
+    import torch
+
+    convolutions = torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before
 
 
 def computes_bf16(device: str, *, tiles: bool = False) -> bool:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 import triton
 
-from normscope.models.stacked.products import as_kernels, as_matrix, first_layer
+from normscope.models.stacked.products import as_matrix, patches_of
 from normscope.models.stacked.triton_kernels import (
-    hidden_gradient,
+    first_convolution,
+    first_gradient,
+    maps_gradient,
     pooled_convolution,
     weight_gradient,
 )
@@ -21,18 +23,26 @@ from normscope.models.stacked.trunk import Trunk, TrunkGradients
 if TYPE_CHECKING:
     from torch import Tensor
 
+HALF = torch.bfloat16
+"""What the second convolution's products are made of."""
+
 INNER, OUTER = 32, 64
 """Channels before and after LeNet's second convolution."""
 
-BLOCK = 64
-"""Positions that a program works on."""
+FIRST = {"block": 128, "num_warps": 4}
+POOLED = {"block": 64, "num_warps": 4, "num_stages": 2}
+MAPS = {"block": 128, "num_warps": 4}
+FIRST_GRADIENT = {"block": 128, "num_warps": 4, "num_stages": 2}
+WEIGHT_GRADIENT = {"block": 64, "num_warps": 4, "num_stages": 2}
+"""Positions that a program of each kernel works on, and how it is compiled: without spilling, and
+within the 99 KB of shared memory that smaller GPUs have."""
 
-PARTS = 8
-"""Programs that share the sum over positions of one tap's gradient."""
+PARTS = 16
+"""Programs that share the sum over positions of one row of taps' gradients."""
 
 
 class TritonTrunk(Trunk):
-    """The first layer as a matrix product, the second with its pooling in three kernels."""
+    """Both convolutions and their gradients in five kernels."""
 
     def forward(
         self, pixels: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
@@ -40,49 +50,75 @@ class TritonTrunk(Trunk):
         """Features of every image by every model; see ``Trunk``."""
         models, images = len(weight1), len(pixels)
         height, width = pixels.shape[2] - 2, pixels.shape[3] - 2
-        patches, hidden = first_layer(pixels, weight1, bias1)
-        matrix = as_matrix(weight2).contiguous()
-        size = ((height - 2) // 2, (width - 2) // 2)
-        pooled = hidden.new_empty(models, images, *size, OUTER)
-        winners = torch.empty_like(pooled, dtype=torch.int8)
-        positions = images * size[0] * size[1]
-        pooled_convolution[(triton.cdiv(positions, BLOCK), models)](
-            hidden, matrix, bias2.contiguous(), pooled, winners, positions, height, width, *size,
-            BLOCK, INNER, OUTER, _precision(hidden),
+        patches = patches_of(pixels.permute(0, 2, 3, 1)[None])[0].contiguous()
+        (positions, columns), split = patches.shape, pixels.dtype == torch.float32
+        hidden = _halves(patches, (models, images, height, width, INNER), split)
+        first_convolution[(triton.cdiv(positions, FIRST["block"]), models)](
+            patches, as_matrix(weight1).contiguous(), bias1.contiguous(), *hidden,
+            positions, columns, wide=_wide(columns), inner=INNER,
+            precision="tf32x3" if split else "tf32", split=split, **FIRST,
         )  # fmt: skip
-        self._saved = (patches, hidden, matrix, winners)
+        matrix = _as_halves(as_matrix(weight2).contiguous(), split)
+        size = ((height - 2) // 2, (width - 2) // 2)
+        pooled = patches.new_empty(models, images, *size, OUTER)
+        winners = torch.empty_like(pooled, dtype=torch.int8)
+        pooled_convolution[(triton.cdiv(images * size[0] * size[1], POOLED["block"]), models)](
+            *hidden, *matrix, bias2.contiguous(), pooled, winners, images,
+            height, width, *size, inner=INNER, outer=OUTER, split=split, **POOLED,
+        )  # fmt: skip
+        self._saved = (patches, *hidden, *matrix, winners)
         return pooled.flatten(2)
 
     def backward(self, gradient: Tensor) -> TrunkGradients:
         """Gradients at the last ``forward``, once; see ``Trunk``."""
-        patches, hidden, matrix, winners = self._saved
+        patches, hidden, hidden_low, *matrix, winners = self._saved
         self._saved = ()
         models, images, height, width, _ = hidden.shape
-        size = winners.shape[2:4]
+        size, split = winners.shape[2:4], patches.dtype == torch.float32
         gradient = gradient.contiguous()
-        pooled_positions, positions = images * size[0] * size[1], images * height * width
-        precision = _precision(hidden)
-        parts = hidden.new_empty(models, PARTS, 9 * INNER, OUTER, dtype=torch.float32)
-        share = triton.cdiv(triton.cdiv(pooled_positions, PARTS), BLOCK) * BLOCK
-        weight_gradient[(9, PARTS, models)](
-            gradient, winners, hidden, parts, pooled_positions, height, width, *size, share,
-            BLOCK, INNER, OUTER, precision,
+        positions = images * (height - 2) * (width - 2)
+        maps = _halves(patches, (models, images, height - 2, width - 2, OUTER), split)
+        maps_gradient[(triton.cdiv(positions, MAPS["block"]), models)](
+            gradient, winners, *maps, images, height, width, *size,
+            outer=OUTER, split=split, **MAPS,
         )  # fmt: skip
-        of_hidden = torch.empty_like(hidden)
-        hidden_gradient[(triton.cdiv(positions, BLOCK), models)](
-            gradient, winners, matrix, hidden, of_hidden, positions, height, width, *size,
-            BLOCK, INNER, OUTER, precision,
+        parts = hidden.new_empty(models, PARTS, 3, 3, OUTER, INNER, dtype=torch.float32)
+        block = WEIGHT_GRADIENT["block"]
+        share = triton.cdiv(triton.cdiv(positions, PARTS), block) * block
+        weight_gradient[(3, PARTS, models)](
+            *maps, hidden, hidden_low, parts, images, share, height, width,
+            inner=INNER, outer=OUTER, split=split, **WEIGHT_GRADIENT,
         )  # fmt: skip
-        of_hidden = of_hidden.flatten(1, 3)
-        weight1 = torch.bmm(of_hidden.mT, patches.expand(models, -1, -1))
+        columns = patches.shape[1]
+        blocks = triton.cdiv(images * height * width, FIRST_GRADIENT["block"])
+        wide = _wide(columns + 1)
+        firsts = parts.new_empty(models, blocks, INNER, wide)
+        first_gradient[(blocks, models)](
+            *maps, *matrix, hidden, patches, firsts, images, columns, height, width,
+            wide=wide, inner=INNER, outer=OUTER, precision="tf32x3" if split else "tf32",
+            split=split, **FIRST_GRADIENT,
+        )  # fmt: skip
+        first = firsts.sum(1)
+        weight1 = first[:, :, :columns].unflatten(2, (3, 3, -1)).permute(0, 1, 4, 2, 3)
         return TrunkGradients(
-            as_kernels(weight1),
-            of_hidden.sum(1),
-            as_kernels(parts.sum(1).mT),
+            weight1,
+            first[:, :, columns],
+            parts.sum(1).permute(0, 3, 4, 1, 2),
             gradient.unflatten(2, (-1, OUTER)).sum((1, 2)),
         )
 
 
-def _precision(tensor: Tensor) -> str:
-    # Without this, Triton multiplies fp32 as tf32, which keeps ten bits.
-    return "ieee" if tensor.dtype == torch.float32 else "tf32"
+def _halves(like: Tensor, shape: tuple[int, ...], split: bool) -> tuple[Tensor, Tensor]:
+    """Room for numbers and for what each leaves out, or twice the same where nothing is."""
+    high = like.new_empty(shape, dtype=HALF)
+    return high, torch.empty_like(high) if split else high
+
+
+def _as_halves(numbers: Tensor, split: bool) -> tuple[Tensor, Tensor]:
+    high = numbers.to(HALF)
+    return high, (numbers - high).to(HALF) if split else high
+
+
+def _wide(columns: int) -> int:
+    """The size of a product's shorter side that the kernels can take."""
+    return max(16, triton.next_power_of_2(columns))

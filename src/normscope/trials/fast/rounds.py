@@ -12,6 +12,7 @@ import torch
 from normscope.errors import WorkFailed
 from normscope.init_scale import InitScale
 from normscope.machine.cores import threads
+from normscope.machine.device import without_tf32
 from normscope.machine.memory import keep_freed_memory
 from normscope.normalization import NONE
 from normscope.trials.fast.graph import open_learner
@@ -128,7 +129,7 @@ def train_stack(
     """
     first = specs[0]
     seeds = generators(first.seed)
-    with threads(first.threads):
+    with threads(first.threads), without_tf32():
         if first.device == "cpu":
             keep_freed_memory()
         learner = open_learner(specs, source, seeds, plan)
