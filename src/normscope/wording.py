@@ -123,6 +123,27 @@ def level(value: float, *others: float) -> str:
     return f"{value:.{4 if near else 3}f}"
 
 
+def share(value: float, images: int) -> str:
+    """A share of some images, with no more decimals than one of them makes.
+
+    Args:
+        value: In [-1, 1].
+        images: How many there are.
+
+    Returns:
+        The number.
+
+    Example:
+        >>> share(0.825, 200), share(0.825, 10000)
+        ('0.825', '0.8250')
+    """
+    return _without_minus_zero(f"{value:.{_decimals_of(images)}f}")
+
+
+def _decimals_of(images: int) -> int:
+    return min(MOST_DECIMALS, max(2, math.ceil(math.log10(images))))
+
+
 def span(interval: Sequence[float]) -> str:
     """An interval, with the decimals that its width deserves.
 

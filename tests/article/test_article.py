@@ -142,6 +142,21 @@ def test_quick_says_that_it_is_shrunk(tmp_path, capsys):
     assert "Shrunk by --quick" in out
     assert "shrunk or stood in for, not comparable" in out
     assert "One seed each, so a difference of 0.002 is one draw against another." in out
-    page = (tmp_path / "article.html").read_text(encoding="utf-8")
+    page = (tmp_path / "lenet-points.html").read_text(encoding="utf-8")
     assert "Shrunk by --quick" in page
     assert "0.144/0.569" in page
+
+
+def test_an_experiment_alone_has_a_page_of_its_own(tmp_path, monkeypatch, capsys):
+    from normscope.article import running
+
+    monkeypatch.setattr(
+        running, "RUNNERS", dict.fromkeys(EXPERIMENTS, lambda *_: ([Row("a", 0.1, 0.1, 0.0)], []))
+    )
+    for name in ("mnist-statistics", "imagenet-statistics", "all"):
+        assert run(["article", name, "--out", str(tmp_path)]) == 0
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in tmp_path.glob("*.html")}
+    assert set(pages) == {"mnist-statistics", "imagenet-statistics", "article"}
+    assert "imagenet-statistics" not in pages["mnist-statistics"]
+    assert all("None" not in page for page in pages.values())
+    capsys.readouterr()

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from normscope.cli.app import run
 from normscope.models.building import build_model
+from normscope.wording import share
 from tests.auditing.conftest import photos  # noqa: F401 - a fixture
 
 HERE = "tests.auditing.networks"
@@ -29,7 +30,8 @@ def test_the_table_is_ranked_and_the_json_holds_it(photos, capsys):  # noqa: F81
     assert places == sorted(places)
     worst = ranked[0]
     assert worst["lost"] == pytest.approx(found["reference"]["accuracy"] - worst["accuracy"])
-    assert f"{worst['interval'][0]:.4f} to {worst['interval'][1]:.4f}" in said
+    low, high = (share(end, found["images"]) for end in worst["interval"])
+    assert f"{low} to {high}" in said
     assert "imagenet is not tested: it is the same as the reference here." in said
     assert f"he worst mistake is {worst['name']}" in said.replace("\n", " ")
 

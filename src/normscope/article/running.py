@@ -107,10 +107,24 @@ def run_experiment(published: PublishedExperiment, setting: Setting) -> Outcome:
     return Outcome(published, rows, notes)
 
 
-def write_page(outcomes: Sequence[Outcome], setting: Setting) -> Path:
-    """Write published and measured figures side by side."""
+def page_of(name: str) -> str:
+    """The page's file: one for each experiment that is run alone, so that none takes another's."""
+    return "article.html" if name == "all" else f"{name}.html"
+
+
+def write_page(name: str, outcomes: Sequence[Outcome], setting: Setting) -> Path:
+    """Write published and measured figures side by side.
+
+    Args:
+        name: What was run, as ``run_article`` takes it.
+        outcomes: What it gave.
+        setting: How it was run.
+
+    Returns:
+        The page.
+    """
     here = {**describe_environment("cpu"), "source": setting.source, "images": setting.images}
-    page = setting.out / "article.html"
+    page = setting.out / page_of(name)
     html = render(
         "article.html",
         title="The published study, side by side",
@@ -119,7 +133,7 @@ def write_page(outcomes: Sequence[Outcome], setting: Setting) -> Path:
         quick=setting.quick,
         outcomes=outcomes,
         words=WORDS,
-        facts=[(name.replace("_", " "), value) for name, value in here.items()],
+        facts=[(fact.replace("_", " "), value) for fact, value in here.items() if value is not None],
     )
     write_result(page, html)
     return page

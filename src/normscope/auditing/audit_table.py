@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from normscope.wording import share
+
 if TYPE_CHECKING:
     from normscope.auditing.audit_numbers import AuditNumbers, Cost
 
@@ -20,28 +22,27 @@ def audit_table(found: AuditNumbers) -> tuple[list[str], list[list[str]]]:
     heads = ["accuracy", "lost"] if found.labelled else ["disagreement"]
     heads += ["95 % interval", *["drift"] * bool(found.reference.drift)]
     reference = found.reference
-    accuracy = [] if reference.accuracy is None else [f"{reference.accuracy:.4f}"]
+    accuracy = [] if reference.accuracy is None else [share(reference.accuracy, found.images)]
     drift = [_drift(reference.mean_drift)] * bool(reference.drift)
     rows = [["reference", found.preparation, *accuracy, "", "", *drift]]
     if found.tested is not None:
-        rows.append(["pipeline", found.tested.name, *_numbers(found.tested.cost)])
+        rows.append(["pipeline", found.tested.name, *_numbers(found.tested.cost, found.images)])
     rows += [
-        [mistake.name, mistake.description, *_numbers(mistake.cost)]
+        [mistake.name, mistake.description, *_numbers(mistake.cost, found.images)]
         for mistake in found.mistakes
         if mistake.cost is not None
     ]
     return ["", "", *heads], rows
 
 
-def _numbers(cost: Cost) -> list[str]:
+def _numbers(cost: Cost, images: int) -> list[str]:
     drift = [_drift(cost.mean_drift)] * bool(cost.drift)
-    if cost.accuracy is None or cost.lost is None or cost.interval is None:
-        return [f"{cost.disagreement:.4f}", _interval(cost.disagreement_interval), *drift]
-    return [f"{cost.accuracy:.4f}", f"{cost.lost:.4f}", _interval(cost.interval), *drift]
-
-
-def _interval(interval: tuple[float, float]) -> str:
-    return f"{interval[0]:.4f} to {interval[1]:.4f}"
+    numbers = [cost.disagreement]
+    interval = cost.disagreement_interval
+    if cost.accuracy is not None and cost.lost is not None and cost.interval is not None:
+        numbers, interval = [cost.accuracy, cost.lost], cost.interval
+    low, high = (share(end, images) for end in interval)
+    return [*(share(number, images) for number in numbers), f"{low} to {high}", *drift]
 
 
 def _drift(drift: float | None) -> str:

@@ -56,11 +56,11 @@ def article(
         write_json({"experiments": listed}, json)
         return
     say_what_loads()
-    from normscope.article.running import run_article, write_page
+    from normscope.article.running import page_of, run_article, write_page
     from normscope.article.setting import QUICK, Setting
     from normscope.writing import check_no_file
 
-    check_no_file(out, "article.html")
+    check_no_file(out, page_of(name))
     setting = Setting(
         source=source, images=images, model=model, weights=weights, workers=workers, root=root,
         out=out,
@@ -71,7 +71,7 @@ def article(
     given = {"seeds": seeds, "epochs": epochs}
     setting = dataclasses.replace(setting, **{k: v for k, v in given.items() if v is not None})
     outcomes = run_article(name, setting, lambda wanted: note(f"{wanted} ..."))
-    page = write_page(outcomes, setting)
+    page = write_page(name, outcomes, setting)
     if quick:
         show(
             "Shrunk by --quick: these accuracies only show that the experiments run. Do not "
@@ -97,7 +97,7 @@ def _show(outcome: Outcome, json: str | None) -> None:
         return
     table = Table("", "published", "measured", "noise", "", box=box.SIMPLE_HEAD)
     for row in outcome.rows:
-        noise = "" if row.noise is None else f"{row.noise:.4f}"
+        noise = f"{row.noise:.4f}" if row.noise else ""
         table.add_row(
             row.label, f"{row.published:.4f}", f"{row.measured:.4f}", noise, WORDS[row.verdict]
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 from normscope.figures.audit_prices import audit_prices, draw_audit_prices
@@ -11,6 +12,7 @@ from normscope.reports.commands import options_command
 from normscope.reports.page import render
 from normscope.reports.report_files import ReportFiles
 from normscope.studies.study_file import FIGURES, PAGE
+from normscope.wording import share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +65,7 @@ def audit_page(audit: Audit, image: str | None) -> str:
         audit=audit,
         largest=max([*prices, 1e-9]),
         image=image,
+        share=partial(share, images=audit.images),
         facts=[
             ("images", f"{audit.images:,}"),
             ("duration", f"{audit.seconds:,.0f} s"),
