@@ -21,8 +21,9 @@ LOOKED_AT = 2**16
 """Bytes at the start of a file that tell whether normscope wrote it."""
 
 OUR_KEYS = (
-    b'"accuracy"', b'"answer"', b'"asked"', b'"entries"', b'"experiments"', b'"freed_bytes"',
-    b'"mean_se"', b'"output_std"', b'"schema"', b'"sentence"', b'"studies"', b'"trials"',
+    b'"accuracy"', b'"answer"', b'"asked"', b'"computed"', b'"entries"', b'"experiments"',
+    b'"freed_bytes"', b'"mean_se"', b'"output_std"', b'"schema"', b'"sentence"', b'"studies"',
+    b'"trials"',
 )  # fmt: skip
 """One of them stands near the start of everything that commands write as JSON."""
 

@@ -147,7 +147,7 @@ def test_quick_says_that_it_is_shrunk(tmp_path, capsys):
     assert "0.144/0.569" in page
 
 
-def test_an_experiment_alone_has_a_page_of_its_own(tmp_path, monkeypatch, capsys):
+def test_an_experiment_runs_again_and_has_a_page_of_its_own(tmp_path, monkeypatch, capsys):
     from normscope.article import running
 
     monkeypatch.setattr(

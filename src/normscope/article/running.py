@@ -107,9 +107,11 @@ def run_experiment(published: PublishedExperiment, setting: Setting) -> Outcome:
     return Outcome(published, rows, notes)
 
 
-def page_of(name: str) -> str:
-    """The page's file: one for each experiment that is run alone, so that none takes another's."""
-    return "article.html" if name == "all" else f"{name}.html"
+def files_of(name: str) -> list[str]:
+    """What running an experiment writes, its page first: one of its own, unless all are run."""
+    if name == "all":
+        return ["article.html", *(f"{each}.json" for each in EXPERIMENTS)]
+    return [f"{name}.html", f"{name}.json"]
 
 
 def write_page(name: str, outcomes: Sequence[Outcome], setting: Setting) -> Path:
@@ -124,7 +126,8 @@ def write_page(name: str, outcomes: Sequence[Outcome], setting: Setting) -> Path
         The page.
     """
     here = {**describe_environment("cpu"), "source": setting.source, "images": setting.images}
-    page = setting.out / page_of(name)
+    facts = [(fact.replace("_", " "), value) for fact, value in here.items() if value is not None]
+    page = setting.out / files_of(name)[0]
     html = render(
         "article.html",
         title="The published study, side by side",
@@ -133,7 +136,7 @@ def write_page(name: str, outcomes: Sequence[Outcome], setting: Setting) -> Path
         quick=setting.quick,
         outcomes=outcomes,
         words=WORDS,
-        facts=[(fact.replace("_", " "), value) for fact, value in here.items() if value is not None],
+        facts=facts,
     )
     write_result(page, html)
     return page

@@ -56,11 +56,11 @@ def article(
         write_json({"experiments": listed}, json)
         return
     say_what_loads()
-    from normscope.article.running import page_of, run_article, write_page
+    from normscope.article.running import files_of, run_article, write_page
     from normscope.article.setting import QUICK, Setting
     from normscope.writing import check_no_file
 
-    check_no_file(out, page_of(name))
+    check_no_file(out, *files_of(name))
     setting = Setting(
         source=source, images=images, model=model, weights=weights, workers=workers, root=root,
         out=out,
