@@ -114,6 +114,10 @@ def test_own_images_are_compared(class_folders, tmp_path, capsys):
         (["--norm", "haf", "-o", "x.pt2"], "Did you mean 'half'?"),
         (["--norm", "model", "-o", "x.pt2"], "whose library says what its weights expect"),
         (["--norm", "half", "-o", "x.pt2"], "must be given its weights"),
+        (
+            ["--norm", "half", "-o", "x.safetensors", "--json", "x.json"],
+            "--json must be another file than those of --out, got x.json with --out x.safetensors",
+        ),
         (["--norm", "half", "-o", "x.pt2", "--channels", "cmyk"], "must be rgb or grey"),
         (["--norm", "half", "-o", "x.pt2", "--weights", "none.pt"], "must be a readable file"),
     ],

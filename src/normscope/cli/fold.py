@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.cli import options
 from normscope.cli.output import show, write_json
 from normscope.deploy.options import FoldOptions
+from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from normscope.deploy.onnx_shipping import ShippedGraph
     from normscope.deploy.program_shipping import ShippedProgram
     from normscope.deploy.shipping import Shipped
@@ -23,6 +23,13 @@ def fold(chosen: FoldOptions, *, json: options.Json = None) -> None:
     """Ship a model that takes raw pixels: fold its normalization into its first layer."""
     from normscope.deploy.shipping import ship
 
+    out = chosen.out
+    written = [out, out.with_suffix(".json")] if out.suffix == ".safetensors" else [out]
+    if json is not None and Path(json).absolute() in [file.absolute() for file in written]:
+        raise NormscopeError(
+            f"--json must be another file than those of --out, got {json} with --out {out}. "
+            "Choose another --json."
+        )
     shipped = ship(chosen)
     show(*_sentences(shipped), *_opened(shipped.out, chosen.model), json_target=json)
     write_json(shipped.to_json(), json)
