@@ -86,11 +86,16 @@ def test_seven_values_of_each_axis_have_a_smooth_map(open_page, tmp_path):
 
 def test_a_study_of_failures_alone_shows_no_accuracy(open_page, tmp_path):
     folder = made_up(tmp_path / "failures", "-2:3:7", seeds=0, survival=5, dies_from=1.6)
-    normscope.report(folder)
+    counts = normscope.report(folder).counts
+    assert re.fullmatch(r"(\d+) of \1 short trials that only count failures", counts)
     page = open_page(folder / "report.html", theme="dark")
     headings = page.locator("h2").all_inner_texts()
     assert headings[:2] == ["Failed runs", "Chance of failing, smoothed over all cells"]
-    assert not {"Why accuracies differ", "How far you may move"} & set(headings)
+    of_accuracies = {"Why accuracies differ", "How far you may move"}
+    assert not (of_accuracies | {"Learning curves of the picked cells"}) & set(headings)
+    assert page.locator("#cells th").all_inner_texts() == ["mean/std", "mean", "std", "failed ↓"]
+    assert "none learned" not in page.locator("main").inner_text()
+    assert "verdict" not in page.locator("#detail").inner_text()
     assert page.locator("#views input").count() == 0
     chances = [
         cell.get_attribute("aria-label") for cell in page.locator("#map [role=gridcell]").all()

@@ -150,7 +150,7 @@ def draw_accuracy_map(numbers: AccuracyMap) -> Figure:
                 texts=[[f"{v:.3f}" for v in row] for row in values.to_numpy()],
                 limits=numbers.limits,
                 colours="cividis",
-                empty="none learned",
+                empty=_unmeasured(numbers),
             )
         )
     marks: list[tuple[Any, str, str, str]] = [
@@ -158,6 +158,12 @@ def draw_accuracy_map(numbers: AccuracyMap) -> Figure:
         (numbers.expected, "D", "tab:orange", "what the weights expect"),
     ]
     return draw_panels(numbers.title, panels, marks, numbers.best, _own_units(numbers, x, y))
+
+
+def _unmeasured(numbers: AccuracyMap) -> str:
+    """Why cells have no accuracy: runs of survival that live have none either."""
+    lived = numbers.accuracy.isnull() & (numbers.failures < numbers.trainings)
+    return "not measured" if lived.any() else "none learned"
 
 
 def _own_units(numbers: AccuracyMap, x: str, y: str) -> tuple[float, float, float] | None:

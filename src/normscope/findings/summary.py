@@ -87,11 +87,13 @@ class Summary:
     @property
     def counts(self) -> str:
         """How many runs are finished, of how many."""
-        text = f"{self.trials:,} of {counted(self.planned, 'trial')}"
-        if self.survival_planned:
-            short = f"{self.survival_trials:,} of {self.survival_planned:,}"
-            text += f", and {short} short ones that only count failures"
-        return text
+        whole = f"{self.trials:,} of {counted(self.planned, 'trial')}"
+        if not self.survival_planned:
+            return whole
+        short = f"{self.survival_trials:,} of {self.survival_planned:,} short "
+        if not self.planned:
+            return f"{short}trials that only count failures"
+        return f"{whole}, and {short}ones that only count failures"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.answer} {self.counts}>"

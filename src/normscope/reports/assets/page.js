@@ -58,7 +58,9 @@
   const verdicts = { better: "#0072b2", equivalent: "#009e73", open: "#b5bcc4", worse: "#d55e00" };
   /* As many failures as the answer does not tolerate. */
   const fails = (cell) => cell.failed_low > 0.05;
-  const verdict = (cell) => (cell.accuracy === null ? "none learned" : fails(cell) ? "fails" : cell.is_reference ? "reference" : data.words[cell.verdict]);
+  const measured = data.measured || (cells || []).some((cell) => cell.accuracy !== null);
+  const unmeasured = (cell) => (cell.failures < cell.trainings ? "not measured" : "none learned");
+  const verdict = (cell) => (cell.accuracy === null ? unmeasured(cell) : fails(cell) ? "fails" : cell.is_reference ? "reference" : data.words[cell.verdict]);
   /* ColorBrewer's OrRd, as in the figure. */
   const reds = ["fff7ec", "fee8c8", "fdd49e", "fdbb84", "fc8d59", "ef6548", "d7301f", "b30000", "7f0000"];
   const channels = (hex) => [0, 2, 4].map((k) => parseInt(hex.slice(k, k + 2), 16));
@@ -230,7 +232,7 @@
       return has(field(cell)) ? colour(field(cell), range.low, range.high) : "url(#hatch-accuracy)";
     };
     const write = (cell) => (!field || !has(field(cell)) ? "" : view === "noise" ? field(cell).toPrecision(2) : field(cell).toFixed(3));
-    drawCells(map, fill, (c) => (has(c.accuracy) ? `accuracy ${fixed(c.accuracy)}` : "no run learned"), write);
+    drawCells(map, fill, (c) => (has(c.accuracy) ? `accuracy ${fixed(c.accuracy)}` : unmeasured(c)), write);
     drawAxes(map);
     drawLegend(range);
   };
@@ -247,7 +249,8 @@
     if (data.best) make("span", { class: "key best" }, legend, "highest accuracy");
     if (spotAt(data.reference)) make("span", { class: "key spot" }, legend, data.reference_name);
     if (spotAt(data.none)) make("span", { class: "key zero" }, legend, "no normalization");
-    if (view !== "chance" && cells.some((cell) => cell.accuracy === null)) make("span", { class: "key none" }, legend, "none learned");
+    const words = new Set(cells.filter((cell) => cell.accuracy === null).map(unmeasured));
+    if (view !== "chance" && words.size) make("span", { class: "key none" }, legend, [...words].join(", "));
   };
   const drawRamp = (legend, { low, high, under, over }) => {
     const ramp = make("span", {}, legend, (under ? "≤ " : "") + fixed(low));
@@ -278,12 +281,12 @@
       const sure = cell.failed_low === null ? "" : ` (95 %: ${percent(cell.failed_low)} to ${percent(cell.failed_high)} %)`;
       row("failed", `${cell.failures} of ${cell.trainings} runs${sure}`);
     }
-    if (cell.accuracy === null) row("accuracy", "no run learned");
+    if (cell.accuracy === null) { if (measured) row("accuracy", unmeasured(cell)); }
     else row("accuracy", cell.se === null || cell.se === undefined || data.exact ? fixed(cell.accuracy) : `${fixed(cell.accuracy)} ± ${fixed(cell.se)}`);
     if (cell.seeds.length && !data.exact) row("by seed", cell.seeds.map(fixed).join(", "));
     if (known && cell.difference !== null) row("difference from the reference", `${signed(cell.difference)} (${signed(cell.low)} to ${signed(cell.high)})`);
     if (known && cell.loss_bound !== null && cell.loss_bound !== undefined) row("loses at most", fixed(cell.loss_bound));
-    if (known) row("verdict", verdict(cell));
+    if (known && measured) row("verdict", verdict(cell));
   };
   const pick = (k) => {
     const at = picked.indexOf(k);
@@ -452,11 +455,12 @@
     ]
     : data.compared
     ? [...(data.several ? [["study", "study"]] : []), ["name", "mean/std"], ["value", "gain"], ["low", "from"], ["high", "to"], ["verdict", "verdict"]]
-    : [["name", "mean/std"], ["mean", "mean"], ["std", "std"], ["accuracy", "accuracy"]];
+    : [["name", "mean/std"], ["mean", "mean"], ["std", "std"], ...(measured ? [["accuracy", "accuracy"]] : [])];
   /* What a narrow window leaves out: it is in the name, or in the cell's own details. */
   const extra = known ? ["mean", "std", "se", "difference", "low", "high"] : [];
-  if (known) fields.push(...(data.exact ? [] : [["failures", "failed"], ["se", "± se"]]), ["difference", "difference"], ["low", "from"], ["high", "to"], ["loss_bound", "loses at most"], ["verdict", "verdict"]);
-  let order = [data.compared ? "value" : data.trials && data.chosen_on !== "test" ? "score" : "accuracy", -1];
+  if (known && !data.exact) fields.push(["failures", "failed"]);
+  if (known && measured) fields.push(...(data.exact ? [] : [["se", "± se"]]), ["difference", "difference"], ["low", "from"], ["high", "to"], ["loss_bound", "loses at most"], ["verdict", "verdict"]);
+  let order = [data.compared ? "value" : data.trials && data.chosen_on !== "test" ? "score" : !data.cells || measured ? "accuracy" : "failures", -1];
   const text = (cell, key) => {
     const value = cell[key];
     if (known && key === "verdict") return verdict(cell);
