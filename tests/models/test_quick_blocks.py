@@ -184,10 +184,10 @@ def sequence():
         nn.Conv2d(8, 8, 3, padding=1, bias=False),
         nn.BatchNorm2d(8),
         nn.ReLU(),
-        nn.Conv2d(8, 16, 3, padding=1, bias=False),
-        nn.BatchNorm2d(16),
+        nn.Conv2d(8, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
         nn.ReLU(inplace=True),
-        nn.BatchNorm2d(16),
+        nn.BatchNorm2d(8),
     ]
     return nn.Sequential(*layers).double()
 

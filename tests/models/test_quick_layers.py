@@ -50,13 +50,12 @@ def assert_same(found, tolerance):
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3])
-@pytest.mark.parametrize(
-    "shape", [(2, 8, 8, 4, 4), (3, 16, 24, 9, 14), (2, 40, 8, 7, 5), (5, 8, 72, 12, 8)]
-)
+# Whole tiles and parts of them; every other size takes seconds to compile.
+@pytest.mark.parametrize("shape", [(2, 40, 8, 4, 4), (3, 16, 24, 9, 14), (5, 8, 72, 12, 7)])
 def test_convolutions_are_torchs(shape, cores):
     count, ins, outs, height, width = shape
     torch.manual_seed(0)
-    layer = nn.Conv2d(ins, outs, 3, padding=1, bias=ins != outs).double()
+    layer = nn.Conv2d(ins, outs, 3, padding=1, bias=ins < outs).double()
     with threads(cores):
         assert_same(both(layer, images(count, ins, height, width)), 1e-13)
         assert_same(both(layer.to(memory_format=LAST), images(count, ins, height, width)), 1e-13)
@@ -64,8 +63,8 @@ def test_convolutions_are_torchs(shape, cores):
 
 def test_convolutions_in_float32_are_within_rounding():
     torch.manual_seed(0)
-    layer = nn.Conv2d(64, 32, 3, padding="same")
-    assert_same(both(layer, images(4, 64, 16, 16, dtype=torch.float32), torch.float32), 2e-5)
+    layer = nn.Conv2d(64, 128, 3, padding="same")
+    assert_same(both(layer, images(4, 64, 9, 9, dtype=torch.float32), torch.float32), 2e-5)
 
 
 def test_a_whole_network_trains_as_the_plain_one():
@@ -77,7 +76,7 @@ def test_a_whole_network_trains_as_the_plain_one():
     networks = (plain, quick)
     optimizers = [torch.optim.SGD(n.parameters(), lr=0.05, momentum=0.9) for n in networks]
     for step in range(6):
-        x = images(16, 3, 16, 16, seed=step)
+        x = images(16, 3, 12, 12, seed=step)  # as the blocks' tests have them: compiled once
         for network, optimizer in zip(networks, optimizers, strict=True):
             optimizer.zero_grad()
             nn.functional.cross_entropy(network(x), labels).backward()
@@ -179,7 +178,7 @@ def test_gradients_of_gradients_are_torchs():
     quicken(quick, compiled=True)
     found = []
     for each in (layer, quick):
-        x = images(2, 8, 6, 6).requires_grad_()
+        x = images(2, 8, 12, 12).requires_grad_()
         first = torch.autograd.grad((each(x) ** 3).sum(), [x, each.weight], create_graph=True)
         second = torch.autograd.grad(sum((g**2).sum() for g in first), [x, each.weight])
         found.append([*first, *second])
@@ -188,7 +187,7 @@ def test_gradients_of_gradients_are_torchs():
 
 
 @pytest.mark.parametrize("cores", [1, 2])
-@pytest.mark.parametrize(("ins", "outs", "size"), [(8, 8, 12), (64, 128, 9)])
+@pytest.mark.parametrize(("ins", "outs", "size"), [(8, 8, 8), (64, 128, 9)])
 def test_an_image_gets_one_answer_wherever_it_is(cores, ins, outs, size):
     """Proofs of death rest on it."""
     layer, x = nn.Conv2d(ins, outs, 3, padding=1), images(1, ins, size, size, dtype=torch.float32)
