@@ -4,6 +4,7 @@ import pytest
 
 from normscope.studies.options import ScanOptions
 from normscope.studies.scan_planning import plan_scan
+from tests.studies.fresh_processes import fresh_processes
 
 
 @pytest.fixture
@@ -22,3 +23,10 @@ def small_options(tmp_path):
 @pytest.fixture
 def small_plan(small_options):
     return plan_scan(small_options)
+
+
+@pytest.fixture(scope="module")
+def run_afresh():
+    """Runs a script in a process of its own."""
+    with fresh_processes() as run:
+        yield run

@@ -20,17 +20,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def said_by(script, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning", "-c", script],
-        env={**os.environ, "TMPDIR": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split("\n")[:-1]
+@pytest.fixture
+def said_by(run_afresh, tmp_path):
+    """What a script prints, by lines."""
+    return lambda script: run_afresh(script, tmp_path)[0].split("\n")[:-1]
 
 
 WORKS = """
@@ -73,8 +66,8 @@ for spec in specs:
 """
 
 
-def test_forks_give_the_same_results_and_keep_nothing_of_their_parents(tmp_path):
-    assert said_by(WORKS, tmp_path) == [
+def test_forks_give_the_same_results_and_keep_nothing_of_their_parents(said_by):
+    assert said_by(WORKS) == [
         "2 []",
         "(True, [], ['SIG_DFL', 'SIG_IGN'])",
         *3 * ["True True"],
@@ -109,8 +102,8 @@ executor.close()
 """
 
 
-def test_forks_bear_libraries_that_close_files_in_them(tmp_path):
-    assert said_by(CLOSED, tmp_path) == ["(True, 4)"]
+def test_forks_bear_libraries_that_close_files_in_them(said_by):
+    assert said_by(CLOSED) == ["(True, 4)"]
 
 
 ANEW = """
@@ -142,8 +135,8 @@ executor.close()
 """
 
 
-def test_forks_bear_event_loops_that_begin_anew_in_them(tmp_path):
-    assert said_by(ANEW, tmp_path) == ["True"]
+def test_forks_bear_event_loops_that_begin_anew_in_them(said_by):
+    assert said_by(ANEW) == ["True"]
 
 
 COMPANY = """
@@ -164,8 +157,8 @@ print(can_fork())
 """
 
 
-def test_no_fork_where_threads_would_be_missing(tmp_path):
-    assert said_by(COMPANY, tmp_path) == ["True", "False", "True", "False"]
+def test_no_fork_where_threads_would_be_missing(said_by):
+    assert said_by(COMPANY) == ["True", "False", "True", "False"]
 
 
 def test_the_thread_of_a_bar_that_is_gone_is_waited_for():
@@ -199,31 +192,40 @@ def test_nothing_is_forked_beside_a_gpu(monkeypatch):
     assert not forking.can_fork()
 
 
-KILLED = """
-import os, signal, sys, time
+PARENTS = """
+import os, time, torch
 from normscope.images.digits import open_digits
 from normscope.studies.executors.processes import LocalProcesses
 
-executor = LocalProcesses(open_digits(), 2)
-print(*executor._pool._processes, flush=True)
+source = open_digits()
+if not all(os.fork() for _ in range(3)):
+    executor = LocalProcesses(source, 2)
+    print(os.getpid(), *executor._pool._processes, flush=True)
 time.sleep(100)
 """
 
 
+@pytest.fixture(scope="module")
+def parents():
+    """Three processes, each with the two workers that it has forked."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENTS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as first:
+        lines = [first.stdout.readline().split() for _ in range(3)]
+        left = [[int(word) for word in line] for line in lines]
+        yield left
+        for process in (first.pid, *(parent for parent, *_ in left)):
+            os.kill(process, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_forks_end_with_their_parent(tmp_path, number):
-    run = subprocess.Popen(
-        [sys.executable, "-c", KILLED], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        assert run.stdout is not None
-        workers = [int(word) for word in run.stdout.readline().split()]
-    finally:
-        run.send_signal(number)
-        run.communicate(timeout=60)
+def test_forks_end_with_their_parent(parents, number):
+    parent, *workers = parents.pop()
     assert len(workers) == 2
+    assert all(_runs(worker) for worker in workers)
+    os.kill(parent, number)
     deadline = time.monotonic() + 30
-    while any(_runs(worker) for worker in workers):
+    while any(_runs(worker) for worker in (parent, *workers)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 
 import pytest
@@ -37,14 +35,15 @@ ADVICE = (
 )
 
 
-def said_by(script, folder):
-    done = subprocess.run(
-        [sys.executable, "-c", BEGIN + script],
-        env={**os.environ, "TMPDIR": str(folder), "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True, text=True, timeout=100,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines(), done.stderr
+@pytest.fixture
+def said_by(run_afresh, tmp_path):
+    """What a script prints, by lines, and its errors."""
+
+    def said(script, folder=tmp_path):
+        out, errors = run_afresh(BEGIN + script, folder)
+        return out.splitlines(), errors
+
+    return said
 
 
 FILES = """
@@ -55,8 +54,8 @@ begin()
 
 
 @pytest.mark.parametrize("free", [3, 8, 10])
-def test_too_many_open_files(tmp_path, free):
-    assert said_by(FILES.format(free=free), tmp_path) == (
+def test_too_many_open_files(said_by, free):
+    assert said_by(FILES.format(free=free)) == (
         [f"1 2 worker processes must be able to start, got: Too many open files. {ADVICE}"],
         "",
     )
@@ -71,8 +70,8 @@ begin()
 """
 
 
-def test_too_many_threads(tmp_path):
-    said, _ = said_by(THREADS, tmp_path)
+def test_too_many_threads(said_by):
+    said, _ = said_by(THREADS)
     assert said == [
         f"1 2 worker processes must be able to start, got: can't start new thread. {ADVICE}"
     ]
@@ -89,8 +88,8 @@ begin()
 """
 
 
-def test_no_room_for_shared_memory(tmp_path):
-    said, _ = said_by(SHARED, tmp_path)
+def test_no_room_for_shared_memory(said_by):
+    said, _ = said_by(SHARED)
     assert said == [
         f"1 2 worker processes must be able to start, got: No space left on device. {ADVICE}"
     ]
@@ -110,8 +109,8 @@ child.join()
 """
 
 
-def test_a_process_that_may_have_none_works_alone(tmp_path):
-    said, _ = said_by(DAEMONIC, tmp_path)
+def test_a_process_that_may_have_none_works_alone(said_by):
+    said, _ = said_by(DAEMONIC)
     assert said == [
         "2 several workers must be asked for by a process that may start others, got a daemonic "
         "one of multiprocessing. Give --workers 1.",
@@ -119,7 +118,7 @@ def test_a_process_that_may_have_none_works_alone(tmp_path):
     ]
 
 
-def test_the_folder_for_temporary_files_may_have_a_long_name(tmp_path):
+def test_the_folder_for_temporary_files_may_have_a_long_name(said_by, tmp_path):
     folder = tmp_path / ("n" * 90)
     folder.mkdir()
     script = """
