@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
 
-from normscope.cli.app import run
+from normscope.studies.study import Study
+from tests.reports.conftest import made_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,9 +97,8 @@ def test_statistics_need_none(light, tmp_path):
 
 def test_a_finished_study_needs_none(light, tmp_path):
     study = tmp_path / "study"
-    call = ["scan", "digits", "--mean", "0,0.3", "--std", "0.3", "--seeds", "2", "--epochs", "2"]
-    assert run([*call, "--train-images", "200", "--workers", "1", "--out", str(study)]) == 0
-    (study / "report.html").unlink()
+    finished = Study.open(made_up(tmp_path / "exported", mean="0,0.3", std="0.3", seeds=2))
+    Study.create(study, finished.specification).adopt(finished.every_trial())
     done = _done(light / "normscope", "report", study)
     assert done.returncode == 0, done.stderr
     assert (study / "report.html").is_file()

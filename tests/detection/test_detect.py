@@ -244,7 +244,7 @@ def test_an_empty_folder_is_one_sentence(lenet, tmp_path, capsys):
     assert "must hold images, got none that can be read" in capsys.readouterr().err
 
 
-def test_real_weights(real_data, capsys):
+def test_real_weights(real_data, tmp_path, capsys):
     import os
     from pathlib import Path
 
@@ -262,10 +262,10 @@ def test_real_weights(real_data, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["verdict"] == found["candidates"][0]["name"] == "imagenet"
     assert found["augmentation"] == "crop4"
-    assert run([*arguments, *images, "--augmentation", "crop4,flip"]) == 0
+    augmented, written = ["--augmentation", "crop4,flip"], tmp_path / "found.json"
+    assert run([*arguments, *images, *augmented, "--json", str(written)]) == 0
     said = capsys.readouterr().out
     assert said.startswith("resnet20 was trained with imagenet")
-    assert run([*arguments, *images, "--augmentation", "crop4,flip", "--json", "-"]) == 0
-    fitted = json.loads(capsys.readouterr().out)["fitted"]
+    fitted = json.loads(written.read_text(encoding="utf-8"))["fitted"]
     assert np.allclose(fitted["mean"], IMAGENET[0], atol=0.02)
     assert np.allclose(fitted["std"], IMAGENET[1], atol=0.02)

@@ -8,7 +8,7 @@ import pytest
 
 from normscope.errors import NormscopeError
 from normscope.studies.executors import in_process
-from normscope.studies.options import Place
+from normscope.studies.options import Place, ScanOptions
 from normscope.studies.scan import run_scan
 from normscope.studies.scan_planning import plan_again, plan_scan
 from normscope.studies.specification import ScanSpec
@@ -16,10 +16,23 @@ from normscope.studies.study import Study
 from tests.studies.made_results import made_result
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a study that every test has a copy of."""
+    options = ScanOptions(
+        mean="0,0.5", std="0.1:1:3:log", seeds=2, epochs=1, train_images=100, survival=2,
+        out=tmp_path_factory.mktemp("finished") / "study",
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(in_process, "run_trial", made_result)
+        run_scan(plan_scan(options), Place(workers=1))
+    return options.out
+
+
 @pytest.fixture
-def study(small_options, monkeypatch):
+def study(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(in_process, "run_trial", made_result)
-    return run_scan(plan_scan(replace(small_options, survival=2)), Place(workers=1))
+    return Study.open(shutil.copytree(finished, tmp_path / "study"))
 
 
 @pytest.fixture
