@@ -209,8 +209,9 @@ time.sleep(100)
 def parents():
     """Three processes, each with the two workers that it has forked."""
     with subprocess.Popen(
-        [sys.executable, "-c", PARENTS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as first:
+        [sys.executable, "-c", PARENTS],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as first:  # fmt: skip
         lines = [first.stdout.readline().split() for _ in range(3)]
         left = [[int(word) for word in line] for line in lines]
         yield left
