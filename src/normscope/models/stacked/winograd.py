@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 
 from normscope.machine.parts import each
-from normscope.models.stacked import winograd_passes
+from normscope.models.stacked import sparse_passes, winograd_passes
 from normscope.models.stacked.trunk import Trunk, TrunkGradients
 from normscope.models.stacked.winograd_geometry import GROUP, HIDDEN, MAPS, Geometry
 from normscope.models.winograd import passes
@@ -16,8 +17,10 @@ from normscope.models.winograd.matrices import TAPS
 from normscope.models.winograd.tiles import TransformedTiles, flat, groups
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
+
+SPARSE = 0.25
+"""Of more gradients that are not 0 the products of all together are quicker."""
 
 
 class _Layers(NamedTuple):
@@ -27,19 +30,21 @@ class _Layers(NamedTuple):
         weight1: Flat, in the order channel, tap, output.
         bias1: Of the first layer.
         matrices: The factors of the second weight, shape ``(36, 32, 64)``.
+        weight2: That weight, flat, in the order output, tap, input.
         bias2: Of the second layer.
     """
 
     weight1: np.ndarray
     bias1: np.ndarray
     matrices: Tensor
+    weight2: np.ndarray
     bias2: np.ndarray
 
 
 class _Gradients(NamedTuple):
     weight1: Tensor
     bias1: Tensor
-    matrices: Tensor
+    weight2: Tensor
 
 
 class WinogradTrunk(Trunk):
@@ -61,8 +66,9 @@ class WinogradTrunk(Trunk):
         rows = pixels.permute(0, 2, 3, 1).contiguous()
         self._layers = [
             _Layers(
-                flat(first.permute(1, 2, 3, 0)), flat(bias), factors_of(second), flat(last_bias)
-            )
+                flat(first.permute(1, 2, 3, 0)), flat(bias), factors_of(second),
+                flat(second.permute(0, 2, 3, 1)), flat(last_bias),
+            )  # fmt: skip
             for first, bias, second, last_bias in zip(weight1, bias1, weight2, bias2, strict=True)
         ]
         self._share_out(rows)
@@ -74,11 +80,11 @@ class WinogradTrunk(Trunk):
         shares = gradient.split([len(part.pixels) for part in self._parts], dim=1)
         of_part = dict(zip(self._parts, shares, strict=True))
         found = each(lambda part: part.backward(self._layers, of_part[part]), self._parts)
-        weight1, bias1, matrices = (torch.stack(all_).sum(0) for all_ in zip(*found, strict=True))
+        weight1, bias1, weight2 = (torch.stack(all_).sum(0) for all_ in zip(*found, strict=True))
         return TrunkGradients(
             weight1.unflatten(2, (3, 3)).permute(0, 4, 1, 2, 3),
             bias1,
-            torch.stack([weight_gradient(one) for one in matrices]),
+            weight2,
             gradient.unflatten(2, (-1, MAPS)).sum((1, 2)),
         )
 
@@ -123,6 +129,8 @@ class _Part:
         self._pool = winograd_passes.pooling_pass(geometry)
         self._spread = winograd_passes.spreading_pass(geometry)
         self._gather = passes.gather_pass(tiles, HIDDEN, *tiles.padded)
+        self._find = sparse_passes.finding_pass(geometry)
+        self._differentiate_second = sparse_passes.second_gradient_pass(geometry)
         self._differentiate_first = winograd_passes.first_gradient_pass(geometry)
 
     def fits(self, geometry: Geometry, dtype: torch.dtype) -> bool:
@@ -165,18 +173,30 @@ class _Part:
     def _backward(
         self, layers: _Layers, gradient: Tensor, hidden: Tensor, which: Tensor
     ) -> _Gradients:
-        of_matrices = torch.zeros_like(layers.matrices)
+        images = len(self.pixels)
         weight1 = self.pixels.new_zeros(self._geometry.channels, TAPS, HIDDEN)
         bias1 = self.pixels.new_zeros(HIDDEN)
+        weight2 = self.pixels.new_zeros(MAPS, 3, 3, HIDDEN)
+        of_matrices = torch.zeros_like(layers.matrices)
         pixels, outputs, pooled = flat(self.pixels), flat(hidden), (flat(gradient), flat(which))
-        of_first = flat(weight1), flat(bias1)
-        for first, count in groups(len(self.pixels), GROUP):
-            # Transformed again: kept from the forward pass, they would have left the caches.
-            self._transform(outputs, self._inputs.flat, first, count)
-            self._spread(*pooled, self._outputs.flat, first, count)
-            inputs, of_products = self._inputs.of(count), self._outputs.of(count)
-            of_matrices.baddbmm_(inputs.mT, of_products)
-            torch.bmm(of_products, layers.matrices.mT, out=inputs)
-            self._gather(self._inputs.flat, self._of_hidden, 0, count)
+        of_first, of_second = (flat(weight1), flat(bias1)), flat(weight2)
+        places = np.empty(gradient.numel() + 1, np.int32), np.empty(images + 1, np.int64)
+        self._find(pooled[0], *places, images)
+        sparse = places[1][-1] <= SPARSE * gradient.numel()
+        for first, count in groups(images, GROUP):
+            if sparse:
+                self._differentiate_second(
+                    *pooled, *places, outputs, layers.weight2, of_second, self._of_hidden,
+                    first, count,
+                )  # fmt: skip
+            else:
+                # Transformed again: kept from the forward pass, they would have left the caches.
+                self._transform(outputs, self._inputs.flat, first, count)
+                self._spread(*pooled, self._outputs.flat, first, count)
+                inputs, of_products = self._inputs.of(count), self._outputs.of(count)
+                of_matrices.baddbmm_(inputs.mT, of_products)
+                torch.bmm(of_products, layers.matrices.mT, out=inputs)
+                self._gather(self._inputs.flat, self._of_hidden, 0, count)
             self._differentiate_first(self._of_hidden, outputs, pixels, *of_first, first, count)
-        return _Gradients(weight1, bias1, of_matrices)
+        of_weight2 = weight2.permute(0, 3, 1, 2) if sparse else weight_gradient(of_matrices)
+        return _Gradients(weight1, bias1, of_weight2)
