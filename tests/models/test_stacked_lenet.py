@@ -10,7 +10,7 @@ from torch import nn
 from normscope.errors import UnknownName
 from normscope.machine.cores import threads
 from normscope.models.lenet import LeNet
-from normscope.models.stacked import lenet
+from normscope.models.stacked import lenet, sparse_features, winograd
 from normscope.models.stacked.fold import Fold
 from normscope.models.stacked.lenet import Masks, StackedLeNet
 from normscope.models.stacked.trunks import open_trunk
@@ -69,12 +69,16 @@ def plain_optimizer(name, parameters):
 
 
 @pytest.mark.parametrize("optimizer", ["adadelta", "sgd"])
-@pytest.mark.parametrize("trunk_name", ["channels-last", "products", "winograd"])
+@pytest.mark.parametrize("trunk_name", ["channels-last", "products", "winograd", "sparse"])
 @pytest.mark.parametrize("stacked", [True, False])
-def test_a_stack_follows_plain_training_step_by_step(trunk_name, optimizer, stacked):
+def test_a_stack_follows_plain_training_step_by_step(trunk_name, optimizer, stacked, monkeypatch):
+    # So small images have no time to become sparse by themselves.
+    share = 1.0 if trunk_name == "sparse" else 0.0
+    monkeypatch.setattr(sparse_features, "SPARSE", share)
+    monkeypatch.setattr(winograd, "SPARSE", share)
     normalizations = NORMALIZATIONS if stacked else [NORMALIZATIONS[-1]]
     plain = networks(len(normalizations))
-    trunk = open_trunk(trunk_name)
+    trunk = open_trunk("winograd" if trunk_name == "sparse" else trunk_name)
     fold = Fold.of(normalizations, SHAPE[0], 255.0, plain[0].conv1.weight.detach())
     stack = StackedLeNet(plain, fold, trunk, torch.device("cpu"), torch.float64)
     mine = (Adadelta if optimizer == "adadelta" else Sgd)(stack.rows)

@@ -21,13 +21,16 @@ def layers(channels, dtype=torch.float64):
     return [torch.randn(1, *shape, dtype=dtype) / 10 for shape in shapes]
 
 
+@pytest.mark.parametrize("kept", [1.0, 0.1], ids=["dense", "sparse"])
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize(
     ("images", "channels", "height", "width"),
     [(19, 3, 11, 6), (8, 3, 11, 6), (5, 1, 13, 17)],
     ids=["parts of groups", "one group", "odd tiles"],
 )
-def test_features_and_gradients_are_those_of_the_library(images, channels, height, width, count):
+def test_features_and_gradients_are_those_of_the_library(
+    images, channels, height, width, count, kept
+):
     torch.manual_seed(0)
     pixels = torch.randint(0, 256, (images, channels, height, width)).double() / 64
     given = layers(channels)
@@ -35,7 +38,7 @@ def test_features_and_gradients_are_those_of_the_library(images, channels, heigh
         mine, theirs = open_trunk("winograd"), open_trunk("channels-last")
         found, right = mine.forward(pixels, *given), theirs.forward(pixels, *given)
         torch.testing.assert_close(found, right, rtol=1e-12, atol=1e-12)
-        gradient = torch.randn_like(right)
+        gradient = torch.randn_like(right) * (torch.rand_like(right) < kept)
         for name, a, b in zip(
             ("weight1", "bias1", "weight2", "bias2"),
             mine.backward(gradient.clone()),

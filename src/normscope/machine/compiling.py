@@ -31,11 +31,12 @@ def has_numba() -> bool:
     return True
 
 
-def compiled(function: Pass) -> Pass:
+def compiled(function: Pass, *, any_order: bool = False) -> Pass:
     """Compile a pass when it is first used, and keep it on disk.
 
     Args:
         function: Reads and writes arrays. Variables around it are compiled in as constants.
+        any_order: Whether the terms of a sum may be added in another order.
 
     Returns:
         The compiled pass, which releases Python's lock.
@@ -43,7 +44,8 @@ def compiled(function: Pass) -> Pass:
     from numba import njit
 
     # A product and a sum may become one instruction, and the sign of zero does not matter.
-    rules: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
+    fast = {"contract", "nsz"} | ({"reassoc"} if any_order else set())
+    rules: dict[str, Any] = {"error_model": "numpy", "fastmath": fast}
     anew: Any = njit(nogil=True, **rules)(function)
     try:
         current: Any = njit(nogil=True, cache=True, **rules)(function)

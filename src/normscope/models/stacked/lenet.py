@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
 from normscope.models.stacked.parameters import Layout, stack_rows
 from normscope.models.stacked.silence import Silence
+from normscope.models.stacked.sparse_features import SparseFeatures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +149,7 @@ class StackedLeNet:
             Mean cross-entropy of each model, shape ``(models,)``.
         """
         w, g = self._weights, self._gradients
-        bias, fc1, features = self.low(w["fc1.bias"])[:, None], None, None
+        bias, fc1, features, few = self.low(w["fc1.bias"])[:, None], None, None, None
         if self._silent:
             hidden = bias.repeat(1, len(pixels), 1)
         else:
@@ -156,7 +157,12 @@ class StackedLeNet:
             # Dropout's factors 1 / kept are left to the products that follow: a factor costs
             # nothing there, and a pass over memory here.
             features = _keep_(self._convolve(pixels).relu_(), masks.features)
-            hidden = torch.baddbmm(bias, features, fc1.mT, alpha=1 / KEPT1)
+            few = SparseFeatures.of(features) if self._trunk.compiled else None
+            hidden = (
+                torch.baddbmm(bias, features, fc1.mT, alpha=1 / KEPT1)
+                if few is None
+                else few.times(fc1.mT, 1 / KEPT1).add_(bias)
+            )
         hidden = _keep_(hidden.relu_(), masks.hidden)
         high = hidden.to(self.rows.dtype)
         logits = torch.baddbmm(w["fc2.bias"][:, None], high, w["fc2.weight"].mT, alpha=1 / KEPT2)
@@ -174,19 +180,25 @@ class StackedLeNet:
         of_hidden = aten.threshold_backward(of_hidden, hidden, 0)
         g["fc1.bias"].copy_(of_hidden.sum(1, dtype=self.rows.dtype))
         if features is not None and fc1 is not None:
-            self._differentiate_way_in(of_hidden, features, fc1)
+            self._differentiate_way_in(of_hidden, features, few, fc1)
         return losses
 
-    def _differentiate_way_in(self, of_hidden: Tensor, features: Tensor, fc1: Tensor) -> None:
+    def _differentiate_way_in(
+        self, of_hidden: Tensor, features: Tensor, few: SparseFeatures | None, fc1: Tensor
+    ) -> None:
         g = self._gradients
         if SPARE_SILENT and _silent(features):
             self.gradients[:, : self.tail] = 0
             return
-        _product(of_hidden.mT, features, 1 / KEPT1, g["fc1.weight"])
-        of_features = _scaled(of_hidden, fc1, 1 / KEPT1)
-        of_features = aten.threshold_backward.grad_input(
-            of_features, features, 0, grad_input=of_features
-        )
+        of_weight = g["fc1.weight"].mT
+        if few is not None:
+            of_features = few.gradients(of_hidden, fc1.mT, 1 / KEPT1, of_weight)
+        else:
+            _product(features.mT, of_hidden, 1 / KEPT1, of_weight)
+            of_features = _scaled(of_hidden, fc1, 1 / KEPT1)
+            of_features = aten.threshold_backward.grad_input(
+                of_features, features, 0, grad_input=of_features
+            )
         found = self._trunk.backward(of_features)
         g["conv2.weight"].copy_(found.weight2)
         g["conv2.bias"].copy_(found.bias2)

@@ -33,6 +33,9 @@ ALIGNMENT = 64
 class Layout:
     """Where each tensor of a LeNet lies in its model's row.
 
+    The first linear layer's weights lie by feature, so that those of a feature are beside each
+    other.
+
     Attributes:
         starts: First number of each tensor, by name.
         shapes: The tensors' shapes, by name.
@@ -58,8 +61,10 @@ class Layout:
         views = {}
         for name, shape in self.shapes.items():
             numbers = torch.Size(shape).numel()
-            views[name] = rows[:, self.starts[name] : self.starts[name] + numbers].unflatten(
-                1, shape
+            held = rows[:, self.starts[name] : self.starts[name] + numbers]
+            by_feature = name == "fc1.weight"
+            views[name] = (
+                held.unflatten(1, shape[::-1]).mT if by_feature else held.unflatten(1, shape)
             )
         return views
 

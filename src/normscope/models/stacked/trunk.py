@@ -32,7 +32,12 @@ class Trunk(ABC):
     are monotone, and where a pooled value is not above 0 neither lets a gradient through.
 
     Features come in the order height, width, channel.
+
+    Attributes:
+        compiled: Whether it uses passes compiled by numba.
     """
+
+    compiled = False
 
     def __init__(self) -> None:
         self._saved: tuple[Tensor, ...] = ()

@@ -9,6 +9,7 @@ import torch
 
 from normscope.machine.parts import each
 from normscope.models.stacked import sparse_passes, winograd_passes
+from normscope.models.stacked.sparse_features import SPARSE
 from normscope.models.stacked.trunk import Trunk, TrunkGradients
 from normscope.models.stacked.winograd_geometry import GROUP, HIDDEN, MAPS, Geometry
 from normscope.models.winograd import passes
@@ -18,9 +19,6 @@ from normscope.models.winograd.tiles import TransformedTiles, flat, groups
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-SPARSE = 0.25
-"""Of more gradients that are not 0 the products of all together are quicker."""
 
 
 class _Layers(NamedTuple):
@@ -53,6 +51,8 @@ class WinogradTrunk(Trunk):
     Each of several threads takes some of the images through all passes.
     """
 
+    compiled = True
+
     def __init__(self) -> None:
         super().__init__()
         self._spare: list[_Part] = []
@@ -66,9 +66,12 @@ class WinogradTrunk(Trunk):
         rows = pixels.permute(0, 2, 3, 1).contiguous()
         self._layers = [
             _Layers(
-                flat(first.permute(1, 2, 3, 0)), flat(bias), factors_of(second),
-                flat(second.permute(0, 2, 3, 1)), flat(last_bias),
-            )  # fmt: skip
+                flat(first.permute(1, 2, 3, 0)),
+                flat(bias),
+                factors_of(second),
+                flat(second.permute(0, 2, 3, 1)),
+                flat(last_bias),
+            )
             for first, bias, second, last_bias in zip(weight1, bias1, weight2, bias2, strict=True)
         ]
         self._share_out(rows)
@@ -129,7 +132,7 @@ class _Part:
         self._pool = winograd_passes.pooling_pass(geometry)
         self._spread = winograd_passes.spreading_pass(geometry)
         self._gather = passes.gather_pass(tiles, HIDDEN, *tiles.padded)
-        self._find = sparse_passes.finding_pass(geometry)
+        self._find = sparse_passes.finding_pass(MAPS * geometry.pooled[0] * geometry.pooled[1])
         self._differentiate_second = sparse_passes.second_gradient_pass(geometry)
         self._differentiate_first = winograd_passes.first_gradient_pass(geometry)
 
