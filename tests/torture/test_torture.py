@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import uuid
 
 import pytest
@@ -113,7 +114,10 @@ def test_a_process_that_is_left_is_found_and_ended(tmp_path, monkeypatch):
     (fault,) = run.wait()
     assert fault.startswith("processes left after signals []: ")
     assert "sleep 300" in fault
-    assert not run.living()
+    deadline = time.monotonic() + 10
+    while run.living():  # to die takes a moment
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert not run.send(signal.SIGTERM, "main")
 
 
