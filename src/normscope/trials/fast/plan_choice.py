@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 REPAID = 20_000
-"""Images trained on, over all epochs, that repay compiling: it takes 5 s the first time and saves
-half a millisecond an image, on one core of an AVX2 machine."""
+"""Images trained on, over all epochs, that repay compiling: it takes 9 s the first time and saves
+0.8 ms an image, on one core of an AVX2 machine."""
 
 
 def choose_plan(specs: Sequence[TrialSpec], source: DecodedSource) -> StackPlan:
