@@ -9,7 +9,6 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
 from normscope.models.stacked.parameters import Layout, stack_rows
 from normscope.models.stacked.silence import Silence
-from normscope.models.stacked.sparse_features import SparseFeatures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from normscope.models.lenet import LeNet
     from normscope.models.stacked.fold import Fold
+    from normscope.models.stacked.sparse_features import SparseFeatures
     from normscope.models.stacked.trunk import Trunk
 
 aten = torch.ops.aten
@@ -157,7 +157,7 @@ class StackedLeNet:
             # Dropout's factors 1 / kept are left to the products that follow: a factor costs
             # nothing there, and a pass over memory here.
             features = _keep_(self._convolve(pixels).relu_(), masks.features)
-            few = SparseFeatures.of(features) if self._trunk.compiled else None
+            few = self._trunk.few(features)
             hidden = (
                 torch.baddbmm(bias, features, fc1.mT, alpha=1 / KEPT1)
                 if few is None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from normscope.models.stacked.sparse_features import SparseFeatures
+
 
 class TrunkGradients(NamedTuple):
     """Gradients of a stack's convolutions, each of shape ``(models, ...)``.
@@ -32,12 +34,7 @@ class Trunk(ABC):
     are monotone, and where a pooled value is not above 0 neither lets a gradient through.
 
     Features come in the order height, width, channel.
-
-    Attributes:
-        compiled: Whether it uses passes compiled by numba.
     """
-
-    compiled = False
 
     def __init__(self) -> None:
         self._saved: tuple[Tensor, ...] = ()
@@ -58,6 +55,17 @@ class Trunk(ABC):
         Returns:
             Shape ``(models, N, features)``, which the caller may overwrite.
         """
+
+    def few(self, features: Tensor) -> SparseFeatures | None:  # noqa: ARG002 - for those that can
+        """Features of which few are not 0, for products over these alone.
+
+        Args:
+            features: Behind ReLU and dropout, shape ``(models, N, features)``.
+
+        Returns:
+            None where the products over all are quicker.
+        """
+        return None
 
     def forget(self) -> None:
         """Free what the last ``forward`` keeps for gradients that nobody will ask for."""

@@ -9,7 +9,7 @@ import torch
 
 from normscope.machine.parts import each
 from normscope.models.stacked import sparse_passes, winograd_passes
-from normscope.models.stacked.sparse_features import SPARSE
+from normscope.models.stacked.sparse_features import SPARSE, SparseFeatures
 from normscope.models.stacked.trunk import Trunk, TrunkGradients
 from normscope.models.stacked.winograd_geometry import GROUP, HIDDEN, MAPS, Geometry
 from normscope.models.winograd import passes
@@ -51,8 +51,6 @@ class WinogradTrunk(Trunk):
     Each of several threads takes some of the images through all passes.
     """
 
-    compiled = True
-
     def __init__(self) -> None:
         super().__init__()
         self._spare: list[_Part] = []
@@ -90,6 +88,10 @@ class WinogradTrunk(Trunk):
             weight2,
             gradient.unflatten(2, (-1, MAPS)).sum((1, 2)),
         )
+
+    def few(self, features: Tensor) -> SparseFeatures | None:
+        """Features of which few are not 0; see ``Trunk``."""
+        return SparseFeatures.of(features)
 
     def forget(self) -> None:
         """Free what the last ``forward`` keeps for gradients; see ``Trunk``."""
