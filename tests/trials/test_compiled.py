@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -43,6 +44,23 @@ def test_without_numba_nothing_is_said(monkeypatch, unasked, recwarn):
     monkeypatch.setitem(sys.modules, "numba", None)
     assert not has_numba()
     assert not recwarn.list
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = None
+import normscope
+for model in ("lenet", "lenet-bn"):
+    trial = normscope.train("digits", model=model, epochs=1, train_images=64, device="cpu")
+    print(trial.result.accuracy)
+"""
+
+
+def test_networks_train_where_numba_is_absent():
+    call = [sys.executable, "-c", WITHOUT_NUMBA]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) == 2
 
 
 def test_a_numba_that_does_not_fit_is_told_of(monkeypatch, unasked, tmp_path):
