@@ -16,7 +16,8 @@ MAKE_VENV = test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
 INSTALL = uv pip install --quiet --python $(BIN)/python
 else
 MAKE_VENV = test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-INSTALL = $(BIN)/python -m pip install --quiet
+# As uv does, each module is compiled when it is first imported: most of torch's never are.
+INSTALL = $(BIN)/python -m pip install --quiet --no-compile
 endif
 
 install: $(VENV)/.installed
