@@ -172,8 +172,13 @@ def _failing(found: Findings, here: str) -> str:
         failed, tried = failures.worst
         stuck = f"even near {OWN} {failed} of {tried} runs never left chance"
         return f"{stuck}; train longer, with more --epochs"
-    share = 100 * (1.0 if failures is None else failures.bound)
-    return f"near {here} up to {share:.0f} % may fail too; add --survival {survival_needed(found)}"
+    more = f"add --survival {survival_needed(found)}"
+    if failures is None or not failures.trainings:
+        return f"near {here} any share of runs may fail; {more}"
+    failed = f"{failures.failures} of {failures.trainings} runs failed, and"
+    if not failures.failures:
+        failed = f"none of {failures.trainings} runs failed, but"
+    return f"near {here} {failed} up to {100 * failures.bound:.2g} % may; {more}"
 
 
 def survival_needed(found: Findings) -> int:
