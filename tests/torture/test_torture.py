@@ -39,7 +39,11 @@ def references(tmp_path_factory):
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", QUICK)
 def test_killed_gone_on_with_and_raced(references, tmp_path, name):
-    done, faults = killed(random.Random(f"kept {name}"), references, tmp_path / "k", CASE[name])
+    rng, done, faults = random.Random(f"kept {name}"), [], []
+    for attempt in range(5):  # a command may end before the moment that was drawn
+        done, faults = killed(rng, references, tmp_path / f"k{attempt}", CASE[name])
+        if done or faults:
+            break
     faults += raced(random.Random(0), references, tmp_path / "r", CASE[name])
     assert done
     assert not faults

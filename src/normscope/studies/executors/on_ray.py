@@ -106,8 +106,8 @@ class OnRay(Executor):
         self._welcome()
         if not self._idle:
             raise NormscopeError(
-                f"the Ray cluster must have {_words(self._needs)} free for a trial, got none "
-                f"within {PATIENCE_SECONDS} s. Wait for the cluster's other work, or add a node."
+                f"the Ray cluster must start a worker with {_words(self._needs)} within "
+                f"{PATIENCE_SECONDS} s, got none. Wait for its other work, or add a node."
             )
 
     def _welcome(self) -> None:
