@@ -8,6 +8,7 @@ import numpy as np
 
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT
+from normscope.statistics.fill_values import measured_ends
 from normscope.wording import counted, listed, plural
 
 if TYPE_CHECKING:
@@ -152,10 +153,10 @@ def _sample_note(images: int, complete: bool) -> str:
 
 def _range_note(dtype: np.dtype, moments: Moments, given: float | None) -> str:
     limit = int(np.iinfo(dtype).max)
-    top = max(v for v in moments.maximum if v is not None)
+    top = int(max(reversed(measured_ends(moments)), key=abs))
     bits = 8 * dtype.itemsize
-    used = max(1, int(top).bit_length())
-    if 2 * top > limit:
+    used = max(1, abs(top).bit_length())
+    if 2 * abs(top) > limit:
         return f"The {bits}-bit pixels fill their range: they reach {top} of {limit}."
     if given is not None:
         return f"The {bits}-bit pixels reach {top} of {limit}; --scale {given:g} divides them."

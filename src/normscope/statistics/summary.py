@@ -22,6 +22,7 @@ from normscope.statistics.estimators import (
     pixel_std,
     root_mean_image_variance,
 )
+from normscope.statistics.fill_values import fill_values
 from normscope.statistics.group_differences import compare_groups
 from normscope.statistics.groups import FOLDER, SERIES
 from normscope.statistics.kinds import Kind, common_kind
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from normscope.images.collection import Stream
     from normscope.statistics.clipping import Clip
     from normscope.statistics.collected import Collected, KindSums
+    from normscope.statistics.fill_values import FillValue
     from normscope.statistics.group_differences import GroupComparison
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
@@ -89,7 +91,8 @@ def summarize_collection(
     if given is None and unit_of(collected, sums.images) is not None:
         # The files' own unit, such as HU, is what such images are normalized in.
         given = 1.0
-    divisor = _scale(given, dtype, moments, stream.name)
+    fills = fill_values(moments)
+    divisor = _scale(given, dtype, moments, stream.name, fills)
     means = {"pixel mean": pixel_mean(moments, images, divisor)}
     stds = {
         "pixel std": pixel_std(moments, images, divisor),
@@ -148,6 +151,7 @@ def summarize_collection(
         skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
         notes=(
             *((clip.note,) if clip is not None and clip.note else ()),
+            *(fill.sentence for fill in fills),
             *notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
         ),
         explanations=tuple(explain(text, means, stds) for text in constants),
@@ -220,10 +224,16 @@ def _check_counted(moments: Moments) -> None:
             )
 
 
-def _scale(given: float | None, dtype: np.dtype, moments: Moments, name: str) -> float:
+def _scale(
+    given: float | None,
+    dtype: np.dtype,
+    moments: Moments,
+    name: str,
+    fills: tuple[FillValue, ...],
+) -> float:
     low = min(v for v in moments.minimum if v is not None)
     high = max(v for v in moments.maximum if v is not None)
-    return scale_of(given, dtype, (low, high), name)
+    return scale_of(given, dtype, (low, high), name, fills[0].sentence if fills else "")
 
 
 def _groups(
