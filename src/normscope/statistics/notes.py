@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.images.containers.opening import to_be_named
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT
 from normscope.statistics.fill_values import measured_ends
@@ -47,7 +48,7 @@ def notes_on(
     """
     return (
         *stream.notes,
-        *filter(None, [passed_over(stream.passed), _empty(stream)]),
+        *filter(None, [passed_over(stream.passed), to_be_named(stream.passed), _empty(stream)]),
         *_noticed(collected, reading),
         *_nan(collected.nan),
         *_series(collected, reading),

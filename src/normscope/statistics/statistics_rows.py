@@ -56,7 +56,7 @@ def sections_of(found: CollectionNumbers) -> list[Section]:
 def _stored(found: CollectionNumbers) -> Section:
     rows: Section = {}
     if found.scale != 1:
-        unit = found.unit or "stored"
+        unit = found.kind_of_values
         rows[f"mean ({unit})"] = _with_se(found.stored_mean, "g")
         rows[f"std ({unit})"] = _with_se(found.stored_std, "g")
     rows["min"] = [f"{value:g}" for value in found.minimum]
@@ -81,7 +81,7 @@ def _clip(found: CollectionNumbers) -> Section:
         "std after clip": _within(clip.std, clip.within, found.scale),
     }
     if found.scale != 1:
-        unit = found.unit or "stored"
+        unit = found.kind_of_values
         rows[f"mean after clip ({unit})"] = [f"{value:.6g}" for value in clip.stored_mean]
         rows[f"std after clip ({unit})"] = [f"{value:.6g}" for value in clip.stored_std]
     return rows
