@@ -1,4 +1,4 @@
-"""Values far from all others, which no header names, are said before anything else."""
+"""Values far from all others, which no header names, are said with what leaves them out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def beside(fill, low, high, dtype):
         (-3000, -1024, 3000, "float64"),
     ],
 )
-def test_they_are_the_first_note_and_the_advice_leaves_them_out(fill, low, high, dtype):
+def test_they_are_said_and_the_advice_leaves_them_out(fill, low, high, dtype):
     pixels = beside(fill, low, high, dtype)
     note = stats(pixels, scale=1).notes[0]
     assert note.startswith("10 % of the pixel values are ")

@@ -13,8 +13,11 @@ from normscope.statistics.fill_values import measured_ends
 from normscope.wording import counted, listed, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from normscope.images.collection import Stream
     from normscope.statistics.collected import Collected
+    from normscope.statistics.fill_values import FillValue
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
 
@@ -30,6 +33,7 @@ def notes_on(
     moments: Moments,
     given: float | None,
     grey: int,
+    fills: Sequence[FillValue],
 ) -> tuple[str, ...]:
     """Sentences on what to beware of.
 
@@ -42,12 +46,14 @@ def notes_on(
         moments: Sums over their pixels.
         given: The scale that was given, by the user or the source.
         grey: How many grey images count as colour ones.
+        fills: The values that are perhaps no measurements.
 
     Returns:
         Sentences.
     """
     return (
         *stream.notes,
+        *(fill.sentence for fill in fills),
         *filter(None, [passed_over(stream.passed), to_be_named(stream.passed), _empty(stream)]),
         *_noticed(collected, reading),
         *_nan(collected.nan),

@@ -151,8 +151,9 @@ def summarize_collection(
         skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
         notes=(
             *((clip.note,) if clip is not None and clip.note else ()),
-            *(fill.sentence for fill in fills),
-            *notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
+            *notes_on(
+                collected, stream, reading, sums.images, sums.pixels, moments, given, grey, fills
+            ),
         ),
         explanations=tuple(explain(text, means, stds) for text in constants),
         names=said,
