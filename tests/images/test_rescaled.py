@@ -102,3 +102,30 @@ def test_the_unit_of_pet_is_its_own_and_an_unspecified_one_is_none(tmp_path):
     header.Modality, header.RescaleType = "MR", "US"
     header.save_as(tmp_path / "a.dcm")
     assert stats(tmp_path / "a.dcm", scale=1).unit is None
+
+
+def _ct(path, **given):
+    header = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    pixels = header.pixel_array.astype(np.int16)
+    for name, value in given.items():
+        setattr(header, name, value)
+    header.save_as(path)
+    return pixels
+
+
+def test_ct_that_is_stored_in_hounsfield_units_is_like_other_ct(tmp_path):
+    pixels = _ct(tmp_path / "a.dcm", RescaleSlope=1, RescaleIntercept=0)
+    found = stats(tmp_path)
+    assert (found.unit, found.scale, found.minimum) == ("HU", 1, (pixels.min(),))
+    _ct(tmp_path / "b.dcm", RescaleSlope=1, RescaleIntercept=-1024)
+    both = stats(tmp_path)
+    assert (both.unit, both.images) == ("HU", 2)
+    assert both.mean.value == (pytest.approx(pixels.mean() - 512, rel=1e-12),)
+
+
+def test_the_scale_of_signed_values_has_their_sign_apart(tmp_path):
+    header = pydicom.dcmread(get_testdata_file("MR_small.dcm"))
+    header.BitsStored, header.HighBit, header.PixelRepresentation = 12, 11, 1
+    header.PixelData = (header.pixel_array // 2).astype("<i2").tobytes()
+    header.save_as(tmp_path / "a.dcm")
+    assert "1 image of 12 bits: --scale 2047 brings them to [-1, 1]." in stats(tmp_path).notes

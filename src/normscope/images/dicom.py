@@ -86,17 +86,18 @@ def _decoded(header: Any) -> Pixels:
     values = _as_images(stored, samples)
     valid = _without_padding(values, header, noticed) if samples == 1 else None
     transforms = _of_frames(header, frames, "PixelValueTransformationSequence")
-    if "ModalityLUTSequence" in header or _rescaling(header) != (1, 0):
+    if "ModalityLUTSequence" in header or _is_rescaled(header, [header]):
         values = _as_images(np.asarray(apply_modality_lut(stored, header), np.float64), samples)
         noticed.append(f"with a slope and intercept, {APPLIED}{_unit(header, [header])}")
-    elif any(_rescaling(item) != (1, 0) for item in transforms):
+    elif _is_rescaled(header, transforms):
         of_frames = np.array([_rescaling(item) for item in transforms], np.float64)
         slopes, intercepts = of_frames.T[:, :, None, None, None]
         values = values * slopes + intercepts
         noticed.append(f"with a slope and intercept, {APPLIED}{_unit(header, transforms)}")
     elif header.get("BitsStored", 0) not in {header.get("BitsAllocated"), 1}:
-        most = 2**header.BitsStored - 1
-        noticed.append(f"of {header.BitsStored} bits: --scale {most} brings them to [0, 1]")
+        signed = header.get("PixelRepresentation", 0)
+        most, least = 2 ** (header.BitsStored - signed) - 1, -signed
+        noticed.append(f"of {header.BitsStored} bits: --scale {most} brings them to [{least}, 1]")
     windows = {_window(item) for item in _of_frames(header, frames, "FrameVOILUTSequence")}
     window = _window(header) or (windows.pop() if len(windows) == 1 else None)
     window = window if samples == 1 else None
@@ -115,13 +116,18 @@ def _rescaling(item: Any) -> tuple[Any, Any]:
     return item.get("RescaleSlope", 1), item.get("RescaleIntercept", 0)
 
 
+def _is_rescaled(header: Any, items: list[Any]) -> bool:
+    """Whether values become others, or have a unit already: of CT, HU may be stored as they are."""
+    known = any("RescaleSlope" in item for item in items) and _unit(header, items)
+    return bool(known) or any(_rescaling(item) != (1, 0) for item in items)
+
+
 def _unit(header: Any, transforms: list[Any]) -> str:
     """In which unit rescaled values are, as what is said of them ends; US means unspecified."""
-    types = {item.get("RescaleType") or "" for item in transforms} - {"US"}
-    said = types.pop() if len(types) == 1 else ""
     usual = {"CT": "HU", "PT": header.get("Units")}.get(header.get("Modality"))
-    unit = said or usual or ""
-    return f"{UNIT}{unit}" * bool(unit)
+    units = {item.get("RescaleType") or usual for item in transforms}
+    unit = units.pop() if len(units) == 1 else None
+    return "" if unit in {None, "", "US"} else f"{UNIT}{unit}"
 
 
 def _window(header: Any) -> tuple[float, float] | None:
