@@ -181,3 +181,12 @@ def test_a_folder_of_files_that_hold_many_images_says_how_to_name_them(tmp_path,
     Image.fromarray(PIXELS[0]).save(tmp_path / "volumes" / "c.png")
     assert advice in stats("volumes").notes
     assert stats(["volumes/a.npz", "volumes/b.npz"]).images == 8
+
+
+def test_types_that_no_channels_reconcile_are_not_advised_to_be():
+    with pytest.raises(NormscopeError) as error:
+        stats([PIXELS[0], PIXELS[1] / np.float32(255)])
+    assert str(error.value) == (
+        "the images of list must be of one kind, got 1 grey float32, 1 grey uint8. "
+        "Sort them by type, or take some of them with --select."
+    )

@@ -167,9 +167,11 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
     if reading.channels is None and len(kinds) > 1 and set(kinds) != {GREY, COLOUR}:
         counts = Counter({str(kind): sums.images for kind, sums in kinds.items()}).most_common()
         met = ", ".join(f"{count} {name}" for name, count in sorted(counts))
+        types = common_kind(kind._replace(channels=1) for kind in kinds)
+        how = "Sort them by type" if types is None else "Pass --channels rgb or --channels grey"
         raise NormscopeError(
             f"the images of {name} must be of one kind, got {met}. "
-            "Pass --channels rgb or --channels grey, or take some of them with --select."
+            f"{how}, or take some of them with --select."
         )
     if kind is None:
         types = ", ".join(sorted({kind.dtype for kind in kinds}))
