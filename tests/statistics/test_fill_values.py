@@ -49,6 +49,12 @@ def test_the_sentence_has_the_others_and_the_channels():
     assert stats(pixels).notes[0] == sentence
 
 
+def test_zero_is_zero_in_floats_too():
+    pixels = RANDOM.uniform(0.5, 1, (4, 1, 20, 30)).astype(np.float32)
+    pixels[:, :, :2] = 0
+    assert stats(pixels).notes[0].startswith("10 % of the pixel values are 0, far from all others")
+
+
 def test_the_least_float_reads_back():
     pixels = beside(np.finfo(np.float32).min, 0, 3000, np.float32)
     note = stats(pixels, scale=1).notes[0]

@@ -95,7 +95,7 @@ def fill_values(moments: Moments) -> tuple[FillValue, ...]:
         found.append(
             FillValue(
                 _text(value, dtype),
-                all(known.exact for known in have),
+                value == 0 or all(known.exact for known in have),
                 counts / sum(moments.n[c] for c in those),
                 (min(ends), max(ends)),
                 None if len(those) == len(channels) else tuple(those),
