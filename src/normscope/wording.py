@@ -16,6 +16,9 @@ MOST_DECIMALS = 4
 
 MOST_ERROR_DECIMALS = 6
 
+PLAIN = (1e-4, 1e15)
+"""Between these a number is written without an exponent: further zeros hide its digits."""
+
 LONGEST = 300
 """Characters of a library's own error that are passed on."""
 
@@ -172,11 +175,35 @@ def with_error(value: float, error: float) -> str:
     Example:
         >>> with_error(0.457889944, 0.0082008), with_error(-31.88, 123.4), with_error(0.5, 3e-10)
         ('0.4579 ± 0.0082', '-32 ± 123', '0.500000 ± 3e-10')
+        >>> with_error(1.0361e-15, 1.7e-16), with_error(9.13e37, 5.4e35)
+        ('1.04e-15 ± 1.7e-16', '9.130e+37 ± 5.4e+35')
     """
+    largest = max(abs(value), error)
+    if not PLAIN[0] <= largest < PLAIN[1]:
+        digits = math.floor(math.log10(largest)) - math.floor(math.log10(error)) + 1
+        return f"{value:.{min(digits, MOST_ERROR_DECIMALS)}e} ± {error:.1e}"
     decimals = max(0, 1 - math.floor(math.log10(error)))
     if decimals > MOST_ERROR_DECIMALS:
         return f"{value:.{MOST_ERROR_DECIMALS}f} ± {error:.2g}"
     return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def plain(value: float, decimals: int) -> str:
+    """A number with so many decimals, or as many significant digits where those would hide it.
+
+    Args:
+        value: Any.
+        decimals: How many.
+
+    Returns:
+        The number.
+
+    Example:
+        >>> plain(0.25, 6), plain(1.03605e-15, 6), plain(0.0, 6)
+        ('0.250000', '1.03605e-15', '0.000000')
+    """
+    near = not value or PLAIN[0] <= abs(value) < PLAIN[1]
+    return f"{value:.{decimals}{'f' if near else 'g'}}"
 
 
 def channels_text(values: Sequence[float]) -> str:

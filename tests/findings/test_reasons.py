@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,3 +65,27 @@ def test_cells_that_are_all_alike_are_not_said_to_range():
     alike = table(reached=np.full((3, 3), 0.9))
     said = reasons(findings(alike, DATA, AXES), alike, {}, None)
     assert said[1].startswith("Final accuracy of those that learned: 0.900 in every cell")
+
+
+def test_few_test_images_are_named_where_they_cannot_tell_learning_from_chance():
+    from normscope.findings.answer import answer
+
+    reached = np.array([[0.625, 0.4, 0.5], [0.333, 0.5, 0.4], [0.5, 0.6, 0.6]])
+    few = replace(table(learned=False), accuracies=reached, test_images=24)
+    found = findings(few, DATA, AXES)
+    assert reasons(found, few, {}, None)[0].endswith(
+        " runs, wherever the mean lies. On 24 test images even 0.625 cannot be told from chance."
+    )
+    assert answer(found, few) == (
+        "Not settled: no run can be told from chance on 24 test images; use more, or more --epochs."
+    )
+    some = replace(few, failures=np.array([3, 3, 2]), stuck=np.array([3, 3, 2]))
+    some.learned[2, 1] = True
+    said = answer(findings(some, DATA, AXES), some)
+    assert said == (
+        "Not settled: even near the data's statistics 8 of 9 runs cannot be told from chance on 24 "
+        "test images; use more, or more --epochs."
+    )
+    assert len(said.split()) <= 25
+    many = replace(few, test_images=1000)
+    assert "test images" not in answer(findings(many, DATA, AXES), many)

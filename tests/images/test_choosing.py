@@ -240,6 +240,11 @@ def test_trainings_choose_too_and_say_so(tmp_path):
             "The files look like bands of 2 scenes: --bands B04,B8A puts them together.",
         ),
         (["s_vv.tif", "s_vh.tif"], "The files look like bands of 1 scene: --bands vh,vv puts them"),
+        (
+            ["A01_s1_w1.tif", "A01_s1_w2.tif", "B01_s1_w1.tif", "B01_s1_w2.tif"],
+            "The files look like bands of 2 scenes: --bands w1,w2 puts them together.",
+        ),
+        (["x_ch00.tif", "x_ch01.tif"], "The files look like bands of 1 scene: --bands ch00,ch01"),
         (["T32_1_B04.tif", "T32_1_B8A.tif", "T32_2_B04.tif"], ""),
         (["T32_1_B04.tif", "T32_1_B8A.tif", "other.tif"], ""),
         (["red.tif", "rose.tif"], ""),

@@ -191,11 +191,14 @@ def test_no_archive(tmp_path):
 
 
 def test_unknown_sources(tmp_path):
-    text = tmp_path / "a.txt"
-    text.write_text("hello")
+    table, scan = tmp_path / "images.csv", tmp_path / "a.mha"
+    table.write_text("path,label")
+    scan.write_text("NDims = 3")
+    known = "must be an image, an archive, an array or a table of a known format, got a file of"
     cases = {
-        text: f"{text} must be an image, an archive, an array or a table of a known format, got a "
-        "file of another. Convert it.",
+        table: f"{table} {known} another. If it lists images, name them in its place; from Python, "
+        "pass a list of their paths.",
+        scan: f"{scan} {known} another. Convert it, such as to TIFF.",
         "mnits": "source must be one of digits, mnist, fashion-mnist, cifar10, cifar100 or a "
         "folder, an archive or a file of images, got 'mnits'. Did you mean 'mnist'?",
     }

@@ -126,3 +126,20 @@ def test_lines_after_a_clip_say_what_they_take(capsys, tmp_path):
     assert captured.err == (
         "nnU-Net's fingerprint is that of the foreground: add --mask with the label maps.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "comment"),
+    [
+        (np.uint16, 4095, "  # of pixels / 4095"),
+        (np.uint16, 1, "  # of pixels as they are"),
+        (np.float32, 255, "  # of pixels / 255"),
+        (np.uint16, None, ""),
+        (np.float32, 1, ""),
+    ],
+)
+def test_lines_say_what_libraries_would_divide_otherwise(dtype, scale, comment):
+    found = stats(np.abs(PIXELS).astype(dtype), scale=scale)
+    lines = paste_lines(found, ["torchvision", "keras", "albumentations"])
+    assert lines["torchvision"].partition(")")[2] == lines["keras"].partition(")")[2] == comment
+    assert "#" not in lines["albumentations"]  # which divides itself

@@ -17,6 +17,7 @@ from normscope.statistics.collected import Collected
 from normscope.statistics.percentiles import PERCENTILES
 from normscope.statistics.reading import Reading
 from normscope.statistics.reduce import reduce_shard
+from normscope.statistics.statistics_rows import sections_of
 
 RNG = np.random.default_rng(5)
 
@@ -218,3 +219,13 @@ def test_it_is_not_shown_for_images_of_one_size(capsys):
     assert found.mean_of_image_means.value == pytest.approx(found.mean.value, rel=1e-14)
     assert run(["stats", "digits", "--explain", "mnist"]) == 0
     assert "mean of image means" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("size", [1e-17, 1e20])
+def test_very_small_and_large_values_keep_their_digits(size):
+    pixels = np.random.default_rng(0).random((3, 1, 8, 9)) * size
+    used = sections_of(stats(pixels, scale=1))[0]
+    (mean,), (std,) = used["mean"], used["pixel std"]
+    assert float(mean.split(" ± ")[0]) == pytest.approx(pixels.mean(), rel=0.1)
+    assert float(std.split(" ± ")[0]) == pytest.approx(pixels.std(), rel=0.1)
+    assert max(len(mean), len(std)) < 25

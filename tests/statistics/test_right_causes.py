@@ -164,3 +164,29 @@ def test_one_of_a_thing(capsys, tmp_path):
     Image.fromarray(PIXELS[0, :1, :1]).save(tmp_path / "pixel.png")
     assert run(["stats", str(tmp_path / "pixel.png")]) == 0
     assert "pixel.png: 1 image, 1 pixel, uint8, divided by 255.\n" in capsys.readouterr().out
+
+
+def test_a_folder_of_files_that_hold_many_images_says_how_to_name_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "volumes").mkdir()
+    for name in "ab":
+        np.savez(tmp_path / "volumes" / f"{name}.npz", PIXELS)
+    advice = "Files of .npz may hold many images each: name them themselves, such as FOLDER/*.npz."
+    with pytest.raises(NormscopeError) as error:
+        stats("volumes")
+    assert str(error.value) == (
+        "volumes must hold at least one readable image, got none. "
+        f"Passed over 2 files that are no images: .npz (2). {advice}"
+    )
+    Image.fromarray(PIXELS[0]).save(tmp_path / "volumes" / "c.png")
+    assert advice in stats("volumes").notes
+    assert stats(["volumes/a.npz", "volumes/b.npz"]).images == 8
+
+
+def test_types_that_no_channels_reconcile_are_not_advised_to_be():
+    with pytest.raises(NormscopeError) as error:
+        stats([PIXELS[0], PIXELS[1] / np.float32(255)])
+    assert str(error.value) == (
+        "the images of list must be of one kind, got 1 grey float32, 1 grey uint8. "
+        "Sort them by type, or take some of them with --select."
+    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -75,3 +77,13 @@ def test_the_first_step_that_reaches():
     assert steps_to(curve, 0.4) == 15
     assert steps_to(curve, 0.65) == 35
     assert steps_to(curve, 0.9) is None
+
+
+def test_what_few_test_images_cannot_tell_from_chance_is_said_so(made_study):
+    def fate(accuracy):
+        made = made_study("0.2", "0.5", [[[accuracy]]], outcome="stuck").trials()[0].result
+        return replace(made, accuracy=accuracy, chance=1 / 3, test_images=24).fate
+
+    one = "always giving one answer (0.3333)."
+    assert fate(0.3333) == f"It is stuck: no better than {one}"
+    assert fate(0.5) == f"It counts as stuck: 24 test images cannot tell that from {one}"

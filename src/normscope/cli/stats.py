@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from normscope.statistics.collection_statistics import CollectionStatistics
 
+VALUES = {"stored": "as stored", "rescaled": "after the header's slope and offset"}
+
 EXAMPLE = "Example: normscope stats photos/ --explain imagenet"
 
 
@@ -84,9 +86,11 @@ def _show_outliers(found: CollectionStatistics, json: str | None) -> None:
 
 def _show_paste_lines(found: CollectionStatistics, format_: str | None, json: str | None) -> None:
     lines = paste_lines(found, usual_formats(found) if format_ is None else (format_,))
+    kind = found.kind_of_values
     if found.clip is not None and format_ not in {"monai", "nnunet"}:
         show(
-            f"Clip the pixels first, as stored, to {found.clip.ends}; what follows does not:",
+            f"Clip the pixels first, {VALUES.get(kind, f'in {kind}')}, to {found.clip.ends}; what "
+            "follows does not:",
             json_target=json,
         )
     if format_ == "nnunet" and found.mask is None:

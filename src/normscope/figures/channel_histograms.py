@@ -87,7 +87,7 @@ def channel_histograms(statistics: CollectionStatistics) -> ChannelHistograms:
         std=statistics.std.value,
         title=f"{counted(statistics.images, 'image')} of {statistics.name}",
         scale=statistics.scale,
-        unit=statistics.unit,
+        unit=None if statistics.kind_of_values == "stored" else statistics.kind_of_values,
         clip=() if clip is None else tuple(zip(clip.low, clip.high, strict=True)),
     )
 

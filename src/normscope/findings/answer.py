@@ -130,11 +130,16 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
     core, edges = found.usual, found.edges
     if table.cells < 2:
         return "one cell has nothing to be compared with; give several values of --mean and --std"
+    if table.all_failed and table.like_chance is not None:
+        return (
+            f"no run can be told from chance on {table.test_images} test images; use more, or "
+            "more --epochs"
+        )
     if table.all_failed:
         return "every run failed, so the fault lies elsewhere; check labels, or train longer"
     failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} some runs fail; ", "them")
     if core.fails:
-        return _failing(found, here)
+        return _failing(found, table, here)
     if not table.exact and table.seeds < FEWEST_SEEDS:
         return f"{failing}{_few_seeds(found, table)}"
     if not table.knows_outcomes:
@@ -143,7 +148,7 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
         where = f"near {here}, " if failing else ""
         return f"{failing}{where}runs had not finished learning; train longer, with more --epochs"
     if core.failures is not None and core.failures.bound > TOLERATED:
-        return f"{failing}{_failing(found, here)}"
+        return f"{failing}{_failing(found, table, here)}"
     if core.bound is None or core.bound > found.margin:
         loss = "nothing" if core.bound is None else f"a loss of up to {gap(core.bound)}"
         seeds = found.seeds_to_settle
@@ -165,20 +170,23 @@ def _few_seeds(found: Findings, table: TrialTable) -> str:
     return f"{few} cannot tell luck from the normalization; {more}"
 
 
-def _failing(found: Findings, here: str) -> str:
+def _failing(found: Findings, table: TrialTable, here: str) -> str:
     """What is open about failures near the data's statistics."""
     failures = found.usual.failures
     if failures is not None and failures.fails:
         failed, tried = failures.worst
-        stuck = f"even near {OWN} {failed} of {tried} runs never left chance"
-        return f"{stuck}; train longer, with more --epochs"
+        runs = f"even near {OWN} {failed} of {tried} runs"
+        if table.like_chance is not None:
+            images = f"{table.test_images} test images"
+            return f"{runs} cannot be told from chance on {images}; use more, or more --epochs"
+        return f"{runs} never left chance; train longer, with more --epochs"
     more = f"add --survival {survival_needed(found)}"
     if failures is None or not failures.trainings:
         return f"near {here} any share of runs may fail; {more}"
-    failed = f"{failures.failures} of {failures.trainings} runs failed, and"
+    met = f"{failures.failures} of {failures.trainings} runs failed, and"
     if not failures.failures:
-        failed = f"none of {failures.trainings} runs failed, but"
-    return f"near {here} {failed} up to {100 * failures.bound:.2g} % may; {more}"
+        met = f"none of {failures.trainings} runs failed, but"
+    return f"near {here} {met} up to {100 * failures.bound:.2g} % may; {more}"
 
 
 def survival_needed(found: Findings) -> int:

@@ -73,12 +73,16 @@ def _failures(found: Findings, table: TrialTable) -> str:
     nearest = float(distance[rows].min())
     safe = distance < nearest
     kept = int(table.trainings[safe].sum())
+    luck = ""
+    if table.like_chance is not None:
+        best = level(table.like_chance)
+        luck = f" On {table.test_images} test images even {best} cannot be told from chance."
     if not kept:
-        return f"{FAILURES}: {failed:,} of {total:,} runs, wherever the mean lies."
+        return f"{FAILURES}: {failed:,} of {total:,} runs, wherever the mean lies.{luck}"
     return (
         f"{FAILURES}: {failed:,} of {total:,} runs, all with a mean {nearest:.2g} or more stds "
         f"from the data's{_only_stds(found, rows, ~safe)}; "
-        f"none of {kept:,} nearer{_at_most(kept, 0)}."
+        f"none of {kept:,} nearer{_at_most(kept, 0)}.{luck}"
     )
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from normscope.trials.result import FinishedTrial
 
 
+FEW_IMAGES, WELL_ABOVE = 100, 0.05
+"""On fewer test images an accuracy so far above that of a constant answer may be luck."""
+
+
 @dataclass(frozen=True)
 class TrialTable:
     """The trainings of a study, row by row.
@@ -80,6 +84,18 @@ class TrialTable:
     def all_failed(self) -> bool:
         """Whether every training failed, under any normalization."""
         return bool(0 < self.trainings.sum() == self.failures.sum())
+
+    @cached_property
+    def like_chance(self) -> float | None:
+        """The best accuracy that so few test images cannot tell from chance, if that is the reason.
+
+        None where there are images enough, or where what failed is no better than the worst run.
+        """
+        failed = self.accuracies[~self.learned]
+        if self.exact or self.test_images >= FEW_IMAGES or not failed.size:
+            return None
+        best = float(failed.max())
+        return best if best >= self.accuracies.min() + WELL_ABOVE else None
 
     def row(self, normalization: Normalization) -> int | None:
         """Where a normalization stands; None where it was not tried with every seed."""

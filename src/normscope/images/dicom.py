@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.pixels import MAX_BYTES, PARTS, UNIT, Pixels, UnreadableImage, check_size
+from normscope.images.pixels import (
+    APPLIED,
+    MAX_BYTES,
+    PARTS,
+    UNIT,
+    Pixels,
+    UnreadableImage,
+    check_size,
+)
 
 SERIES_DIGITS = 8
 """Of a series' identifier, the last; what stands before them names who made it."""
@@ -77,18 +85,49 @@ def _decoded(header: Any) -> Pixels:
         noticed.append("that are frames of one file" + PARTS)
     values = _as_images(stored, samples)
     valid = _without_padding(values, header, noticed) if samples == 1 else None
-    slope, intercept = header.get("RescaleSlope", 1), header.get("RescaleIntercept", 0)
-    if "ModalityLUTSequence" in header or (slope, intercept) != (1, 0):
+    transforms = _of_frames(header, frames, "PixelValueTransformationSequence")
+    if "ModalityLUTSequence" in header or _is_rescaled(header, [header]):
         values = _as_images(np.asarray(apply_modality_lut(stored, header), np.float64), samples)
-        unit = header.get("RescaleType") or ("HU" if header.get("Modality") == "CT" else "")
-        noticed.append(
-            "with a slope and intercept, which are applied" + f"{UNIT}{unit}" * bool(unit)
-        )
+        noticed.append(f"with a slope and intercept, {APPLIED}{_unit(header, [header])}")
+    elif _is_rescaled(header, transforms):
+        of_frames = np.array([_rescaling(item) for item in transforms], np.float64)
+        slopes, intercepts = of_frames.T[:, :, None, None, None]
+        values = values * slopes + intercepts
+        noticed.append(f"with a slope and intercept, {APPLIED}{_unit(header, transforms)}")
     elif header.get("BitsStored", 0) not in {header.get("BitsAllocated"), 1}:
-        most = 2**header.BitsStored - 1
-        noticed.append(f"of {header.BitsStored} bits: --scale {most} brings them to [0, 1]")
-    window = _window(header) if samples == 1 else None
+        signed = header.get("PixelRepresentation", 0)
+        most, least = 2 ** (header.BitsStored - signed) - 1, -signed
+        noticed.append(f"of {header.BitsStored} bits: --scale {most} brings them to [{least}, 1]")
+    windows = {_window(item) for item in _of_frames(header, frames, "FrameVOILUTSequence")}
+    window = _window(header) or (windows.pop() if len(windows) == 1 else None)
+    window = window if samples == 1 else None
     return Pixels(values, valid, noticed=tuple(noticed), series=_series(header), window=window)
+
+
+def _of_frames(header: Any, frames: int, name: str) -> list[Any]:
+    """What an enhanced file says of each frame, or of all (PS3.3, C.7.6.16); else nothing."""
+    shared = (header.get("SharedFunctionalGroupsSequence") or [{}])[0]
+    each = header.get("PerFrameFunctionalGroupsSequence") or [{}] * frames
+    found = [said[0] for group in each if (said := group.get(name) or shared.get(name))]
+    return found if len(found) == len(each) == frames else []
+
+
+def _rescaling(item: Any) -> tuple[Any, Any]:
+    return item.get("RescaleSlope", 1), item.get("RescaleIntercept", 0)
+
+
+def _is_rescaled(header: Any, items: list[Any]) -> bool:
+    """Whether values become others, or have a unit already: of CT, HU may be stored as they are."""
+    known = any("RescaleSlope" in item for item in items) and _unit(header, items)
+    return bool(known) or any(_rescaling(item) != (1, 0) for item in items)
+
+
+def _unit(header: Any, transforms: list[Any]) -> str:
+    """In which unit rescaled values are, as what is said of them ends; US means unspecified."""
+    usual = {"CT": "HU", "PT": header.get("Units")}.get(header.get("Modality"))
+    units = {item.get("RescaleType") or usual for item in transforms}
+    unit = units.pop() if len(units) == 1 else None
+    return "" if unit in {None, "", "US"} else f"{UNIT}{unit}"
 
 
 def _window(header: Any) -> tuple[float, float] | None:

@@ -11,6 +11,9 @@ from normscope.images.formats import ARCHIVES, PACKED_ARCHIVES, SUFFIXES, is_ima
 from normscope.images.remote import is_remote
 from normscope.images.tree import head_of, split_folder
 
+LISTS = (".csv", ".json", ".jsonl", ".tsv", ".txt")
+LISTED = "If it lists images, name them in its place; from Python, pass a list of their paths."
+
 
 def is_encoded(path: str) -> bool:
     """Whether a path names encoded images: a folder, an archive or an image by its suffix.
@@ -44,8 +47,9 @@ def check_encoded(path: str, split: str | None) -> None:
         )
     elif not path.lower().endswith((*ARCHIVES, *PACKED_ARCHIVES)):
         if not path.lower().endswith(SUFFIXES) and not is_image(head_of(path)):
+            advice = LISTED if path.lower().endswith(LISTS) else "Convert it, such as to TIFF."
             raise NormscopeError(
                 f"{path} must be an image, an archive, an array or a table of a known format, got "
-                "a file of another. Convert it."
+                f"a file of another. {advice}"
             )
         check_split_is_whole(path, split)

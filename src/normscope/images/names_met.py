@@ -19,10 +19,14 @@ MOST_KEYS = 3
 """More kinds of names are no images with their masks, and need not be counted."""
 
 BAND = re.compile(
-    r"(?<![A-Za-z0-9])(B\d{1,2}A?|band_?\d{1,2}|red|green|blue|nir|swir\d?|vv|vh)(?![A-Za-z0-9])",
+    r"(?<![A-Za-z0-9])(B\d{1,2}A?|band_?\d{1,2}|red|green|blue|nir|swir\d?|vv|vh"
+    r"|w\d|ch\d{1,2})(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
-"""A band as satellite products name it in their files' names (Sentinel-1 and 2, Landsat)."""
+"""A band as files' names have it: of satellites (Sentinel-1 and 2, Landsat), of microscopes.
+
+Plate readers name the channels of a site w1, w2 (MetaXpress) or ch00, ch01 (Leica).
+"""
 
 MOST_BANDS = 20
 """More different words are no bands."""

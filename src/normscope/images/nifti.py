@@ -6,14 +6,15 @@ import gzip
 import io
 import math
 import zlib
+from typing import Any
 
 import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.formats import GZIP_MAGIC, HEAD, is_nifti
-from normscope.images.pixels import MAX_BYTES, PARTS, Pixels, UnreadableImage
+from normscope.images.pixels import APPLIED, MAX_BYTES, PARTS, Pixels, UnreadableImage
 
-UNSCALED = {(None, None), (1.0, 0.0)}
+UNSCALED = (1.0, 0.0)
 """Slope and intercept that change nothing."""
 
 
@@ -48,14 +49,22 @@ def decode_nifti(data: bytes) -> Pixels:
         if bytes_ > MAX_BYTES:
             raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
         values = np.asanyarray(volume.dataobj)
-        scaled = volume.header.get_slope_inter() not in UNSCALED
+        # The header of a loaded volume has forgotten them.
+        proxy: Any = volume.dataobj
+        scaled = (proxy.slope, proxy.inter) != UNSCALED
     except UnreadableImage:
         raise
     except Exception as error:  # noqa: BLE001 - headers can be wrong in many ways
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise UnreadableImage(f"not a readable NIfTI volume: {reason}") from None
     noticed = ["that are slices of volumes" + PARTS]
-    noticed += ["with a slope and intercept, which are applied"] if scaled else []
+    volumes = math.prod(volume.shape[3:])
+    if volumes > 1:
+        noticed.append(
+            f"of files with {volumes} volumes each, which count as more slices, not as channels: "
+            "split them by volume for statistics of each"
+        )
+    noticed += [f"with a slope and intercept, {APPLIED}"] if scaled else []
     return Pixels(_slices(values), noticed=tuple(noticed))
 
 

@@ -20,6 +20,9 @@ class UnreadableImage(Exception):
     """An image that cannot be decoded; its text is the reason."""
 
 
+APPLIED = "which are applied"
+"""How what is said of a header's slope and offset ends, before a unit."""
+
 SEVERAL_PAGES = "with several pages: all of them count"
 ALPHA_MASKED = "with an alpha channel: fully transparent pixels do not count (--alpha changes it)"
 ALPHA_KEPT = (

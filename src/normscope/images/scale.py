@@ -27,7 +27,11 @@ def check_scale(scale: float | None) -> None:
 
 
 def scale_of(
-    given: float | None, dtype: np.dtype, ends: tuple[float, float] | None, name: str
+    given: float | None,
+    dtype: np.dtype,
+    ends: tuple[float, float] | None,
+    name: str,
+    beware: str = "",
 ) -> float:
     """The scale of pixels: what was given, else the type's maximum, and 1 for floats in [0, 1].
 
@@ -36,6 +40,7 @@ def scale_of(
         dtype: The pixels' type.
         ends: The least pixel and the greatest; needed of floats alone.
         name: What the images are called in errors.
+        beware: A sentence on floats that leave [0, 1], or nothing.
 
     Returns:
         A divisor.
@@ -55,6 +60,7 @@ def scale_of(
     if low < 0 or high > 1:
         raise NormscopeError(
             f"float pixels must lie in [0, 1] unless --scale is given, got {low:.6g} to "
-            f"{high:.6g} in {name}. Pass --scale 1 to keep them as they are, or their maximum."
+            f"{high:.6g} in {name}. {beware + ' Otherwise pass' if beware else 'Pass'} --scale 1 "
+            "to keep them as they are, or their maximum."
         )
     return 1.0

@@ -12,6 +12,8 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from normscope.images.pixels import APPLIED
+
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
@@ -91,7 +93,7 @@ def _of_gdal(root: ET.Element | None) -> ChannelMetadata:
     scale, offset = scales.pop(), offsets.pop()
     if (scale, offset) == (1.0, 0.0):
         return ChannelMetadata(names)
-    said = f"with the scale {scale:g} and the offset {offset:g} in the header, which are applied"
+    said = f"with the scale {scale:g} and the offset {offset:g} in the header, {APPLIED}"
     return ChannelMetadata(names, scale, offset, (said,))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from normscope.images.pixels import APPLIED
 from normscope.statistics.estimators import as_normalization, real_digits
 from normscope.statistics.percentiles import percentiles_to_json
 
@@ -135,6 +136,15 @@ class CollectionNumbers:
             NormscopeError: If a channel is constant, so that nothing can be divided by its std.
         """
         return as_normalization(self.mean.value, self.std.value)
+
+    @property
+    def kind_of_values(self) -> str:
+        """What the pixels' own units are called: a unit, ``rescaled`` by a header, or ``stored``.
+
+        In DICOM a stored value is one from before the slope and intercept.
+        """
+        rescaled = any(APPLIED in note for note in self.notes)
+        return self.unit or ("rescaled" if rescaled else "stored")
 
     @property
     def errors_known(self) -> bool:

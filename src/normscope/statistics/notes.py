@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.images.containers.opening import to_be_named
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT
+from normscope.statistics.fill_values import measured_ends
 from normscope.wording import counted, listed, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from normscope.images.collection import Stream
     from normscope.statistics.collected import Collected
+    from normscope.statistics.fill_values import FillValue
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
 
@@ -28,6 +33,7 @@ def notes_on(
     moments: Moments,
     given: float | None,
     grey: int,
+    fills: Sequence[FillValue],
 ) -> tuple[str, ...]:
     """Sentences on what to beware of.
 
@@ -40,13 +46,15 @@ def notes_on(
         moments: Sums over their pixels.
         given: The scale that was given, by the user or the source.
         grey: How many grey images count as colour ones.
+        fills: The values that are perhaps no measurements.
 
     Returns:
         Sentences.
     """
     return (
         *stream.notes,
-        *filter(None, [passed_over(stream.passed), _empty(stream)]),
+        *(fill.sentence for fill in fills),
+        *filter(None, [passed_over(stream.passed), to_be_named(stream.passed), _empty(stream)]),
         *_noticed(collected, reading),
         *_nan(collected.nan),
         *_series(collected, reading),
@@ -152,10 +160,10 @@ def _sample_note(images: int, complete: bool) -> str:
 
 def _range_note(dtype: np.dtype, moments: Moments, given: float | None) -> str:
     limit = int(np.iinfo(dtype).max)
-    top = max(v for v in moments.maximum if v is not None)
+    top = int(max(reversed(measured_ends(moments)), key=abs))
     bits = 8 * dtype.itemsize
-    used = max(1, int(top).bit_length())
-    if 2 * top > limit:
+    used = max(1, abs(top).bit_length())
+    if 2 * abs(top) > limit:
         return f"The {bits}-bit pixels fill their range: they reach {top} of {limit}."
     if given is not None:
         return f"The {bits}-bit pixels reach {top} of {limit}; --scale {given:g} divides them."

@@ -51,8 +51,8 @@ class StatsOptions:
     scale: float | None = option(None, SCALE)
     clip: str | None = option(
         None,
-        "Also give the mean and std after this clip; each end is a value as stored or a "
-        "percentile: -1000:400 or 0.5%:99.5%; window takes that of the DICOM headers.",
+        "Also give the mean and std after this clip; each end is a value in the pixels' own units "
+        "or a percentile: -1000:400 or 0.5%:99.5%; window takes that of the DICOM headers.",
         metavar="LOW:HIGH|window",
     )
     channels: str | None = option(None, CHANNELS)
@@ -71,7 +71,7 @@ class StatsOptions:
     select: str | None = option(None, SELECT)
     bands: str | None = option(None, BANDS)
     above: float | None = option(
-        None, "Count only pixels above this value, as stored.", metavar="VALUE"
+        None, "Count only pixels above this value, in their own units.", metavar="VALUE"
     )
     mask: Path | str | None = option(
         None,

@@ -100,7 +100,7 @@ def _pasted(name: str, numbers: Numbers) -> Pasted:
 
 
 def _torchvision(n: Numbers) -> str:
-    return f"transforms.Normalize(mean={n.mean}, std={n.std})"
+    return f"transforms.Normalize(mean={n.mean}, std={n.std}){n.of_pixels}"
 
 
 def _timm(n: Numbers) -> str:
@@ -177,7 +177,7 @@ def _torchgeo(n: Numbers) -> str:
 
 def _keras(n: Numbers) -> str:
     variance = rounded(value**2 for value in n.exact_std)
-    return f"keras.layers.Normalization(mean={n.mean}, variance={variance})"
+    return f"keras.layers.Normalization(mean={n.mean}, variance={variance}){n.of_pixels}"
 
 
 LINES: dict[str, Callable[[Numbers], str]] = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -89,6 +91,20 @@ class Numbers:
     def scale(self) -> str:
         """The scale as text."""
         return f"{self.scale_value:.10g}"
+
+    @property
+    def of_pixels(self) -> str:
+        """What a line's comment says where libraries would divide by the type's maximum instead.
+
+        Conversions to floats, such as torchvision's, know the type alone: 65,535 for 12 bits too.
+        """
+        usual = {1.0, BYTE, BYTE * 257}
+        if self.found is not None:
+            dtype = np.dtype(self.found.dtype)
+            usual = {1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)}
+        if self.scale_value in usual:
+            return ""
+        return "  # of pixels " + (f"/ {self.scale}" if self.scale_value != 1 else "as they are")
 
     @property
     def one_std(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from normscope.wording import with_error
+from normscope.wording import plain, with_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SHOWN = {"0.5": "0.5 %", "50": "median", "99.5": "99.5 %"}
 """The percentiles that a window is chosen by; JSON has more."""
+
+DECIMALS = 6
 
 STANDARD_ERROR = "± standard error"
 """What stands behind a number, where it is known."""
@@ -48,15 +50,15 @@ def sections_of(found: CollectionNumbers) -> list[Section]:
     if found.sizes_differ:
         others = {"mean of image means": _with_se(found.mean_of_image_means, form), **others}
     if found.batch_mean is not None and found.batch_std is not None:
-        others["batch mean"] = [f"{value:.6f}" for value in found.batch_mean.value]
-        others["batch std"] = [f"{value:.6f}" for value in found.batch_std.value]
+        others["batch mean"] = [plain(value, DECIMALS) for value in found.batch_mean.value]
+        others["batch std"] = [plain(value, DECIMALS) for value in found.batch_std.value]
     return [*sections, others, _worth(found)]
 
 
 def _stored(found: CollectionNumbers) -> Section:
     rows: Section = {}
     if found.scale != 1:
-        unit = found.unit or "stored"
+        unit = found.kind_of_values
         rows[f"mean ({unit})"] = _with_se(found.stored_mean, "g")
         rows[f"std ({unit})"] = _with_se(found.stored_std, "g")
     rows["min"] = [f"{value:g}" for value in found.minimum]
@@ -81,7 +83,7 @@ def _clip(found: CollectionNumbers) -> Section:
         "std after clip": _within(clip.std, clip.within, found.scale),
     }
     if found.scale != 1:
-        unit = found.unit or "stored"
+        unit = found.kind_of_values
         rows[f"mean after clip ({unit})"] = [f"{value:.6g}" for value in clip.stored_mean]
         rows[f"std after clip ({unit})"] = [f"{value:.6g}" for value in clip.stored_std]
     return rows
@@ -89,7 +91,7 @@ def _clip(found: CollectionNumbers) -> Section:
 
 def _within(values: Sequence[float], within: Sequence[float], scale: float) -> list[str]:
     return [
-        f"{value:.6f}" if not off else f"{value:.6f} within {off / scale:.1g}"
+        plain(value, DECIMALS) if not off else f"{plain(value, DECIMALS)} within {off / scale:.1g}"
         for value, off in zip(values, within, strict=True)
     ]
 
@@ -124,6 +126,6 @@ def _beyond(found: CollectionNumbers) -> bool:
 
 def _with_se(estimate: Estimate, form: str = "f") -> list[str]:
     return [
-        f"{value:.6{form}}" if not se else with_error(value, se)
+        with_error(value, se) if se else plain(value, DECIMALS) if form == "f" else f"{value:.6g}"
         for value, se in zip(estimate.value, estimate.se, strict=True)
     ]

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.choosing import Choice
+from normscope.images.containers.opening import to_be_named
 from normscope.images.decoded import Skipped, check_all_read
+from normscope.images.formats import passed_over
 from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.images.stream import open_stream
@@ -118,7 +120,7 @@ def stats(measuring: Measuring) -> CollectionStatistics:
                 checkpoint.save(shard, part)
             take(shard, part)
     collected.skipped.sort()
-    _check_images(collected, stream.name, measuring.strict)
+    _check_images(collected, stream, measuring.strict)
     result = summarize_collection(collected, stream, reading, measuring.scale, constants, clip)
     if out is not None:
         write_result(out / "stats.json", json.dumps(result.to_json(), indent=2) + "\n")
@@ -168,12 +170,14 @@ def _check(scale: float | None, workers: int | None) -> None:
         )
 
 
-def _check_images(collected: Collected, name: str, strict: bool) -> None:
-    skipped = collected.skipped
+def _check_images(collected: Collected, stream: Stream, strict: bool) -> None:
+    name, skipped = stream.name, collected.skipped
     first = f"{skipped[0][1]}: {skipped[0][2]}" if skipped else ""
     if not collected.kinds:
         met = f"{len(skipped)} that cannot be read, the first {first}" if skipped else "none"
+        said = [passed_over(stream.passed), to_be_named(stream.passed) or "Check the source."]
         raise WorkFailed(
-            f"{name} must hold at least one readable image, got {met}. Check the source."
+            f"{name} must hold at least one readable image, got {met}. "
+            + " ".join(filter(None, said))
         )
     check_all_read(name, [Skipped(Path(path), reason) for _, path, reason in skipped], strict)

@@ -22,6 +22,7 @@ from normscope.statistics.estimators import (
     pixel_std,
     root_mean_image_variance,
 )
+from normscope.statistics.fill_values import fill_values
 from normscope.statistics.group_differences import compare_groups
 from normscope.statistics.groups import FOLDER, SERIES
 from normscope.statistics.kinds import Kind, common_kind
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from normscope.images.collection import Stream
     from normscope.statistics.clipping import Clip
     from normscope.statistics.collected import Collected, KindSums
+    from normscope.statistics.fill_values import FillValue
     from normscope.statistics.group_differences import GroupComparison
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
@@ -89,7 +91,8 @@ def summarize_collection(
     if given is None and unit_of(collected, sums.images) is not None:
         # The files' own unit, such as HU, is what such images are normalized in.
         given = 1.0
-    divisor = _scale(given, dtype, moments, stream.name)
+    fills = fill_values(moments)
+    divisor = _scale(given, dtype, moments, stream.name, fills)
     means = {"pixel mean": pixel_mean(moments, images, divisor)}
     stds = {
         "pixel std": pixel_std(moments, images, divisor),
@@ -148,7 +151,9 @@ def summarize_collection(
         skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
         notes=(
             *((clip.note,) if clip is not None and clip.note else ()),
-            *notes_on(collected, stream, reading, sums.images, sums.pixels, moments, given, grey),
+            *notes_on(
+                collected, stream, reading, sums.images, sums.pixels, moments, given, grey, fills
+            ),
         ),
         explanations=tuple(explain(text, means, stds) for text in constants),
         names=said,
@@ -162,9 +167,11 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
     if reading.channels is None and len(kinds) > 1 and set(kinds) != {GREY, COLOUR}:
         counts = Counter({str(kind): sums.images for kind, sums in kinds.items()}).most_common()
         met = ", ".join(f"{count} {name}" for name, count in sorted(counts))
+        types = common_kind(kind._replace(channels=1) for kind in kinds)
+        how = "Sort them by type" if types is None else "Pass --channels rgb or --channels grey"
         raise NormscopeError(
             f"the images of {name} must be of one kind, got {met}. "
-            "Pass --channels rgb or --channels grey, or take some of them with --select."
+            f"{how}, or take some of them with --select."
         )
     if kind is None:
         types = ", ".join(sorted({kind.dtype for kind in kinds}))
@@ -220,10 +227,16 @@ def _check_counted(moments: Moments) -> None:
             )
 
 
-def _scale(given: float | None, dtype: np.dtype, moments: Moments, name: str) -> float:
+def _scale(
+    given: float | None,
+    dtype: np.dtype,
+    moments: Moments,
+    name: str,
+    fills: tuple[FillValue, ...],
+) -> float:
     low = min(v for v in moments.minimum if v is not None)
     high = max(v for v in moments.maximum if v is not None)
-    return scale_of(given, dtype, (low, high), name)
+    return scale_of(given, dtype, (low, high), name, fills[0].sentence if fills else "")
 
 
 def _groups(

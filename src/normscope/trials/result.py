@@ -118,7 +118,11 @@ class TrialResult:
         if self.outcome == "still learning":
             return "Its curve has not settled: more --epochs may raise the accuracy."
         if self.outcome == "stuck":
-            return f"It is stuck: no better than always giving one answer ({self.chance:.4f})."
+            one = f"always giving one answer ({self.chance:.4f})"
+            if self.accuracy > (self.chance or 0.0):
+                images = counted(self.test_images, "test image")
+                return f"It counts as stuck: {images} cannot tell that from {one}."
+            return f"It is stuck: no better than {one}."
         if self.outcome == "died":
             return (
                 f"It died within {counted(self.died_at or 0, 'step')}: its answer no longer "

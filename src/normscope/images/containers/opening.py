@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import EXTRAS, MissingExtra
 from normscope.images.containers.folders import reader_of_folder
+from normscope.wording import listed
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from normscope.images.collection import Stream
 
 PART = "::"
@@ -113,6 +116,29 @@ def reader_of(path: str) -> str | None:
     if PART_OF_SEVERAL.search(path):
         return "tfrecord"
     return READERS.get(Path(path).suffix.lower())
+
+
+def to_be_named(passed: Counter[str]) -> str:
+    """What is said of files that were passed over in a folder and hold many images each.
+
+    Args:
+        passed: The number of files that are no images, by suffix.
+
+    Returns:
+        A sentence, or nothing without such files.
+
+    Example:
+        >>> from collections import Counter
+        >>> to_be_named(Counter({".h5": 2, ".txt": 1}))
+        'Files of .h5 may hold many images each: name them themselves, such as FOLDER/*.h5.'
+    """
+    suffixes = sorted(suffix for suffix in passed if suffix in READERS)
+    if not suffixes:
+        return ""
+    return (
+        f"Files of {listed(suffixes)} may hold many images each: name them themselves, such as "
+        f"FOLDER/*{suffixes[0]}."
+    )
 
 
 def open_container(wanted: Wanted, reader: str | None = None) -> Stream:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.images.pixels import Pixels
+from normscope.images.pixels import APPLIED, Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCALED = "with a scale and offset in the header, which are applied"
+SCALED = f"with a scale and offset in the header, {APPLIED}"
 FILLED = "with pixels of the file's fill value, {}: these do not count"
 BEYOND = "with pixels beyond the valid range that the header names: these do not count"
 
