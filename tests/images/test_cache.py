@@ -54,6 +54,13 @@ def test_the_preset_is_torchvisions(photos):
     np.testing.assert_array_equal(source.test.pixels[2], expected.numpy())
 
 
+def test_other_pixels_of_the_same_files_are_decoded_anew(photos, folder, monkeypatch):
+    open_folder(photos, PRESET, train=False)
+    monkeypatch.setattr(cache, "PIXELS", cache.PIXELS + 1)
+    open_folder(photos, PRESET, train=False)
+    assert len(list(folder.glob("*.images"))) == 2
+
+
 def test_the_second_time_nothing_is_decoded(photos, monkeypatch):
     first = open_folder(photos, PRESET, train=False)
     monkeypatch.setattr(packing, "frames_of", None)

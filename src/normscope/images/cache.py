@@ -42,6 +42,8 @@ DECODERS = (
     "torchvision",
 )
 """Packages whose versions decide the pixels."""
+PIXELS = 2
+"""Raised when the same files give other pixels than in earlier versions of normscope."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def _key(listing: Listing, transform: ImageTransform, name: str) -> str:
     versions = {package: _version(package) for package in DECODERS}
     # A scale divides what is kept, and is asked for again where it is read.
     done = replace(transform, scale=None).to_json()
-    identity = [MAGIC.decode(), str(Path(name).resolve()), done, versions]
+    identity = [MAGIC.decode(), PIXELS, str(Path(name).resolve()), done, versions]
     digest.update(json.dumps([*identity, listing.classes]).encode())
     stamps: dict[str, tuple[int, int | str] | None] = {}
     for split, images in listing.splits.items():
