@@ -42,9 +42,10 @@ def decode(data: bytes) -> Pixels:
     """Decode an image without changing a value: 16 bits stay 16 bits, bands stay bands.
 
     JPEGs of 8 bits, 16-bit PNGs and Radiance pictures go through OpenCV, deeper JPEGs and JPEG XL
-    through imagecodecs, TIFFs through tifffile, OpenEXR through its own library, everything else
-    through Pillow. Palettes become colours, and fully transparent pixels do not count. Exif
-    orientation is left alone: it moves pixels and changes none.
+    through imagecodecs, TIFFs through tifffile, DICOM through pydicom, NIfTI through nibabel,
+    OpenEXR through its own library, everything else through Pillow. Palettes become colours, and
+    fully transparent pixels do not count. Exif orientation is left alone: it moves pixels and
+    changes none.
 
     Args:
         data: The file's bytes.
