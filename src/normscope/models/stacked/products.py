@@ -6,10 +6,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
-from normscope.models.stacked.trunk import Trunk, TrunkGradients
+from normscope.models.stacked.trunk import KERNEL, Trunk, TrunkGradients
 
 aten = torch.ops.aten
-KERNEL = 3
 
 
 class ProductsTrunk(Trunk):
