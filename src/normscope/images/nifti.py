@@ -12,6 +12,7 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.formats import GZIP_MAGIC, HEAD, is_nifti
 from normscope.images.pixels import MAX_BYTES, PARTS, Pixels, UnreadableImage
+from normscope.wording import first_line
 
 UNSCALED = {(None, None), (1.0, 0.0)}
 """Slope and intercept that change nothing."""
@@ -52,8 +53,7 @@ def decode_nifti(data: bytes) -> Pixels:
     except UnreadableImage:
         raise
     except Exception as error:  # noqa: BLE001 - headers can be wrong in many ways
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise UnreadableImage(f"not a readable NIfTI volume: {reason}") from None
+        raise UnreadableImage(f"not a readable NIfTI volume: {first_line(error)}") from None
     noticed = ["that are slices of volumes" + PARTS]
     noticed += ["with a slope and intercept, which are applied"] if scaled else []
     return Pixels(_slices(values), noticed=tuple(noticed))
