@@ -85,8 +85,8 @@ def find_target(
     except (RuntimeError, ValueError) as error:
         raise NormscopeError(
             f"the model must take images of shape {tuple(black.shape[1:])}, got: "
-            f"{first_line(error)}. Give --resize and --crop as in its "
-            "evaluation, and --channels rgb for grey images of a colour network."
+            f"{first_line(error)}. Give --resize and --crop as in its evaluation, and --channels "
+            "rgb for grey images of a colour network."
         ) from error
     finally:
         for hook in hooks:
