@@ -10,9 +10,6 @@ if TYPE_CHECKING:
 
     from normscope.models.stacked.sparse_features import SparseFeatures
 
-KERNEL = 3
-"""Side of both convolutions' kernels."""
-
 
 class TrunkGradients(NamedTuple):
     """Gradients of a stack's convolutions, each of shape ``(models, ...)``.
