@@ -10,23 +10,18 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import torch
 
-from normscope.init_scale import InitScale
-from normscope.machine.device import resolve_precision
-from normscope.normalization import MNIST
 from normscope.reports.writing import report
 from normscope.studies.scan import scan
 from normscope.trials.fast.plan_choice import trusted_plans
 from normscope.trials.fast.self_check import seconds_a_step
 from normscope.trials.fast.stack_plan import PLAIN
-from normscope.trials.preparation import prepare_source
-from normscope.trials.recipe import LENET_ARTICLE
-from normscope.trials.spec import TrialSpec
+from normscope.trials.options import TrainOptions
+from normscope.trials.preparation import resolve
 
 STEPS = 938
 """Of batch 64 in an epoch of 60,000 images."""
@@ -36,22 +31,14 @@ def main() -> None:
     """Measure and print."""
     options = _options()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    recipe = replace(LENET_ARTICLE, epochs=30)
-    prepared = prepare_source("mnist", options.root, recipe, None)
-    spec = TrialSpec(
-        source="mnist",
-        fingerprint=prepared.fingerprint,
-        train_images=None,
-        model="lenet",
-        recipe=recipe,
-        normalization=MNIST,
-        init_scale=InitScale(),
-        seed=0,
-        device="cuda",
-        threads=1,
-        precision=resolve_precision(options.precision, "cuda"),
-    )
-    print(f"{torch.cuda.get_device_name()}, {spec.precision}, batch {recipe.batch_size}")
+    prepared = resolve(
+        TrainOptions(
+            "mnist", norm="mnist", recipe="lenet-article", device="cuda", threads=1,
+            precision=options.precision, root=options.root,
+        )
+    )  # fmt: skip
+    spec = prepared.trial
+    print(f"{torch.cuda.get_device_name()}, {spec.precision}, batch {spec.recipe.batch_size}")
     plans = (PLAIN, *trusted_plans(spec, prepared.source))
     wide = max(len(str(plan)) for plan in plans)
     print(f"{'models':>7s} {'plan':>{wide}s} {'ms a step':>10s} {'us a model':>11s} ratio")

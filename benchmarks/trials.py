@@ -20,15 +20,11 @@ import optuna
 import torch
 from benchmarks.notebook import Notebook
 
-from normscope.init_scale import InitScale
 from normscope.machine.cores import available_cores
-from normscope.machine.device import resolve_precision
-from normscope.normalization import MNIST
 from normscope.studies.scan import scan
-from normscope.trials.preparation import prepare_source
-from normscope.trials.recipe import named_recipe
+from normscope.trials.options import TrainOptions
+from normscope.trials.preparation import resolve
 from normscope.trials.running import run_trial
-from normscope.trials.spec import TrialSpec
 
 CONVOLUTIONS = 2 * (26 * 26 * 32 * 9 + 24 * 24 * 64 * 288)
 LINEAR = 2 * (9216 * 128 + 128 * 10)
@@ -43,23 +39,13 @@ def main() -> None:
     options = _options()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(options.threads)
-    recipe = replace(named_recipe("lenet-article", "lenet"), epochs=1)
-    prepared = prepare_source("mnist", options.root, recipe, None)
-    source = _part(prepared.source, options.steps)
-    precision = resolve_precision(options.precision)
-    spec = TrialSpec(
-        source="mnist",
-        fingerprint=prepared.fingerprint,
-        train_images=None,
-        model="lenet",
-        recipe=recipe,
-        normalization=MNIST,
-        init_scale=InitScale(),
-        seed=0,
-        device="cpu",
-        threads=options.threads,
-        precision=precision,
-    )
+    prepared = resolve(
+        TrainOptions(
+            "mnist", norm="mnist", recipe="lenet-article", epochs=1, device="cpu",
+            threads=options.threads, precision=options.precision, root=options.root,
+        )
+    )  # fmt: skip
+    spec, source = prepared.trial, _part(prepared.source, options.steps)
     few = _part(source, 3)
     Notebook(few, 0.1307, 0.3081, options.loaders).epoch()
     run_trial(spec, few)
@@ -77,7 +63,7 @@ def main() -> None:
         seconds["fast"].append(result.history[0]["seconds"] / share)
         busy["fast"].append((cpu_seconds() - before) / share)
     print(
-        f"{torch.backends.cpu.get_cpu_capability()}, {options.threads} threads, {precision}, ",
+        f"{torch.backends.cpu.get_cpu_capability()}, {options.threads} threads, {spec.precision}, ",
         end="",
     )
     print(f"{len(source.train)} images trained, {len(source.test)} tested, in turn")
@@ -89,10 +75,10 @@ def main() -> None:
     work = [a / b for a, b in zip(busy["notebook"], busy["fast"], strict=True)]
     print(f"of processor time, which neighbours disturb less: {np.median(work):.2f}", end=" ")
     print(f"(each: {', '.join(f'{r:.2f}' for r in work)})")
-    rate = matrix_rate(torch.bfloat16 if precision == "bf16" else torch.float32)
+    rate = matrix_rate(torch.bfloat16 if spec.precision == "bf16" else torch.float32)
     flop = 60_000 * TRAIN_FLOP + 10_000 * TEST_FLOP
     print(
-        f"{precision} products {rate / 1e9:7.1f} GFLOP/s, of which the fast trainer reaches ",
+        f"{spec.precision} products {rate / 1e9:7.1f} GFLOP/s, of which the fast trainer reaches ",
         end="",
     )
     print(f"{flop / min(seconds['fast']) / rate:.0%}; at all of it {flop / rate:.1f} s an epoch")

@@ -101,7 +101,11 @@ def watched(tell: Callable[[int, int], None] | None, what: str) -> Iterator[Tell
         with progress(what) as update:
             yield update
     else:
-        yield lambda _done, _total: None
+        yield silent
+
+
+def silent(_done: int, _total: int | None) -> None:
+    """Tell nobody."""
 
 
 def is_interactive() -> bool:

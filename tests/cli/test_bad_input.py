@@ -235,10 +235,11 @@ def test_a_socket_stays_one(capsys, tmp_path, monkeypatch):
     assert (tmp_path / "here").is_socket()
 
 
-def test_no_space_for_the_study(tmp_path):
-    def little_space() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+def little_space() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
+
+def test_no_space_for_the_study(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "normscope", "scan", *SMALL, "--out", str(tmp_path / "study")],
         env=os.environ, capture_output=True, text=True, check=False, preexec_fn=little_space,

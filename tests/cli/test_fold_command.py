@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import warnings
@@ -21,6 +20,7 @@ from normscope.cli.app import run
 from normscope.models.building import build_model
 from normscope.models.options import ModelOptions
 from normscope.normalization import IMAGENET
+from tests.cli.test_bad_input import little_space
 
 WEIGHTS = os.environ.get("NORMSCOPE_WEIGHTS")
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -209,9 +209,6 @@ def test_every_kind_of_file_folds_to_the_same(tmp_path, name, side):
 @pytest.mark.parametrize("suffix", [".pt2", ".pt", ".keras"])
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_no_space_for_a_program(tmp_path, suffix):
-    def little_space() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
-
     source = tmp_path / f"x{suffix}"
     if suffix == ".keras":
         keras = pytest.importorskip("keras")
@@ -242,9 +239,6 @@ def test_no_space_for_a_program(tmp_path, suffix):
 @pytest.mark.thorough
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt2", ".onnx"])
 def test_no_space(lenet, tmp_path, suffix):
-    def little_space() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
-
     out = tmp_path / f"raw{suffix}"
     done = subprocess.run(
         [

@@ -14,6 +14,7 @@ layers = keras.layers
 from normscope.cli.app import run  # noqa: E402
 from normscope.deploy.options import FoldOptions  # noqa: E402
 from normscope.deploy.shipping import ship  # noqa: E402
+from tests.deploy.refusals import said  # noqa: E402
 
 # Keras hands torch's tensors to NumPy when it saves.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -167,13 +168,6 @@ def test_a_layer_that_normalizes_does_both(tmp_path, own, inside):
     assert shipped.notes[0].endswith("of its input, and does both now.")
     kinds = [type(layer).__name__ for layer in new._flatten_layers()]
     assert sum(kind in {"Rescaling", "Normalization"} for kind in kinds) == 1
-
-
-def said(capsys, *arguments):
-    assert run(["fold", *map(str, arguments)]) == 2
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
-    return err.removeprefix("normscope: ").rstrip("\n")
 
 
 def test_a_file_that_normalizes_already(tmp_path, capsys):

@@ -14,6 +14,8 @@ from normscope.images.pixels import UnreadableImage
 BANDS = {0: 1, 2: 3, 4: 2, 6: 4}
 """Samples per pixel of each colour type."""
 
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
 
 def chunk(kind: bytes, data: bytes) -> bytes:
     """A PNG chunk."""
@@ -26,9 +28,7 @@ def png(pixels: np.ndarray, colour_type: int, data: bytes | None = None) -> byte
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
     body = zlib.compress(rows) if data is None else data
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
-    )
+    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("colour_type", BANDS)
@@ -39,6 +39,7 @@ def test_channels_keep_their_order_and_alpha_masks(colour_type):
         pixels[0, :, -1] = 0
     image = decode(png(pixels, colour_type))
     colours = pixels[..., :-1] if with_alpha else pixels
+    assert image.values.dtype == np.uint16
     np.testing.assert_array_equal(image.values[0], colours.transpose(2, 0, 1))
     if with_alpha:
         assert image.valid is not None

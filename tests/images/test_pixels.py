@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from PIL import Image
 from normscope.errors import NormscopeError
 from normscope.images.decode import decode
 from normscope.images.pixels import ALPHA_KEPT, UnreadableImage
+from tests.images.test_deep_png import SIGNATURE, chunk, png
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -29,26 +29,6 @@ def _tiff(array, **options):
     data = io.BytesIO()
     tifffile.imwrite(data, array, **options)
     return data.getvalue()
-
-
-def _png16(array):
-    """A PNG of 16 bits and any channels, written by hand: Pillow writes only grey ones."""
-    height, width, channels = array.shape
-    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
-
-    def chunk(name, body):
-        return (
-            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP"])
@@ -79,20 +59,6 @@ def test_exif_orientation_is_left_alone():
     exif[0x0112] = 6
     pixels = decode(_encoded(Image.fromarray(RGB), "JPEG", exif=exif))
     assert pixels.values.shape == (1, 3, 5, 7)
-
-
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_png_of_16_bits(channels):
-    array = RNG.integers(1, 65_536, (5, 7, channels), dtype=np.uint16)
-    if channels in {2, 4}:
-        array[0, 0, -1] = 0
-    pixels = decode(_png16(array))
-    assert pixels.values.dtype == np.uint16
-    kept = channels - (channels in {2, 4})
-    np.testing.assert_array_equal(pixels.values[0], array[..., :kept].transpose(2, 0, 1))
-    if channels in {2, 4}:
-        assert not pixels.valid[0, 0, 0, 0]
-        assert pixels.valid.sum() == 34
 
 
 def test_fully_transparent_pixels_do_not_count():
@@ -221,14 +187,7 @@ def _cut(data):
 
 def _png_claim(width, height, bits):
     header = struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0)
-    body = b"IHDR" + header
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + struct.pack(">I", 13)
-        + body
-        + struct.pack(">I", zlib.crc32(body))
-        + _png16(DEEP[..., None])[33:]
-    )
+    return SIGNATURE + chunk(b"IHDR", header) + png(DEEP[..., None], 0)[33:]
 
 
 def _tiff_claim():
@@ -268,7 +227,7 @@ def test_bad_images_say_why(reason):
     [
         _cut(JPEG),
         _cut(_encoded(Image.fromarray(RGB), "PNG")),
-        _cut(_png16(RNG.integers(0, 65_536, (50, 50, 3), dtype=np.uint16))),
+        _cut(png(RNG.integers(0, 65_536, (50, 50, 3), dtype=np.uint16), 2)),
         _cut(_tiff(np.zeros((64, 64), np.uint16))),
         _cut(_tiff(RNG.integers(0, 9, (64, 64), dtype=np.uint16), compression="lzw")),
         _cut(_encoded(Image.fromarray(RGB), "BMP")),

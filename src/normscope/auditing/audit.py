@@ -17,7 +17,6 @@ from normscope.auditing.audited_network import AuditedNetwork
 from normscope.auditing.explaining import explain
 from normscope.auditing.mistakes import (
     COLOUR_MISTAKES,
-    COLOURS,
     Mistake,
     correct_values,
     named_order,
@@ -30,6 +29,7 @@ from normscope.auditing.reading import Reader
 from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE, Preparation
 from normscope.errors import NormscopeError
 from normscope.images.decoded import check_all_read
+from normscope.images.frames import COLOURS
 from normscope.images.originals import find_originals, none_readable
 from normscope.images.size import as_resize
 from normscope.images.transform import ImageTransform

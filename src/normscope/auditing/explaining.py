@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.auditing.applied import TOLERANCES, AppliedNormalization
-from normscope.auditing.mistakes import COLOURS, wants_bytes
+from normscope.auditing.mistakes import correct_values, wants_bytes
 from normscope.auditing.value_map import ValueMap
+from normscope.images.frames import COLOURS
 from normscope.normalization import PRESETS
 from normscope.wording import listed
 
@@ -85,8 +86,7 @@ def _scaled(applied: AppliedNormalization, reference: Normalization) -> Explanat
     factor = float(np.median(np.asarray(reference.std) / np.asarray(applied.std)))
     if factor <= 0:
         return None
-    values = ValueMap.normalizing(reference.mean, reference.std)
-    values = values.after(ValueMap.scaling(factor, reference.channels))
+    values = correct_values(reference).after(ValueMap.scaling(factor, reference.channels))
     if _distance(applied, values) > 1:
         return None
     said = f"pixels are scaled by {factor:.4g} before, as by a wrong rescale_factor"
@@ -139,8 +139,8 @@ def mistakes_of(
     yield from one_order
     if channels != COLOURS:
         return
-    reverse = ValueMap(np.eye(COLOURS)[::-1], np.zeros(COLOURS))
-    right = ValueMap.normalizing(reference.mean, reference.std)
+    reverse = ValueMap.reversing(COLOURS)
+    right = correct_values(reference)
     yield "bgr", "images and constants are BGR for RGB", reverse.after(right)
     yield "bgr-pixels", "images are BGR for RGB", right.after(reverse)
     crossed = ValueMap.normalizing(reference.mean[::-1], reference.std[::-1])
@@ -196,18 +196,17 @@ def _of_values(reference: Normalization) -> Iterator[_Row]:
 
 def _of_others(reference: Normalization, known: Mapping[str, Normalization]) -> Iterator[_Row]:
     channels = reference.channels
-    right = ValueMap.normalizing(reference.mean, reference.std)
+    right = correct_values(reference)
     plain = ValueMap.scaling(1, channels)
     for name, other in known.items():
         if other.channels not in {1, channels}:
             continue
-        fitting = other.for_channels(channels)
-        values = ValueMap.normalizing(fitting.mean, fitting.std)
+        values = correct_values(other.for_channels(channels))
         if values.equals(right):
             continue
         if values.equals(plain):
             yield name, "it is not normalized", values
             continue
         yield name, f"it is normalized with {name}", values
-        again = ValueMap.normalizing(reference.mean, reference.std).after(values)
+        again = right.after(values)
         yield f"{name}, twice", f"it is normalized with {name} and then once more", again

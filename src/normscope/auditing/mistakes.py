@@ -9,6 +9,7 @@ import numpy as np
 
 from normscope.auditing.value_map import ValueMap
 from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE
+from normscope.images.frames import COLOURS
 from normscope.normalization import PRESETS
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ Pillow's ``convert("L")`` and OpenCV's ``COLOR_RGB2GRAY`` have too."""
 LARGEST_UNSCALED_STD = 2 / 255
 """A normalization whose stds are all below this wants values of 0..255: its outputs span 128 or
 more, where one for [0, 1] spans a few units."""
-
-COLOURS = 3
 
 COLOUR_MISTAKES = {"bgr-pixels", "grey"}
 """They leave an image with equal channels as it is."""
@@ -157,7 +156,7 @@ def _of_channels(normalization: Normalization) -> list[_Row]:
     reason = None if channels == COLOURS else f"the network takes {channels} channel(s), not RGB"
     reverse, grey = ValueMap.scaling(1, channels), ValueMap.scaling(1, channels)
     if reason is None:
-        reverse = ValueMap(np.eye(COLOURS)[::-1], np.zeros(COLOURS))
+        reverse = ValueMap.reversing(COLOURS)
         grey = ValueMap(np.tile(LUMA, (COLOURS, 1)), np.zeros(COLOURS))
     crossed = ValueMap.normalizing(normalization.mean[::-1], normalization.std)
     return [

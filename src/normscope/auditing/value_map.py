@@ -49,6 +49,11 @@ class ValueMap:
         """Every channel multiplied by one number."""
         return cls(factor * np.eye(channels), np.zeros(channels))
 
+    @classmethod
+    def reversing(cls, channels: int) -> ValueMap:
+        """The channels in reverse order, as BGR for RGB."""
+        return cls(np.eye(channels)[::-1], np.zeros(channels))
+
     def after(self, first: ValueMap) -> ValueMap:
         """This map applied to what another gives."""
         return ValueMap(self.matrix @ first.matrix, self.matrix @ first.shift + self.shift)

@@ -30,7 +30,7 @@ from normscope.images.scale import check_scale
 from normscope.images.size import Size, as_resize
 from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device
-from normscope.models.building import find_library, show_one_image
+from normscope.models.building import published, show_one_image
 from normscope.models.claims import Claims, claims
 from normscope.models.class_names import outputs_for_classes
 from normscope.models.given import name_of
@@ -181,11 +181,10 @@ def _labels(
         return None, []
     if originals.classes is None:
         return images.labels, []
-    library = find_library(model) if isinstance(model, str) else None
-    published = library.published() if library else None
+    of_library = published(model) if isinstance(model, str) else None
     try:
         indices = outputs_for_classes(
-            originals.classes, outputs, published.classes if published else None, name_of(model)
+            originals.classes, outputs, of_library.classes if of_library else None, name_of(model)
         )
     except NormscopeError as error:
         return None, [f"The labels cannot be used: {error}"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.auditing.explaining import mistakes_of
-from normscope.normalization import PRESETS, Normalization
+from normscope.normalization import Normalization
 from normscope.wording import listed
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Guard:
         if misfit <= FITS:
             return self._reversed(mean, std)
         named = []
-        for name, description, values in mistakes_of(right, PRESETS):
+        for name, description, values in mistakes_of(right):
             scale = np.diag(values.matrix)
             if name.startswith("bgr") or not scale.all():
                 continue

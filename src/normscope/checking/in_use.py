@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from normscope.auditing.applied import AppliedNormalization
+from normscope.models.preprocessing.claim import BGR, RGB
 
 if TYPE_CHECKING:
     from normscope.normalization import Normalization
@@ -31,7 +32,7 @@ class InUse:
 
     @classmethod
     def stated(
-        cls, what: str, normalization: Normalization, order: str = "rgb", says: tuple[str, ...] = ()
+        cls, what: str, normalization: Normalization, order: str = RGB, says: tuple[str, ...] = ()
     ) -> InUse:
         """A normalization that is given by its constants.
 
@@ -44,7 +45,7 @@ class InUse:
         Returns:
             What it does.
         """
-        applied = AppliedNormalization.of(normalization, blue_first=order == "bgr")
+        applied = AppliedNormalization.of(normalization, blue_first=order == BGR)
         return cls(what, applied, says=says)
 
     def of_unused_bits(self, factor: float, cause: str, mend: str) -> InUse:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.auditing.mistakes import correct_values
 from normscope.auditing.pairing import accuracy_lost, share
 from normscope.auditing.value_map import ValueMap
 from normscope.checking.verdict import Price
 from normscope.images.tensors import shared
+from normscope.models.preprocessing.claim import RGB
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,9 +62,7 @@ def value_map(applied: AppliedNormalization) -> ValueMap:
 
 
 def _as_it_should_be(expected: Expected) -> ValueMap:
-    normalization = expected.normalization
-    right = ValueMap.normalizing(normalization.mean, normalization.std)
-    if expected.opinion.order == "rgb":
+    right = correct_values(expected.normalization)
+    if expected.opinion.order == RGB:
         return right
-    channels = normalization.channels
-    return ValueMap(np.eye(channels)[::-1], np.zeros(channels)).after(right)
+    return ValueMap.reversing(expected.normalization.channels).after(right)

@@ -21,6 +21,7 @@ from normscope.models.files.onnx_network import OnnxNetwork
 from normscope.models.preprocessing.between import same
 from normscope.models.preprocessing.claim import BGR, RGB
 from normscope.normalization import PRESETS
+from normscope.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
     from normscope.normalization import Normalization
 
     Tell = Callable[[int, int], None]
-
-
-def silent(_done: int, _total: int) -> None:
-    """Tell nobody."""
 
 
 def of_files(stated: Claims, channels: int) -> Iterator[Opinion]:

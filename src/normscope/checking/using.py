@@ -11,6 +11,7 @@ from normscope.checking.in_use import InUse
 from normscope.checking.sources import named
 from normscope.errors import NormscopeError
 from normscope.models.expected import resolve_normalization, takes_blue_first
+from normscope.models.preprocessing.claim import BGR, RGB
 from normscope.models.preprocessing.folder import processor_claims
 from normscope.normalization import Normalization
 
@@ -58,14 +59,12 @@ def in_use(
         given = resolve_normalization(options.norm, _of(images.pixels), options.model)
         text = given.__format__(".4g") if isinstance(options.norm, Normalization) else options.norm
         bgr = options.norm == "model" and takes_blue_first(options.model)
-        found = InUse.stated(
-            f"--norm {text}", given.for_channels(channels), "bgr" if bgr else "rgb"
-        )
+        found = InUse.stated(f"--norm {text}", given.for_channels(channels), BGR if bgr else RGB)
     else:
         claim = stated.outside
         if claim is None or claim.outside is None or claim.outside.channels not in {1, channels}:
             return None
-        found = InUse.stated(OWN, claim.outside.for_channels(channels), claim.order or "rgb")
+        found = InUse.stated(OWN, claim.outside.for_channels(channels), claim.order or RGB)
     return _with_depth(found, images.depth, options.scale)
 
 
@@ -78,9 +77,7 @@ def _of_processor(folder: str | Path, channels: int) -> InUse:
         )
     what = f"--processor {folder}"
     says = (f"{claim.source} makes it {named(claim.normalization)}.", *faults)
-    return InUse.stated(
-        what, claim.normalization.for_channels(channels), claim.order or "rgb", says
-    )
+    return InUse.stated(what, claim.normalization.for_channels(channels), claim.order or RGB, says)
 
 
 def _of(pixels: np.ndarray) -> Normalization:

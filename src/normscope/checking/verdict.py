@@ -11,6 +11,7 @@ from normscope.auditing.mistakes import named_order
 from normscope.checking.opinions import ANSWERS, LIKELY, done_by
 from normscope.detection.candidates import KNOWN
 from normscope.detection.label_evidence import MOST_NAMED
+from normscope.models.preprocessing.claim import BGR
 from normscope.normalization import PRESETS
 from normscope.wording import gap, listed, span
 
@@ -164,7 +165,7 @@ def described(in_use: InUse, seen: AppliedNormalization, expected: Expected) -> 
     known = {name: normalization for name, (normalization, _) in KNOWN.items()} | dict(PRESETS)
     found = explain(seen, expected.in_network_order, known)
     if found is not None:
-        return named_order(found.description, blue_first=expected.opinion.order == "bgr")
+        return named_order(found.description, blue_first=expected.opinion.order == BGR)
     plain = replace(seen, order=tuple(range(len(seen.order))))
     order = " and its channels are in another order" if reverse else ""
     return f"it is normalized with {plain}{order}"
@@ -190,7 +191,7 @@ def _text(expected: Expected) -> str:
     numbers = f"{type(normalization)(means, stds):.4g}"
     name = _preset(normalization) or expected.opinion.name
     said = numbers if name is None else f"{name} ({numbers})"
-    return f"{said}, channels in BGR order" if expected.opinion.order == "bgr" else said
+    return f"{said}, channels in BGR order" if expected.opinion.order == BGR else said
 
 
 def _also(expected: Expected) -> str:

@@ -78,8 +78,7 @@ def _tables(summary: SearchSummary, known: dict[str, dict[str, float]]) -> list[
         shown = ["" if value is None else f"{value:.{digits}g}" for value in values]
         best.rows.append([name, *shown, "", with_interval(row)])
     matters = ["importance"] * (summary.importance is not None)
-    of = summary.trials + summary.stopped_early
-    headings = [f"best {summary.good.trials} of {of}", "median", "from", "to", *matters]
+    headings = [f"best {summary.good.trials} of {summary.done}", "median", "from", "to", *matters]
     good = PlainTable(headings, [])
     for name, found in summary.good.parameters.items():
         share = [] if summary.importance is None else [f"{summary.importance[name]:.2f}"]

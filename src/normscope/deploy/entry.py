@@ -11,6 +11,7 @@ from torch import nn
 from normscope.deploy.padding import same_sides
 from normscope.deploy.watching import CONVOLUTIONS, Calls, Watch, storage_of
 from normscope.errors import NormscopeError
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,8 +111,7 @@ def _traced(model: nn.Module, channels: int, image_size: tuple[int, int]) -> Ent
         with torch.no_grad(), watch:
             model(image)
     except (RuntimeError, ValueError) as error:
-        reason = (str(error).splitlines() or ["an error"])[0]
-        raise NormscopeError(not_taken(image, reason)) from error
+        raise NormscopeError(not_taken(image, first_line(error))) from error
     finally:
         calls.remove()
     return _only_entry(model, watch, calls, channels)

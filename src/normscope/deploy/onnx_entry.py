@@ -46,6 +46,8 @@ class GraphEntry:
         node: A convolution, matrix product or BatchNormalization.
         pixels: The names of all values that are pixels, moved, scaled or shifted.
         head: The nodes that make them, in their order.
+        channels: Channels of the image.
+        size: Its height and width in pixels.
         reached: Of each value that was asked for, which channel of the image each of its elements
             comes from, and by what factor and offset.
     """

@@ -9,6 +9,7 @@ import onnx
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
 from normscope.errors import NormscopeError
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -116,8 +117,7 @@ class Graph:
             raise NormscopeError(
                 "the nodes in front of the graph's first layer must run"
                 f"{f' on images of shape {shapes[0]}' if shapes else ''}, got: "
-                f"{(str(error).splitlines() or ['an error'])[0].rstrip('.')}. Give its "
-                "--image-size and --channels."
+                f"{first_line(error)}. Give its --image-size and --channels."
             ) from error
         return [np.asarray(values) for values in found]
 

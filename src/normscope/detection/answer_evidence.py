@@ -41,9 +41,7 @@ class Answered:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
-            "name": self.candidate.name,
-            "normalization": self.candidate.normalization.to_json(),
-            "order": self.candidate.order,
+            **self.candidate.to_json(),
             "confidence": self.confidence,
             "signs": self.signs,
         }

@@ -24,6 +24,7 @@ from normscope.detection.layer_levels import layer_levels, reachable
 from normscope.detection.other_constants import OTHERS, other_constants
 from normscope.detection.usage import log_usage
 from normscope.errors import NormscopeError
+from normscope.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ def measure(
     asked: list[Candidate],
     *,
     layers: bool = True,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    on_progress: Callable[[int, int], None] = silent,
 ) -> Signs:
     """Show a network its images under some normalizations, in every view, and see what it does.
 
@@ -112,7 +113,7 @@ def weigh_by_answers(
     network: Network,
     pixels: np.ndarray,
     *,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    on_progress: Callable[[int, int], None] = silent,
 ) -> AnswerEvidence:
     """Try every known normalization, in both orders of channels, on images without labels.
 

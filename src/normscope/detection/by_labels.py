@@ -17,6 +17,7 @@ from normscope.detection.refining import refine
 from normscope.detection.tempering import tempered_likelihoods
 from normscope.detection.usage import log_usage
 from normscope.errors import NormscopeError
+from normscope.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ def weigh_by_labels(
     labels: np.ndarray,
     *,
     refined: bool = True,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    on_progress: Callable[[int, int], None] = silent,
 ) -> LabelEvidence:
     """Try every known normalization, in both orders of channels, on labelled images.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,6 +67,11 @@ class Candidate:
     def unknowns(self) -> np.ndarray:
         """Mean and log std, shape ``(2 C,)``."""
         return np.r_[self.normalization.mean, np.log(self.normalization.std)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Its name, normalization and order."""
+        normalization = self.normalization.to_json()
+        return {"name": self.name, "normalization": normalization, "order": self.order}
 
 
 def candidates(channels: int) -> list[Candidate]:

@@ -196,9 +196,7 @@ class Detection:
             "sentence": self.sentence,
             "candidates": [
                 {
-                    "name": ranked.candidate.name,
-                    "normalization": ranked.candidate.normalization.to_json(),
-                    "order": ranked.candidate.order,
+                    **ranked.candidate.to_json(),
                     "score": ranked.score,
                     "confidence": ranked.confidence,
                 }

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from normscope.errors import NormscopeError
+from normscope.images.frames import COLOURS
 from normscope.images.items import as_array
 from normscope.images.pixels import UnreadableImage
 from normscope.images.stream import open_stream
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from normscope.images.shards import Shard
     from normscope.statistics.reading import Reading
 
-COLOUR_CHANNELS = 3
 
 IMAGES_PER_CONSTANT = 4
 """Fewer cannot show how much images differ in as many directions as there are constants."""
@@ -145,7 +145,7 @@ def sample_images(
             f"{stream.name} must hold images, got none that can be read. Check the path and "
             "--channels."
         )
-    if reading.channels == "rgb" or {len(image) for image in images} == {1, COLOUR_CHANNELS}:
+    if reading.channels == "rgb" or {len(image) for image in images} == {1, COLOURS}:
         images = [_coloured(image) for image in images]
     shapes = sorted({image.shape for image in images})
     if len(shapes) > 1:
@@ -184,7 +184,7 @@ def _images(shards: Iterator[Shard], reading: Reading) -> Iterator[np.ndarray]:
 
 def _coloured(image: np.ndarray) -> np.ndarray:
     # Among colour images a grey one has three equal channels, as in every training script.
-    return np.repeat(image, COLOUR_CHANNELS, axis=0) if len(image) == 1 else image
+    return np.repeat(image, COLOURS, axis=0) if len(image) == 1 else image
 
 
 def _in_unit_range(images: np.ndarray, scale: float | None) -> np.ndarray:

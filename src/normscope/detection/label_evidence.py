@@ -43,9 +43,7 @@ class Labelled(Difference):
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
-            "name": self.candidate.name,
-            "normalization": self.candidate.normalization.to_json(),
-            "order": self.candidate.order,
+            **self.candidate.to_json(),
             "confidence": self.confidence,
             "accuracy": self.accuracy,
             "accuracy_lost": self.accuracy_lost,

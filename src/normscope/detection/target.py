@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
 from normscope.deploy.entry import find_entry
 from normscope.detection.system import Averages
 from normscope.errors import NormscopeError
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from normscope.deploy.entry import Entry
@@ -84,8 +85,8 @@ def find_target(
     except (RuntimeError, ValueError) as error:
         raise NormscopeError(
             f"the model must take images of shape {tuple(black.shape[1:])}, got: "
-            f"{(str(error).splitlines() or ['an error'])[0]}. Give --resize and --crop as in its "
-            "evaluation, and --channels rgb for grey images of a colour network."
+            f"{first_line(error)}. Give --resize and --crop as in its evaluation, and --channels "
+            "rgb for grey images of a colour network."
         ) from error
     finally:
         for hook in hooks:

@@ -152,8 +152,8 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
     if core.bound is None or core.bound > found.margin:
         loss = "nothing" if core.bound is None else f"a loss of up to {gap(core.bound)}"
         seeds = found.seeds_to_settle
-        more = "about {seeds} seeds would tell" if seeds else "more test images would tell"
-        return f"{failing}near {here} {loss} cannot be excluded; {more.format(seeds=seeds)}"
+        more = f"about {seeds} seeds" if seeds else "more test images"
+        return f"{failing}near {here} {loss} cannot be excluded; {more} would tell"
     return f"far from {OWN} nothing is sure; {allowed(found)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,7 +106,7 @@ def findings(
         if rows and enough
         else None,
     )
-    return Findings(**{**vars(found), "answer": answer(found, table)})
+    return replace(found, answer=answer(found, table))
 
 
 def _noise(table: TrialTable) -> ImageNoise | None:

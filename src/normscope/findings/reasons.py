@@ -67,7 +67,7 @@ def _failures(found: Findings, table: TrialTable) -> str:
         return "Failures: not recorded; this study is older than that."
     total, failed = int(table.trainings.sum()), int(table.failures.sum())
     if not failed:
-        return f"{FAILURES}: none of {total:,} runs{_at_most(table.trainings.sum(), 0)}."
+        return f"{FAILURES}: none of {total:,} runs{_at_most(total)}."
     rows = np.array([cell.failures > 0 for cell in found.cells])
     distance = np.abs([cell.units.distance for cell in found.cells])
     nearest = float(distance[rows].min())
@@ -82,7 +82,7 @@ def _failures(found: Findings, table: TrialTable) -> str:
     return (
         f"{FAILURES}: {failed:,} of {total:,} runs, all with a mean {nearest:.2g} or more stds "
         f"from the data's{_only_stds(found, rows, ~safe)}; "
-        f"none of {kept:,} nearer{_at_most(kept, 0)}.{luck}"
+        f"none of {kept:,} nearer{_at_most(kept)}.{luck}"
     )
 
 
@@ -95,9 +95,10 @@ def _only_stds(found: Findings, failing: np.ndarray, far: np.ndarray) -> str:
     return f" and std {low:.3g} or more" if low > stds[far].min() else ""
 
 
-def _at_most(trainings: int, failures: int) -> str:
+def _at_most(trainings: int) -> str:
+    """What share of failures none among some trainings leaves possible."""
     bound = 1 - 0.05 ** (1 / trainings)
-    return f" (at most {100 * bound:.2g} %, 95 % sure)" if not failures else ""
+    return f" (at most {100 * bound:.2g} %, 95 % sure)"
 
 
 def _accuracy(found: Findings, table: TrialTable) -> str:

@@ -53,7 +53,6 @@ class SearchSummary:
         settle: What the same search needs in order to tell: ``trials`` and ``replicates``.
         answer: The verdict in a sentence, which says what to do.
         reasons: Why, in at most five.
-        sentence: All of them.
     """
 
     trials: int

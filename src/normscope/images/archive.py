@@ -6,7 +6,7 @@ import tarfile
 from typing import TYPE_CHECKING, BinaryIO
 
 from normscope.errors import NormscopeError, WorkFailed
-from normscope.images.encoded import LINK, EncodedImage, open_binary
+from normscope.images.encoded import LINK, EncodedImage, not_readable, open_binary
 from normscope.images.formats import ARRAYS, HEAD, SUFFIXES, is_image, kind_of_name
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def tar_members(archive: str, passed: Counter[str] | None = None) -> Iterator[En
                 if size < tar.offset + tarfile.BLOCKSIZE:
                     raise WorkFailed(cut(archive, "the end marker"))
     except OSError as error:
-        raise NormscopeError(
-            f"{archive} must be readable, got: {error.strerror or error}. Check its permissions."
-        ) from None
+        raise NormscopeError(not_readable(archive, error)) from None
     except tarfile.ReadError as error:
         if "truncated" in str(error) or "unexpected end" in str(error):
             raise WorkFailed(cut(archive, "a header or an image")) from None

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.pixels import Pixels, UnreadableImage
+from normscope.images.pixels import Pixels, UnreadableImage, in_native_type
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 COLOUR = {1, 3, 4}
@@ -66,6 +67,28 @@ def most_of(dtype: np.dtype) -> int | None:
     return 1 if dtype.kind == "b" else None
 
 
+def given_axes(layout: str, shape: Sequence[int], name: str) -> str:
+    """What axes were said to be.
+
+    Args:
+        layout: As of ``--layout``.
+        shape: The array's.
+        name: What it is called in errors.
+
+    Returns:
+        A letter for each.
+
+    Raises:
+        NormscopeError: If the layout has other than the array's number of axes.
+    """
+    if len(layout) != len(shape):
+        raise NormscopeError(
+            f"{name} must have the {len(layout)} axes of --layout {layout}, got the shape "
+            f"{tuple(shape)}. Give a layout with as many letters."
+        )
+    return layout
+
+
 def as_images(array: np.ndarray, name: str, layout: str | None = None) -> np.ndarray:
     """See an array as images of shape ``(N, C, H, W)``.
 
@@ -100,16 +123,8 @@ def as_images(array: np.ndarray, name: str, layout: str | None = None) -> np.nda
         )
     if array.dtype.kind == "b":
         array = array.view(np.uint8)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype == np.float16 or array.dtype.itemsize > 8:
-        array = array.astype(np.float32 if array.dtype.itemsize == 2 else np.float64)
-    layout = layout or layout_of(array.shape)
-    if len(layout) != array.ndim:
-        raise NormscopeError(
-            f"{name} must have the {len(layout)} axes of --layout {layout}, got the shape "
-            f"{array.shape}. Give a layout with as many letters."
-        )
+    array = in_native_type(array)
+    layout = given_axes(layout or layout_of(array.shape), array.shape, name)
     missing = [axis for axis in "NC" if axis not in layout]
     array = array.transpose([layout.index(axis) for axis in "NCHW" if axis in layout])
     return np.expand_dims(array, tuple("NCHW".index(axis) for axis in missing))

@@ -42,9 +42,10 @@ def decode(data: bytes) -> Pixels:
     """Decode an image without changing a value: 16 bits stay 16 bits, bands stay bands.
 
     JPEGs of 8 bits, 16-bit PNGs and Radiance pictures go through OpenCV, deeper JPEGs and JPEG XL
-    through imagecodecs, TIFFs through tifffile, OpenEXR through its own library, everything else
-    through Pillow. Palettes become colours, and fully transparent pixels do not count. Exif
-    orientation is left alone: it moves pixels and changes none.
+    through imagecodecs, TIFFs through tifffile, DICOM through pydicom, NIfTI through nibabel,
+    OpenEXR through its own library, everything else through Pillow. Palettes become colours, and
+    fully transparent pixels do not count. Exif orientation is left alone: it moves pixels and
+    changes none.
 
     Args:
         data: The file's bytes.
@@ -86,7 +87,11 @@ def _decoder(data: bytes) -> Callable[[bytes], Pixels]:
         from normscope.images.high_range import decode_hdr
 
         return decode_hdr
-    return _decode_first
+    if data[:2] == JPEG_MAGIC:
+        return decode_jpeg
+    if data[:8] == PNG_MAGIC and data[24:25] == b"\x10":
+        return _decode_deep_png
+    return decode_by_pillow
 
 
 def decode_for_networks(data: bytes) -> Pixels:
@@ -184,14 +189,6 @@ def _bounded(decoder, data: bytes) -> Pixels:
         raise UnreadableImage("more pixels than memory holds") from None
 
 
-def _decode_first(data: bytes) -> Pixels:
-    if data[:2] == JPEG_MAGIC:
-        return decode_jpeg(data)
-    if data[:8] == PNG_MAGIC and data[24:25] == b"\x10":
-        return _decode_deep_png(data)
-    return decode_by_pillow(data)
-
-
 def _decode_deep_png(data: bytes) -> Pixels:
     import cv2
 
@@ -208,8 +205,6 @@ def _decode_deep_png(data: bytes) -> Pixels:
         return Pixels(pixels[None, None])
     grey = data[25:26] in GREY_PNG
     colours = np.moveaxis(pixels, 2, 0)[[0] if grey else [2, 1, 0]]
-    return (
-        split_alpha(np.stack([*colours, pixels[..., 3]]))
-        if pixels.shape[2] == 4
-        else (Pixels(colours[None]))
-    )
+    if pixels.shape[2] == 4:
+        return split_alpha(np.stack([*colours, pixels[..., 3]]))
+    return Pixels(colours[None])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from normscope.images.formats import HEAD
 from normscope.images.pixels import UnreadableImage
 from normscope.images.remote import is_remote, open_remote, read_remote, remote_stamp
 from normscope.images.unpacking import HEADER_BYTES, Packing, unpack
 from normscope.regular_files import open_regular
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_FILE_BYTES = 2**31
 """A larger file is no single image that could be decoded within its bounds."""
@@ -71,8 +74,7 @@ class EncodedImage:
         """
         if self.archive is not None:
             return max(0, self.size)
-        found = stamp(self.file)
-        return 0 if found is None else found[0]
+        return size_of(self.file)
 
     def head(self) -> bytes:
         """Its first bytes.
@@ -165,3 +167,14 @@ def stamp(file: str) -> tuple[int, int | str] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
+
+
+def size_of(file: str) -> int:
+    """How many bytes a file has; 0 where there is none."""
+    found = stamp(file)
+    return 0 if found is None else found[0]
+
+
+def not_readable(path: str | Path, error: OSError) -> str:
+    """What is said of a file or folder that the system does not let us read."""
+    return f"{path} must be readable, got: {error.strerror or error}. Check its permissions."

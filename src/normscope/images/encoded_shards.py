@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from normscope.images.encoded import stamp
+from normscope.images.encoded import size_of
 from normscope.images.shards import EncodedShard, shard_size
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def encoded_shards(images: Iterable[EncodedImage], start: int = 0) -> Iterator[E
     """
     index = 0
     for archive, group in groupby(images, lambda image: image.archive):
-        size = 0 if archive is None else (stamp(archive) or (0,))[0]
+        size = 0 if archive is None else size_of(archive)
         done = 0
         waiting: list[EncodedImage] = []
         held = 0

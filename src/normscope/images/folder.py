@@ -30,8 +30,8 @@ def open_folder(
     """Decode ``train/``, and ``val/`` or ``test/`` or both, each with one folder per class.
 
     With ``train/`` and ``val/`` alone, ``val/`` is the test split; with class folders alone, a
-    fifth of each class is. An image that cannot be read
-    is skipped and listed. The pixels are kept in the user's cache, and mapped from there.
+    fifth of each class is. An image that cannot be read is skipped and listed. The pixels are kept
+    in the user's cache, and mapped from there.
 
     Args:
         path: The folder, ``.tar`` or ``.zip`` archive that holds the splits.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -200,11 +200,9 @@ class Met:
             (self.bands, "one number of channels", "Sort them, or pass --channels."),
         ):
             if len(counts) > 1:
-                met = ", ".join(f"{kind} ({counted(n, 'image')})" for kind, n in _first(counts))
+                met = ", ".join(
+                    f"{kind} ({counted(n, 'image')})" for kind, n in counts.most_common(3)
+                )
                 raise NormscopeError(
                     f"the images of {name} must share {what}, got {len(counts)}: {met}. {advice}"
                 )
-
-
-def _first(counts: Counter[Any]) -> list[tuple[Any, int]]:
-    return counts.most_common(3)

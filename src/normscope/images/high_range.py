@@ -9,6 +9,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage, check_size, split_alpha
+from normscope.wording import first_line
 
 COLOURS = ("R", "G", "B")
 FIRST_PART = "with several parts: the first counts"
@@ -50,8 +51,7 @@ def decode_exr(data: bytes) -> Pixels:
     except UnreadableImage:
         raise
     except Exception as error:  # noqa: BLE001 - of no class of its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise UnreadableImage(f"not a readable OpenEXR image: {reason}") from None
+        raise UnreadableImage(f"not a readable OpenEXR image: {first_line(error)}") from None
     if any(plane.shape != (height, width) or plane.dtype.kind == "O" for plane in planes.values()):
         raise UnreadableImage("an OpenEXR image whose channels are deep or subsampled")
     return _of_planes(planes, noticed)

@@ -9,6 +9,7 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.pillow import decode_by_pillow
 from normscope.images.pixels import Pixels, UnreadableImage, check_size
+from normscope.wording import first_line
 
 LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -119,7 +120,6 @@ def _decode_deep(data: bytes, bits: int) -> Pixels:
     try:
         pixels = np.asarray(imagecodecs.jpeg8_decode(data))
     except Exception as error:  # noqa: BLE001 - of a class of its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise UnreadableImage(f"not a readable JPEG: {reason}") from None
+        raise UnreadableImage(f"not a readable JPEG: {first_line(error)}") from None
     most = None if bits == 8 * pixels.itemsize else 2**bits - 1
     return Pixels(pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)[None], most=most)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.images.formats import JPEGXL_MAGIC
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
+from normscope.wording import first_line
 
-CODESTREAM = b"\xff\x0a"
-CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
+CODESTREAM, CONTAINER = JPEGXL_MAGIC
 FIRST_BOX = len(CONTAINER)
 RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 """Of width to height, which the header has numbers for."""
@@ -68,8 +69,7 @@ def decode_jpegxl(data: bytes) -> Pixels:
     try:
         pixels = np.asarray(imagecodecs.jpegxl_decode(data, index=0))
     except Exception as error:  # noqa: BLE001 - of a class of its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise UnreadableImage(f"not a readable JPEG XL: {reason}") from None
+        raise UnreadableImage(f"not a readable JPEG XL: {first_line(error)}") from None
     pixels = pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)
     # Two channels are grey with alpha, four colour with alpha.
     return split_alpha(pixels) if len(pixels) in {2, 4} else Pixels(pixels[None])

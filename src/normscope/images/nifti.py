@@ -13,6 +13,7 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.formats import GZIP_MAGIC, HEAD, is_nifti
 from normscope.images.pixels import APPLIED, MAX_BYTES, PARTS, Pixels, UnreadableImage
+from normscope.wording import first_line
 
 UNSCALED = (1.0, 0.0)
 """Slope and intercept that change nothing."""
@@ -55,8 +56,7 @@ def decode_nifti(data: bytes) -> Pixels:
     except UnreadableImage:
         raise
     except Exception as error:  # noqa: BLE001 - headers can be wrong in many ways
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise UnreadableImage(f"not a readable NIfTI volume: {reason}") from None
+        raise UnreadableImage(f"not a readable NIfTI volume: {first_line(error)}") from None
     noticed = ["that are slices of volumes" + PARTS]
     volumes = math.prod(volume.shape[3:])
     if volumes > 1:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
 from normscope.images import named
+from normscope.images.encoded import not_readable
 from normscope.images.formats import ARCHIVES
 from normscope.images.transform import UNCHANGED
 
@@ -59,9 +60,7 @@ def open_source(
         try:
             return open_folder(path, transform, train=train, on_image=on_image)
         except OSError as error:
-            raise NormscopeError(
-                f"{path} must be readable, got: {error.strerror}. Check its permissions."
-            ) from None
+            raise NormscopeError(not_readable(path, error)) from None
     if path.exists():
         raise NormscopeError(
             "source must be a name, or a folder, .tar or .zip of images for trials, got the file "

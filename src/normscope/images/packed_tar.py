@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.archive import cut, has_image_name, is_hidden
-from normscope.images.encoded import LINK, EncodedImage, open_binary
-from normscope.images.formats import HEAD, is_image, kind_of_name
+from normscope.images.encoded import LINK, EncodedImage, not_readable, open_binary
+from normscope.images.formats import GZIP_MAGIC, HEAD, is_image, kind_of_name
 from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ MAX_HELD_BYTES = 2**28
 FREE_BYTES, MOST_TIMES = 2**30, 1100
 """An archive may unpack to so many bytes, or so many times its own: gzip does at most 1,032."""
 
-_OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+_OPENERS = {GZIP_MAGIC: gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 """By the first two bytes, because names are wrong at times."""
 
 
@@ -62,9 +62,7 @@ def packed_tar_members(archive: str, passed: Counter[str] | None = None) -> Iter
         if isinstance(error, EOFError) or "truncated" in text or "unexpected end" in text:
             raise WorkFailed(cut(archive, "its packed bytes")) from None
         if isinstance(error, OSError) and error.strerror:
-            raise NormscopeError(
-                f"{archive} must be readable, got: {error.strerror}. Check its permissions."
-            ) from None
+            raise NormscopeError(not_readable(archive, error)) from None
         if isinstance(error, tarfile.ReadError):
             raise NormscopeError(_no_such(archive, text)) from None
         raise WorkFailed(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from normscope.errors import NormscopeError
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +52,7 @@ def decode_by_pillow(data: bytes) -> Pixels:
     except Image.DecompressionBombError:
         raise UnreadableImage("more pixels than can be decoded safely") from None
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, KeyError) as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise UnreadableImage(lines[0].rstrip(".")) from None
+        raise UnreadableImage(first_line(error)) from None
 
 
 def is_tiff_of_bytes(data: bytes) -> bool:

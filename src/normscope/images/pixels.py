@@ -137,9 +137,9 @@ def in_native_type(values: np.ndarray) -> np.ndarray:
     """
     import numpy as np
 
-    dtype = values.dtype
+    dtype = values.dtype.newbyteorder("=")
     if dtype == np.float16:
-        return values.astype(np.float32)
-    if dtype.itemsize > 8:
-        return values.astype(np.float64)
-    return values if dtype.isnative else values.astype(dtype.newbyteorder("="))
+        dtype = np.dtype(np.float32)
+    elif dtype.itemsize > 8:
+        dtype = np.dtype(np.float64)
+    return values.astype(dtype, copy=False)

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from normscope.images.pillow import GDAL_METADATA
 from normscope.images.pixels import APPLIED
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from normscope.images.pixels import Pixels
 
-GDAL_METADATA = 42112
 OF_THEIR_OWN = "whose bands have scales and offsets of their own in the header: none is applied"
 LONGEST_NAME = 40
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.images.encoded import not_readable
 from normscope.images.formats import (
     ARCHIVES,
     ARRAYS,
@@ -64,9 +65,7 @@ def _walk(
         with os.scandir(folder) as entries:
             names = sorted((e.name, _is_folder(e)) for e in entries if e.name[0] != ".")
     except OSError as error:
-        raise NormscopeError(
-            f"{folder} must be readable, got: {error.strerror}. Check its permissions."
-        ) from None
+        raise NormscopeError(not_readable(folder, error)) from None
     ours = any(name in RESULTS for name, _ in names)
     for name, is_folder in names:
         path = f"{folder}/{name}"

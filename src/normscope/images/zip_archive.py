@@ -8,7 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING, BinaryIO
 
 from normscope.errors import NormscopeError
-from normscope.images.encoded import ENCRYPTED, LINK, EncodedImage, open_binary
+from normscope.images.encoded import ENCRYPTED, LINK, EncodedImage, not_readable, open_binary
 from normscope.images.formats import ARRAYS, HEAD, SUFFIXES, is_image, kind_of_name
 from normscope.images.pixels import UnreadableImage
 from normscope.images.unpacking import DAMAGE, HEADER_BYTES, Packing, unpack
@@ -49,9 +49,7 @@ def zip_members(archive: str, passed: Counter[str] | None = None) -> Iterator[En
                 elif passed is not None:
                     passed[kind_of_name(info.filename)] += 1
     except OSError as error:
-        raise NormscopeError(
-            f"{archive} must be readable, got: {error.strerror or error}. Check its permissions."
-        ) from None
+        raise NormscopeError(not_readable(archive, error)) from None
     except (*DAMAGE, ValueError) as error:
         raise NormscopeError(
             f"{archive} must be a whole zip archive, got: {error}. "

@@ -1,1 +1,1 @@
-"""What a study's folder shows: its summary and its pictures."""
+"""What a study, an audit or a check leaves in its folder: numbers, figures and a page."""

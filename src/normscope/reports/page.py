@@ -61,7 +61,7 @@ def _scope(results: ScanResults, summary: Summary) -> str:
     """What the answer is about: another recipe or model may have another one."""
     specification, trials = results.specification, results.every_trial
     recipe, found = specification.trial.recipe, summary.findings
-    images = f"{counted(trials[0].result.test_images, 'test image')}"
+    images = counted(trials[0].result.test_images, "test image")
     if not recipe.trains:
         return (
             f"Frozen weights, {images}; only the outputs for their classes compete. A network "

@@ -140,5 +140,5 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
 
 
 def _how_many(summary: SearchSummary) -> str:
-    done, wanted = summary.trials + summary.stopped_early, summary.wanted
+    done, wanted = summary.done, summary.wanted
     return f"{done} of {wanted}" if done <= wanted else f"{done} ({wanted} wanted)"

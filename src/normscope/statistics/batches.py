@@ -98,7 +98,10 @@ class Batches:
             The sums over all batches, channel by channel; None if no image was read.
         """
         self._settle(lambda _: True)
-        parts = [kind.settled_from(k, settled) for k, settled in self.settled.items()]
+        parts = [
+            tuple(Settled(*channel) for channel in kind.sums_from(k, settled))
+            for k, settled in self.settled.items()
+        ]
         if not parts:
             return None
         self.settled = {kind: parts[0]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -66,36 +66,21 @@ class Kind(NamedTuple):
         rescaled = tuple(channel.rescaled(factor) for channel in sums)
         return rescaled * (self.channels // other.channels)
 
-    def sums_from(self, other: Kind, sums):
-        """Counts, sums and square sums of another kind as of this one.
+    def sums_from(
+        self, other: Kind, sums: Iterable[tuple[Any, ...]]
+    ) -> tuple[tuple[Any, ...], ...]:
+        """Sums of another kind as of this one.
 
         Args:
             other: The kind they are of.
-            sums: ``(n, s, q)`` for each channel.
+            sums: For each channel a count, a sum of numbers and one of their squares: of pixels
+                ``(n, s, q)``, or of batches their means and variances.
 
         Returns:
             The same for each channel of this kind.
         """
         factor = self.factor_from(other)
         rescaled = tuple((n, s * factor, q * factor**2) for n, s, q in sums)
-        return rescaled * (self.channels // other.channels)
-
-    def settled_from(self, other: Kind, settled):
-        """Sums of batch means and variances of another kind as of this one.
-
-        Args:
-            other: The kind they are of.
-            settled: ``(batches, mean, variance)`` for each channel.
-
-        Returns:
-            The same for each channel of this kind.
-        """
-        factor = self.factor_from(other)
-        powers = (0, 1, 2)
-        rescaled = tuple(
-            type(channel)(*(v * factor**p for v, p in zip(channel, powers, strict=True)))
-            for channel in settled
-        )
         return rescaled * (self.channels // other.channels)
 
 

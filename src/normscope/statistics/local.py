@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from normscope.machine.cores import available_cores, threads
-from normscope.statistics.reduce import reduce_shard
+from normscope.statistics.reduce import AHEAD, reduce_shard
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from normscope.images.shards import Shard
     from normscope.statistics.collected import Collected
     from normscope.statistics.reading import Reading
-
-AHEAD = 2
-"""Shards in flight per worker: enough that none waits, few enough to bound the memory."""
 
 
 def reduce_locally(

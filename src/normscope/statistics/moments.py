@@ -90,20 +90,13 @@ class Moments:
         if dtype.kind in "iub" and dtype.itemsize <= 2:
             return cls.from_histogram(histogram, dtype)
         add, dot = (exact_sum, exact_dot) if dtype.kind == "f" else (_sum, integer_dot)
-        empty = [not channel.size for channel in channels]
         return cls(
             dtype=dtype.name,
             n=tuple(channel.size for channel in channels),
             sums=tuple(add(channel) for channel in channels),
             squares=tuple(dot(channel, channel) for channel in channels),
-            minimum=tuple(
-                None if none else channel.min().item()
-                for none, channel in zip(empty, channels, strict=True)
-            ),
-            maximum=tuple(
-                None if none else channel.max().item()
-                for none, channel in zip(empty, channels, strict=True)
-            ),
+            minimum=tuple(c.min().item() if c.size else None for c in channels),
+            maximum=tuple(c.max().item() if c.size else None for c in channels),
             histogram=histogram,
             whole=_stacked([count_whole(channel) for channel in channels]),
         )

@@ -103,8 +103,8 @@ class Roots:
         Returns:
             One folder's name.
         """
-        folders = self.relative(path).split("/")[:-1]
         name = self.relative(path)
+        folders = name.split("/")[:-1]
         found = split_of_path(name)
         if found is not None and found == (split or "train") and self._in_archive(path, name):
             depth = next(k for k in (1, 2) if split_of_path("/".join([*folders[:k], ""])))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.ray_connection import ray_cluster
-from normscope.statistics.reduce import reduce_shard
+from normscope.statistics.reduce import AHEAD, reduce_shard
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from normscope.statistics.collected import Collected
     from normscope.statistics.reading import Reading
 
-AHEAD = 2
 RETRIES = 20
 """A shard whose worker died is done again; one that kills so many workers is at fault itself."""
 

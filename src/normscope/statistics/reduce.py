@@ -32,6 +32,9 @@ STACK_PIXELS = 16_384
 
 STACK_IMAGES = 64
 
+AHEAD = 2
+"""Shards in flight per worker: enough that none waits, few enough to bound the memory."""
+
 
 class Stopped(Exception):
     """The run was asked to end before the shard was done."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from normscope.options import by_keywords, callback
-from normscope.progress import watched
+from normscope.progress import silent, watched
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.options import Place, ScanOptions
 from normscope.studies.scan_planning import PlannedScan, default_folder, plan_scan
@@ -73,7 +73,7 @@ def run_scan(
         remaining = plan.remaining(study)
         total = len(plan.specification.trials())
         done = total - len(remaining)
-        report = on_progress or (lambda _done, _total: None)
+        report = on_progress or silent
         if not remaining:
             report(done, total)
             return study

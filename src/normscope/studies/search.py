@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
 from normscope.options import by_keywords, callback
-from normscope.progress import watched
+from normscope.progress import silent, watched
 from normscope.studies.executors.opening import open_executor
 from normscope.studies.known_trials import KnownTrials
 from normscope.studies.options import Place, SearchOptions
@@ -140,7 +140,7 @@ def run_search(
                 min(BEST_CONFIGURATIONS, first.total) + len(references(specification))
             )
             missing = max(1, expected - first.finished())
-            report = on_progress or (lambda _done, _total: None)
+            report = on_progress or silent
             with open_executor(
                 plan.source, specification.trial, missing, place.workers,
                 stack=STACKED_AT_ONCE, ray=place.ray,

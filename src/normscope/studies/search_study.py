@@ -11,8 +11,9 @@ from optuna.trial import TrialState
 from normscope.errors import NormscopeError, SpecificationDiffers
 from normscope.notebook_html import notebook_html
 from normscope.studies.kept_trials import kept_trials
+from normscope.studies.options import GRACE_SECONDS
 from normscope.studies.search_specification import SearchSpec
-from normscope.studies.slot_claims import GRACE_SECONDS, SLOT, Claims
+from normscope.studies.slot_claims import SLOT, Claims
 from normscope.studies.storage import Storage, open_storage
 from normscope.studies.stored_trial import kept_trial
 from normscope.studies.study_file import DATABASE, SPECIFICATION

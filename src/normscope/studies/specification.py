@@ -113,9 +113,10 @@ class ScanSpec(WrittenSpecification):
         references = [self.data, NONE, *([self.expected] if self.expected else [])]
         return list(dict.fromkeys([*references, *self.cells()]))
 
-    def seed_numbers(self) -> range:
-        """The seeds of the full trainings, one for each replicate."""
-        return range(self.trial.seed, self.trial.seed + self.seeds)
+    def seed_numbers(self, *, survival: bool = False) -> range:
+        """The seeds of the full trainings, one for each replicate, or of those of survival."""
+        first = SURVIVAL_SEEDS if survival else self.trial.seed
+        return range(first, first + (self.survival if survival else self.seeds))
 
     def trials(self) -> list[TrialSpec]:
         """Every trial of the scan, once: the full trainings, then those of survival alone.
@@ -129,14 +130,15 @@ class ScanSpec(WrittenSpecification):
 
     def full_trials(self) -> list[TrialSpec]:
         """The trials that are trained by the whole recipe."""
-        every = self.normalizations()
-        return [self.trial_at(n, seed) for seed in self.seed_numbers() for n in every]
+        return self._seeded(survival=False)
 
     def survival_trials(self) -> list[TrialSpec]:
         """The trials that are trained only until it is known whether they live."""
-        every = self.normalizations()
-        seeds = range(SURVIVAL_SEEDS, SURVIVAL_SEEDS + self.survival)
-        return [self.trial_at(n, seed, survival=True) for seed in seeds for n in every]
+        return self._seeded(survival=True)
+
+    def _seeded(self, *, survival: bool) -> list[TrialSpec]:
+        every, seeds = self.normalizations(), self.seed_numbers(survival=survival)
+        return [self.trial_at(n, seed, survival=survival) for seed in seeds for n in every]
 
     def trial_at(
         self, normalization: Normalization, seed: int, *, survival: bool = False

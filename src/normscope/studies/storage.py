@@ -1,4 +1,4 @@
-"""A database that several processes share, by its URL, whose password is never shown."""
+"""The database of a study: a file in its folder, or a shared one whose password is never shown."""
 
 from __future__ import annotations
 

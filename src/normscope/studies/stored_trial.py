@@ -8,7 +8,6 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 
 from normscope.errors import NormscopeError
 from normscope.studies.parameters import point_of
-from normscope.studies.specification import SURVIVAL_SEEDS
 from normscope.trials.result import FinishedTrial
 from normscope.trials.spec import TrialSpec
 from normscope.trials.stored_result import result_of
@@ -75,10 +74,7 @@ def point_for_optuna(
         Optuna's parameters and their distributions: the seed, and the value on every axis, unless
         it has none on one of them, as a reference may.
     """
-    if spec.survival:
-        seeds = range(SURVIVAL_SEEDS, SURVIVAL_SEEDS + specification.survival)
-    else:
-        seeds = specification.seed_numbers()
+    seeds = specification.seed_numbers(survival=spec.survival)
     seed = {"seed": spec.seed}
     seed_range: dict[str, BaseDistribution] = {"seed": IntDistribution(seeds[0], seeds[-1])}
     params: dict[str, Any] = {**seed}

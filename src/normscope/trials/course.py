@@ -39,23 +39,22 @@ class Looks:
 
     Attributes:
         split: The one that the recipe chooses on: ``"validation"`` or ``"test"``.
-        indices: Of the images looked at in it, evenly strided.
-        curve_images: How many images the split has, all looked at when an epoch ends.
+        images: Its images, all looked at when an epoch ends.
+        indices: Of those of them that are looked at before, evenly strided.
         tested: Indices of the test images that a trial of this kind is tested on; None for all.
         chance: Accuracy on test of the best constant answer.
     """
 
     def __init__(self, spec: TrialSpec, source: DecodedSource) -> None:
-        on_test = spec.recipe.selection == "test" or source.validation is None
-        images = source.test if on_test or source.validation is None else source.validation
-        self.split = "test" if on_test else "validation"
-        self.indices = strided(len(images), PROBE_IMAGES)
-        self.curve_images = len(images)
+        validation = None if spec.recipe.selection == "test" else source.validation
+        self.split = "test" if validation is None else "validation"
+        self.images = source.test if validation is None else validation
+        self.indices = strided(len(self.images), PROBE_IMAGES)
         self.tested = strided(len(source.test), SURVIVAL_TEST_IMAGES) if spec.survival else None
         self.chance = share_of_most_frequent(_taken(source.test, self.tested))
         self._survival = spec.survival
         # A constant answer must not seem to have left chance for the luck of these images.
-        self._to_leave = max(self.chance, share_of_most_frequent(_taken(images, self.indices)))
+        self._to_leave = max(self.chance, share_of_most_frequent(_taken(self.images, self.indices)))
 
     def due(self, step: int, epoch: int) -> bool:
         """Whether to look now."""
@@ -174,7 +173,7 @@ class Course:
             environment=describe_environment(spec.device),
             outcome=self._outcome(test),
             curve=self.curve,
-            curve_images=self.looks.curve_images,
+            curve_images=len(self.looks.images),
             steps=self.step,
             chance=self.looks.chance,
             died_at=self.died_at,
@@ -188,7 +187,7 @@ class Course:
             accuracy=test.accuracy,
             test_images=len(test.correct),
             chance=self.looks.chance,
-            epoch_images=self.looks.curve_images,
+            epoch_images=len(self.looks.images),
             diverged=bool(self.diverged),
             died=self.died_at is not None,
         )

@@ -74,7 +74,7 @@ class TrialResult:
         device: Where it was computed.
         history: One entry an epoch.
         correct: Which test images it got right, as packed bits in base64.
-        test_images: How many test images there are.
+        test_images: How many test images it was tested on.
         first_layer: Mean and std of the first layer's weights and biases, ``initial`` and
             ``final``.
         environment: Versions, hardware and commit at the time it ran.

@@ -36,7 +36,7 @@ class TrialSpec:
         recipe: How it is trained.
         normalization: What its images are normalized with.
         init_scale: Factors on the first layer's initialization.
-        seed: Fixes the initialization, the order of the images and the dropout.
+        seed: Fixes the initialization, the order of the images, their augmentation and the dropout.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         threads: CPU threads; sums of floats depend on their number, so it is part of the trial.
         precision: ``"fp32"`` or ``"bf16"``.

@@ -85,8 +85,7 @@ def _fit(
     )
     tested = ResidentImages(source.test, source.scale, spec)
     test = tested if recipe.selection == "test" else None
-    looked_at = source.test if looks.split == "test" or not source.validation else source.validation
-    probe = ResidentImages(looked_at.take(looks.indices), source.scale, spec)
+    probe = ResidentImages(looks.images.take(looks.indices), source.scale, spec)
     augmentation = Augmentation(recipe.padding, seeds.augmentation) if recipe.augment else None
     optimizer = _optimizer(recipe, model)
     schedule = _schedule(recipe, optimizer)

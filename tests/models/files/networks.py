@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from normscope.models.building import build_model
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PIXELS = 16
+SIZES = {"channels": 3, "classes": 4, "image_size": (PIXELS, PIXELS)}
 
 
 def small_network(channels: int = 3, outputs: int = 4) -> nn.Module:
@@ -27,6 +32,18 @@ def small_network(channels: int = 3, outputs: int = 4) -> nn.Module:
 
 def some_images(count: int = 3, channels: int = 3, pixels: int = PIXELS) -> torch.Tensor:
     return torch.randn(count, channels, pixels, pixels, generator=torch.Generator().manual_seed(1))
+
+
+def built(path: Path, **sizes) -> nn.Module:
+    return build_model(str(path), **{**SIZES, **sizes}).eval()
+
+
+def changed(source: Path, path: Path, change: Callable[[str, bytes], bytes]) -> Path:
+    """A copy of an archive in which some members are other ones."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, change(name, old.read(name)))
+    return path
 
 
 def write_program(network: nn.Module, path: Path, images: torch.Tensor) -> Path:

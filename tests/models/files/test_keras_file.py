@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from normscope.errors import NormscopeError
-from normscope.models.building import build_model
-from tests.models.files.networks import some_images
+from tests.models.files.networks import built, changed, some_images
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
@@ -17,12 +16,6 @@ h5py = pytest.importorskip("h5py")
 
 # Keras hands torch's tensors to NumPy when it saves.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-SIZES = {"channels": 3, "classes": 4, "image_size": (16, 16)}
-
-
-def built(path):
-    return build_model(str(path), **SIZES).eval()
 
 
 def small_network(*first, shape=(16, 16, 3), **more):
@@ -55,13 +48,6 @@ def test_it_gives_what_keras_gives_for_permuted_images(tmp_path, batch):
     found = built(tmp_path / "n.keras")(images)
     expected = expected if batch is None else expected[[0, 1, 3]]
     torch.testing.assert_close(found, expected.detach().cpu())
-
-
-def changed(source, path, change):
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
-        for name in old.namelist():
-            new.writestr(name, change(name, old.read(name)))
-    return path
 
 
 def with_configuration(source, path, old, new):

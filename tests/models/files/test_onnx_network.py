@@ -3,20 +3,14 @@ import pytest
 import torch
 
 from normscope.errors import NormscopeError
-from normscope.models.building import build_model
 from normscope.models.files.onnx_file import read_graph
-from tests.models.files.networks import small_network, some_images, write_onnx
+from tests.models.files.networks import built, small_network, some_images, write_onnx
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-SIZES = {"channels": 3, "classes": 4, "image_size": (16, 16)}
 FLOAT = TensorProto.FLOAT
-
-
-def built(path, **sizes):
-    return build_model(str(path), **{**SIZES, **sizes}).eval()
 
 
 def graph(path, nodes, given, outputs=(("y", FLOAT, [None] * 4),), initializers=(), **more):

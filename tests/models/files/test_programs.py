@@ -14,13 +14,15 @@ from normscope.errors import NormscopeError
 from normscope.models.building import build_model
 from normscope.models.files.naming import names_file, names_program
 from normscope.models.weights import read_weights
-from tests.models.files.networks import small_network, some_images, write_program, write_script
-
-SIZES = {"channels": 3, "classes": 4, "image_size": (16, 16)}
-
-
-def built(path):
-    return build_model(str(path), **SIZES).eval()
+from tests.models.files.networks import (
+    SIZES,
+    built,
+    changed,
+    small_network,
+    some_images,
+    write_program,
+    write_script,
+)
 
 
 @pytest.fixture(scope="module")
@@ -189,14 +191,6 @@ class Run:
 
     def __reduce__(self):
         return (open, (str(self.marker), "w"))
-
-
-def changed(source, path, change):
-    """A copy of an archive in which some members are other ones."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
-        for name in old.namelist():
-            new.writestr(name, change(name, old.read(name)))
-    return path
 
 
 def replaced(member, old, new):

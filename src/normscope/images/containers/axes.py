@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from normscope.errors import NormscopeError
 from normscope.images.arrays import COLOUR, layout_of
 
 if TYPE_CHECKING:
@@ -86,25 +85,3 @@ def matlab_axes(shape: Sequence[int]) -> str:
     if shape[2] not in COLOUR and shape[3] in COLOUR:
         return "NHWC" + "N" * (len(shape) - 4)
     return "HWCN" + "N" * (len(shape) - 4)
-
-
-def given_axes(layout: str, shape: Sequence[int], name: str) -> str:
-    """What axes were said to be.
-
-    Args:
-        layout: As of ``--layout``.
-        shape: The array's.
-        name: What it is called in errors.
-
-    Returns:
-        A letter for each.
-
-    Raises:
-        NormscopeError: If the layout has other than the array's number of axes.
-    """
-    if len(layout) != len(shape):
-        raise NormscopeError(
-            f"{name} must have the {len(layout)} axes of --layout {layout}, got the shape "
-            f"{tuple(shape)}. Give a layout with as many letters."
-        )
-    return layout

@@ -11,7 +11,7 @@ from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.formats import HEAD, is_image
 from normscope.images.pixels import UnreadableImage
-from normscope.wording import listed
+from normscope.wording import first_line, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,10 +86,9 @@ def whole_table(
     except (NormscopeError, GeneratorExit):
         raise
     except DAMAGE as error:
-        lines = str(error).splitlines() or [type(error).__name__]
         failure = WorkFailed if is_open else NormscopeError
         raise failure(
-            f"{path} must be a whole {kind}, got: {lines[0].rstrip('.')}. "
+            f"{path} must be a whole {kind}, got: {first_line(error)}. "
             "Copy it again, or write it again."
         ) from None
 

@@ -14,7 +14,7 @@ from astropy.io import fits
 from normscope.images.containers.packing import Packing
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
-from normscope.images.encoded import open_binary, stamp
+from normscope.images.encoded import open_binary, size_of
 from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
@@ -96,12 +96,8 @@ def _variable(path: str, index: int, name: str, unit) -> Variable:
             scale=None if scale == 1 else scale,
             offset=offset or None,
         ),
-        stored=partial(_stored, path),
+        stored=partial(size_of, path),
     )
-
-
-def _stored(path: str) -> int:
-    return (stamp(path) or (0,))[0]
 
 
 def _sign_offset(dtype: np.dtype) -> int | None:

@@ -12,7 +12,7 @@ from normscope.errors import NormscopeError
 from normscope.images.containers.packing import Packing
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
-from normscope.images.encoded import open_binary, stamp
+from normscope.images.encoded import open_binary, size_of
 from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from normscope.images.containers.opening import Wanted
     from normscope.images.containers.variable import Box
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
 HDF4_MAGIC = b"\x0e\x03\x13\x01"
 ELSEWHERE = (
     "must lie in its own file, got one that is stored in others, which are not followed. "
@@ -117,8 +116,7 @@ def _read(path: str, name: str, box: Box) -> np.ndarray:
 def _stored(path: str, name: str) -> int:
     with opened(path) as file:
         # A file of holes would otherwise hold what it claims.
-        size, _ = stamp(path) or (0, 0)
-        return min(file[name].id.get_storage_size(), size)  # type: ignore[union-attr]
+        return min(file[name].id.get_storage_size(), size_of(path))  # type: ignore[union-attr]
 
 
 def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.arrays import as_images, most_of
 from normscope.images.pixels import MAX_BYTES, MAX_PIXELS, UnreadableImage
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,8 +125,7 @@ class ImageArray:
         except FileNotFoundError:
             raise UnreadableImage("No such file or directory") from None
         except Exception as error:  # noqa: BLE001 - what each format's library raises is its own
-            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise UnreadableImage(f"cannot be read from the file: {reason}") from None
+            raise UnreadableImage(f"cannot be read from the file: {first_line(error)}") from None
         if stored.shape != tuple(part.stop - part.start for part in box):
             raise UnreadableImage(f"a part of the shape {stored.shape}, unlike its header says")
         unpacked = variable.packing.unpacked(self.arranged(stored))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.collection import Stream, check_split_is_whole
-from normscope.images.encoded import EncodedImage, open_binary
+from normscope.images.encoded import EncodedImage, not_readable, open_binary
 from normscope.images.encoded_shards import encoded_shards
 from normscope.images.formats import HEAD, is_image
 
@@ -64,9 +64,7 @@ def open_stream(wanted: Wanted) -> Stream:
         with open_binary(file) as raw:
             _Tree.of(file, raw)
     except OSError as error:
-        raise NormscopeError(
-            f"{file} must be readable, got: {error.strerror or error}. Check its permissions."
-        ) from None
+        raise NormscopeError(not_readable(file, error)) from None
     passed: Counter[str] = Counter()
 
     def images() -> Iterator[EncodedImage]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from normscope.images.encoded import open_binary, stamp
+from normscope.images.encoded import open_binary, size_of
 from normscope.images.remote import is_remote
 from normscope.wording import counted
 
@@ -101,7 +101,7 @@ class Mat5Array:
         """
         count = math.prod(self.shape)
         if not self.packed and not is_remote(self.path):
-            if self.start + self.offset + count * self.stored.itemsize > _size(self.path):
+            if self.start + self.offset + count * self.stored.itemsize > size_of(self.path):
                 raise ValueError(f"the file ends within {self.name}")
             flat = np.memmap(self.path, self.stored, "r", self.start + self.offset, (count,))
         else:
@@ -127,7 +127,7 @@ def arrays_of(path: str) -> Iterator[Mat5Array]:
     Raises:
         ValueError: If it is no file of version 5, or damaged.
     """
-    end = _size(path)
+    end = size_of(path)
     with open_binary(path) as file:
         order = {b"IM": "<", b"MI": ">"}.get(file.read(HEADER)[126:128])
         if order is None:
@@ -195,7 +195,3 @@ def _unpacked(data: bytes, most: int, *, cut: bool = False) -> bytes:
     if len(unpacked) < most and not cut:
         raise ValueError("a compressed array that is cut")
     return unpacked
-
-
-def _size(path: str) -> int:
-    return (stamp(path) or (0,))[0]

@@ -13,7 +13,7 @@ from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.containers.held import Record, held_shards
 from normscope.images.containers.wire import DamagedMessage, bytes_features
-from normscope.images.encoded import MAX_FILE_BYTES, open_binary
+from normscope.images.encoded import MAX_FILE_BYTES, not_readable, open_binary
 from normscope.images.formats import HEAD, is_image
 from normscope.images.pixels import UnreadableImage
 from normscope.wording import listed
@@ -154,6 +154,4 @@ def _opened(path: str) -> Iterator[tuple[BinaryIO, int]]:
             raw.seek(0)
             yield raw, size
     except OSError as error:
-        raise NormscopeError(
-            f"{path} must be readable, got: {error.strerror or error}. Check its permissions."
-        ) from None
+        raise NormscopeError(not_readable(path, error)) from None

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.images.arrays import is_guess, most_of
+from normscope.images.arrays import given_axes, is_guess, most_of
 from normscope.images.collection import Stream
-from normscope.images.containers.axes import given_axes, guessed_axes, named_axes
+from normscope.images.containers.axes import guessed_axes, named_axes
 from normscope.images.containers.choosing import choose
 from normscope.images.containers.image_array import READ_BYTES, ImageArray
 from normscope.images.containers.opening import PART

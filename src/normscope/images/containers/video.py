@@ -12,7 +12,7 @@ from av.error import FFmpegError
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.collection import Stream, check_split_is_whole
-from normscope.images.encoded import open_binary, stamp
+from normscope.images.encoded import not_readable, open_binary, stamp
 from normscope.images.pixels import ALIKE, MAX_PIXELS, UnreadableImage
 from normscope.images.shards import ArrayShard, SkippedShard
 
@@ -144,9 +144,7 @@ def _opened(path: str) -> Iterator[Any]:
             raise WorkFailed(f"{path} must be whole, got: {met}. Copy it again.") from None
         raise NormscopeError(_no_video(path, met)) from None
     except OSError as error:
-        raise NormscopeError(
-            f"{path} must be readable, got: {error.strerror or error}. Check its permissions."
-        ) from None
+        raise NormscopeError(not_readable(path, error)) from None
 
 
 def _no_video(path: str, met: str) -> str:

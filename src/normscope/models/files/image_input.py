@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,9 +79,8 @@ class ImageInput:
             NormscopeError: If they have.
         """
         if self.channels is not None and images.shape[1] != self.channels:
-            plural = "s" * (self.channels > 1)
             raise NormscopeError(
-                f"images must have {self.channels} channel{plural} for {path}, got "
+                f"images must have {counted(self.channels, 'channel')} for {path}, got "
                 f"{images.shape[1]}. Give such images, or --channels rgb or grey."
             )
 

@@ -13,6 +13,7 @@ from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.outputs import Logits
 from normscope.models.preprocessing.folder import PROCESSORS, processor_reading
 from normscope.models.preprocessing.hugging_face_processor import open_processor, run_processor
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -128,8 +129,7 @@ class _fetched:  # noqa: N801 - used as a with statement
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError | ValueError):
-            first = (str(error).splitlines() or ["unknown"])[0].rstrip(".")
             raise WorkFailed(
                 f"hf/{self._name} must be a folder or a repository of an image classifier that "
-                f"can be fetched, got: {first}. Check the name and the network."
+                f"can be fetched, got: {first_line(error)}. Check the name and the network."
             ) from None

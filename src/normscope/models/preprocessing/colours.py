@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from normscope.models.preprocessing.claim import BGR, RGB
 from normscope.models.preprocessing.steps import BYTE
 from normscope.normalization import Normalization
 
@@ -51,8 +52,8 @@ def fitted(answers: np.ndarray) -> tuple[Normalization, str] | None:
     if not np.isfinite(answers).all():
         return None
     channels = answers.shape[1]
-    for order in ("rgb", "bgr") if channels == 3 else ("rgb",):
-        own = answers[:, ::-1] if order == "bgr" else answers
+    for order in (RGB, BGR) if channels == 3 else (RGB,):
+        own = answers[:, ::-1] if order == BGR else answers
         slope = np.diagonal(own[1 : channels + 1] - own[0])
         expected = own[0] + colours(channels) / BYTE * slope
         if np.abs(expected - own).max() > AGREES * max(1e-3, np.abs(own).max()) or not slope.all():

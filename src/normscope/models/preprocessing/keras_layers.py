@@ -13,7 +13,7 @@ import numpy as np
 
 from normscope.errors import MissingExtra, NormscopeError
 from normscope.images.unpacking import DAMAGE
-from normscope.models.preprocessing.claim import Claim
+from normscope.models.preprocessing.claim import RGB, Claim
 from normscope.models.preprocessing.colours import colours, fitted, rounded
 from normscope.models.preprocessing.units import in_units_of_01
 
@@ -100,7 +100,7 @@ def _claims(archive: zipfile.ZipFile, path: Path) -> tuple[list[Claim], list[str
     if read.nothing:
         return [], []
     normalization = rounded(read.normalization) if read.normalization else None
-    return [Claim(source, normalization, "rgb", inside=True, takes=read.takes)], []
+    return [Claim(source, normalization, RGB, inside=True, takes=read.takes)], []
 
 
 def first_layers(model: dict[str, Any]) -> Iterator[dict[str, Any]]:

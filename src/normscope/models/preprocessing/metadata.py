@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.models.preprocessing.claim import Claim
+from normscope.models.preprocessing.claim import BGR, RGB, Claim
 from normscope.models.preprocessing.faults import OF_BYTES, constant_faults
 from normscope.models.preprocessing.processor import numbers, processor_claim
 from normscope.models.preprocessing.steps import Steps
@@ -72,7 +72,8 @@ def _normalization(mean: Any, std: Any) -> Normalization | None:
 
 
 def _order(pixel_format: str) -> str | None:
-    return {"bgr": "bgr", "rgb": "rgb"}.get(pixel_format[:3].lower())
+    order = pixel_format[:3].lower()
+    return order if order in {RGB, BGR} else None
 
 
 def _value(text: str) -> Any:

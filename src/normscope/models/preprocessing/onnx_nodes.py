@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.models.preprocessing.claim import Claim
+from normscope.models.preprocessing.claim import BGR, Claim
 from normscope.models.preprocessing.colours import colours, fitted, rounded
 from normscope.models.preprocessing.metadata import metadata_claims
 from normscope.models.preprocessing.units import in_units_of_01
@@ -104,7 +104,7 @@ def _graph_claim(model: ModelProto, pixels: ValueInfoProto, name: str) -> Claim 
             seen = None
         if seen is None:
             return Claim(f"{source}, which is no normalization by channel", inside=True)
-        read, flipped = in_units_of_01(seen[0], of_bytes=of_bytes), seen[1] == "bgr"
+        read, flipped = in_units_of_01(seen[0], of_bytes=of_bytes), seen[1] == BGR
         if flipped or not read.nothing:
             return Claim(
                 f"{source}{', which reverse the channels' if flipped else ''}",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.models.preprocessing.claim import Claim
+from normscope.models.preprocessing.claim import BGR, RGB, Claim
 from normscope.models.preprocessing.steps import BYTE, Steps
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def kind(settings: Mapping[str, Any]) -> str:
 
 def order_of(settings: Mapping[str, Any]) -> str:
     """The order of channels that comes out of a processor given red, green, blue."""
-    return "bgr" if settings.get("do_flip_channel_order") else "rgb"
+    return BGR if settings.get("do_flip_channel_order") else RGB
 
 
 def steps(settings: Mapping[str, Any]) -> Steps:

@@ -7,9 +7,9 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
 from normscope.models.stacked.trunk import Trunk, TrunkGradients
+from normscope.models.stacked.winograd_geometry import KERNEL
 
 aten = torch.ops.aten
-KERNEL = 3
 
 
 class ProductsTrunk(Trunk):

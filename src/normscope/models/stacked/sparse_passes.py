@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from normscope.machine.compiling import compiled
-from normscope.models.stacked.winograd_geometry import HIDDEN, MAPS, POOLED
+from normscope.models.stacked.winograd_geometry import HIDDEN, KERNEL, MAPS, POOLED
 from normscope.models.winograd.matrices import TAPS, ZERO
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from normscope.models.stacked.winograd_geometry import Geometry
 
-SIDE = 3
-ROW = SIDE * HIDDEN
+ROW = KERNEL * HIDDEN
 """Numbers of three pixels beside each other, and of the taps that meet them."""
 
 
@@ -129,7 +128,7 @@ def second_gradient_pass(geometry: Geometry) -> Callable[..., None]:
                 y = POOLED * (at // width) + winner // POOLED
                 x = POOLED * (at % width) + winner % POOLED
                 corner = y * line + x * HIDDEN
-                for row in range(SIDE):
+                for row in range(KERNEL):
                     shown = hidden[n * padded + corner + row * line :]
                     to = of_hidden[image + corner + row * line :]
                     taps = weight[c * TAPS * HIDDEN + row * ROW :]

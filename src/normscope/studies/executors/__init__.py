@@ -1,1 +1,1 @@
-"""Where trials run: in this process, or in local worker processes."""
+"""Where trials run: in this process, in local worker processes, on a GPU, or on a Ray cluster."""
