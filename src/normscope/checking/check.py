@@ -14,12 +14,13 @@ from normscope.auditing.variants import Preparation
 from normscope.checking import sources
 from normscope.checking.check_result import Check, Evidence
 from normscope.checking.images import Depth, chosen, depth_of, shown
+from normscope.checking.in_use import OWN
 from normscope.checking.labels import labelled, with_labels
 from normscope.checking.not_pixels import already_normalized
-from normscope.checking.opinions import FILES, LABELS, Opinion, weighed
+from normscope.checking.opinions import FILES, LABELS, LIBRARY, Opinion, weighed
 from normscope.checking.options import CheckOptions, said
 from normscope.checking.pricing import priced
-from normscope.checking.using import OWN, in_use
+from normscope.checking.using import in_use
 from normscope.checking.verdict import judged
 from normscope.errors import NormscopeError
 from normscope.images.decode import decode_as_8_bits
@@ -209,12 +210,14 @@ def _opinions(
     for opinion in sources.of_files(stated, pixels.shape[1]):
         # What is under test is no witness for itself.
         found.append(replace(opinion, confidence=0.0) if own else opinion)
+    told = weighed([opinion for opinion in found if opinion.source != LIBRARY])
     if labels is not None:
         # A second witness needs fewer images, each of which is shown under every candidate.
-        step = max(1, len(pixels) // SECOND_WITNESS) if weighed(found) else 1
+        step = max(1, len(pixels) // SECOND_WITNESS) if told else 1
         found.insert(0, sources.by_labels(network, pixels[::step], labels[::step], tell))
+        told = told or weighed(found[:1])
     # They take as long as all else, and say less.
-    return found if weighed(found) else [*found, sources.by_answers(network, pixels, tell)]
+    return found if told else [*found, sources.by_answers(network, pixels, tell)]
 
 
 def _missing(labels: np.ndarray | None) -> str:

@@ -10,6 +10,9 @@ from normscope.auditing.applied import AppliedNormalization
 if TYPE_CHECKING:
     from normscope.normalization import Normalization
 
+OWN = "what the model's own configuration states"
+"""What is under test where nobody says what is used."""
+
 
 @dataclass(frozen=True)
 class InUse:
