@@ -101,6 +101,7 @@ class Expected:
         sources: Those that agree with it.
         against: Opinions that contradict it.
         left_open: What else it may be; the confidence is that of all these together.
+        named_by: Those of the sources that name it themselves, not only leave it open.
     """
 
     opinion: Opinion
@@ -108,6 +109,7 @@ class Expected:
     sources: tuple[str, ...]
     against: tuple[Opinion, ...] = ()
     left_open: LeftOpen | None = None
+    named_by: tuple[str, ...] = ()
 
     @property
     def normalization(self) -> Normalization:
@@ -168,6 +170,7 @@ def weighed(opinions: Sequence[Opinion]) -> Expected | None:
         tuple(opinion.source for opinion in chosen),
         tuple(opinion for opinion in said if opinion not in chosen),
         exact.left_open if all(opinion.left_open for opinion in chosen) else None,
+        tuple(opinion.source for opinion in chosen if opinion.agrees(exact)),
     )
 
 

@@ -243,7 +243,7 @@ def _name(expected: Expected) -> str:
 def _enough_to_agree(expected: Expected) -> bool:
     if expected.left_open is not None and expected.left_open.alone <= LIKELY:
         return False
-    weak = set(expected.sources) <= {ANSWERS, LIBRARY}
+    weak = set(expected.named_by) <= {ANSWERS, LIBRARY}
     return expected.confidence > (SURE if weak else LIKELY)
 
 
