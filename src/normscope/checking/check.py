@@ -36,6 +36,7 @@ from normscope.models.claims import Claims, claims
 from normscope.models.class_names import outputs_for_classes
 from normscope.models.given import name_of
 from normscope.models.trained import build_trained, channel_count
+from normscope.normalization import Normalization
 from normscope.options import by_keywords, callback
 from normscope.progress import watched
 from normscope.wording import check_at_least, listed
@@ -94,7 +95,7 @@ def check(options: Checking) -> Check:
     network, channels = build_trained(
         options.model,
         None if options.weights is None else str(options.weights),
-        normalized_channels=_stated_channels(stated),
+        normalized_channels=_stated_channels(stated, options.norm),
         channels=channel_count(options.channels),
         image_size=size,
     )
@@ -144,8 +145,14 @@ def _stated(options: CheckOptions) -> Claims:
     return Claims((), ())
 
 
-def _stated_channels(stated: Claims) -> int:
-    return stated.outside.outside.channels if stated.outside and stated.outside.outside else 1
+def _stated_channels(stated: Claims, norm: str | Normalization | None) -> int:
+    """How many channels the network takes by what is said of it; 1 where the weights decide."""
+    claim = stated.outside
+    own = claim.outside if claim and not claim.of_others else None
+    given = norm if isinstance(norm, Normalization) else None
+    if isinstance(norm, str) and "/" in norm:
+        given = Normalization.parse(norm)
+    return max((each.channels for each in (own, given) if each), default=1)
 
 
 def _transform(options: CheckOptions, stated: Claims) -> ImageTransform:
