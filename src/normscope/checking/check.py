@@ -114,7 +114,7 @@ def check(options: Checking) -> Check:
     if expected is not None and used is not None and used.applied is not None:
         given = images.tested or used.applied
         price = priced(audited, images.pixels, labels, expected, given)
-    answer = judged(name, expected, used, price, _missing(labels))
+    answer = judged(name, expected, used, price, _missing(labels, why_not))
     return Check(
         model=name,
         source=originals.name,
@@ -195,8 +195,13 @@ def _labels(
         indices = outputs_for_classes(
             originals.classes, outputs, published.classes if published else None, name_of(model)
         )
-    except NormscopeError as error:
-        return None, [f"The labels cannot be used: {error}"]
+    except NormscopeError:
+        says = (
+            f"The labels cannot be used: the {len(originals.classes)} folders or names (such as "
+            f"{originals.classes[0]}) are not among the network's {outputs} outputs. Name them as "
+            "its classes are (ImageNet's ids), or give --labels FILE with the numbers of outputs."
+        )
+        return None, [says]
     if indices is None:
         return images.labels, []
     return np.asarray(indices)[images.labels], []
@@ -227,7 +232,9 @@ def _opinions(
     return found if told else [*found, sources.by_answers(network, pixels, tell)]
 
 
-def _missing(labels: np.ndarray | None) -> str:
+def _missing(labels: np.ndarray | None, why_not: list[str]) -> str:
+    if why_not:
+        return "labels that are the network's outputs (see below)"
     if labels is None:
         return "one folder of images per class, or --labels FILE"
     return "more labelled images, or a higher --count"
