@@ -186,6 +186,27 @@ def test_where_nothing_is_known_it_is_said_what_would_tell(flat):
     )
 
 
+class Named(Small):
+    """Gives its outputs as torchvision's segmentation networks do."""
+
+    def __init__(self, *names):
+        super().__init__()
+        self.names = names
+
+    def forward(self, images):
+        return dict.fromkeys(self.names, super().forward(images))
+
+
+def test_outputs_under_a_name(flat):
+    asked = {"images": flat, "norm": "half", "count": 8}
+    assert check(Named("out"), **asked).sentence.startswith("Cannot tell: nothing says what Named")
+    with pytest.raises(NormscopeError) as met:
+        check(Named("out", "aux"), **asked)
+    assert str(met.value) == (
+        "Named must have one output, shape (N, classes), got 2. Give the classes' alone."
+    )
+
+
 def test_floats_below_0_are_no_pixels(stating, flat, tmp_path):
     tifffile = pytest.importorskip("tifffile")
     for path in sorted(flat.glob("*.png"))[:3]:

@@ -35,6 +35,7 @@ from normscope.models.building import find_library, show_one_image
 from normscope.models.claims import Claims, claims
 from normscope.models.class_names import outputs_for_classes
 from normscope.models.given import name_of
+from normscope.models.outputs import Logits, only_tensor
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
 from normscope.options import by_keywords, callback
@@ -99,11 +100,14 @@ def check(options: Checking) -> Check:
         channels=channel_count(options.channels),
         image_size=size,
     )
-    outputs = show_one_image(network, name, channels, size).shape[-1]
+    given = show_one_image(network, name, channels, size)
+    output = only_tensor(given, name)
+    if output is not given:
+        network = Logits(network)
     pipeline = None if options.pipeline is None else Pipeline(options.pipeline, channels)
     full = depth.full if depth.deep else None
     images = shown(originals, Preparation(transform, channels, full=full), depth, pipeline)
-    labels, why_not = _labels(images, originals, options.model, outputs)
+    labels, why_not = _labels(images, originals, options.model, output.shape[-1])
     used = in_use(options, stated, images, pipeline, channels)
     own = used is not None and used.what == OWN
     with watched(options.on_progress, "steps") as tell:
