@@ -87,6 +87,8 @@ def test_a_pipeline_is_held_against_what_files_state(name, stating, flat):
     assert found.right is (wrong is None)
     if wrong is None:
         assert found.price.lost == 0
+    turned = found.sentence.endswith("; turn the channels round and keep the constants.")
+    assert turned is (name == "bgr")
 
 
 def test_norm_is_held_against_what_files_state(stating, flat):

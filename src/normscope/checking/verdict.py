@@ -28,6 +28,8 @@ Word = Literal["right", "wrong", "cannot tell"]
 SURE = 0.8
 """From this confidence on what is expected is held against what is used."""
 
+ORDER_ALONE = {"images are BGR for RGB", "images are RGB for BGR"}
+
 SMALL = 0.0005
 """A smaller share is said as nothing."""
 
@@ -133,7 +135,8 @@ def judged(
     if not _ruled_out(expected.left_open, in_use.applied, price):
         return _cannot_tell(_open(model, expected, in_use, price, missing))
     found = described(in_use, seen, expected)
-    mend = in_use.mend or f"use {_text(expected)}"
+    turn = "turn the channels round and keep the constants" if found in ORDER_ALONE else None
+    mend = in_use.mend or turn or f"use {_text(expected)}"
     costs = "" if price is None else f", which {price.in_words}"
     also = _also(expected)
     return Verdict("wrong", f"Wrong: {found}{costs}; {mend}{also}.", found, use)
