@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision.transforms import v2
 
@@ -107,6 +108,10 @@ def squeezenet(weights: Path) -> nn.Module:
     )
 
 
+STATED = {"mean": json.dumps(MEAN), "std": json.dumps(STD)}
+"""Metadata of weights."""
+
+
 def processor(folder: Path, rescale_factor: float) -> str:
     """Write the configuration of an image processor of Hugging Face's."""
     folder.mkdir()
@@ -149,7 +154,10 @@ def flat_images(source: Path, folder: Path, count: int) -> Path:
 def staged(data: Path, weights: Path, work: Path, count: int) -> list[Case]:
     """The cases, with the files that they need."""
     big, small = data / "imagenet-sample", data / "cifar10-jpeg" / "test.tar"
-    of_big = weights / "squeezenet1_1-imagenet.safetensors"
+    # Beside them stands what they expect: their name alone says it of torchvision's own.
+    of_big = work / "squeezenet1_1.safetensors"
+    # What torchvision states of its own weights would be weak evidence of a file's.
+    save_file(load_file(weights / "squeezenet1_1-imagenet.safetensors"), of_big, STATED)
     of_small = weights / "resnet20-cifar10.safetensors"
     resnet = {"model": "resnet20", "images": small}
     squeeze = {"model": "squeezenet1_1", "images": big}

@@ -36,7 +36,7 @@ class NormalizationGuard(_callback()):
         batches: How many to look at.
 
     Raises:
-        NormscopeError: If the normalization cannot be read.
+        NormscopeError: If the normalization cannot be read, or no batch is to be looked at.
     """
 
     def __init__(self, norm: str | Normalization, *, batches: int = 3) -> None:
@@ -45,4 +45,8 @@ class NormalizationGuard(_callback()):
 
     def on_train_batch_start(self, _trainer: Any, _module: Any, batch: Any, _index: int) -> None:
         """Look at a batch as the network is given it, on its device."""
-        warn_of(self._guard, batch)
+        warn_of(self._guard.look(batch))
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        """Judge by the batches of a short epoch."""
+        warn_of(self._guard.finish())

@@ -55,7 +55,7 @@ EXPECTED = Option(
     "library states."
 )
 WEIGHTS = Option(
-    "Start from this file (safetensors or a state dict) or from the library's default.",
+    "Start from this file (safetensors, state dict or checkpoint) or from the library's default.",
     panel=TRIAL,
     metavar="FILE|default",
     kept="options.weights",

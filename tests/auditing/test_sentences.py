@@ -67,6 +67,20 @@ def test_the_answer_comes_first(audit, said):
     assert audit.to_json()["verdict"] == verdict(audit)
 
 
+def test_what_few_images_cannot_tell_is_not_said_not_to_matter():
+    def says(audit):
+        return next(said for said in sentences(audit) if said.startswith("The interval leaves"))
+
+    assert says(unlabelled(made_up(1, images=2))) == (
+        "The interval leaves open whether it is more than 50.0 %, one image of these: more images "
+        "would tell."
+    )
+    assert says(made_up(1)) == (
+        "The interval leaves open whether it is more than 0.0020, the most that does not matter: "
+        "more images would tell."
+    )
+
+
 def test_guessing_is_to_name_the_most_frequent_class():
     # 0.6 is far above one class in ten, and no better than a class of 590 images in 1,000.
     assert verdict(made_up(100, most_frequent=0.5)) == "yes"

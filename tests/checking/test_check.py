@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 
@@ -49,15 +48,19 @@ def flat(photos, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stating(tmp_path_factory):
-    """A network whose library states imagenet, with weights of its own."""
+    """A network with weights of its own, beside which a file states imagenet."""
+    folder = _processor(tmp_path_factory.mktemp("weights") / "stating")
+    return with_weights(folder / "w.safetensors")
+
+
+def with_weights(path):
     torch.manual_seed(0)
     network = build_model("squeezenet1_1", channels=3, classes=6, image_size=(32, 32))
-    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
     save_file(network.state_dict(), path)
     return {"model": "squeezenet1_1", "weights": path, "resize": 32, "crop": 32}
 
 
-def _pipeline(change):
+def pipeline_of(change):
     def prepared(image):
         return change(torch.from_numpy(np.array(image)).permute(2, 0, 1).float())
 
@@ -75,18 +78,20 @@ PIPELINES = {
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_a_pipeline_is_held_against_what_the_library_states(name, stating, flat):
+def test_a_pipeline_is_held_against_what_files_state(name, stating, flat):
     change, wrong = PIPELINES[name]
-    found = check(**stating, images=flat, pipeline=_pipeline(change), count=8)
+    found = check(**stating, images=flat, pipeline=pipeline_of(change), count=8)
     assert found.verdict == ("right" if wrong is None else "wrong")
     assert found.answer.wrong == wrong
     assert found.answer.use == "imagenet"
     assert found.right is (wrong is None)
     if wrong is None:
         assert found.price.lost == 0
+    turned = found.sentence.endswith("; turn the channels round and keep the constants.")
+    assert turned is (name == "bgr")
 
 
-def test_norm_is_held_against_what_the_library_states(stating, flat):
+def test_norm_is_held_against_what_files_state(stating, flat):
     assert check(**stating, images=flat, norm="imagenet", count=8).verdict == "right"
     found = check(**stating, images=flat, norm="half", count=8)
     assert found.sentence.startswith("Wrong: it is normalized with half, which changes ")
@@ -107,9 +112,7 @@ def test_norm_is_held_against_what_the_library_states(stating, flat):
         ({"image_std": list(IMAGENET.mean)}, "the mean stands in the place of the std"),
     ],
 )
-def test_a_processor_is_held_against_what_the_library_states(
-    changed, wrong, stating, flat, tmp_path
-):
+def test_a_processor_is_held_against_what_files_state(changed, wrong, stating, flat, tmp_path):
     folder = _processor(tmp_path / "processor", **changed)
     found = check(**stating, images=flat, processor=folder, count=8)
     assert found.answer.wrong == wrong
@@ -185,6 +188,27 @@ def test_where_nothing_is_known_it_is_said_what_would_tell(flat):
     )
 
 
+class Named(Small):
+    """Gives its outputs as torchvision's segmentation networks do."""
+
+    def __init__(self, *names):
+        super().__init__()
+        self.names = names
+
+    def forward(self, images):
+        return dict.fromkeys(self.names, super().forward(images))
+
+
+def test_outputs_under_a_name(flat):
+    asked = {"images": flat, "norm": "half", "count": 8}
+    assert check(Named("out"), **asked).sentence.startswith("Cannot tell: nothing says what Named")
+    with pytest.raises(NormscopeError) as met:
+        check(Named("out", "aux"), **asked)
+    assert str(met.value) == (
+        "Named must have one output, shape (N, classes), got 2. Give the classes' alone."
+    )
+
+
 def test_floats_below_0_are_no_pixels(stating, flat, tmp_path):
     tifffile = pytest.importorskip("tifffile")
     for path in sorted(flat.glob("*.png"))[:3]:
@@ -213,7 +237,7 @@ def test_the_command_its_status_json_and_page(stating, flat, tmp_path, capsys):
     assert run([*shared, "--norm=half", f"--json={target}", f"--out={out}"]) == 1
     printed = capsys.readouterr().out
     assert printed.startswith("Wrong: it is normalized with half, which ")
-    assert "\n- files: torchvision's " in printed
+    assert "\n- files: preprocessor_config.json states imagenet " in printed
     found = json.loads(target.read_text())
     assert {k: found[k] for k in ("verdict", "is", "use")} == {
         "verdict": "wrong",
@@ -235,26 +259,6 @@ def test_the_command_its_status_json_and_page(stating, flat, tmp_path, capsys):
     assert run([*own, "--strict"]) == 1
 
 
-def test_labels_that_are_a_pipe_endless_or_huge(flat, tmp_path):
-    from normscope.checking.labels import with_labels
-    from normscope.images.originals import find_originals
-
-    originals = find_originals(flat)
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(NormscopeError) as error:
-        with_labels(originals, tmp_path / "pipe")
-    assert str(error.value) == (
-        f"--labels must name a readable CSV file, got {tmp_path / 'pipe'}: not a regular file. "
-        "Check the path."
-    )
-    file = tmp_path / "labels.csv"
-    first, second, *_ = sorted(path.name for path in flat.glob("*.png"))
-    file.write_text(f"\ufeff{first},{'9' * 5000}\n{second},1\n")
-    assert with_labels(originals, file).classes == ("1", "9" * 5000)  # names: no such outputs
-    file.write_text(f"{first},999999999\n{second},1\n")
-    assert [image.label for image in with_labels(originals, file).images] == [999999999, 1]
-
-
 @pytest.mark.parametrize("scale", [-5.0, float("nan"), 1e-320])
 def test_a_scale_that_nothing_can_be_divided_by(stating, flat, scale):
     with pytest.raises(NormscopeError) as error:
@@ -262,27 +266,3 @@ def test_a_scale_that_nothing_can_be_divided_by(stating, flat, scale):
     assert str(error.value) == (
         f"--scale must be from 1e-100 to 1e+100, got {scale}. Give what brings pixels to [0, 1]."
     )
-
-
-def test_labels_of_a_file(photos, flat, tmp_path):
-    from normscope.checking.labels import with_labels
-    from normscope.images.originals import find_originals
-
-    by_folder = with_labels(find_originals(photos), None)
-    assert by_folder.classes == tuple(f"class{i}" for i in range(6))
-    file = tmp_path / "labels.csv"
-    names = [path.name for path in sorted(flat.glob("*.png"))]
-    file.write_text("".join(f"{name},{name[0]}\n" for name in names[:30]))
-    by_number = with_labels(find_originals(flat), file)
-    assert by_number.classes is None
-    assert [image.label for image in by_number.images] == [int(name[0]) for name in names[:30]]
-    file.write_text("".join(f"{name},class{name[0]}\n" for name in names))
-    by_name = with_labels(find_originals(flat), file)
-    assert by_name.classes == by_folder.classes
-    assert [i.label for i in by_name.images] == [i.label for i in by_folder.images]
-    file.write_text("a.png,1,2\n")
-    with pytest.raises(NormscopeError, match="must hold two columns"):
-        with_labels(find_originals(flat), file)
-    file.write_text("elsewhere.png,1\n")
-    with pytest.raises(NormscopeError, match="must name the images of"):
-        with_labels(find_originals(flat), file)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from torch import nn
 
 from normscope.checking.in_use import InUse
-from normscope.checking.opinions import BATCHNORM, FILES, LABELS, LeftOpen, Opinion, weighed
+from normscope.checking.opinions import (
+    BATCHNORM,
+    FILES,
+    LABELS,
+    LIBRARY,
+    OF_OTHERS,
+    LeftOpen,
+    Opinion,
+    weighed,
+)
 from normscope.checking.sources import by_answers, by_batchnorm, by_labels
 from normscope.checking.verdict import Price, judged
 from normscope.detection import by_answers as by_answers_module
@@ -165,3 +176,18 @@ def test_answers_do_not_tell_constants_a_step_apart(monkeypatch):
         "Cannot tell: the answers do not tell imagenet, clip and cifar10 apart, and --norm x is "
         "one of them. Give more labelled images."
     )
+
+
+def test_a_library_does_not_decide_what_labels_leave_open():
+    # As of weights that were trained anew with clip's, on too few images to tell.
+    named = replace(labels(), normalization=CLIP, name="clip")
+    alike = tuple(c for c in candidates(3) if c.name in {"imagenet", "cifar10"})
+    named = replace(named, left_open=replace(named.left_open, alike=alike))
+    library = Opinion(LIBRARY, "It states imagenet.", IMAGENET, confidence=OF_OTHERS)
+    assert judge([named, library], IMAGENET).sentence == (
+        f"Cannot tell: net probably expects {NUMBERS}, as its library's own weights do, but "
+        "nothing shows that these are the same. If they do too, --norm x gives it. Give more "
+        "labelled images."
+    )
+    assert judge([labels(), library], IMAGENET).word == "right"
+    assert judge([replace(named, confidence=0.1), library], IMAGENET).word == "cannot tell"

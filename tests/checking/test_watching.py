@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import pickle
 import warnings
+from collections import UserDict
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,9 +15,18 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from normscope import watch
 from normscope.checking.guarding import Guard, NormalizationWarning
+from normscope.errors import NormscopeError
 from normscope.normalization import IMAGENET, MNIST, PRESETS
 
 MEAN, STD = (torch.tensor(v)[:, None, None] for v in (IMAGENET.mean, IMAGENET.std))
+
+
+@dataclass
+class Held:
+    """A batch of its own class, with what pandas' have."""
+
+    images: object
+    values = None
 
 
 def _photos(count=48, size=32):
@@ -104,11 +115,47 @@ def test_a_channel_alone():
 
 def test_batches_of_every_form_are_looked_at_and_passed_on_unchanged():
     images = _photos(8)
-    for batch in (images, [images, 1], {"label": 1, "pixel_values": images}):
+    named = UserDict(pixel_values=images)
+    batches = (
+        images,
+        [images, 1],
+        {"label": 1, "x": images},
+        [images.numpy()],
+        named,
+        Held(images),
+    )
+    for batch in batches:
         watched = watch([batch], "imagenet", batches=1)
         with pytest.warns(NormalizationWarning, match="it is not normalized"):
             assert next(iter(watched)) is batch
-    assert list(watch(["no images"], "half", batches=1)) == ["no images"]
+
+
+@pytest.mark.parametrize(
+    "batch", ["no images", [torch.zeros(3, 8, 8)], torch.zeros(2, 4, 3, 8, 8), Held(1)]
+)
+def test_batches_without_images_are_said(batch):
+    with pytest.warns(NormalizationWarning) as met:
+        assert len(list(watch([batch] * 4, "half"))) == 4
+    assert [str(warning.message) for warning in met] == [
+        "Whether the first batches are what half gives cannot be told: they hold no tensor of "
+        "images (N, C, H, W). Watch a loader that gives one."
+    ]
+
+
+def test_a_loader_of_fewer_batches_is_judged_as_it_ends():
+    watched = watch([_photos()], "imagenet")
+    with pytest.warns(NormalizationWarning, match="it is not normalized"):
+        list(watched)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(watched)
+        list(watch([], "imagenet"))
+
+
+def test_no_batches_to_look_at_are_refused():
+    with pytest.raises(NormscopeError) as met:
+        watch([], "imagenet", batches=0)
+    assert str(met.value) == "batches must be at least 1, got 0. Give a larger number."
 
 
 def test_a_watched_loader_is_like_the_loader():
@@ -152,7 +199,7 @@ def test_a_trainer_is_warned_and_goes_on(tmp_path):
             lightning.Trainer(
                 max_steps=1, accelerator="cpu", logger=False, enable_checkpointing=False,
                 enable_progress_bar=False, enable_model_summary=False,
-                callbacks=[NormalizationGuard("imagenet", batches=1)], default_root_dir=tmp_path,
+                callbacks=[NormalizationGuard("imagenet")], default_root_dir=tmp_path,
             ).fit(module, loader)  # fmt: skip
         assert module.steps == 1
         return [str(w.message) for w in met if w.category is NormalizationWarning]

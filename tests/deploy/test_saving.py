@@ -12,6 +12,7 @@ from normscope.deploy.folding import fold
 from normscope.deploy.saving import Built, check_suffix, save_folded
 from normscope.errors import NormscopeError
 from normscope.models.building import build_model
+from normscope.models.options import ModelOptions
 from normscope.normalization import IMAGENET, Normalization
 
 SIZE = (32, 32)
@@ -50,6 +51,21 @@ def test_weights_are_loaded_by_name_in_another_process_s_place(tmp_path, origina
     images = some_images(3, SIZE)
     with torch.no_grad():
         assert torch.equal(normscope.load_folded(path)(images), folded.model(images))
+
+
+def test_folded_weights_are_not_taken_for_those_before(tmp_path):
+    # SqueezeNet pads nowhere in front, so that the names of its weights stay.
+    path = tmp_path / "raw.safetensors"
+    network = build_model("squeezenet1_1", channels=3, classes=5, image_size=SIZE).eval()
+    save_folded(fold(network, IMAGENET, image_size=SIZE), path, Built("squeezenet1_1", 5))
+    options = ModelOptions(str(path))
+    with pytest.raises(NormscopeError) as error:
+        build_model("squeezenet1_1", channels=3, classes=5, image_size=SIZE, options=options)
+    assert str(error.value) == (
+        f"--weights must be those before a fold, got {path}, into which normscope fold has put a "
+        "normalization. Give the weights that were folded, or open it with "
+        f"normscope.load_folded('{path}')."
+    )
 
 
 def test_weights_and_plan_of_two_folds_are_refused(tmp_path, original):

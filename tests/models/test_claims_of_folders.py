@@ -249,7 +249,8 @@ def test_the_library_of_a_name_and_the_metadata_of_its_weights(tmp_path):
     file = tmp_path / "w.safetensors"
     save_file({"x": np.zeros(1)}, file, metadata={"mean": "[0.5]", "std": "[0.5]"})
     found = claims("squeezenet1_1", weights=file)
-    assert [c.source for c in found.claims] == [claim.source, "w.safetensors, metadata"]
+    assert [c.source for c in found.claims] == ["w.safetensors, metadata", claim.source]
+    assert [c.of_others for c in found.claims] == [False, True]
     assert len(found.contradictions) == 1
     assert claims("resnet20").claims == ()
 

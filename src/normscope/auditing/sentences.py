@@ -49,10 +49,12 @@ def sentences(audit: AuditNumbers) -> list[str]:
         )
     found += _shown(audit)
     if verdict(audit) == "unsettled" and not _at_chance(audit):
-        most = gap(_margin(audit)) if audit.labelled else _percent(_margin(audit))
+        margin = _margin(audit)
+        most = gap(margin) if audit.labelled else _percent(margin)
+        which = "the most that does not matter" if margin == MARGIN else "one image of these"
         found.append(
-            f"The interval leaves open whether it is more than {most}, the most that does not "
-            "matter: more images would tell."
+            f"The interval leaves open whether it is more than {most}, {which}: more images would "
+            "tell."
         )
     return [*found, *_better(audit), *_notes(audit)]
 

@@ -14,12 +14,13 @@ from normscope.auditing.variants import Preparation
 from normscope.checking import sources
 from normscope.checking.check_result import Check, Evidence
 from normscope.checking.images import Depth, chosen, depth_of, shown
+from normscope.checking.in_use import OWN
 from normscope.checking.labels import labelled, with_labels
 from normscope.checking.not_pixels import already_normalized
-from normscope.checking.opinions import FILES, LABELS, Opinion, weighed
+from normscope.checking.opinions import FILES, LABELS, LIBRARY, Opinion, weighed
 from normscope.checking.options import CheckOptions, said
 from normscope.checking.pricing import priced
-from normscope.checking.using import OWN, in_use
+from normscope.checking.using import in_use
 from normscope.checking.verdict import judged
 from normscope.errors import NormscopeError
 from normscope.images.decode import decode_as_8_bits
@@ -34,7 +35,9 @@ from normscope.models.building import published, show_one_image
 from normscope.models.claims import Claims, claims
 from normscope.models.class_names import outputs_for_classes
 from normscope.models.given import name_of
+from normscope.models.outputs import Logits, only_tensor
 from normscope.models.trained import build_trained, channel_count
+from normscope.normalization import Normalization
 from normscope.options import by_keywords, callback
 from normscope.progress import watched
 from normscope.wording import check_at_least, listed
@@ -93,15 +96,18 @@ def check(options: Checking) -> Check:
     network, channels = build_trained(
         options.model,
         None if options.weights is None else str(options.weights),
-        normalized_channels=_stated_channels(stated),
+        normalized_channels=_stated_channels(stated, options.norm),
         channels=channel_count(options.channels),
         image_size=size,
     )
-    outputs = show_one_image(network, name, channels, size).shape[-1]
+    given = show_one_image(network, name, channels, size)
+    output = only_tensor(given, name)
+    if output is not given:
+        network = Logits(network)
     pipeline = None if options.pipeline is None else Pipeline(options.pipeline, channels)
     full = depth.full if depth.deep else None
     images = shown(originals, Preparation(transform, channels, full=full), depth, pipeline)
-    labels, why_not = _labels(images, originals, options.model, outputs)
+    labels, why_not = _labels(images, originals, options.model, output.shape[-1])
     used = in_use(options, stated, images, pipeline, channels)
     own = used is not None and used.what == OWN
     with watched(options.on_progress, "steps") as tell:
@@ -112,7 +118,7 @@ def check(options: Checking) -> Check:
     if expected is not None and used is not None and used.applied is not None:
         given = images.tested or used.applied
         price = priced(audited, images.pixels, labels, expected, given)
-    answer = judged(name, expected, used, price, _missing(labels))
+    answer = judged(name, expected, used, price, _missing(labels, why_not))
     return Check(
         model=name,
         source=originals.name,
@@ -143,8 +149,14 @@ def _stated(options: CheckOptions) -> Claims:
     return Claims((), ())
 
 
-def _stated_channels(stated: Claims) -> int:
-    return stated.outside.outside.channels if stated.outside and stated.outside.outside else 1
+def _stated_channels(stated: Claims, norm: str | Normalization | None) -> int:
+    """How many channels the network takes by what is said of it; 1 where the weights decide."""
+    claim = stated.outside
+    own = claim.outside if claim and not claim.of_others else None
+    given = norm if isinstance(norm, Normalization) else None
+    if isinstance(norm, str) and "/" in norm:
+        given = Normalization.parse(norm)
+    return max((each.channels for each in (own, given) if each), default=1)
 
 
 def _transform(options: CheckOptions, stated: Claims) -> ImageTransform:
@@ -186,8 +198,13 @@ def _labels(
         indices = outputs_for_classes(
             originals.classes, outputs, of_library.classes if of_library else None, name_of(model)
         )
-    except NormscopeError as error:
-        return None, [f"The labels cannot be used: {error}"]
+    except NormscopeError:
+        says = (
+            f"The labels cannot be used: the {len(originals.classes)} folders or names (such as "
+            f"{originals.classes[0]}) are not among the network's {outputs} outputs. Name them as "
+            "its classes are (ImageNet's ids), or give --labels FILE with the numbers of outputs."
+        )
+        return None, [says]
     if indices is None:
         return images.labels, []
     return np.asarray(indices)[images.labels], []
@@ -208,15 +225,19 @@ def _opinions(
     for opinion in sources.of_files(stated, pixels.shape[1]):
         # What is under test is no witness for itself.
         found.append(replace(opinion, confidence=0.0) if own else opinion)
+    told = weighed([opinion for opinion in found if opinion.source != LIBRARY])
     if labels is not None:
         # A second witness needs fewer images, each of which is shown under every candidate.
-        step = max(1, len(pixels) // SECOND_WITNESS) if weighed(found) else 1
+        step = max(1, len(pixels) // SECOND_WITNESS) if told else 1
         found.insert(0, sources.by_labels(network, pixels[::step], labels[::step], tell))
+        told = told or weighed(found[:1])
     # They take as long as all else, and say less.
-    return found if weighed(found) else [*found, sources.by_answers(network, pixels, tell)]
+    return found if told else [*found, sources.by_answers(network, pixels, tell)]
 
 
-def _missing(labels: np.ndarray | None) -> str:
+def _missing(labels: np.ndarray | None, why_not: list[str]) -> str:
+    if why_not:
+        return "labels that are the network's outputs (see below)"
     if labels is None:
         return "one folder of images per class, or --labels FILE"
     return "more labelled images, or a higher --count"

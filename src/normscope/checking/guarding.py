@@ -6,13 +6,15 @@ a network is given tell what was done to them, whatever augmentation is used.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from normscope.auditing.explaining import mistakes_of
 from normscope.normalization import Normalization
-from normscope.wording import listed
+from normscope.wording import check_at_least, listed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,13 +57,15 @@ class Guard:
         batches: How many it looks at.
 
     Raises:
-        NormscopeError: If the normalization cannot be read.
+        NormscopeError: If the normalization cannot be read, or no batch is to be looked at.
     """
 
     def __init__(self, norm: str | Normalization, batches: int = 3) -> None:
+        check_at_least(1, batches, "batches")
         self.normalization = norm if isinstance(norm, Normalization) else Normalization.parse(norm)
         self._name = norm if isinstance(norm, str) else f"{norm:.4g}"
-        self._left = batches
+        self._left = self._asked = batches
+        self._ended = False
         self._low: list[np.ndarray] = []
         self._high: list[np.ndarray] = []
         self._many: list[np.ndarray] = []
@@ -87,17 +91,33 @@ class Guard:
         self._left -= 1
         images = images_of(batch)
         if images is None:
-            return None
+            return self.finish() if self.done else None
         channels = self.normalization.channels
         if channels > 1 and images.shape[1] != channels:
             return self._end(_wrong_shape(images, channels))
         if images.is_floating_point() and not bool(images.isfinite().all()):
             return self._end("they hold nan or inf")
         self._take(images)
-        return self._end(self._judged()) if self.done else None
+        return self.finish() if self.done else None
+
+    def finish(self) -> str | None:
+        """Judge by what was seen, where no more comes, as at the end of a short loader.
+
+        Returns:
+            As ``look``; None where it has said so already.
+        """
+        if self._ended or self._left == self._asked:
+            return None
+        if not self._low:
+            self._end(None)
+            return (
+                f"Whether the first batches are what {self._name} gives cannot be told: they hold "
+                "no tensor of images (N, C, H, W). Watch a loader that gives one."
+            )
+        return self._end(self._judged())
 
     def _end(self, found: str | None) -> str | None:
-        self._left = 0
+        self._left, self._ended = 0, True
         if found is None:
             return None
         return f"The first batches are not what {self._name} gives: {found}."
@@ -170,18 +190,22 @@ def images_of(batch: Any) -> Tensor | None:
     """The images of a batch: its first tensor of four dimensions.
 
     Args:
-        batch: A tensor, or a tuple, list or mapping that holds one.
+        batch: A tensor or an array, or a tuple, list, mapping or dataclass that holds one.
 
     Returns:
         Shape ``(N, C, H, W)``; None where there is none.
     """
     import torch
 
+    if isinstance(batch, np.ndarray) and batch.dtype.kind in "buif":
+        batch = torch.from_numpy(batch)
     if isinstance(batch, torch.Tensor):
         return batch if batch.ndim == 4 and batch.numel() else None
     parts: Any = ()
-    if isinstance(batch, dict) or hasattr(batch, "values"):
+    if isinstance(batch, Mapping):
         parts = batch.values()
+    elif is_dataclass(batch):
+        parts = vars(batch).values()
     elif isinstance(batch, tuple | list):
         parts = batch
     return next((found for found in map(images_of, parts) if found is not None), None)

@@ -11,6 +11,9 @@ from normscope.models.preprocessing.claim import BGR, RGB
 if TYPE_CHECKING:
     from normscope.normalization import Normalization
 
+OWN = "what the model's own configuration states"
+"""What is under test where nobody says what is used."""
+
 
 @dataclass(frozen=True)
 class InUse:

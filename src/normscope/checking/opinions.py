@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from normscope.normalization import Normalization
 
 LABELS, BATCHNORM, FILES, ANSWERS = "labels", "BatchNorm", "files", "answers"
+LIBRARY = "library"
+"""What it says of weights that it publishes, where others are used."""
 
 STATED = 0.9
 """How much a statement of a model's own files or library is believed: it is enough as an only
 witness, and not against strong measurements."""
+
+OF_OTHERS = 0.75
+"""How much a library's statement is believed of weights that are not its own. No census: networks
+are mostly trained further under what they came with, and those trained anew often are not."""
 
 LIKELY = 0.5
 MOST = 1e6
@@ -49,7 +55,7 @@ class Opinion:
     """What one source says.
 
     Attributes:
-        source: ``"labels"``, ``"BatchNorm"``, ``"files"`` or ``"answers"``.
+        source: ``"labels"``, ``"BatchNorm"``, ``"files"``, ``"library"`` or ``"answers"``.
         says: Its sentence.
         normalization: What the network expects, one value per channel, red first; None where the
             source says nothing of it.
@@ -95,6 +101,7 @@ class Expected:
         sources: Those that agree with it.
         against: Opinions that contradict it.
         left_open: What else it may be; the confidence is that of all these together.
+        named_by: Those of the sources that name it themselves, not only leave it open.
     """
 
     opinion: Opinion
@@ -102,6 +109,7 @@ class Expected:
     sources: tuple[str, ...]
     against: tuple[Opinion, ...] = ()
     left_open: LeftOpen | None = None
+    named_by: tuple[str, ...] = ()
 
     @property
     def normalization(self) -> Normalization:
@@ -137,8 +145,8 @@ def weighed(opinions: Sequence[Opinion]) -> Expected | None:
     it are multiplied, and what is left is shared out over these and ``none of it``.
 
     Args:
-        opinions: Strongest first; of those that agree, the files' constants are taken, which are
-            exact, else the first one's.
+        opinions: Strongest first; of those that agree, the files' constants or the library's are
+            taken, which are exact, else the first one's.
 
     Returns:
         What most probably is expected; None where no opinion is likelier than not.
@@ -154,7 +162,7 @@ def weighed(opinions: Sequence[Opinion]) -> Expected | None:
     odds = [math.prod(_odds(opinion) for opinion in group) for group in allowing]
     best = max(range(len(said)), key=odds.__getitem__)
     chosen = allowing[best]
-    exact = next((opinion for opinion in chosen if opinion.source == FILES), said[best])
+    exact = next((o for o in chosen if o.source in {FILES, LIBRARY}), said[best])
     named = exact.name or next((o.name for o in chosen if o.name and o.agrees(exact)), None)
     return Expected(
         replace(exact, name=named),
@@ -162,6 +170,7 @@ def weighed(opinions: Sequence[Opinion]) -> Expected | None:
         tuple(opinion.source for opinion in chosen),
         tuple(opinion for opinion in said if opinion not in chosen),
         exact.left_open if all(opinion.left_open for opinion in chosen) else None,
+        tuple(opinion.source for opinion in chosen if opinion.agrees(exact)),
     )
 
 

@@ -11,6 +11,8 @@ from normscope.checking.opinions import (
     BATCHNORM,
     FILES,
     LABELS,
+    LIBRARY,
+    OF_OTHERS,
     STATED,
     LeftOpen,
     Opinion,
@@ -63,11 +65,11 @@ def of_files(stated: Claims, channels: int) -> Iterator[Opinion]:
         again = any(same(outside, other.outside) and claim.order == other.order for other in met)
         met.append(claim)
         yield Opinion(
-            FILES,
+            LIBRARY if claim.of_others else FILES,
             _stated(claim),
             outside.for_channels(channels),
             claim.order or RGB,
-            0.0 if again else STATED,
+            0.0 if again else OF_OTHERS if claim.of_others else STATED,
             inside=claim.normalization if claim.inside else None,
         )
 
@@ -78,7 +80,8 @@ def _stated(claim: Claim) -> str:
         done = named(claim.normalization) if claim.normalization else "something"
         left = named(claim.takes) if claim.takes else "nothing known"
         return f"{claim.source}: the model normalizes by itself ({done}{order}); give it {left}."
-    return f"{claim.source} states {named(claim.normalization)}{order}."
+    own = " of its own weights; nothing shows that these are the same" if claim.of_others else ""
+    return f"{claim.source} states {named(claim.normalization)}{order}{own}."
 
 
 def named(normalization: Normalization | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.checking.in_use import InUse
+from normscope.checking.in_use import OWN, InUse
 from normscope.checking.sources import named
 from normscope.errors import NormscopeError
 from normscope.models.expected import resolve_normalization, takes_blue_first
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from normscope.checking.images import Depth, Shown
     from normscope.checking.options import CheckOptions
     from normscope.models.claims import Claims
-
-OWN = "what the model's own configuration states"
 
 ROUNDING = 0.01
 """A divisor of 256 for 255, or of 4096 for 4095, is no mistake."""

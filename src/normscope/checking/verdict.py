@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from normscope.auditing.applied import SQUASHED
 from normscope.auditing.explaining import explain
 from normscope.auditing.mistakes import named_order
-from normscope.checking.opinions import ANSWERS, LIKELY, done_by
+from normscope.checking.in_use import OWN
+from normscope.checking.opinions import ANSWERS, LIBRARY, LIKELY, done_by
+from normscope.checking.slips import slipped
 from normscope.detection.candidates import KNOWN
 from normscope.detection.label_evidence import MOST_NAMED
 from normscope.models.preprocessing.claim import BGR
@@ -26,6 +28,8 @@ Word = Literal["right", "wrong", "cannot tell"]
 
 SURE = 0.8
 """From this confidence on what is expected is held against what is used."""
+
+ORDER_ALONE = {"images are BGR for RGB", "images are RGB for BGR"}
 
 SMALL = 0.0005
 """A smaller share is said as nothing."""
@@ -102,32 +106,38 @@ def judged(
         The answer, in words too.
     """
     if expected is None:
-        return _cannot_tell(f"nothing says what {model} expects. Give {missing}")
+        # What is under test is no witness for itself.
+        own = in_use is not None and in_use.what == OWN
+        nothing = f"nothing else says whether {model} expects {OWN}"
+        return _cannot_tell(
+            f"{nothing if own else f'nothing says what {model} expects'}. Give {missing}"
+        )
     use = usable(expected)
     if in_use is None:
         return _cannot_tell(
             "what you use is missing (--norm, --pipeline or --processor). "
-            f"{model} expects {_text(expected)}{_also(expected)}",
+            f"{_expects(model, expected)}{_also(expected)}",
             use if expected.confidence > SURE else None,
         )
     if in_use.applied is None:
         return _cannot_tell(
             f"{in_use.what} shows other parts of the images than expected, or changes them so much "
-            f"that its constants cannot be read off. {model} expects {_text(expected)}: give "
+            f"that its constants cannot be read off. {_expects(model, expected)}: give "
             "--resize and --crop as the pipeline has them",
-            use,
+            use if expected.confidence > SURE else None,
         )
     seen = expected.seen_by(in_use.applied)
     differs = seen.differs(expected.in_network_order)
-    better = price is not None and price.labelled and price.interval[1] < 0
+    better = _does_better(price)
     if not differs and _enough_to_agree(expected):
         return Verdict("right", _right(model, expected, in_use, price), use=use)
-    if better or expected.confidence <= SURE:
-        return _cannot_tell(_contradictory(model, expected, in_use, better, missing))
+    if better or (expected.confidence <= SURE and not slipped(in_use, expected)):
+        return _cannot_tell(_contradictory(model, expected, in_use, price, missing))
     if not _ruled_out(expected.left_open, in_use.applied, price):
         return _cannot_tell(_open(model, expected, in_use, price, missing))
     found = described(in_use, seen, expected)
-    mend = in_use.mend or f"use {_text(expected)}"
+    turn = "turn the channels round and keep the constants" if found in ORDER_ALONE else None
+    mend = in_use.mend or turn or f"use {_text(expected)}"
     costs = "" if price is None else f", which {price.in_words}"
     also = _also(expected)
     return Verdict("wrong", f"Wrong: {found}{costs}; {mend}{also}.", found, use)
@@ -169,6 +179,11 @@ def described(in_use: InUse, seen: AppliedNormalization, expected: Expected) -> 
     plain = replace(seen, order=tuple(range(len(seen.order))))
     order = " and its channels are in another order" if reverse else ""
     return f"it is normalized with {plain}{order}"
+
+
+def _expects(model: str, expected: Expected) -> str:
+    surely = "" if expected.confidence > SURE else "probably "
+    return f"{model} {surely}expects {_text(expected)}"
 
 
 def usable(expected: Expected) -> str:
@@ -232,7 +247,8 @@ def _name(expected: Expected) -> str:
 def _enough_to_agree(expected: Expected) -> bool:
     if expected.left_open is not None and expected.left_open.alone <= LIKELY:
         return False
-    return expected.confidence > (SURE if set(expected.sources) == {ANSWERS} else LIKELY)
+    weak = set(expected.named_by) <= {ANSWERS, LIBRARY}
+    return expected.confidence > (SURE if weak else LIKELY)
 
 
 def _right(model: str, expected: Expected, in_use: InUse, price: Price | None) -> str:
@@ -244,9 +260,9 @@ def _right(model: str, expected: Expected, in_use: InUse, price: Price | None) -
 
 
 def _contradictory(
-    model: str, expected: Expected, in_use: InUse, better: bool, missing: str
+    model: str, expected: Expected, in_use: InUse, price: Price | None, missing: str
 ) -> str:
-    if better:
+    if _does_better(price):
         return (
             f"{model} should expect {_text(expected)}, and it does better with {in_use.what} on "
             "these labels. Check the labels and the order of the classes"
@@ -257,10 +273,26 @@ def _contradictory(
             f"the {expected.opinion.source} and the {other.source} contradict each other (see "
             f"below). Give {missing}"
         )
+    probably = _expects(model, expected)
+    if LIBRARY in expected.sources and in_use.applied is not None:
+        seen = expected.seen_by(in_use.applied)
+        if not seen.differs(expected.in_network_order):
+            then = f"{in_use.what} gives it"
+        else:
+            then = described(in_use, seen, expected)
+            then += "" if price is None else f", which {price.in_words}"
+        return (
+            f"{probably}, as its library's own weights do, but nothing shows that these are the "
+            f"same. If they do too, {then}. Give {missing}"
+        )
     return (
-        f"{model} probably expects {_text(expected)}, with confidence {expected.confidence:.2f}, "
-        f"which is not enough. Give {missing}"
+        f"{probably}, with confidence {expected.confidence:.2f}, which is not enough. "
+        f"Give {missing}"
     )
+
+
+def _does_better(price: Price | None) -> bool:
+    return price is not None and price.labelled and price.interval[1] < 0
 
 
 def _cannot_tell(why: str, use: str | None = None) -> Verdict:

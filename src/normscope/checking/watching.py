@@ -29,8 +29,9 @@ class Watched(Generic[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.loader:
-            warn_of(self._guard, batch)
+            warn_of(self._guard.look(batch))
             yield batch
+        warn_of(self._guard.finish())
 
     def __len__(self) -> int:
         return len(self.loader)  # pyright: ignore[reportArgumentType] - where the loader has one
@@ -54,13 +55,13 @@ def watch(
         loader: Any iterable of batches: images ``(N, C, H, W)``, alone or with labels.
         norm: What the batches should be normalized with: ``MEAN/STD``, a name, or a
             ``Normalization``.
-        batches: How many to look at.
+        batches: How many to look at; of a shorter loader, all.
 
     Returns:
         What gives the same batches, with a ``NormalizationWarning`` where they are wrong.
 
     Raises:
-        NormscopeError: If the normalization cannot be read.
+        NormscopeError: If the normalization cannot be read, or no batch is to be looked at.
 
     Example:
         >>> import torch
@@ -70,13 +71,11 @@ def watch(
     return Watched(loader, Guard(norm, batches))
 
 
-def warn_of(guard: Guard, batch: Any) -> None:
-    """Let a guard look at a batch, and warn of what it finds.
+def warn_of(said: str | None) -> None:
+    """Warn of what a guard says, if it does.
 
     Args:
-        guard: It is asked until it has seen enough.
-        batch: As a loader gives it.
+        said: Its sentence.
     """
-    said = guard.look(batch)
     if said is not None:
         warnings.warn(said, NormalizationWarning, stacklevel=3)

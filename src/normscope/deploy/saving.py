@@ -168,6 +168,8 @@ def load_folded(path: str | Path, *, model: str | None = None) -> RawPixels:
 def _write_weights(folded: Folded, path: Path, built: Built) -> None:
     from safetensors.torch import save
 
+    from normscope.models.weights import FOLDED
+
     plan = {
         "normscope": __version__,
         "wrapper": "normscope.load_folded",
@@ -177,7 +179,7 @@ def _write_weights(folded: Folded, path: Path, built: Built) -> None:
         "layers": folded.changes,
     }
     state = {name: t.contiguous().clone() for name, t in folded.model.model.state_dict().items()}
-    weights = save(state)
+    weights = save(state, FOLDED)
     # Between two renamings a process can be killed: the digest tells whether both are of one fold.
     plan["digest"] = hashlib.sha256(weights).hexdigest()[:16]
     # Neither without the other.

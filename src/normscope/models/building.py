@@ -12,6 +12,7 @@ from torch import nn
 from normscope.errors import NormscopeError, UnknownName
 from normscope.models import libraries
 from normscope.models.batchnorm import leave_out_batchnorm
+from normscope.models.checkpoints import named_as
 from normscope.models.class_names import outputs_for_classes
 from normscope.models.files.folder import check_no_folder
 from normscope.models.files.naming import names_file
@@ -21,7 +22,7 @@ from normscope.models.libraries.from_torchvision import TorchvisionModel, torchv
 from normscope.models.libraries.own import OWN_MODELS, Factory, import_factory
 from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions, check_no_weights
 from normscope.models.outputs import SelectedOutputs, replace_head, without_wrapping
-from normscope.models.weights import load_weights, outputs_of, read_weights
+from normscope.models.weights import check_unfolded, load_weights, outputs_of, read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -197,8 +198,10 @@ def _from_file(
 ) -> nn.Module:
     path = str(options.weights)
     weights = read_weights(path)
+    check_unfolded(path)
     channels, classes, image_size = fitting
     model = _fresh(library, name, options, fitting)
+    weights = named_as(without_wrapping(model).state_dict(), weights, path)
     if isinstance(library, TorchvisionModel):
         weights = library.for_weights(model, weights)
     outputs = outputs_of(without_wrapping(model), weights, classes)

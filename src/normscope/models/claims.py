@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from normscope.models.preprocessing.folder import folder_claims, processor_claim
 from normscope.models.preprocessing.keras_layers import keras_claims
 from normscope.models.preprocessing.metadata import metadata_claims
 from normscope.models.preprocessing.onnx_nodes import onnx_claims
+from normscope.models.weights import weights_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +33,7 @@ class Claims:
 
     Attributes:
         claims: Strongest first: what the model itself does, the processor that was named, the
-            model's own configuration, its library's.
+            model's or the weights' own configuration, its library's.
         contradictions: What is wrong in a claim or between two, a sentence each.
     """
 
@@ -95,11 +96,12 @@ def claims(
         gathered.add(processor_claims(Path(processor)))
     if path is not None:
         gathered.add(folder_claims(path if path.is_dir() else path.parent))
-    else:
-        gathered.add(_of_library(model))
-    if weights is not None and str(weights) != DEFAULT_WEIGHTS:
-        gathered.add(_of_file(Path(weights)))
-        gathered.add(folder_claims(Path(weights).parent))
+    file = None if weights is None or str(weights) == DEFAULT_WEIGHTS else Path(weights)
+    if file is not None:
+        gathered.add(_of_file(file))
+        gathered.add(folder_claims(file.parent))
+    if path is None:
+        gathered.add(_of_library(model, file))
     return Claims(tuple(gathered.claims), (*gathered.faults, *disagreements(gathered.claims)))
 
 
@@ -139,10 +141,11 @@ def _nothing(_: Path) -> tuple[list[Claim], list[str]]:
 READERS = {".onnx": _of_onnx, ".keras": keras_claims, ".safetensors": _of_weights}
 
 
-def _of_library(model: str) -> tuple[list[Claim], Sequence[str]]:
+def _of_library(model: str, weights: Path | None) -> tuple[list[Claim], Sequence[str]]:
     if model in OWN_MODELS or names_code(model):
         return [], []
     said = published(model)
     if said is None or said.claim is None:
         return [], []
-    return [said.claim], said.faults
+    others = weights is not None and not weights_digest(weights).startswith(said.digests)
+    return [replace(said.claim, of_others=others)], said.faults

@@ -65,11 +65,27 @@ def build_trained(
 
     asked = channels or (normalized_channels if normalized_channels > 1 else None)
     if asked:
-        return built(asked)
+        try:
+            return built(asked)
+        except NormscopeError:
+            if channels or not _works(built, 1):
+                raise
+        raise NormscopeError(
+            f"a normalization of {asked} channels must be for a network that takes as many, got "
+            f"{name}, which takes 1. Give MEAN/STD of one number each."
+        )
     try:
         return built(3)
     except NormscopeError:
         return built(1)
+
+
+def _works(built: Callable[[int], object], channels: int) -> bool:
+    try:
+        built(channels)
+    except NormscopeError:
+        return False
+    return True
 
 
 def check_weights_given(name: str, weights: object) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import torch
+from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.models.checkpoints import load_checkpoint, unwrapped, without_prefixes
 from normscope.models.files.archive import WEIGHTS, archive_kind
 from normscope.regular_files import digest
 from normscope.wording import first_line
@@ -16,15 +14,12 @@ from normscope.wording import first_line
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-WRAPPINGS = ("state_dict", "model_state_dict", "model", "net")
-"""Keys under which training scripts commonly keep the weights in a checkpoint."""
-
-PREFIXES = ("module.", "_orig_mod.")
-"""What ``DataParallel`` and ``torch.compile`` put before every name."""
-
 MOST_LISTED = 5
 OPTIONAL = "num_batches_tracked"
 """BatchNorm's counter, which evaluation does not read and old files do not have."""
+
+FOLDED = {"normscope": "folded"}
+"""Metadata of weights that take raw pixels, since a normalization is folded into them."""
 
 STATISTICS = ("running_mean", "running_var")
 """Of BatchNorm, which evaluation divides by."""
@@ -49,11 +44,10 @@ def weights_digest(path: str | Path) -> str:
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of a state dict that torch saved.
+    """The tensors of a safetensors file, or of a state dict or checkpoint that torch saved.
 
-    A file of torch's is opened with ``weights_only=True``, so that nothing in it can run. The
-    usual wrappings (``state_dict`` and the like around it, ``module.`` before every name) are
-    undone.
+    A file of torch's is opened with ``weights_only=True``, so that nothing in it can run. What
+    training scripts put around the weights (``checkpoints.py``) is undone.
 
     Returns:
         Tensors by name, on the CPU.
@@ -62,29 +56,41 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         NormscopeError: If it cannot be read so.
     """
     weights_digest(path)  # said in one way whatever the format
-    if str(path).endswith(".safetensors"):
-        return _without_prefixes(_read_safetensors(path))
+    if _is_safetensors(path):
+        return without_prefixes(_read_safetensors(path))
     kind = archive_kind(Path(path))
     if kind not in {None, WEIGHTS}:
         raise NormscopeError(
             f"--weights must be a file of tensors, got {path}, a whole {kind} model. Give it as "
             "the model itself, without --weights."
         )
+    return without_prefixes(unwrapped(load_checkpoint(path), path))
+
+
+def check_unfolded(path: str | Path) -> None:
+    """Refuse weights that ``normscope fold`` wrote: what comes before them would be done twice.
+
+    Args:
+        path: A file of weights.
+
+    Raises:
+        NormscopeError: If they are, or it is no whole file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not _is_safetensors(path):
+        return
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except SafetensorError:
+        return  # which is said where the tensors are read
+    if FOLDED.items() <= metadata.items():
         raise NormscopeError(
-            f"{path} must hold tensors alone, got a pickle that would have to run code to load, "
-            "or no pickle at all. "
-            "Where you trust it, convert it once: safetensors.torch.save_file("
-            "torch.load(FILE, weights_only=False).state_dict(), 'weights.safetensors')."
-        ) from None
-    except Exception as error:  # noqa: BLE001 - a damaged pickle can make torch raise anything
-        raise NormscopeError(
-            f"{path} must be a safetensors file or a state dict saved by torch, "
-            f"got: {first_line(error)}. Save it again."
-        ) from None
-    return _without_prefixes(_unwrapped(content, path))
+            f"--weights must be those before a fold, got {path}, into which normscope fold has put "
+            "a normalization. Give the weights that were folded, or open it with "
+            f"normscope.load_folded({str(path)!r})."
+        )
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor], path: str, name: str) -> None:
@@ -103,7 +109,8 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], path: str, name: 
     if faults:
         more = f"; and {len(faults) - MOST_LISTED} more" if len(faults) > MOST_LISTED else ""
         raise NormscopeError(
-            f"the weights of {path} must fit {name}, got {len(faults)} tensors that do not: "
+            f"the weights of {path} must fit {name}, got {len(faults)} "
+            f"{'tensors that do' if len(faults) > 1 else 'tensor that does'} not: "
             f"{'; '.join(faults[:MOST_LISTED])}{more}. Choose the model that they were saved from."
         )
     model.load_state_dict(weights, strict=False)
@@ -165,6 +172,13 @@ def outputs_of(model: nn.Module, weights: dict[str, Tensor], classes: int) -> in
     return found.pop() if len(found) == 1 else classes
 
 
+def _is_safetensors(path: str | Path) -> bool:
+    if str(path).lower().endswith(".safetensors"):
+        return True
+    with Path(path).open("rb") as file:  # the length of its header, and the header
+        return file.read(9)[8:] == b"{"
+
+
 def _read_safetensors(path: str | Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -175,39 +189,3 @@ def _read_safetensors(path: str | Path) -> dict[str, Tensor]:
         raise NormscopeError(
             f"{path} must be a whole safetensors file, got: {first_line(error)}. Fetch it again."
         ) from None
-
-
-def _unwrapped(content: Any, path: str | Path) -> dict[str, Tensor]:
-    for key in WRAPPINGS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not content:
-        raise NormscopeError(
-            f"{path} must hold a state dict (tensors by name), got {type(content).__name__}. "
-            "Save model.state_dict()."
-        )
-    other = [k for k, v in content.items() if not (isinstance(k, str) and _holds_numbers(v))]
-    if other:
-        raise NormscopeError(
-            f"{path} must hold a state dict (tensors by name), got other values under "
-            f"{', '.join(map(str, other[:MOST_LISTED]))}. Save model.state_dict()."
-        )
-    return content
-
-
-def _holds_numbers(value: Any) -> bool:
-    # Others, such as sparse or quantized tensors, fit no network's own and fail where they are
-    # compared with them.
-    return (
-        isinstance(value, torch.Tensor)
-        and value.layout is torch.strided
-        and not (value.is_quantized or value.is_meta)
-    )
-
-
-def _without_prefixes(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    for _ in PREFIXES:
-        for prefix in PREFIXES:
-            if weights and all(name.startswith(prefix) for name in weights):
-                weights = {name.removeprefix(prefix): t for name, t in weights.items()}
-    return weights

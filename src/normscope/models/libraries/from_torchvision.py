@@ -90,7 +90,8 @@ class TorchvisionModel:
         """What torchvision says of its default weights."""
         from torchvision.models import get_model_weights
 
-        weights: Any = get_model_weights(self._name).DEFAULT  # pyright: ignore[reportAttributeAccessIssue]
+        every: Any = get_model_weights(self._name)
+        weights = every.DEFAULT
         preset = weights.transforms()
         claim = Claim(
             f"torchvision's {weights}",
@@ -100,4 +101,6 @@ class TorchvisionModel:
             crop=preset.crop_size[0],
             interpolation=preset.interpolation.value,
         )
-        return PretrainedConfig(claim, tuple(weights.meta["categories"]))
+        # A file's name ends in what its digest begins with, which torch's own download checks.
+        digests = tuple(each.url.rpartition("-")[2].removesuffix(".pth") for each in every)
+        return PretrainedConfig(claim, tuple(weights.meta["categories"]), digests=digests)

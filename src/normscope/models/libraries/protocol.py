@@ -22,11 +22,13 @@ class PretrainedConfig:
         claim: Of their preprocessing; None where it does not say.
         classes: The names of the outputs; None where it does not say.
         faults: What contradicts itself there, a sentence each.
+        digests: What the SHA-256 of the files of weights that it publishes begin with, where known.
     """
 
     claim: Claim | None = None
     classes: tuple[str, ...] | None = None
     faults: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
 
     @property
     def normalization(self) -> Normalization | None:

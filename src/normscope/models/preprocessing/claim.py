@@ -29,6 +29,7 @@ class Claim:
         crop: Side in pixels of the central square.
         squashed: Whether both sides are brought to ``resize``, whatever the image's proportions.
         interpolation: Of the resizing, such as ``"bicubic"``.
+        of_others: Whether it is about weights that the library publishes, where others are used.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Claim:
     crop: int | None = None
     squashed: bool = False
     interpolation: str | None = None
+    of_others: bool = False
 
     @property
     def outside(self) -> Normalization | None:
@@ -58,4 +60,5 @@ class Claim:
             "crop": self.crop,
             "squashed": self.squashed,
             "interpolation": self.interpolation,
+            "of_others": self.of_others,
         }

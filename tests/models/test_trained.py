@@ -1,0 +1,24 @@
+"""Which channels a trained network takes: its weights decide, whatever is stated or given."""
+
+import pytest
+import torch
+
+from normscope.errors import NormscopeError
+from normscope.models.building import build_model
+from normscope.models.trained import build_trained
+
+
+def test_a_normalization_of_colours_for_a_network_of_grey(tmp_path):
+    path = tmp_path / "w.pth"
+    network = build_model("lenet", channels=1, classes=10, image_size=(28, 28))
+    torch.save(network.state_dict(), path)
+    sizes = {"channels": None, "image_size": (28, 28)}
+    assert build_trained("lenet", str(path), normalized_channels=1, **sizes)[1] == 1
+    with pytest.raises(NormscopeError) as met:
+        build_trained("lenet", str(path), normalized_channels=3, **sizes)
+    assert str(met.value) == (
+        "a normalization of 3 channels must be for a network that takes as many, got lenet, which "
+        "takes 1. Give MEAN/STD of one number each."
+    )
+    with pytest.raises(NormscopeError, match=r"conv1.weight has shape .* in place of "):
+        build_trained("lenet", str(path), normalized_channels=3, channels=3, image_size=(28, 28))
