@@ -12,6 +12,9 @@ from normscope.errors import NormscopeError
 if TYPE_CHECKING:
     from torch import Tensor
 
+KERNEL = 3
+"""Side of both convolutions' kernels."""
+
 SMALLEST = 6
 """Two valid 3 x 3 convolutions and a 2 x 2 pooling leave nothing of fewer pixels."""
 
@@ -48,8 +51,8 @@ class LeNet(nn.Module):
                 f"lenet must be given images of at least {SMALLEST} x {SMALLEST} pixels, "
                 f"got {width} x {height}. Enlarge the images or choose another --model."
             )
-        self.conv1 = nn.Conv2d(channels, 32, 3)
-        self.conv2 = nn.Conv2d(32, 64, 3)
+        self.conv1 = nn.Conv2d(channels, 32, KERNEL)
+        self.conv2 = nn.Conv2d(32, 64, KERNEL)
         self.bn1 = nn.BatchNorm2d(32) if batchnorm else nn.Identity()
         self.bn2 = nn.BatchNorm2d(64) if batchnorm else nn.Identity()
         self.dropout1 = nn.Dropout(0.25)

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
+from normscope.models.lenet import KERNEL
 from normscope.models.stacked.trunk import Trunk, TrunkGradients
-from normscope.models.stacked.winograd_geometry import KERNEL
 
 aten = torch.ops.aten
 

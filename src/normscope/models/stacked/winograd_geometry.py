@@ -11,9 +11,6 @@ from normscope.models.winograd.tiles import Tiles
 HIDDEN, MAPS = 32, 64
 """Channels behind the first and the second convolution."""
 
-KERNEL = 3
-"""Side of both convolutions' kernels."""
-
 POOLED = 2
 """Side of a tile behind the pooling, which halves it."""
 
