@@ -82,6 +82,7 @@ def test_files_that_are_no_weights(tmp_path, name, content, sentence):
     ("content", "sentence"),
     [
         ([torch.zeros(1)], "must hold a state dict (tensors by name), got list. "),
+        ({}, "must hold a state dict (tensors by name), got an empty one. "),
         ({"a": torch.zeros(1), "lr": 0.1}, "got other values under lr. Save model.state_dict()."),
     ],
 )

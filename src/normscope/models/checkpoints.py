@@ -137,9 +137,9 @@ def unwrapped(content: Any, path: str | Path) -> Weights:
             )
         content = content[known[0]]
     if not isinstance(content, dict) or not content:
+        got = "an empty one" if content == {} else type(content).__name__
         raise NormscopeError(
-            f"{path} must hold a state dict (tensors by name), got {type(content).__name__}. "
-            "Save model.state_dict()."
+            f"{path} must hold a state dict (tensors by name), got {got}. Save model.state_dict()."
         )
     if not _is_state_dict(content):
         other = [k for k, v in content.items() if not (isinstance(k, str) and _holds_numbers(v))]
