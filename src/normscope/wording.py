@@ -143,6 +143,24 @@ def share(value: float, images: int) -> str:
     return _without_minus_zero(f"{value:.{_decimals_of(images)}f}")
 
 
+def percent(value: float) -> str:
+    """A share in per cent with two significant digits, or as many as tell it from all.
+
+    Args:
+        value: At least 0, and 1 for all.
+
+    Returns:
+        The number and its unit.
+
+    Example:
+        >>> percent(0.0195), percent(0.9972), percent(1)
+        ('2 %', '99.7 %', '100 %')
+    """
+    per_cent = 100 * value
+    text = f"{per_cent:.2g}" if per_cent < 99 else f"{per_cent:.1f}".removesuffix(".0")
+    return f"{text} %"
+
+
 def _decimals_of(images: int) -> int:
     return min(MOST_DECIMALS, max(2, math.ceil(math.log10(images))))
 

@@ -72,3 +72,30 @@ def test_strict_refuses_unreadable_images(class_folders):
         f"every image of {class_folders} must be readable under --strict, got 1 that are not, "
         f"such as {path}: an empty file. Mend or remove them."
     )
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+def test_wide_pixels_that_hold_no_data_are_said(tmp_path, tagged):
+    tifffile = pytest.importorskip("tifffile")
+    random = np.random.default_rng(0)
+    tag = [(42113, "s", 0, "65535", True)] if tagged else []
+    for name in ("train/a", "train/b", "test/a", "test/b"):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        for i in range(4):
+            heights = random.integers(200, 400, (20, 20)).astype(np.uint16)
+            heights[0, :8] = 65535
+            tifffile.imwrite(folder / f"{i}.tif", heights, extratags=tag)
+    met = {
+        False: "2 % of the pixel values are 65535, far from all others (200 to 399). If that means "
+        "no data, mean and std count it and the network is shown it: ",
+        True: "2 % of the pixels do not count (nodata or transparent). Mean and std leave them "
+        "out, but the network is shown what the files hold: ",
+    }[tagged]
+    with pytest.warns(RuntimeWarning, match="data") as said:
+        data = prepare_source(str(tmp_path), None, LENET, None).data
+    assert [str(one.message) for one in said] == [
+        f"{tmp_path}: {met}give these pixels another value in the files, such as the mean of the "
+        "others."
+    ]
+    assert (data.mean[0] * 65535 < 400) == tagged

@@ -16,7 +16,7 @@ from normscope.checking.check_result import Check, Evidence
 from normscope.checking.images import Depth, chosen, depth_of, shown
 from normscope.checking.in_use import OWN
 from normscope.checking.labels import labelled, with_labels
-from normscope.checking.not_pixels import already_normalized
+from normscope.checking.not_pixels import without_pixels
 from normscope.checking.opinions import FILES, LABELS, LIBRARY, Opinion, weighed
 from normscope.checking.options import CheckOptions, said
 from normscope.checking.pricing import priced
@@ -89,9 +89,9 @@ def check(options: Checking) -> Check:
     originals = find_originals(options.images)
     originals = chosen(with_labels(originals, options.labels), options.count)
     depth = depth_of(originals)
-    if depth.normalized_already:
+    if depth.no_pixels:
         seconds = time.perf_counter() - start
-        return already_normalized(options, name, originals, depth, seconds)
+        return without_pixels(options, name, originals, depth, seconds)
     size = _size(originals, transform, depth)
     network, channels = build_trained(
         options.model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from normscope.auditing.variants import Preparation
     from normscope.images.decoded import Skipped
     from normscope.images.originals import Originals
+
+FURTHEST = 20
+"""Standard deviations that no normalized pixel lies further from 0."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +52,32 @@ class Depth:
     @property
     def full(self) -> float:
         """The value of white: the largest of as many bits as are used."""
-        if self.limit == 1:
+        if self.limit == 1 and self.top <= 255:
             return 255.0 if self.top > 1 else 1.0
         used = (
-            self.limit if 2 * self.top > self.limit else 2 ** max(1, int(self.top).bit_length()) - 1
+            self.limit
+            if self.limit > 1 and 2 * self.top > self.limit
+            else 2 ** max(1, math.ceil(self.top).bit_length()) - 1
         )
         return float(used)
 
     @property
-    def normalized_already(self) -> bool:
-        """Whether they cannot be pixels: floats below 0."""
+    def no_pixels(self) -> bool:
+        """Whether they cannot be what a camera or a scanner counts."""
         return self.low < 0
+
+    @property
+    def normalized_already(self) -> bool:
+        """Whether they are as close to 0 as normalized pixels."""
+        return self.no_pixels and self.limit == 1 and max(-self.low, self.top) <= FURTHEST
 
     @property
     def in_words(self) -> str:
         """Such as ``16 bits, of which 12 are used (values to 4095)``."""
         if self.limit == 1:
-            return f"floats from {self.low:.3g} to {self.top:.3g}"
+            return f"floats from {self.low:.4g} to {self.top:.4g}"
+        if self.no_pixels:
+            return f"integers from {self.low:g} to {self.top:g}"
         bits = int(self.limit).bit_length()
         used = int(self.full).bit_length()
         some = f", of which {used} are used (values to {self.top:g})" if used < bits else ""
@@ -119,13 +132,18 @@ def depth_of(originals: Originals) -> Depth:
     limit, top, low = 255.0, 0.0, 0.0
     for image in originals.images:
         try:
-            values = decode_for_networks(image.read()).values
+            decoded = decode_for_networks(image.read())
         except UnreadableImage:
             continue
+        values = decoded.values
         if values.dtype == np.uint8:
             break
         if not np.isfinite(values).all():
             continue  # it will be skipped
+        if decoded.valid is not None:
+            values = values[np.broadcast_to(decoded.valid, values.shape)]
+        if not values.size:
+            continue
         integers = values.dtype.kind in "iu"
         limit = float(np.iinfo(values.dtype).max) if integers else 1.0
         top, low = max(top, float(values.max())), min(low, float(values.min()))

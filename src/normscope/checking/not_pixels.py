@@ -1,4 +1,4 @@
-"""Files that hold values which are normalized already."""
+"""Files that hold no pixels, but values below 0: normalized ones, or those of another unit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from normscope.images.originals import Originals
 
 
-def already_normalized(
+def without_pixels(
     options: CheckOptions, name: str, originals: Originals, depth: Depth, seconds: float
 ) -> Check:
     """The answer where files hold no pixels, but what has been made of them.
@@ -31,23 +31,35 @@ def already_normalized(
     Returns:
         A check without any network.
     """
-    found = f"the files hold {depth.in_words}, which are normalized already"
+    below = f"Pixels are {depth.in_words}; those of images are never below 0."
+    if depth.normalized_already:
+        answer = _normalized(
+            options, f"the files hold {depth.in_words}, which are normalized already"
+        )
+    else:
+        answer = Verdict(
+            "cannot tell",
+            f"Cannot tell: the files hold {depth.in_words}, such as a unit of their own (HU, "
+            "heights) or values for no data, where a check needs pixels from 0 up. Give images as "
+            "the network's pipeline scales them, or compare your constants with those of "
+            f"normscope stats {originals.name}.",
+        )
+    lines = (Evidence("images", below),)
+    return Check(
+        name, originals.name, len(originals.images), answer, None, None, lines, (), said(options),
+        seconds,
+    )  # fmt: skip
+
+
+def _normalized(options: CheckOptions, found: str) -> Verdict:
     nothing = (
         options.norm is not None
         and options.norm != "data"
         and (resolve_normalization(options.norm, NONE, options.model) == NONE)
     )
     if nothing or (options.norm is None and options.processor is None):
-        answer = Verdict(
+        return Verdict(
             "cannot tell",
             f"Cannot tell: {found}, and the pixels before are missing. Give the original images.",
         )
-    else:
-        answer = Verdict("wrong", f"Wrong: {found}; use none (0/1).", found, "none")
-    lines = (
-        Evidence("images", f"Pixels are {depth.in_words}; those of images are never below 0."),
-    )
-    return Check(
-        name, originals.name, len(originals.images), answer, None, None, lines, (), said(options),
-        seconds,
-    )  # fmt: skip
+    return Verdict("wrong", f"Wrong: {found}; use none (0/1).", found, "none")

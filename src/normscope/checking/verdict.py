@@ -15,7 +15,7 @@ from normscope.detection.candidates import KNOWN
 from normscope.detection.label_evidence import MOST_NAMED
 from normscope.models.preprocessing.claim import BGR
 from normscope.normalization import PRESETS
-from normscope.wording import gap, listed, span
+from normscope.wording import gap, listed, percent, span
 
 if TYPE_CHECKING:
     from normscope.auditing.applied import AppliedNormalization
@@ -57,7 +57,7 @@ class Price:
         if not self.labelled:
             if self.lost < SMALL:
                 return f"changes no answer on {self.images} images"
-            return f"changes about {100 * self.lost:.2g} % of its answers"
+            return f"changes about {percent(self.lost)} of its answers"
         if self.interval[0] <= 0:
             most = gap(max(0.0, self.interval[1]))
             return f"costs at most {most} of accuracy on {self.images} images"

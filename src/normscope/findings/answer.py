@@ -9,7 +9,7 @@ import numpy as np
 from normscope.findings.comparison import FEWEST_SEEDS
 from normscope.findings.failures import TOLERATED
 from normscope.normalization import NONE
-from normscope.wording import gap
+from normscope.wording import gap, percent
 
 if TYPE_CHECKING:
     from normscope.findings.cell_findings import CellFinding
@@ -186,7 +186,7 @@ def _failing(found: Findings, table: TrialTable, here: str) -> str:
     met = f"{failures.failures} of {failures.trainings} runs failed, and"
     if not failures.failures:
         met = f"none of {failures.trainings} runs failed, but"
-    return f"near {here} {met} up to {100 * failures.bound:.2g} % may; {more}"
+    return f"near {here} {met} up to {percent(failures.bound)} may; {more}"
 
 
 def survival_needed(found: Findings) -> int:

@@ -10,7 +10,7 @@ from normscope.findings.answer import reference_name, survival_needed
 from normscope.findings.failures import TOLERATED
 from normscope.margin import MARGIN
 from normscope.normalization import NONE
-from normscope.wording import gap, level, span
+from normscope.wording import gap, level, percent, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,7 @@ def _only_stds(found: Findings, failing: np.ndarray, far: np.ndarray) -> str:
 def _at_most(trainings: int) -> str:
     """What share of failures none among some trainings leaves possible."""
     bound = 1 - 0.05 ** (1 / trainings)
-    return f" (at most {100 * bound:.2g} %, 95 % sure)"
+    return f" (at most {percent(bound)}, 95 % sure)"
 
 
 def _accuracy(found: Findings, table: TrialTable) -> str:

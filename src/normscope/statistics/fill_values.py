@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.statistics.known_values import known_values
-from normscope.wording import listed, plural
+from normscope.wording import listed, percent, plural
 
 if TYPE_CHECKING:
     from normscope.statistics.known_values import KnownValues
@@ -49,8 +49,8 @@ class FillValue:
     channels: tuple[int, ...] | None
 
     @property
-    def sentence(self) -> str:
-        """What was met, and what to do if it is no measurement."""
+    def met(self) -> str:
+        """How frequent it is, and how far from the others, as the beginning of a sentence."""
         about = "" if self.exact else "about "
         low, high = (f"{end:.5g}" for end in self.others)
         where = ""
@@ -58,9 +58,14 @@ class FillValue:
             of = plural(len(self.channels), "channel")
             where = f" of {of} {listed([str(c) for c in self.channels], most=MOST_CHANNELS)}"
         return (
-            f"{100 * self.share:.2g} % of the pixel values{where} are {about}{self.value}, far "
-            f"from all others ({low} to {high}). If that means no data, pass --nodata {self.value}."
+            f"{percent(self.share)} of the pixel values{where} are {about}{self.value}, far "
+            f"from all others ({low} to {high})"
         )
+
+    @property
+    def sentence(self) -> str:
+        """What was met, and what to do if it is no measurement."""
+        return f"{self.met}. If that means no data, pass --nodata {self.value}."
 
 
 def fill_values(moments: Moments) -> tuple[FillValue, ...]:

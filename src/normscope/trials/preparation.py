@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -20,15 +22,17 @@ from normscope.models.expected import resolve_normalization
 from normscope.models.files.naming import names_program
 from normscope.normalization import NONE, Normalization
 from normscope.options import chosen
+from normscope.statistics.fill_values import fill_values
 from normscope.statistics.moments import Moments
 from normscope.trials.chosen_model import model_options
 from normscope.trials.network import check_network
 from normscope.trials.recipe import named_recipe
 from normscope.trials.spec import TrialSpec, check_half_width
 from normscope.trials.trainer import resolve_trainer, scanning_trainer
+from normscope.wording import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from normscope.images.decoded import DecodedSource, LabelledImages
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1024
 """Images whose wide pixels are summed at a time: little memory."""
+
+GIVE_OTHERS = "give these pixels another value in the files, such as the mean of the others"
 
 
 @dataclass(frozen=True)
@@ -171,12 +177,34 @@ def prepare_source(
         )
     split = with_validation(whole) if recipe.selection == "validation" else whole
     described = [images for images in (whole.train, whole.validation) if images]
-    moments = reduce(Moments.merge, [_moments(images) for images in described or [whole.test]])
+    described = described or [whole.test]
+    moments = reduce(Moments.merge, [_moments(images) for images in described])
+    for sentence in _no_measurements(described, moments):
+        warnings.warn(f"{name}: {sentence}", RuntimeWarning, stacklevel=2)
     return PreparedSource(
         source=with_train_images(split, train_images),
         fingerprint=whole.fingerprint(),
         data=Normalization(moments.mean(whole.scale), moments.std(whole.scale)),
     )
+
+
+def _no_measurements(described: Sequence[LabelledImages], moments: Moments) -> list[str]:
+    """What a network is shown that was never measured: of bytes it is within their range."""
+    if np.dtype(moments.dtype).itemsize == 1:
+        return []
+    held = sum(len(images) * math.prod(images.held.shape[2:]) for images in described)
+    left_out = 1 - min(moments.n) / held
+    sentences = [
+        f"{fill.met}. If that means no data, mean and std count it and the network is shown it: "
+        f"{GIVE_OTHERS}."
+        for fill in fill_values(moments)
+    ]
+    if left_out:
+        sentences.append(
+            f"{percent(left_out)} of the pixels do not count (nodata or transparent). Mean and "
+            f"std leave them out, but the network is shown what the files hold: {GIVE_OTHERS}."
+        )
+    return sentences
 
 
 def _moments(images: LabelledImages) -> Moments:

@@ -15,6 +15,7 @@ from normscope.trials.fast.graph import open_learner
 from normscope.trials.fast.memory import models_that_fit
 from normscope.trials.fast.stack_plan import PLAIN
 from normscope.trials.seeding import generators
+from normscope.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def why_not(plan: StackPlan, spec: TrialSpec, source: DecodedSource) -> str | No
         for name, tensor in right.items():
             off = _off(mine[name], tensor)
             if not off <= max(tolerance, AS_PLAIN * _off(theirs[name], tensor)):
-                return f"{what} of {name} is off by {100 * off:.2g} %."
+                return f"{what} of {name} is off by {percent(off)}."
     return None
 
 
