@@ -9,6 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from normscope import NormscopeError
+from normscope.cli.app import run
+from normscope.models.files.torchscript import read_torchscript
 from tests.deploy.programs import (
     NETWORKS,
     NORMS,
@@ -176,6 +179,17 @@ def test_a_script_keeps_its_branches_texts_and_modes(tmp_path):
         assert archive.read(name) == b"a\nb"
     assert not run.training
     assert "program.first.weight" in run.state_dict()
+
+
+def test_a_folded_script_is_not_taken_for_one_of_normalized_pixels(tmp_path):
+    source = write(Flowing().eval(), "scripted", tmp_path / "x.pt")
+    folded(source)
+    with pytest.raises(NormscopeError) as met:
+        read_torchscript(tmp_path / "raw.pt")
+    assert "got the input pixels of uint8: raw pixels, so that its normaliz" in str(met.value)
+    to_half = ["fold", str(source), "--norm=imagenet", "--to=half", f"--out={tmp_path / 'half.pt'}"]
+    assert run([*to_half, "--image-size=16"]) == 0
+    read_torchscript(tmp_path / "half.pt")
 
 
 def test_reflected_pixels_in_front_of_a_layer():

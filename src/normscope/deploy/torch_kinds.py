@@ -17,7 +17,7 @@ from normscope.errors import NormscopeError
 from normscope.models.files import naming
 from normscope.models.files.program import program_with_lengths, silent_export
 from normscope.models.files.program_network import ProgramNetwork
-from normscope.models.files.torchscript import read_torchscript
+from normscope.models.files.torchscript import TAKES, read_torchscript
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -158,7 +158,10 @@ class ScriptKind(TorchKind):
         """Save it, with the texts that lie beside the program."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            content = torch.jit.script(raw.program).save_to_buffer(self._texts())
+            texts = self._texts()
+            if raw.dtype == torch.uint8:
+                texts[TAKES] = b"uint8"
+            content = torch.jit.script(raw.program).save_to_buffer(texts)
         path.write_bytes(content)
 
     def _texts(self) -> dict[str, bytes]:

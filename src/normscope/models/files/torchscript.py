@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TOUCHES_FILES = {"aten::save", "aten::from_file"}
 """Operators by which a program could write or read a file."""
 
+TAKES = "normscope-takes"
+"""The text beside a folded program that says which type its pixels have: its code takes any."""
+
 OWN_SPACES = {"aten", "prim", "prims", "quantized", "torchvision"}
 
 
@@ -41,11 +44,12 @@ def read_torchscript(path: Path) -> ProgramNetwork:
     check_archive(path)
     import torchvision  # noqa: F401 - brings its operators, such as nms
 
+    beside = {TAKES: b""}
     with warnings.catch_warnings():
         # torch.jit is deprecated; the file is there all the same.
         warnings.simplefilter("ignore")
         try:
-            script = torch.jit.load(str(path), map_location="cpu").eval()
+            script = torch.jit.load(str(path), map_location="cpu", _extra_files=beside).eval()
             operators = set(_operators(script.inlined_graph))
         except (RuntimeError, ValueError, OSError, AttributeError) as error:
             raise NormscopeError(
@@ -67,6 +71,8 @@ def read_torchscript(path: Path) -> ProgramNetwork:
     first = (needed or arguments)[0]
     if str(first.type) != "Tensor":
         check_floats(path, first.name, str(first.type))
+    if beside[TAKES]:
+        check_floats(path, first.name, bytes(beside[TAKES]).decode(errors="replace"))
     return ProgramNetwork(script, path)
 
 
