@@ -134,6 +134,17 @@ def test_grey_images_among_colour_are_judged_as_colour(photos, tmp_path):
     assert outlier.reason == "constant: every pixel is 7"
 
 
+def test_masks_beside_photographs_make_no_colour_odd(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        shape = (12, 11, 3)
+        photo = rng.normal(110, 25, shape) + rng.normal(0, 15, 3)
+        Image.fromarray(photo.clip(0, 255).astype(np.uint8)).save(tmp_path / f"{number}.png")
+        mask = (photo[..., 0] > 110).astype(np.uint8) * 255
+        Image.fromarray(mask).save(tmp_path / f"{number}-mask.png")
+    assert stats(tmp_path).outliers == ()
+
+
 def _slowly(images, most):
     """The positions at either end of every trait, one image at a time."""
     traits = []

@@ -142,6 +142,10 @@ def _usual(trait: Trait, numbers: np.ndarray, images: np.ndarray, span: float) -
     if trait.what == "std":
         some, top = numbers > 0, math.log2(LARGEST)
         numbers, images, least = np.log2(numbers[some]), images[some], LEAST_RATIO
+    coloured = numbers != 0
+    if trait.what == "balance" and images[coloured].sum() >= FEWEST:
+        # Grey images among them would make any colour a cast.
+        numbers, images = numbers[coloured], images[coloured]
     ends = np.cumsum(images)
     if not len(ends):
         return _Usual(0.0, math.inf, math.inf)
@@ -173,12 +177,18 @@ class _Judge(NamedTuple):
     def scores(self, values: tuple[float, ...]) -> list[float]:
         found = []
         for trait, usual, number in zip(self.columns, self.usual, values, strict=True):
-            if trait.what != "std":
+            if trait.what == "balance":
+                found.append(0.0 if self._is_grey(values) else usual.score(number))
+            elif trait.what == "mean":
                 found.append(usual.score(number))
             else:
                 # One flat channel beside others says nothing of contrast.
                 found.append(usual.score(math.log2(number)) if number else 0.0)
         return found
+
+    def _is_grey(self, values: tuple[float, ...]) -> bool:
+        means, stds = values[:3], values[3:6]
+        return len({*means}) == len({*stds}) == 1
 
     def score(self, end: Candidate) -> float:
         return max(abs(score) for score in self.scores(end.values))
@@ -212,6 +222,8 @@ class _Judge(NamedTuple):
     def _reversed(self, end: Candidate) -> str | None:
         if self.channels != 3 or abs(self.scores(end.values)[-1]) <= FAR:
             return None
+        if abs(self.usual[-1].score(0.0)) <= FAR / 2:
+            return None  # the others have no colour of their own that could be in reverse
         mean, std = end.values[:3][::-1], end.values[3:6][::-1]
         swapped = max(map(abs, self.scores((*mean, *std, -end.values[6]))))
         return (
