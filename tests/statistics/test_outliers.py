@@ -142,7 +142,29 @@ def test_masks_beside_photographs_make_no_colour_odd(tmp_path):
         Image.fromarray(photo.clip(0, 255).astype(np.uint8)).save(tmp_path / f"{number}.png")
         mask = (photo[..., 0] > 110).astype(np.uint8) * 255
         Image.fromarray(mask).save(tmp_path / f"{number}-mask.png")
-    assert stats(tmp_path).outliers == ()
+    found = stats(tmp_path)
+    assert found.outliers == ()
+    assert (
+        "40 of 80 images have two values alone: if they are masks, leave them out with --select, "
+        "such as --select 'images/*'."
+    ) in found.notes
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_images_of_two_values_are_counted(dtype):
+    rng = np.random.default_rng(0)
+    top = np.iinfo(dtype).max
+    images = rng.integers(0, top, (60, 1, 6, 6), dtype, endpoint=True)
+    images[:20] = images[:20] > top // 2
+    images[20:35] = (images[20:35] > top // 2) * top
+    images[35] = 0
+    images[36] = top
+    images[37] = 4 * (images[37] > top // 2)  # a class by its number, which is no black and white
+    two = [len(np.unique(image)) == 2 and set(np.unique(image)) <= {0, 1, top} for image in images]
+    notes = stats(images).notes
+    assert sum(two) == 35
+    assert any(note.startswith("35 of 60 images have two values alone: ") for note in notes)
+    assert not any("two values" in note for note in stats(images[:35]).notes)
 
 
 def _slowly(images, most):

@@ -16,6 +16,9 @@ the squares of bytes add up to less than 2**31."""
 POWERS = np.arange(256)[:, None] ** [1, 2]
 """Each value of a byte, and its square."""
 
+TWO_VALUED = "two values alone"
+"""How notices call images of which nothing lies between the two."""
+
 
 @dataclass(frozen=True)
 class ImageSums:
@@ -48,6 +51,19 @@ class ImageSums:
     def mean(self) -> np.ndarray:
         """float64, shape ``(N, C)``; 0 where nothing was counted."""
         return self.s / np.maximum(self.n, 1)
+
+    def two_valued(self, top: int) -> int:
+        """How many images hold two values alone in each channel, 0 and 1 or 0 and the largest.
+
+        Args:
+            top: The largest value of the pixels' type, of up to 16 bits.
+
+        Returns:
+            The number; constant images are none of them.
+        """
+        # Every v (M - v) is at least 0, so that they add up to 0 only where each v is 0 or M.
+        ends = [(most * self.s == self.q).all(axis=1) for most in (1, top)]
+        return int((np.logical_or(*ends) & (self.variance > 0).any(axis=1)).sum())
 
     @classmethod
     def joined(cls, parts: list[ImageSums]) -> ImageSums:

@@ -10,6 +10,7 @@ from normscope.images.containers.opening import to_be_named
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT
 from normscope.statistics.fill_values import measured_ends
+from normscope.statistics.image_sums import TWO_VALUED
 from normscope.wording import counted, listed, plural
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def notes_on(
         *(fill.sentence for fill in fills),
         *filter(None, [passed_over(stream.passed), to_be_named(stream.passed), _empty(stream)]),
         *_noticed(collected, reading),
+        *_masks(collected, stream, images, grey, len(moments.n)),
         *_nan(collected.nan),
         *_series(collected, reading),
         *_foreground(reading, moments, pixels),
@@ -128,19 +130,33 @@ def _notes(
         notes.append(
             f"{grey} {plural(grey, 'grey image')} {verb} as colour with three equal channels."
         )
-    if masks := stream.names.note(images, grey, len(moments.n)):
-        notes.append(masks)
     if moments.whole is None and (dtype.kind == "f" or dtype.itemsize > 2):
         notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
     notes.append(_sample_note(images, stream.complete))
     return tuple(notes)
 
 
+def _masks(
+    collected: Collected, stream: Stream, images: int, grey: int, channels: int
+) -> list[str]:
+    if named := stream.names.note(images, grey, channels):
+        return [named]
+    count = collected.noticed[TWO_VALUED]
+    if count in {0, images}:
+        return []
+    verb = "has" if count == 1 else "have"
+    said = (
+        f"{count} of {counted(images, 'image')} {verb} {TWO_VALUED}: if they are masks, leave them "
+        "out with --select, such as --select 'images/*'."
+    )
+    return [said]
+
+
 def _noticed(collected: Collected, reading: Reading) -> list[str]:
     return [
         f"{counted(count, 'image')} {what}."
         for what, count in sorted(collected.noticed.items())
-        if reading.alpha is None or what not in {ALPHA_MASKED, ALPHA_KEPT}
+        if what != TWO_VALUED and (reading.alpha is None or what not in {ALPHA_MASKED, ALPHA_KEPT})
     ]
 
 

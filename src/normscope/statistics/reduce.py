@@ -15,7 +15,13 @@ from normscope.statistics.batches import Batches
 from normscope.statistics.collected import Collected
 from normscope.statistics.group_sums import GroupSums
 from normscope.statistics.histogram import count_colour_bins
-from normscope.statistics.image_sums import ImageSums, is_counted_alone, sum_counts, sum_images
+from normscope.statistics.image_sums import (
+    TWO_VALUED,
+    ImageSums,
+    is_counted_alone,
+    sum_counts,
+    sum_images,
+)
 from normscope.statistics.image_traits import ImageTraits
 from normscope.statistics.kinds import Kind
 from normscope.statistics.moments import Moments
@@ -224,6 +230,10 @@ class _Work:
             moments, sums, positions = kept.finish(kind.dtype)
             collected.add(kind, kept.pixels, moments, sums, positions)
             self._compare(collected, kind, sums, positions)
+            dtype = np.dtype(kind.dtype)
+            if dtype.kind == "u" and dtype.itemsize <= 2:
+                two_valued = sums.two_valued(np.iinfo(dtype).max)
+                collected.noticed += Counter({TWO_VALUED: two_valued})
         if collected.batches is not None:
             collected.batches.see(start, count)
         return collected
