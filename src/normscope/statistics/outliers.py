@@ -26,6 +26,9 @@ FEWEST = 20
 MOST_CONSTANT = 0.05
 """Constant images stand out where they are at most this share; volumes end in empty slices."""
 
+MOST_GREY = 0.05
+"""Of more grey images the others are compared among themselves in their colour balance."""
+
 QUARTILE = 0.6745
 """A normal distribution's quartiles lie so many standard deviations from its median."""
 
@@ -143,8 +146,9 @@ def _usual(trait: Trait, numbers: np.ndarray, images: np.ndarray, span: float) -
         some, top = numbers > 0, math.log2(LARGEST)
         numbers, images, least = np.log2(numbers[some]), images[some], LEAST_RATIO
     coloured = numbers != 0
-    if trait.what == "balance" and images[coloured].sum() >= FEWEST:
-        # Grey images among them would make any colour a cast.
+    of_colour = images[coloured].sum()
+    if trait.what == "balance" and FEWEST <= of_colour < (1 - MOST_GREY) * images.sum():
+        # So many grey images would make any colour a cast.
         numbers, images = numbers[coloured], images[coloured]
     ends = np.cumsum(images)
     if not len(ends):
