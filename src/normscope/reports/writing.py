@@ -12,6 +12,8 @@ from normscope.findings.summary import Summary, summary_of
 from normscope.reports.report_files import ReportFiles
 from normscope.studies.study import Study
 from normscope.studies.study_file import FIGURES, PAGE, SUMMARY
+from normscope.trials.outcome import FAILURES
+from normscope.wording import level
 
 if TYPE_CHECKING:
     from normscope.normalization import Normalization
@@ -109,7 +111,19 @@ def read_summary(
     if summary is None:
         raise NormscopeError(
             f"{study.folder} must hold a scan with at least one seed finished in every cell, "
-            f"got {len(results.trials)} of {len(results.specification.trials())} trials. "
-            "Run the scan again to finish it."
+            f"got {len(results.trials)} of {len(results.specification.trials())} trials"
+            f"{_so_far(results)}. Run the scan again to finish it."
         )
     return results, summary
+
+
+def _so_far(results: ScanResults) -> str:
+    given = [trial.result for trial in results.trials]
+    reached = [result.accuracy for result in given if result.outcome not in FAILURES]
+    if not given:
+        return ""
+    failed = f", of which {len(given) - len(reached)} failed"
+    if not reached:
+        return failed
+    low, high = min(reached), max(reached)
+    return f"{failed} and the others reach {level(low, high)} to {level(high, low)}"
