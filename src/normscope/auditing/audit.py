@@ -26,11 +26,12 @@ from normscope.auditing.options import AuditOptions
 from normscope.auditing.pairing import accuracy_lost, share
 from normscope.auditing.pipeline import Pipeline
 from normscope.auditing.reading import Reader
-from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE, Preparation
+from normscope.auditing.variants import BYTES, PIXEL_MISTAKES, REFERENCE, WHITE, Preparation
 from normscope.errors import NormscopeError
 from normscope.images.decoded import check_all_read
 from normscope.images.frames import COLOURS
-from normscope.images.originals import find_originals, none_readable
+from normscope.images.originals import find_originals, first_image, none_readable
+from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device, resolve_precision
@@ -81,6 +82,7 @@ def audit(auditing: Auditing) -> Audit:
     """
     start = time.perf_counter()
     _check_fail_over(auditing.fail_over, auditing.pipeline)
+    check_scale(auditing.scale)
     transform = ImageTransform(as_resize(auditing.resize), auditing.crop)
     device = resolve_device(auditing.device)
     precision = resolve_precision(auditing.precision, device)
@@ -88,17 +90,21 @@ def audit(auditing: Auditing) -> Audit:
     blue_first = takes_blue_first(auditing.model)
     normalization = _normalization(auditing.norm, auditing.model)
     originals = find_originals(auditing.images)
+    first = first_image(originals)
+    depth = first.values.dtype
+    _check_depth(auditing, depth)
     network, count = _network(
         auditing.model,
         auditing.weights,
         (normalization.channels, channel_count(auditing.channels)),
         originals,
-        Preparation(transform, COLOURS, auditing.upright).size(originals),
+        Preparation(transform, COLOURS, auditing.upright).size(first),
     )
     normalization = normalization.for_channels(count)
     blue_first = blue_first and count == COLOURS
-    preparation = Preparation(transform, count, auditing.upright)
-    mistakes = usual_mistakes(normalization, preparation, blue_first=blue_first)
+    preparation = Preparation(transform, count, auditing.upright, scale=auditing.scale, depth=depth)
+    white = preparation.white(first, originals.name)
+    mistakes = usual_mistakes(normalization, preparation, blue_first=blue_first, white=white)
     made = [mistake for mistake in mistakes if mistake.reason is None]
     tested = None if auditing.pipeline is None else Pipeline(auditing.pipeline, count)
     reader = Reader(
@@ -118,14 +124,15 @@ def audit(auditing: Auditing) -> Audit:
     if len(skipped) == len(originals.images):
         raise NormscopeError(none_readable(originals.name, skipped))
     judge = _Judge(answers, labelled=originals.classes is not None, blue_first=blue_first)
+    reference = replace(judge.reference(normalization), white=None if depth == BYTES else white)
     return Audit(
         model=name,
         source=originals.name,
         images=len(answers.labels),
         classes=None if originals.classes is None else len(originals.classes),
         most_frequent=judge.most_frequent(),
-        preparation=preparation.in_words(),
-        reference=judge.reference(normalization),
+        preparation=preparation.in_words(white),
+        reference=reference,
         mistakes=judge.ranked(mistakes, preparation),
         tested=None
         if tested is None
@@ -139,6 +146,7 @@ def audit(auditing: Auditing) -> Audit:
             "resize": transform.to_json().get("resize"),
             "crop": auditing.crop,
             "channels": auditing.channels,
+            "scale": auditing.scale,
             "upright": auditing.upright,
             "device": device,
             "precision": precision,
@@ -232,6 +240,18 @@ def _check_fail_over(fail_over: float | None, pipeline: object) -> None:
         raise NormscopeError(
             f"--fail-over must be an accuracy between 0 and 1, got {fail_over}. Write 0.01 for "
             "one in a hundred."
+        )
+
+
+def _check_depth(auditing: AuditOptions, depth: np.dtype) -> None:
+    if auditing.pipeline is not None and depth != BYTES:
+        raise NormscopeError(
+            "--pipeline must be used with images of 8 bits, as Pillow hands them over, got "
+            f"{auditing.images} of {depth.name}. Leave it out."
+        )
+    if auditing.scale not in {None, WHITE} and depth == BYTES:
+        raise NormscopeError(
+            f"--scale must be 255 for images of 8 bits, got {auditing.scale:g}. Leave it out."
         )
 
 

@@ -156,6 +156,7 @@ class Reference:
         interval: Its 95 % interval.
         drift: As for ``Cost``.
         blue_first: Whether the network takes blue, green, red, and is given that.
+        white: What pixels of more than 8 bits are divided by; None where there are none.
     """
 
     normalization: Normalization
@@ -163,6 +164,7 @@ class Reference:
     interval: Interval | None
     drift: dict[str, float]
     blue_first: bool = False
+    white: float | None = None
 
     @property
     def mean_drift(self) -> float | None:
@@ -174,6 +176,7 @@ class Reference:
         return {
             "normalization": self.normalization.to_json(),
             "order": "bgr" if self.blue_first else "rgb",
+            "white": self.white,
             "accuracy": self.accuracy,
             "interval": _listed(self.interval),
             "drift": self.mean_drift,

@@ -106,7 +106,7 @@ class AuditedNetwork:
         """What the network takes images for.
 
         Args:
-            pixels: uint8 on its device, shape ``(N, C, H, W)``, red first.
+            pixels: uint8 or float32 up to 255, on its device, shape ``(N, C, H, W)``, red first.
             values: What becomes of them first, in fp32.
             moments: Counts what the BatchNorms meet; None to leave that out.
 
@@ -160,7 +160,7 @@ class AuditedNetwork:
             return self._plain(given)
 
     def _inputs(self, pixels: Tensor, values: ValueMap) -> Tensor:
-        inputs = values(pixels.float().div_(255))
+        inputs = values(pixels.to(torch.float32, copy=True).div_(255))
         return inputs.flip(1) if self._blue_first else inputs
 
     def _given(self, inputs: Tensor) -> Tensor:

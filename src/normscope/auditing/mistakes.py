@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.auditing.value_map import ValueMap
-from normscope.auditing.variants import PIXEL_MISTAKES, REFERENCE
+from normscope.auditing.variants import BYTES, OF_DEEP, PIXEL_MISTAKES, REFERENCE, WHITE
 from normscope.images.frames import COLOURS
 from normscope.normalization import PRESETS
 
@@ -59,7 +59,11 @@ def correct_values(normalization: Normalization) -> ValueMap:
 
 
 def usual_mistakes(
-    normalization: Normalization, preparation: Preparation, *, blue_first: bool = False
+    normalization: Normalization,
+    preparation: Preparation,
+    *,
+    blue_first: bool = False,
+    white: float = WHITE,
 ) -> list[Mistake]:
     """Every mistake that is priced.
 
@@ -67,12 +71,14 @@ def usual_mistakes(
         normalization: The correct one, with one value per channel, red first.
         preparation: What is correctly done to each image before.
         blue_first: Whether the network takes blue, green, red.
+        white: What the files' pixels are divided by.
 
     Returns:
         Mistakes of values, then of channels, then of pixels; each once.
     """
     correct = correct_values(normalization)
-    of_values = [*_of_values(normalization), *_of_channels(normalization)]
+    deep = None if preparation.depth == BYTES else preparation.depth
+    of_values = [*_of_values(normalization, white, deep), *_of_channels(normalization)]
     mistakes = [
         Mistake(
             name,
@@ -84,6 +90,8 @@ def usual_mistakes(
         for name, description, values, reason in of_values
     ]
     for name, description in PIXEL_MISTAKES.items():
+        if name in OF_DEEP and preparation.depth == BYTES:
+            continue
         reason = preparation.why_not(name)
         mistakes.append(Mistake(name, description, name, correct, reason))
     return mistakes
@@ -101,9 +109,10 @@ def _same(values: ValueMap, correct: ValueMap) -> str | None:
 _Row = tuple[str, str, ValueMap, str | None]
 
 
-def _of_values(normalization: Normalization) -> list[_Row]:
+def _of_values(normalization: Normalization, white: float, deep: np.dtype | None) -> list[_Row]:
     channels = normalization.channels
-    bytes_wanted = wants_bytes(normalization)
+    # In wide pixels stds are often small.
+    bytes_wanted = deep is None and wants_bytes(normalization)
     # The unit that the network's values are in, and the constants in it.
     unit = 255.0 if bytes_wanted else 1.0
     mean, std = unit * np.asarray(normalization.mean), unit * np.asarray(normalization.std)
@@ -113,8 +122,7 @@ def _of_values(normalization: Normalization) -> list[_Row]:
     def given(factor: float, then: ValueMap = normalizing) -> ValueMap:
         return then.after(ValueMap.scaling(factor, channels))
 
-    rows: list[_Row] = [
-        ("none", "no normalization", given(unit, ValueMap.scaling(1, channels)), None),
+    of_bytes: list[_Row] = [
         (
             "0..255",
             "0..255 in place of [0, 1]",
@@ -127,7 +135,18 @@ def _of_values(normalization: Normalization) -> list[_Row]:
             given(1),
             None if bytes_wanted else "the reference takes pixels of [0, 1] already",
         ),
-        ("divided-twice", "divided by 255 twice", given(1 / 255), None),
+    ]
+    of_deep: list[_Row] = [
+        ("undivided", f"0..{white:g} in place of [0, 1]", given(white), None),
+        ("by-255", f"divided by 255, not by {white:g}", given(white / WHITE), None),
+    ]
+    if deep is not None and deep.kind in "iu" and white != (most := np.iinfo(deep).max):
+        by_type = f"divided by {most}, not by {white:g}"
+        of_deep.append(("by-type", by_type, given(white / most), None))
+    rows: list[_Row] = [
+        ("none", "no normalization", given(unit, ValueMap.scaling(1, channels)), None),
+        *(of_bytes if deep is None else of_deep),
+        ("divided-twice", f"divided by {white:g} twice", given(1 / white), None),
         ("twice", "normalized twice", normalizing.after(given(unit)), None),
         ("no-std", "not divided by the std", given(unit, ValueMap.normalizing(mean, ones)), None),
         (

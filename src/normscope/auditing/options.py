@@ -16,6 +16,7 @@ from normscope.options import (
     MACHINE,
     MODEL,
     RESIZE,
+    SCALE,
     STRICT,
     WEIGHTS,
     option,
@@ -50,6 +51,7 @@ class AuditOptions:
     resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)
     channels: str | None = option(None, EXPECTED_CHANNELS)
+    scale: float | None = option(None, SCALE)
     upright: bool = option(
         False,
         "Rotate images as Exif says in the correct pipeline; torchvision's loader does not.",

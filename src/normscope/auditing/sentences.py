@@ -81,7 +81,10 @@ def answer(audit: AuditNumbers) -> str:
     if audit.tested is not None:
         return _of_pipeline(audit, audit.tested, interval, (f"{verb} {costs}", within))
     if said == "yes":
-        return f"Yes: {_to_watch(audit)}; test your own --pipeline."
+        then = (
+            "look for it in your pipeline" if audit.reference.white else "test your own --pipeline"
+        )
+        return f"Yes: {_to_watch(audit)}; {then}."
     if said == "no":
         return f"No: even the worst mistake, {name}, {verb} nothing that matters {within}."
     return f"Not settled: the worst mistake, {name}, {verb} {costs} {within}; test more images."
@@ -242,6 +245,11 @@ def _better(audit: AuditNumbers) -> list[str]:
 
 def _notes(audit: AuditNumbers) -> list[str]:
     notes = []
+    if audit.reference.white is not None:
+        notes.append(
+            f"The images have more than 8 bits. Prepared correctly means: {audit.preparation}; "
+            "--scale says what to divide by."
+        )
     if audit.reference.blue_first:
         notes.append(
             f"{audit.model} takes blue, green, red, as its own configuration says, and is given "

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.auditing.applied import SQUARE, WHOLE
-from normscope.images.decode import decode_8_bits, decode_as_8_bits
+from normscope.images.decode import as_bytes_are, decode_8_bits, decode_as_8_bits, decode_single
 from normscope.images.exif import UPRIGHT, orientation_of, turned_upright
-from normscope.images.originals import first_pixels, with_channels
+from normscope.images.originals import with_channels
 from normscope.images.pixels import UnreadableImage
 from normscope.images.resizing import resized
+from normscope.images.scale import scale_of
 from normscope.images.size import Size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from normscope.images.originals import Originals
+    from normscope.images.pixels import Pixels
     from normscope.images.transform import ImageTransform
 
 REFERENCE = "reference"
@@ -36,8 +37,18 @@ PIXEL_MISTAKES = {
     "crop-only": "cropped, not resized",
     "exif": "Exif orientation the other way",
     "jpeg-75": f"saved again, JPEG quality {JPEG_QUALITY}",
+    "high-byte": "cut to 8 bits, as cv2.imread does by itself",
+    "clipped": "clipped at 255, as Pillow's convert does",
 }
 """The mistakes that need other pixels, each with what is done."""
+
+WHITE = 255
+"""Of bytes, and of all others once they are on their scale."""
+
+BYTES, DEEP = np.dtype(np.uint8), np.dtype(np.uint16)
+
+OF_DEEP = {"high-byte", "clipped"}
+"""Those that need files of 16 bits, and are not listed of bytes."""
 
 UNCHANGED = "it changes no image here"
 NO_EXIF = "no image carries an Exif orientation"
@@ -61,7 +72,7 @@ class Views:
         """The whole image, and the largest square in its middle.
 
         Args:
-            pixels: uint8, shape ``(C, H, W)``.
+            pixels: uint8 or float32 up to 255, shape ``(C, H, W)``.
 
         Returns:
             The views.
@@ -78,8 +89,8 @@ class Prepared:
     """One image as the network may be given it.
 
     Attributes:
-        pixels: uint8 of shape ``(C, H, W)`` by name: ``"reference"``, and each mistake that changes
-            this image and keeps its size.
+        pixels: By name, of shape ``(C, H, W)``: ``"reference"``, and each mistake that changes this
+            image and keeps its size. uint8; of deeper images float32, in which white is 255.
         coloured: Whether its file has more than one channel.
         views: Other parts of it that a pipeline under test may show, if asked for.
         turned: Whether it carries an Exif orientation that turns it.
@@ -100,16 +111,25 @@ class Preparation:
         channels: How many channels the network takes.
         upright: Whether images are turned as their Exif orientation says. torchvision's loader
             leaves them as they are stored.
-        full: The value of white in images of more than 8 bits; None where there are none.
+        full: The value of white in images of more than 8 bits, which are brought to 8; None to
+            leave them as deep as they are.
+        scale: What the user divides pixels by; None for the largest value of their type, 1 of
+            floats.
+        depth: The type of the files' pixels.
     """
 
     transform: ImageTransform
     channels: int
     upright: bool = False
     full: float | None = None
+    scale: float | None = None
+    depth: np.dtype = BYTES
 
-    def in_words(self) -> str:
+    def in_words(self, divisor: float = WHITE) -> str:
         """What is done, for people.
+
+        Args:
+            divisor: What pixels are divided by, which is only said where it is not 255.
 
         Returns:
             A phrase.
@@ -123,14 +143,35 @@ class Preparation:
         sized = f"resized to {resize}" if isinstance(resize, Size) else f"shorter side {resize}"
         done = [sized] * bool(resize) + [f"centre crop {crop}"] * bool(crop)
         done += ["turned upright"] * self.upright
+        done += [f"divided by {divisor:g}"] * (divisor != WHITE)
         return ", ".join(done) or "images as they are"
 
-    def size(self, originals: Originals) -> tuple[int, int]:
-        """Height and width of what the network is given."""
+    def size(self, image: Pixels) -> tuple[int, int]:
+        """Height and width of what the network is given of an image."""
         if self.transform.crop:
             return self.transform.crop, self.transform.crop
-        height, width = self._sized(first_pixels(originals)).shape[1:]
+        height, width = self._sized(image.values[0]).shape[1:]
         return height, width
+
+    def white(self, image: Pixels, path: str) -> float:
+        """The value in a file that becomes 1.
+
+        Args:
+            image: As decoded.
+            path: What it is called in errors.
+
+        Returns:
+            A divisor.
+
+        Raises:
+            NormscopeError: If floats leave [0, 1] and no scale was given.
+        """
+        values = image.values
+        if values.dtype == BYTES:
+            return WHITE
+        ends = (float(values.min()), float(values.max())) if values.dtype.kind == "f" else None
+        given = image.most if self.scale is None else self.scale
+        return scale_of(given, values.dtype, ends, path)
 
     def why_not(self, mistake: str) -> str | None:
         """Why a mistake of pixels cannot be made with it.
@@ -141,6 +182,10 @@ class Preparation:
         Returns:
             The reason, or None where it can.
         """
+        if mistake in OF_DEEP and self.depth != DEEP:
+            return f"the files hold {self.depth.name}"
+        if mistake == "jpeg-75" and self.depth != BYTES:
+            return "a JPEG has 8 bits"
         if mistake in {"nearest", "bicubic", "no-antialias", "crop-only"}:
             if self.transform.resize is None:
                 return NO_RESIZE
@@ -182,12 +227,26 @@ class Preparation:
 
         Raises:
             UnreadableImage: If it cannot be decoded, or is smaller than the crop.
-            NormscopeError: If it has more channels than the network takes.
+            NormscopeError: If it has more channels than the network takes, or floats that leave
+                [0, 1] where no scale was given.
         """
-        decoded = decode_8_bits(data) if self.full is None else decode_as_8_bits(data, self.full)
-        stored = decoded.values[0]
+        if self.full is not None:
+            stored = read = decode_as_8_bits(data, self.full).values[0]
+        elif self.depth == BYTES:
+            stored = read = decode_8_bits(data).values[0]
+        else:
+            decoded = decode_single(data)
+            read = decoded.values[0]
+            stored = as_bytes_are(read, self.white(decoded, path))
         orientation = orientation_of(data)
-        turned = stored if orientation == UPRIGHT else turned_upright(stored, orientation)
+
+        def upright(pixels: np.ndarray) -> np.ndarray:
+            return pixels if orientation == UPRIGHT else turned_upright(pixels, orientation)
+
+        def raw() -> np.ndarray:
+            return (upright(read) if self.upright else read).astype(np.float32)
+
+        turned = upright(stored)
         base, other = (turned, stored) if self.upright else (stored, turned)
         right = self._sized(base)
         ways: dict[str, Callable[[], np.ndarray]] = {
@@ -197,6 +256,8 @@ class Preparation:
             "crop-only": lambda: resized(base[None], None, None, self.transform.crop)[0][0],
             "exif": lambda: right if other is base else self._sized(other),
             "jpeg-75": lambda: self._sized(_saved_as_jpeg(base)),
+            "high-byte": lambda: self._sized(raw() // (WHITE + 1) if read.dtype == DEEP else base),
+            "clipped": lambda: self._sized(np.minimum(raw(), WHITE)),
         }
         made = {name: ways[name]() for name in PIXEL_MISTAKES if name in mistakes}
         kept = {REFERENCE: right} | {

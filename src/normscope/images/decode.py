@@ -122,26 +122,59 @@ def decode_for_networks(data: bytes) -> Pixels:
     return pixels
 
 
-def decode_8_bits(data: bytes) -> Pixels:
-    """Decode an image of 8 bits a channel, grey or colour.
+def decode_single(data: bytes) -> Pixels:
+    """Decode an image of any depth, grey or colour.
 
-    Of a TIFF with several pages it is the first.
+    Of a TIFF with several pages of bytes it is the first.
 
     Args:
         data: The file's bytes.
 
     Returns:
-        One image, uint8, with one channel or three.
+        One image, with one channel or three.
 
     Raises:
-        UnreadableImage: As of ``decode``, or if it has other than 8 bits, or other channels, or is
-            no single image.
+        UnreadableImage: As of ``decode``, or if it has other channels, or is no single image.
     """
     pixels = decode_for_networks(data)
     _check_single(pixels)
+    return pixels
+
+
+def decode_8_bits(data: bytes) -> Pixels:
+    """Decode an image of 8 bits a channel, grey or colour.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        As of ``decode_single``, uint8.
+
+    Raises:
+        UnreadableImage: As there, or if it has other than 8 bits.
+    """
+    pixels = decode_single(data)
     if pixels.values.dtype != np.uint8:
         raise UnreadableImage(f"not an image of 8 bits a channel ({pixels.values.dtype})")
     return pixels
+
+
+def as_bytes_are(values: np.ndarray, white: float) -> np.ndarray:
+    """Pixels of any depth on the scale of bytes, on which white is 255.
+
+    Args:
+        values: Any shape.
+        white: The value of white among them.
+
+    Returns:
+        float32, neither rounded nor clipped.
+
+    Raises:
+        UnreadableImage: If they are infinite or not a number.
+    """
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise UnreadableImage("pixels that are infinite or not a number")
+    return np.multiply(values, np.float64(255 / white), dtype=np.float32, casting="unsafe")
 
 
 def decode_as_8_bits(data: bytes, full: float) -> Pixels:
@@ -157,17 +190,13 @@ def decode_as_8_bits(data: bytes, full: float) -> Pixels:
     Raises:
         UnreadableImage: As there, but for the depth.
     """
-    pixels = decode_for_networks(data)
-    _check_single(pixels)
-    values = pixels.values
-    if values.dtype == np.uint8:
+    pixels = decode_single(data)
+    if pixels.values.dtype == np.uint8:
         return pixels
-    if not np.isfinite(values).all():
-        raise UnreadableImage("pixels that are infinite or not a number")
-    bytes_ = np.empty(values.shape, np.uint8)
-    # Row by row: as floats a large image takes eight times the memory.
-    for row in range(values.shape[2]):
-        floats = values[:, :, row].astype(np.float64) * (255 / full)
+    bytes_ = np.empty(pixels.values.shape, np.uint8)
+    # Row by row: as floats a large image takes four times the memory.
+    for row in range(pixels.values.shape[2]):
+        floats = as_bytes_are(pixels.values[:, :, row], full)
         bytes_[:, :, row] = np.clip(np.rint(floats), 0, 255)
     return replace(pixels, values=bytes_)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import decode_8_bits
+from normscope.images.decode import decode_8_bits, decode_single
 from normscope.images.decoded import Skipped
 from normscope.images.encoded import EncodedImage
 from normscope.images.finding import every_image
@@ -21,6 +21,7 @@ from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.images.band_stack import BandStack
+    from normscope.images.pixels import Pixels
 
 TESTED = ("test", "val")
 """The splits that hold labelled images to report on."""
@@ -106,14 +107,14 @@ def some_pixels(originals: Originals, count: int) -> list[np.ndarray]:
     return decoded
 
 
-def first_pixels(originals: Originals) -> np.ndarray:
-    """The first image that can be decoded.
+def first_image(originals: Originals) -> Pixels:
+    """The first image that can be decoded, of any depth.
 
     Args:
         originals: What the folder holds.
 
     Returns:
-        uint8, shape ``(C, H, W)``.
+        One image.
 
     Raises:
         NormscopeError: If there is none.
@@ -121,7 +122,7 @@ def first_pixels(originals: Originals) -> np.ndarray:
     skipped = []
     for image in originals.images:
         try:
-            return decode_8_bits(image.read()).values[0]
+            return decode_single(image.read())
         except UnreadableImage as error:
             skipped.append(Skipped(Path(image.path), str(error)))
     raise NormscopeError(none_readable(originals.name, skipped))

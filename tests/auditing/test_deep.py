@@ -1,0 +1,158 @@
+"""Audits of images of more than 8 bits, against a slow second way."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+import torch
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
+
+from normscope.cli.app import run
+from normscope.errors import NormscopeError
+
+from . import networks
+from .by_hand import MEAN, STD
+from .test_audit import HERE, audited
+
+MOST = 4095
+
+
+@pytest.fixture(scope="module")
+def deep(photos, tmp_path_factory):
+    """The photographs as 12 bits in files of 16, whose low bits are not empty."""
+    root, rng = tmp_path_factory.mktemp("deep"), np.random.default_rng(2)
+    for path in sorted((photos / "val").glob("*/*.png")):
+        wide = cv2.imread(str(path)).astype(np.uint16) * 16
+        folder = root / "val" / path.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / path.name), wide + rng.integers(0, 16, wide.shape, np.uint16))
+    return root
+
+
+def sized(values, interpolation=InterpolationMode.BILINEAR, antialias=True):
+    """A float image in [0, 1], (H, W, 3), as the network is given it before it is normalized."""
+    tensor = torch.tensor(values.transpose(2, 0, 1).copy()).float()
+    tensor = functional.resize(tensor, [40], interpolation, antialias=antialias)
+    return functional.center_crop(tensor, [32]).numpy().transpose(1, 2, 0)
+
+
+def read(path, how=cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION):
+    return cv2.imread(str(path), how)[..., ::-1].astype(np.float64)
+
+
+BY_HAND = {
+    "reference": lambda path: (sized(read(path) / MOST) - MEAN) / STD,
+    "none": lambda path: sized(read(path) / MOST),
+    "undivided": lambda path: (sized(read(path)) - MEAN) / STD,
+    "by-255": lambda path: (sized(read(path) / 255) - MEAN) / STD,
+    "by-type": lambda path: (sized(read(path) / 65535) - MEAN) / STD,
+    "divided-twice": lambda path: (sized(read(path) / MOST / MOST) - MEAN) / STD,
+    "bgr-pixels": lambda path: (sized(read(path) / MOST)[..., ::-1] - MEAN) / STD,
+    "nearest": lambda path: (
+        (sized(read(path) / MOST, InterpolationMode.NEAREST) - MEAN) / STD
+    ),
+    "no-antialias": lambda path: (sized(read(path) / MOST, antialias=False) - MEAN) / STD,
+    "high-byte": lambda path: (
+        (sized(read(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) / 255) - MEAN) / STD
+    ),
+    "clipped": lambda path: (sized(np.minimum(read(path), 255) / 255) - MEAN) / STD,
+}  # fmt: skip
+
+
+def test_every_price_is_the_one_found_by_hand(deep):
+    found = audited(deep, scale=MOST)
+    paths = sorted((deep / "val").glob("*/*.png"))
+    labels = np.array([int(path.parent.name[-1]) for path in paths])
+    model = networks.small().eval()
+    answers = {}
+    for name, prepared in BY_HAND.items():
+        inputs = torch.tensor(np.stack([prepared(path).transpose(2, 0, 1) for path in paths]))
+        with torch.no_grad():
+            answers[name] = model(inputs.float().contiguous()).argmax(1).numpy()
+    right = answers.pop("reference")
+    assert found.reference.accuracy == pytest.approx((right == labels).mean())
+    assert found.reference.accuracy > 0.5
+    costs = {mistake.name: mistake.cost for mistake in found.priced}
+    for name, given in answers.items():
+        assert costs[name].accuracy == pytest.approx((given == labels).mean()), name
+        assert costs[name].disagreement == pytest.approx((given != right).mean()), name
+    reasons = {mistake.name: mistake.reason for mistake in found.mistakes if mistake.reason}
+    assert reasons["jpeg-75"] == "a JPEG has 8 bits"
+    assert "0..255" not in {mistake.name for mistake in found.mistakes}
+    assert found.preparation.endswith("divided by 4095")
+    assert (
+        "The images have more than 8 bits. Prepared correctly means: shorter side 40, centre crop "
+        "32, divided by 4095; --scale says what to divide by."
+    ) in found.sentences
+    assert found.sentences[0].endswith("; look for it in your pipeline.")
+
+
+def test_eight_bits_are_as_before_and_deeper_ones_among_them_are_skipped(deep, photos, tmp_path):
+    for source in (photos / "val" / "class0" / "0.png", deep / "val" / "class0" / "1.png"):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    found = audited(tmp_path)
+    assert found.images == 1
+    assert found.skipped[0].reason == "not an image of 8 bits a channel (uint16)"
+    assert not {"high-byte", "clipped", "undivided"} & {m.name for m in found.mistakes}
+
+
+def test_values_in_a_unit_of_their_own(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        hounsfield = rng.normal(rng.normal(0, 300), 200, (32, 32)).astype(np.float32)
+        tifffile.imwrite(tmp_path / f"{i}.tif", hounsfield)
+    unit = {"norm": "-100/400", "resize": None, "crop": None, "channels": "grey"}
+    with pytest.raises(NormscopeError) as met:
+        audited(tmp_path, "grey", **unit)
+    assert "float pixels must lie in [0, 1] unless --scale is given, got " in str(met.value)
+    found = audited(tmp_path, "grey", **unit, scale=1)
+    model = networks.grey().eval()
+    pixels = np.stack([tifffile.imread(path) for path in sorted(tmp_path.glob("*.tif"))])
+    with torch.no_grad():
+        right, none = (
+            model(torch.tensor(values)[:, None].float()).argmax(1).numpy()
+            for values in ((pixels + 100) / 400, pixels)
+        )
+    cost = next(mistake.cost for mistake in found.priced if mistake.name == "none")
+    assert cost.disagreement == pytest.approx((right != none).mean())
+    same = {m.name for m in found.mistakes if m.reason == "it is the same as the reference here"}
+    assert {"undivided", "divided-twice"} <= same
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"pipeline": f"{HERE}:right"},
+            "--pipeline must be used with images of 8 bits, as Pillow hands them over, got "
+            "{images} of uint16. Leave it out.",
+        ),
+        ({"scale": 0}, "--scale must be from 1e-100 to 1e+100, got 0."),
+    ],
+)
+def test_what_cannot_be_done_with_deep_images(deep, options, said):
+    with pytest.raises(NormscopeError) as met:
+        audited(deep, **options)
+    assert str(met.value).startswith(said.format(images=deep))
+
+
+def test_a_scale_of_bytes(photos):
+    with pytest.raises(NormscopeError) as met:
+        audited(photos, scale=1)
+    assert str(met.value) == "--scale must be 255 for images of 8 bits, got 1. Leave it out."
+    assert audited(photos, scale=255).preparation == audited(photos).preparation
+
+
+def test_the_page_says_what_pixels_are_divided_by(deep, tmp_path):
+    call = [
+        "audit", f"{HERE}:small", "--norm=imagenet", f"--images={deep}", "--resize=40",
+        "--crop=32", "--scale=4095", f"--out={tmp_path / 'out'}", f"--json={tmp_path / 'a.json'}",
+    ]  # fmt: skip
+    assert run(call) == 0
+    assert "divided by 4095" in (tmp_path / "out" / "report.html").read_text()
+    assert json.loads((tmp_path / "a.json").read_text())["options"]["scale"] == 4095
