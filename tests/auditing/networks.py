@@ -67,6 +67,13 @@ def grey() -> nn.Module:
     return NearestTint(1)
 
 
+def five_bands() -> nn.Module:
+    """Takes images of a satellite."""
+    convolution = nn.Conv2d(5, 8, 5, stride=2)
+    rest = (nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 6))
+    return _drawn(nn.Sequential(convolution, *rest))
+
+
 def picture(image_size: tuple[int, int]) -> nn.Module:
     """No classifier: gives an image."""
     return nn.Conv2d(3, 3, 1)

@@ -14,6 +14,7 @@ from torchvision.transforms.v2 import functional
 
 from normscope.cli.app import run
 from normscope.errors import NormscopeError
+from normscope.normalization import Normalization
 
 from . import networks
 from .by_hand import MEAN, STD
@@ -122,6 +123,25 @@ def test_values_in_a_unit_of_their_own(tmp_path):
     assert cost.disagreement == pytest.approx((right != none).mean())
     same = {m.name for m in found.mistakes if m.reason == "it is the same as the reference here"}
     assert {"undivided", "divided-twice"} <= same
+
+
+def test_many_channels(tmp_path, capfd):
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        bands = rng.integers(0, 10_000, (32, 32, 5), np.uint16)
+        tifffile.imwrite(tmp_path / f"{i}.tif", bands, photometric="minisblack", planarconfig=1)
+    norm = Normalization((0.3, 0.4, 0.5, 0.4, 0.3), 0.25)
+    found = audited(tmp_path, "five_bands", norm=norm, resize=None, crop=None, scale=10_000)
+    assert found.images == 6
+    model = networks.five_bands().eval()
+    bands = np.stack([tifffile.imread(path) for path in sorted(tmp_path.glob("*.tif"))])
+    values = torch.tensor(bands.transpose(0, 3, 1, 2) / 10_000).float()
+    mean = torch.tensor(norm.mean).float()[:, None, None]
+    with torch.no_grad():
+        right, none = (model(given).argmax(1).numpy() for given in ((values - mean) / 0.25, values))
+    cost = next(mistake.cost for mistake in found.priced if mistake.name == "none")
+    assert cost.disagreement == pytest.approx((right != none).mean())
+    assert capfd.readouterr().err == ""  # Pillow speaks of channels that it cannot read
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def decode_for_networks(data: bytes) -> Pixels:
 
 
 def decode_single(data: bytes) -> Pixels:
-    """Decode an image of any depth, grey or colour.
+    """Decode an image of any depth and number of channels.
 
     Of a TIFF with several pages of bytes it is the first.
 
@@ -131,13 +131,14 @@ def decode_single(data: bytes) -> Pixels:
         data: The file's bytes.
 
     Returns:
-        One image, with one channel or three.
+        One image.
 
     Raises:
-        UnreadableImage: As of ``decode``, or if it has other channels, or is no single image.
+        UnreadableImage: As of ``decode``, or if it is no single image.
     """
     pixels = decode_for_networks(data)
-    _check_single(pixels)
+    if len(pixels.values) != 1:
+        raise UnreadableImage(f"{len(pixels.values)} images in one file")
     return pixels
 
 
@@ -148,12 +149,12 @@ def decode_8_bits(data: bytes) -> Pixels:
         data: The file's bytes.
 
     Returns:
-        As of ``decode_single``, uint8.
+        One image, uint8, with one channel or three.
 
     Raises:
-        UnreadableImage: As there, or if it has other than 8 bits.
+        UnreadableImage: As of ``decode_single``, or if it has other than 8 bits or other channels.
     """
-    pixels = decode_single(data)
+    pixels = _decode_colour(data)
     if pixels.values.dtype != np.uint8:
         raise UnreadableImage(f"not an image of 8 bits a channel ({pixels.values.dtype})")
     return pixels
@@ -190,7 +191,7 @@ def decode_as_8_bits(data: bytes, full: float) -> Pixels:
     Raises:
         UnreadableImage: As there, but for the depth.
     """
-    pixels = decode_single(data)
+    pixels = _decode_colour(data)
     if pixels.values.dtype == np.uint8:
         return pixels
     bytes_ = np.empty(pixels.values.shape, np.uint8)
@@ -201,12 +202,12 @@ def decode_as_8_bits(data: bytes, full: float) -> Pixels:
     return replace(pixels, values=bytes_)
 
 
-def _check_single(pixels: Pixels) -> None:
-    images, channels = pixels.values.shape[:2]
-    if images != 1:
-        raise UnreadableImage(f"{images} images in one file")
+def _decode_colour(data: bytes) -> Pixels:
+    pixels = decode_single(data)
+    channels = pixels.values.shape[1]
     if channels not in {1, 3}:
         raise UnreadableImage(f"{channels} channels are neither grey nor colour")
+    return pixels
 
 
 def _bounded(decoder, data: bytes) -> Pixels:

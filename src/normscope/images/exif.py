@@ -7,6 +7,8 @@ import warnings
 
 import numpy as np
 
+from normscope.images.formats import TIFF_MAGIC
+
 ORIENTATION = 0x0112
 """The tag's number (CIPA DC-008, Exif 2.32, 2019, section 4.6.4)."""
 
@@ -22,14 +24,14 @@ def orientation_of(data: bytes) -> int:
     Returns:
         1 to 8; 1 where none can be read, and for TIFFs, which Pillow turns upright itself.
     """
+    if data[:4] in TIFF_MAGIC:
+        return UPRIGHT
     from PIL import Image
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(data)) as image:
-                if image.format == "TIFF":
-                    return UPRIGHT
                 noted = image.getexif().get(ORIENTATION, UPRIGHT)
         except Exception:  # noqa: BLE001 - Pillow raises many kinds at damage that others read past
             # Damaged headers or Exif beside sound pixels, or a format of another library's:
