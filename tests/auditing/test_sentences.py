@@ -21,7 +21,7 @@ def made_up(lost, images=1000, right=0.6, most_frequent=0.1):
     )
     return Audit(
         "resnet18", "photos", images, 10, most_frequent, "as it is",
-        Reference(IMAGENET, *share(reference), {}), [Priced("none", "left out", cost)],
+        Reference(IMAGENET, *share(reference), {}), [Priced("none", "no normalization", cost)],
         None, (), {}, {}, 1.0,
     )  # fmt: skip
 
@@ -42,23 +42,23 @@ def unlabelled(audit):
     [
         (
             made_up(100),
-            "Yes: the worst mistake that is easy to miss, none, costs 0.10 of accuracy (95 % "
-            "interval 0.081 to 0.118); test your own --pipeline.",
+            "Yes: the worst mistake that is easy to miss, no normalization, costs 0.10 of accuracy "
+            "(95 % interval 0.081 to 0.118); test your own --pipeline.",
         ),
         (
             made_up(400),
-            "Yes: the worst mistake, none, costs 0.40 of accuracy (95 % interval 0.369 to 0.430); "
-            "test your own --pipeline.",
+            "Yes: the worst mistake, no normalization, costs 0.40 of accuracy (95 % interval "
+            "0.369 to 0.430); test your own --pipeline.",
         ),
         (
             made_up(0, images=10_000),
-            "No: even the worst mistake, none, costs nothing that matters (95 % interval "
-            "-0.0002 to 0.0002).",
+            "No: even the worst mistake, no normalization, costs nothing that matters (95 % "
+            "interval -0.0002 to 0.0002).",
         ),
         (
             made_up(1),
-            "Not settled: the worst mistake, none, costs 0.0010 of accuracy (95 % interval "
-            "-0.0018 to 0.0038); test more images.",
+            "Not settled: the worst mistake, no normalization, costs 0.0010 of accuracy (95 % "
+            "interval -0.0018 to 0.0038); test more images.",
         ),
     ],
 )
@@ -94,7 +94,8 @@ def test_guessing_is_to_name_the_most_frequent_class():
 def test_without_labels_the_worst_of_several_is_corrected():
     one = unlabelled(made_up(100))
     assert answer(one).startswith(
-        "Yes: the worst mistake, none, changes 10.0 % of the answers (95 % interval 8.3 to 12.0 %)"
+        "Yes: the worst mistake, no normalization, changes 10.0 % of the answers (95 % "
+        "interval 8.3 to 12.0 %)"
     )
     several = replace(one, mistakes=one.mistakes * 10)
     assert "(95 % interval 7.6 to 13.0 %)" in answer(several)
@@ -117,5 +118,6 @@ def test_a_way_that_beats_the_reference_is_told():
 def test_the_accuracy_is_said_with_what_competes():
     assert sentences(made_up(100))[1] == (
         "Prepared correctly, resnet18 on 1,000 images of photos has an accuracy of 0.600 (0.569 to "
-        "0.630) among the outputs for their 10 classes. The worst mistake is none (left out)."
+        "0.630) among the outputs for their 10 classes. The worst mistake is none (no "
+        "normalization)."
     )

@@ -10,7 +10,7 @@ from normscope.margin import MARGIN
 from normscope.wording import counted, gap, level, span
 
 if TYPE_CHECKING:
-    from normscope.auditing.audit_numbers import AuditNumbers, PipelineUnderTest
+    from normscope.auditing.audit_numbers import AuditNumbers, PipelineUnderTest, Priced
     from normscope.auditing.pairing import Interval
 
 Verdict = Literal["yes", "no", "unsettled"]
@@ -157,8 +157,8 @@ def _to_watch(audit: AuditNumbers) -> str:
         if cost.lost <= EASY_TO_MISS * (audit.reference.accuracy or 0.0) and low > 0:
             within = f"(95 % interval {span((low, high))})"
             return (
-                f"the worst mistake that is easy to miss, {priced.name}, costs {gap(cost.lost)} of "
-                f"accuracy {within}"
+                f"the worst mistake that is easy to miss, {_called(priced)}, costs "
+                f"{gap(cost.lost)} of accuracy {within}"
             )
     name, value, interval = _asked(audit) or ("", 0.0, (0.0, 0.0))
     costs = (
@@ -186,13 +186,20 @@ def _asked(audit: AuditNumbers) -> tuple[str, float, Interval] | None:
     """What the answer is about: its name, its price, and the price's interval."""
     if audit.tested is not None:
         name, cost, looks = audit.tested.name, audit.tested.cost, 1
-    elif audit.priced and audit.priced[0].cost is not None:
-        name, cost, looks = audit.priced[0].name, audit.priced[0].cost, len(audit.priced)
+    elif audit.priced:
+        worst = audit.priced[0]
+        name, cost, looks = _called(worst), worst.cost, len(audit.priced)
     else:
         return None
+    assert cost is not None
     if cost.lost is None or cost.interval is None:
         return name, cost.disagreement, for_the_greatest(cost.disagreement, audit.images, looks)
     return name, cost.lost, for_the_worst(cost.lost, cost.interval, audit.images, looks)
+
+
+def _called(mistake: Priced) -> str:
+    """Its name, but where a sentence would take that for no mistake at all."""
+    return mistake.description if mistake.name == "none" else mistake.name
 
 
 def _at_chance(audit: AuditNumbers) -> bool:
