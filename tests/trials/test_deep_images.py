@@ -22,6 +22,8 @@ from normscope.images.transform import ImageTransform
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import LENET_ARTICLE
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*pixels reach only")
+
 SHAPE = (12, 12)
 
 
@@ -232,8 +234,9 @@ def test_audits_say_what_they_cannot_take(tmp_path):
     with pytest.raises(NormscopeError) as error:
         audit("lenet", norm="none", images=tmp_path / "photos")
     assert str(error.value) == (
-        f"{tmp_path / 'photos'} must hold at least one readable image, got 1 that cannot be used, "
-        f"such as {path}: not an image of 8 bits a channel (uint16). Choose another folder."
+        f"{tmp_path / 'photos'} must hold at least one image that can be used, got 1 that "
+        f"cannot, such as {path}: not an image of 8 bits a channel (uint16). Save them with 8 bits "
+        "a channel, scaled as for the network's training; normscope check takes any depth."
     )
     np.save(tmp_path / "several.npy", np.zeros((3, 1, 4, 4), np.uint8))
     with pytest.raises(UnreadableImage, match="^3 images in one file$"):

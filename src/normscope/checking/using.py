@@ -17,7 +17,8 @@ from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
     from normscope.auditing.pipeline import Pipeline
-    from normscope.checking.images import Depth, Shown
+    from normscope.checking.depth import Depth
+    from normscope.checking.images import Shown
     from normscope.checking.options import CheckOptions
     from normscope.models.claims import Claims
 
@@ -91,8 +92,10 @@ def _with_depth(found: InUse, depth: Depth, scale: float | None) -> InUse:
     factor = depth.full / divisor
     if abs(factor - 1) < ROUNDING:
         return found
+    white = f"{depth.full:.10g} (--scale {depth.full:.10g})"
+    such = "" if depth.usual else "what is white in them, such as "
     return found.of_unused_bits(
         factor,
-        f"pixels of {depth.in_words} are divided by {divisor:g}",
-        f"divide them by {depth.full:g} (--scale {depth.full:g}) and keep the constants",
+        f"pixels of {depth.in_words} are divided by {divisor:.10g}",
+        f"divide them by {such}{white} and keep the constants",
     )

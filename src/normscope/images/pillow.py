@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,9 @@ BITS_PER_SAMPLE, GDAL_METADATA = 258, 42112
 AVIF = {b"avif", b"avis"}
 FIRST_FRAME = "with several frames: the first counts"
 WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+
+# Pillow logs what it cannot show, such as ten bands; without a handler Python would print it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def decode_by_pillow(data: bytes) -> Pixels:
