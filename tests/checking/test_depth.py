@@ -10,7 +10,7 @@ from PIL import Image
 
 from normscope import check
 from normscope.checking.depth import Depth
-from tests.checking.test_check import flat, stating
+from tests.checking.test_check import flat, stating, with_weights
 
 __all__ = ["flat", "stating"]
 
@@ -95,8 +95,31 @@ def test_white_of_a_unit_of_its_own_must_be_said(stating, tmp_path):
     folder = _floats(tmp_path, lambda x: 250 + 60.3 * x)
     found = check(**stating, images=folder, norm="imagenet")
     assert found.verdict == "cannot tell"
+    assert found.sentence.startswith("Cannot tell: the files hold floats from 250 to 310.")
     assert found.sentence.endswith(
         ", a unit of their own, and nothing says what you divide them by to bring them to [0, 1]. "
         "Give --scale."
     )
     assert check(**stating, images=folder, norm="imagenet", scale=320).verdict == "right"
+
+
+BYTES = "123.675,116.28,103.53/58.395,57.12,57.375"
+
+
+def test_constants_of_bytes_are_right_where_nothing_is_divided(stating, flat):
+    found = check(**stating, images=flat, norm=BYTES, count=8)
+    assert found.sentence.startswith(
+        "Wrong: the constants are of pixels as they are stored, and these are divided by 255, "
+    )
+    assert found.sentence.endswith(
+        "; divide the constants by that too, or say --scale 1 if you do not divide pixels."
+    )
+    assert check(**stating, images=flat, norm=BYTES, count=8, scale=1).verdict == "right"
+    assert check(**stating, images=flat, norm="imagenet", count=8, scale=1).verdict == "wrong"
+
+
+def test_what_is_expected_is_never_wrong(tmp_path, flat):
+    """Where a library's statement is all that is known, and floats of 0..255 are not divided."""
+    weights = with_weights(tmp_path / "w.safetensors")
+    folder = _floats(tmp_path, lambda x: 255 * x)
+    assert check(**weights, images=folder, norm=BYTES).verdict == "cannot tell"

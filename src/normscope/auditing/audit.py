@@ -36,7 +36,7 @@ from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device, resolve_precision
 from normscope.machine.environment import describe_environment
 from normscope.models.building import show_one_image
-from normscope.models.expected import resolve_normalization, takes_blue_first
+from normscope.models.expected import check_of_unit, resolve_normalization, takes_blue_first
 from normscope.models.given import name_of
 from normscope.models.trained import OUTPUTS, build_trained, channel_count
 from normscope.normalization import NONE, Normalization
@@ -241,7 +241,7 @@ def _normalization(norm: str | Normalization, model: Any) -> Normalization:
             "--norm must say what the model expects, got data, the statistics of these images. "
             "Give MEAN/STD or a name, or find it with normscope detect."
         )
-    return resolve_normalization(norm, NONE, model)
+    return check_of_unit(resolve_normalization(norm, NONE, model))
 
 
 def _network(

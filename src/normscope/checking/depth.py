@@ -64,7 +64,7 @@ class Depth:
         told = self._likely
         if self.said is None or told == 255 or abs(told / self.said - 1) < 1 / 64:
             return told
-        return self.said if 1 / TIMES <= self.said / self.top <= TIMES else told
+        return self.said if self.top / TIMES <= self.said <= TIMES * self.top else told
 
     @property
     def _likely(self) -> float:
@@ -126,7 +126,7 @@ def depth_of(originals: Originals, said: float | None = None) -> Depth:
     Returns:
         Their depth.
     """
-    limit, top, low, whole = 255.0, 0.0, 0.0, True
+    limit, top, low, whole = 255.0, -math.inf, math.inf, True
     sums = np.zeros(3)
     for image in originals.images:
         try:
