@@ -95,9 +95,9 @@ def _decoded(header: Any) -> Pixels:
         values = values * slopes + intercepts
         noticed.append(f"with a slope and intercept, {APPLIED}{_unit(header, transforms)}")
     elif header.get("DoseGridScaling"):
-        unit = {"GY": "Gy"}.get(str(header.get("DoseUnits", "")))
+        unit = "Gy" if header.get("DoseUnits") == "GY" else "relative dose"
         values = values * float(header.DoseGridScaling)
-        noticed.append(f"with scalings of dose, {APPLIED}" + (f"{UNIT}{unit}" if unit else ""))
+        noticed.append(f"with scalings of dose, {APPLIED}{UNIT}{unit}")
     elif header.get("BitsStored", 0) not in {header.get("BitsAllocated"), 1}:
         signed = header.get("PixelRepresentation", 0)
         most, least = 2 ** (header.BitsStored - signed) - 1, -signed
