@@ -116,6 +116,7 @@ def made_study(spec):
         outcome="learned",
         failed=None,
         failure="died",
+        chance=None,
     ):
         accuracies = np.asarray(accuracies, float)
         specification = ScanSpec(
@@ -131,7 +132,7 @@ def made_study(spec):
             correct = np.arange(1000) < round(accuracy * 1000)
             result = TrialResult(
                 float(accuracy), 0.1, False, 1.0, "fp32", "cpu", [], pack_bits(correct), 1000,
-                {}, {}, outcome=failure if fails else outcome,
+                {}, {}, outcome=failure if fails else outcome, chance=chance,
             )  # fmt: skip
             trials.append(FinishedTrial(specification.trial_at(normalization, seed), result))
 

@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from torch import nn
 
 from normscope import NormscopeError, check
-from normscope.checking.images import Depth
 from normscope.cli.app import run
 from normscope.models.building import build_model
 from normscope.normalization import IMAGENET
@@ -208,51 +207,6 @@ def test_outputs_under_a_name(flat):
     assert str(met.value) == (
         "Named must have one output, shape (N, classes), got 2. Give the classes' alone."
     )
-
-
-def test_floats_below_0_are_no_pixels(stating, flat, tmp_path):
-    tifffile = pytest.importorskip("tifffile")
-    for path in sorted(flat.glob("*.png"))[:3]:
-        values = (np.asarray(Image.open(path)) / 255 - 0.45) / 0.22
-        tifffile.imwrite(
-            tmp_path / f"{path.stem}.tif", values.astype(np.float32), photometric="rgb"
-        )
-    found = check(**stating, images=tmp_path, norm="imagenet")
-    assert found.sentence.endswith(", which are normalized already; use none (0/1).")
-    assert check(**stating, images=tmp_path, norm="none").verdict == "cannot tell"
-
-
-@pytest.mark.parametrize(("dtype", "kind"), [(np.int16, "integers"), (np.float32, "floats")])
-def test_values_in_a_unit_of_their_own_are_not_taken_for_normalized_ones(
-    stating, tmp_path, dtype, kind
-):
-    tifffile = pytest.importorskip("tifffile")
-    random = np.random.default_rng(0)
-    for i in range(3):
-        hounsfield = random.integers(-1000, 1500, (32, 32, 3)).astype(dtype)
-        tifffile.imwrite(tmp_path / f"{i}.tif", hounsfield, photometric="rgb")
-    found = check(**stating, images=tmp_path, norm="imagenet")
-    assert found.verdict == "cannot tell"
-    assert found.sentence.startswith(f"Cannot tell: the files hold {kind} from -1000 to 1499, ")
-    assert "a unit of their own (HU, heights)" in found.sentence
-
-
-def test_nodata_that_a_header_names_is_no_depth(stating, flat, tmp_path):
-    tifffile = pytest.importorskip("tifffile")
-    for path in sorted(flat.glob("*.png"))[:3]:
-        values = np.asarray(Image.open(path)).astype(np.float32)
-        values[:2] = -9999
-        tifffile.imwrite(
-            tmp_path / f"{path.stem}.tif", values, photometric="rgb",
-            extratags=[(42113, "s", 0, "-9999", True)],
-        )  # fmt: skip
-    found = check(**stating, images=tmp_path, norm="imagenet", scale=255)
-    assert "floats from 0 to" in "".join(evidence.says for evidence in found.evidence)
-
-
-@pytest.mark.parametrize(("top", "full"), [(0.9, 1), (200.0, 255), (3000.0, 4095), (255.5, 511)])
-def test_white_of_floats(top, full):
-    assert Depth(limit=1, top=top).full == full
 
 
 def test_one_thing_is_under_test(stating, flat):

@@ -155,4 +155,4 @@ def test_strict_refuses_what_cannot_be_read(photos, tmp_path, capsys):  # noqa: 
     assert "every image of" in capsys.readouterr().err
     (tmp_path / "a.png").unlink()
     said = refused([*COMMON, "--images", str(tmp_path)], capsys)
-    assert "must hold at least one readable image, got 1 that cannot be used" in said
+    assert "must hold at least one image that can be used, got 1 that cannot" in said

@@ -132,6 +132,16 @@ def test_a_usual_choice_loses_and_another_wins(made_study):
             "Not settled: every run failed, so the fault lies elsewhere; "
             "check labels, or train longer.",
         ),
+        (
+            {"failed": failing(slice(None), share=1.0), "failure": "stuck", "chance": 0.92},
+            "Not settled: no run beats the most frequent class alone, 92 % of the test images; "
+            "balance the classes, or train longer.",
+        ),
+        (
+            {"failed": failing(slice(None), share=1.0), "chance": 0.92},
+            "Not settled: every run failed, so the fault lies elsewhere; "
+            "check labels, or train longer.",
+        ),
     ],
 )
 def test_what_is_not_settled_has_its_reason(made_study, given, answer):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import tracemalloc
 import warnings
 
@@ -177,3 +179,34 @@ def test_pixels_without_a_number_have_no_bytes(value):
     tifffile.imwrite(file, np.full((8, 8), value, np.float32))
     with pytest.raises(UnreadableImage, match="^pixels that are infinite or not a number$"):
         decode_as_8_bits(file.getvalue(), 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "images", "taken"),
+    [
+        ((3, 9, 7), (1, 3, 9, 7), "CHW"),
+        ((9, 7, 3), (1, 3, 9, 7), "HWC"),
+        ((5, 9, 7), (5, 1, 9, 7), "NHW"),
+    ],
+)
+def test_a_npy_file_among_others_is_one_image_where_it_may_be(shape, images, taken):
+    written = io.BytesIO()
+    np.save(written, np.zeros(shape, np.uint8))
+    found = decode(written.getvalue())
+    assert found.values.shape == images
+    assert found.noticed == (f"of arrays whose axes are taken for {taken}",)
+
+
+def test_many_bands_make_pillow_say_nothing():
+    written = io.BytesIO()
+    tifffile.imwrite(
+        written, np.zeros((9, 7, 10), np.float32), photometric="minisblack", planarconfig="contig"
+    )
+    code = (
+        "import sys; from normscope.images.decode import decode_for_networks as d; "
+        "print(d(sys.stdin.buffer.read()).values.shape)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=written.getvalue(), capture_output=True, check=True
+    )
+    assert (done.stdout.strip(), done.stderr) == (b"(1, 10, 9, 7)", b"")

@@ -105,6 +105,19 @@ def test_a_folder_without_splits(class_folders):
     )
 
 
+def test_class_folders_without_image_files(tmp_path):
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "0.npz", image=np.zeros((8, 8), np.uint8))
+    with pytest.raises(NormscopeError) as error:
+        open_folder(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path} must hold image files, each with one folder per class, got fewer than 2 "
+        "folders with any. Passed over 2 files that are no images: .npz (2). Save each image as a "
+        "file of its own, such as .png, .tif or .npy."
+    )
+
+
 @pytest.fixture
 def without_splits(class_folders):
     """Two class folders of 8 and 10 images, and one of none."""
@@ -164,5 +177,5 @@ def test_images_of_several_sizes(class_folders):
         open_folder(class_folders)
     assert str(error.value) == (
         f"the images of {class_folders} must share one size, got 2: 12 x 12 (23 images), "
-        "9 x 7 (1 image). Resize them to one size."
+        "9 x 7 (1 image). Give --resize, such as --resize 64x64, or --crop."
     )

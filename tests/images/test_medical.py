@@ -51,6 +51,7 @@ def test_every_dicom_is_what_pydicom_reads_or_is_refused():
         values = stored * float(header.get("RescaleSlope", 1)) + float(
             header.get("RescaleIntercept", 0)
         )
+        values *= float(header.get("DoseGridScaling", 1))
         np.testing.assert_allclose(np.sort(pixels.values, None), np.sort(values, None), rtol=1e-12)
         compared += 1
     assert compared > 60
@@ -114,6 +115,17 @@ def test_a_slice_of_ct_is_in_hounsfield_units():
     assert found.mean.value == (pytest.approx(counted.mean(), rel=1e-12),)
     assert found.std.value == (pytest.approx(counted.std(), rel=1e-12),)
     assert any("applied: values are in HU" in note for note in found.notes)
+
+
+def test_a_dose_is_in_its_unit():
+    header = pydicom.dcmread(get_testdata_file("rtdose.dcm"))
+    header.DoseUnits = "GY"
+    written = io.BytesIO()
+    header.save_as(written)
+    found = decode(written.getvalue())
+    dose = header.pixel_array * float(header.DoseGridScaling)
+    np.testing.assert_allclose(found.values[:, 0], dose, rtol=1e-12)
+    assert "with scalings of dose, which are applied: values are in Gy" in found.noticed
 
 
 def test_padding_does_not_count(tmp_path):

@@ -60,8 +60,8 @@ def test_no_readable_image(tmp_path):
     with pytest.raises(NormscopeError) as error:
         some_pixels(find_originals(tmp_path), 2)
     assert str(error.value) == (
-        f"{tmp_path} must hold at least one readable image, got 1 that cannot be used, such as "
-        f"{tmp_path}/a.png: an empty file. Choose another folder."
+        f"{tmp_path} must hold at least one image that can be used, got 1 that cannot, such as "
+        f"{tmp_path}/a.png: an empty file. Convert them, or choose another folder."
     )
 
 

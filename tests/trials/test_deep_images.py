@@ -11,16 +11,19 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
-from normscope import audit, scan, search, stats, train
+from normscope import scan, search, stats, train
 from normscope.errors import NormscopeError
 from normscope.images.decode import decode_8_bits, decode_for_networks
 from normscope.images.folder import open_folder
+from normscope.images.originals import find_originals, some_pixels
 from normscope.images.pixels import UnreadableImage
 from normscope.images.resizing import resized
 from normscope.images.tensors import on_device
 from normscope.images.transform import ImageTransform
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import LENET_ARTICLE
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*pixels reach only")
 
 SHAPE = (12, 12)
 
@@ -224,16 +227,17 @@ def test_deep_colour_images_in_grey_and_resized(tmp_path):
     np.testing.assert_allclose(small, again[0], atol=1)
 
 
-def test_audits_say_what_they_cannot_take(tmp_path):
+def test_readers_of_bytes_say_what_they_cannot_take(tmp_path):
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
     path = tmp_path / "photos" / "0.tif"
     tifffile.imwrite(path, rng.integers(0, 2**16, (20, 30, 3), np.uint16), photometric="rgb")
     with pytest.raises(NormscopeError) as error:
-        audit("lenet", norm="none", images=tmp_path / "photos")
+        some_pixels(find_originals(tmp_path / "photos"), 1)
     assert str(error.value) == (
-        f"{tmp_path / 'photos'} must hold at least one readable image, got 1 that cannot be used, "
-        f"such as {path}: not an image of 8 bits a channel (uint16). Choose another folder."
+        f"{tmp_path / 'photos'} must hold at least one image that can be used, got 1 that "
+        f"cannot, such as {path}: not an image of 8 bits a channel (uint16). Save them with 8 bits "
+        "a channel, scaled as for the network's training."
     )
     np.save(tmp_path / "several.npy", np.zeros((3, 1, 4, 4), np.uint8))
     with pytest.raises(UnreadableImage, match="^3 images in one file$"):

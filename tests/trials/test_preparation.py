@@ -6,6 +6,7 @@ import torch
 
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
 from normscope.images.decoded import check_all_read
+from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import LENET, LENET_ARTICLE
@@ -92,10 +93,25 @@ def test_wide_pixels_that_hold_no_data_are_said(tmp_path, tagged):
         True: "2 % of the pixels do not count (nodata or transparent). Mean and std leave them "
         "out, but the network is shown what the files hold: ",
     }[tagged]
+    scaled = ImageTransform(scale=65535)
     with pytest.warns(RuntimeWarning, match="data") as said:
-        data = prepare_source(str(tmp_path), None, LENET, None).data
+        data = prepare_source(str(tmp_path), None, LENET, None, scaled).data
     assert [str(one.message) for one in said] == [
         f"{tmp_path}: {met}give these pixels another value in the files, such as the mean of the "
         "others."
     ]
     assert (data.mean[0] * 65535 < 400) == tagged
+
+
+def test_bits_that_are_not_used_are_said(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    random = np.random.default_rng(0)
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            tifffile.imwrite(
+                tmp_path / name / f"{i}.tif", random.integers(0, 4096, (8, 8), np.uint16)
+            )
+    with pytest.warns(RuntimeWarning, match=r"The 16-bit pixels reach only 40\d\d of 65535: "):
+        prepare_source(str(tmp_path), None, LENET, None)
+    prepare_source(str(tmp_path), None, LENET, None, ImageTransform(scale=4095))

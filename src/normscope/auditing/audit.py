@@ -37,7 +37,7 @@ from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device, resolve_precision
 from normscope.machine.environment import describe_environment
 from normscope.models.building import show_one_image
-from normscope.models.expected import resolve_normalization, takes_blue_first
+from normscope.models.expected import check_of_unit, resolve_normalization, takes_blue_first
 from normscope.models.given import name_of
 from normscope.models.trained import OUTPUTS, build_trained, channel_count
 from normscope.normalization import NONE, Normalization
@@ -88,7 +88,7 @@ def audit(auditing: Auditing) -> Audit:
     precision = resolve_precision(auditing.precision, device)
     name = name_of(auditing.model)
     blue_first = takes_blue_first(auditing.model)
-    normalization = _normalization(auditing.norm, auditing.model)
+    normalization = _normalization(auditing.norm, auditing.model, auditing.scale)
     originals = find_originals(auditing.images)
     first = first_image(originals)
     depth = first.values.dtype
@@ -255,13 +255,14 @@ def _check_depth(auditing: AuditOptions, depth: np.dtype) -> None:
         )
 
 
-def _normalization(norm: str | Normalization, model: Any) -> Normalization:
+def _normalization(norm: str | Normalization, model: Any, scale: float | None) -> Normalization:
     if norm == "data":
         raise NormscopeError(
             "--norm must say what the model expects, got data, the statistics of these images. "
             "Give MEAN/STD or a name, or find it with normscope detect."
         )
-    return resolve_normalization(norm, NONE, model)
+    normalization = resolve_normalization(norm, NONE, model)
+    return check_of_unit(normalization) if scale in {None, WHITE} else normalization
 
 
 def _network(

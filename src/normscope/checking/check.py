@@ -13,7 +13,8 @@ from normscope.auditing.pipeline import Pipeline
 from normscope.auditing.variants import Preparation
 from normscope.checking import sources
 from normscope.checking.check_result import Check, Evidence
-from normscope.checking.images import Depth, chosen, depth_of, shown
+from normscope.checking.depth import Depth, depth_of
+from normscope.checking.images import chosen, shown
 from normscope.checking.in_use import OWN
 from normscope.checking.labels import labelled, with_labels
 from normscope.checking.not_pixels import without_pixels
@@ -88,8 +89,8 @@ def check(options: Checking) -> Check:
     transform = _transform(options, stated)
     originals = find_originals(options.images)
     originals = chosen(with_labels(originals, options.labels), options.count)
-    depth = depth_of(originals)
-    if depth.no_pixels:
+    depth = depth_of(originals, options.scale)
+    if depth.no_pixels or depth.unknown:
         seconds = time.perf_counter() - start
         return without_pixels(options, name, originals, depth, seconds)
     size = _size(originals, transform, depth)

@@ -1,4 +1,4 @@
-"""Files that hold no pixels, but values below 0: normalized ones, or those of another unit."""
+"""Files that hold no pixels, but normalized values, or those of a unit of their own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from normscope.models.expected import resolve_normalization
 from normscope.normalization import NONE
 
 if TYPE_CHECKING:
-    from normscope.checking.images import Depth
+    from normscope.checking.depth import Depth
     from normscope.checking.options import CheckOptions
     from normscope.images.originals import Originals
+
+ALIKE = 1.5
+"""Constants are those of values whose std is within this factor of theirs."""
 
 
 def without_pixels(
@@ -31,35 +34,49 @@ def without_pixels(
     Returns:
         A check without any network.
     """
-    below = f"Pixels are {depth.in_words}; those of images are never below 0."
-    if depth.normalized_already:
-        answer = _normalized(
-            options, f"the files hold {depth.in_words}, which are normalized already"
+    says = f"Pixels are {depth.in_words}; those of images are never below 0."
+    if depth.unknown:
+        says = f"Pixels are {depth.in_words}; nothing tells which value is white."
+        answer = _cannot_tell(
+            f"the files hold {depth.in_words}, a unit of their own, and nothing says what you "
+            "divide them by to bring them to [0, 1]. Give --scale."
         )
+    elif depth.normalized_already:
+        answer = _normalized(options, depth)
     else:
-        answer = Verdict(
-            "cannot tell",
-            f"Cannot tell: the files hold {depth.in_words}, such as a unit of their own (HU, "
-            "heights) or values for no data, where a check needs pixels from 0 up. Give images as "
-            "the network's pipeline scales them, or compare your constants with those of "
-            f"normscope stats {originals.name}.",
+        answer = _cannot_tell(
+            f"the files hold {depth.in_words}, such as a unit of their own (HU, heights) or values "
+            "for no data, where a check needs pixels from 0 up. Give images as the network's "
+            "pipeline scales them, or compare your constants with those of "
+            f"normscope stats {originals.name}."
         )
-    lines = (Evidence("images", below),)
+    lines = (Evidence("images", says),)
     return Check(
         name, originals.name, len(originals.images), answer, None, None, lines, (), said(options),
         seconds,
     )  # fmt: skip
 
 
-def _normalized(options: CheckOptions, found: str) -> Verdict:
-    nothing = (
-        options.norm is not None
-        and options.norm != "data"
-        and (resolve_normalization(options.norm, NONE, options.model) == NONE)
-    )
-    if nothing or (options.norm is None and options.processor is None):
-        return Verdict(
-            "cannot tell",
-            f"Cannot tell: {found}, and the pixels before are missing. Give the original images.",
+def _normalized(options: CheckOptions, depth: Depth) -> Verdict:
+    like = f"mean {depth.mean:.2g}, std {depth.std:.2g}"
+    found = f"the files hold {depth.in_words} ({like}), which look normalized already"
+    if options.processor is None and not _again(options, depth):
+        return _cannot_tell(
+            f"{found}, and the pixels before are missing. Give the original images."
         )
-    return Verdict("wrong", f"Wrong: {found}; use none (0/1).", found, "none")
+    use = "use none (0/1) if they were made for this network, or the original images"
+    return Verdict("wrong", f"Wrong: {found}; {use}.", found, "none")
+
+
+def _again(options: CheckOptions, depth: Depth) -> bool:
+    """Whether constants are given that are not those of the files' own values."""
+    if options.norm is None or options.norm == "data":
+        return False
+    given = resolve_normalization(options.norm, NONE, options.model)
+    mean, std = (sum(values) / given.channels for values in (given.mean, given.std))
+    own = abs(mean - depth.mean) < depth.std / 2 and 1 / ALIKE < std / depth.std < ALIKE
+    return given != NONE and not own
+
+
+def _cannot_tell(why: str) -> Verdict:
+    return Verdict("cannot tell", f"Cannot tell: {why}")

@@ -61,7 +61,9 @@ class CheckOptions:
     crop: int | None = option(None, CROP)
     channels: str | None = option(None, EXPECTED_CHANNELS)
     scale: float | None = option(
-        None, "What you divide pixels of 16 bits by; 65535 by default.", panel=IMAGES
+        None,
+        "What you divide pixels by; by default the type's maximum, 1 for floats.",
+        panel=IMAGES,
     )
     device: str = option("auto", DEVICE)
     strict: bool = option(False, "Also exit 1 where nothing can be told.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,15 @@ import numpy as np
 from normscope.checking.in_use import OWN, InUse
 from normscope.checking.sources import named
 from normscope.errors import NormscopeError
-from normscope.models.expected import resolve_normalization, takes_blue_first
+from normscope.models.expected import is_of_stored, resolve_normalization, takes_blue_first
 from normscope.models.preprocessing.claim import BGR, RGB
 from normscope.models.preprocessing.folder import processor_claims
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
     from normscope.auditing.pipeline import Pipeline
-    from normscope.checking.images import Depth, Shown
+    from normscope.checking.depth import Depth
+    from normscope.checking.images import Shown
     from normscope.checking.options import CheckOptions
     from normscope.models.claims import Claims
 
@@ -85,14 +87,25 @@ def _of(pixels: np.ndarray) -> Normalization:
 
 
 def _with_depth(found: InUse, depth: Depth, scale: float | None) -> InUse:
-    if not depth.deep:
+    applied = found.applied
+    stored = applied is not None and is_of_stored(Normalization(applied.mean, applied.std))
+    if scale is None and stored and depth.limit > 1:
+        return replace(
+            found,
+            cause="the constants are of pixels as they are stored, and these are divided by "
+            f"{depth.limit:.10g}",
+            mend="divide the constants by that too, or say --scale 1 if you do not divide pixels",
+        )
+    if not depth.deep and scale is None:
         return found
     divisor = scale or depth.limit
     factor = depth.full / divisor
     if abs(factor - 1) < ROUNDING:
         return found
+    white = f"{depth.full:.10g} (--scale {depth.full:.10g})"
+    such = "" if depth.usual else "what is white in them, such as "
     return found.of_unused_bits(
         factor,
-        f"pixels of {depth.in_words} are divided by {divisor:g}",
-        f"divide them by {depth.full:g} (--scale {depth.full:g}) and keep the constants",
+        f"pixels of {depth.in_words} are divided by {divisor:.10g}",
+        f"divide them by {such}{white} and keep the constants",
     )

@@ -131,7 +131,8 @@ def judged(
     better = _does_better(price)
     if not differs and _enough_to_agree(expected):
         return Verdict("right", _right(model, expected, in_use, price), use=use)
-    if better or (expected.confidence <= SURE and not slipped(in_use, expected)):
+    slip = differs and slipped(in_use, expected)
+    if better or (expected.confidence <= SURE and not slip):
         return _cannot_tell(_contradictory(model, expected, in_use, price, missing))
     if not _ruled_out(expected.left_open, in_use.applied, price):
         return _cannot_tell(_open(model, expected, in_use, price, missing))

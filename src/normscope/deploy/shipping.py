@@ -17,7 +17,7 @@ from normscope.deploy.saving import Built, check_folder, check_suffix, describe,
 from normscope.errors import NormscopeError
 from normscope.images.size import check_length
 from normscope.models.building import published
-from normscope.models.expected import stated_normalization, takes_blue_first
+from normscope.models.expected import check_of_unit, stated_normalization, takes_blue_first
 from normscope.models.files.naming import ONNX, names_program
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
@@ -91,13 +91,13 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
             check_suffix(path)
             from normscope.deploy.onnx_shipping import ship_graph
 
-            return ship_graph(chosen, _normalization(name, norm))
+            return ship_graph(chosen, _normalization(name, norm, chosen.to))
         from normscope.deploy.program_shipping import ship_program
 
-        return ship_program(chosen, _normalization(name, norm))
+        return ship_program(chosen, _normalization(name, norm, chosen.to))
     check_suffix(path)
     check_no_input(path, None if weights is None else Path(weights))
-    normalization = _normalization(name, norm)
+    normalization = _normalization(name, norm, chosen.to)
     check_length("--image-size", image_size)
     side = image_size or SIDES.get(name) or _published_side(name)
     model, count = build_trained(
@@ -128,9 +128,10 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
     return Shipped(folded, path, exact, difference, spread, notes)
 
 
-def _normalization(name: str, norm: str) -> Normalization:
+def _normalization(name: str, norm: str, to: str) -> Normalization:
     if norm != "model":
-        return Normalization.parse(norm)
+        given = Normalization.parse(norm)
+        return check_of_unit(given) if to == "uint8" else given
     expected = stated_normalization(name)
     return expected.reversed() if takes_blue_first(name) else expected
 

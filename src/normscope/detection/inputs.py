@@ -14,6 +14,7 @@ from normscope.errors import NormscopeError
 from normscope.images.frames import COLOURS
 from normscope.images.items import as_array
 from normscope.images.pixels import UnreadableImage
+from normscope.images.scale import white_of
 from normscope.images.stream import open_stream
 from normscope.images.windows import Windows
 from normscope.models.building import build_model
@@ -71,13 +72,15 @@ def build_network(name: str, weights: str | Path | None, sample: np.ndarray) -> 
     try:
         return built(channels)
     except NormscopeError:
-        other = {1: 3, 3: 1}.get(channels)
-        if other is None or not _builds(built, other):
+        others = (other for other in (COLOURS, 1) if other != channels)
+        other = next((other for other in others if _builds(built, other)), None)
+        if other is None:
             raise
-        kind = "rgb" if other == 3 else "grey"
+        kind = "rgb" if other == COLOURS else "grey"
+        advice = f"Use --channels {kind}" if channels in {1, COLOURS} else "Leave the others out"
         raise NormscopeError(
             f"images must have {counted(other, 'channel')} to fit these weights of {name}, "
-            f"got {channels}. Use --channels {kind}."
+            f"got {channels}. {advice}."
         ) from None
 
 
@@ -191,10 +194,18 @@ def _in_unit_range(images: np.ndarray, scale: float | None) -> np.ndarray:
     if images.dtype == np.uint8 and scale in {None, 255.0}:
         return images
     integers = images.dtype.kind in "iu"
-    values = images / (scale or (np.iinfo(images.dtype).max if integers else 1.0))
-    if values.min() < 0 or values.max() > 1:
+    low, top = float(images.min()), float(images.max())
+    limit = np.iinfo(images.dtype).max if integers else 1
+    white = scale or (white_of(top, limit) if integers and 2 * top <= limit else limit)
+    if low < 0 or top > white:
         raise NormscopeError(
-            f"pixels that are floats must lie in [0, 1], got {values.min():.4g} to "
-            f"{values.max():.4g}. Divide them by their largest possible value."
+            f"pixels must lie in [0, 1] once they are divided by {white:.10g}, got {images.dtype} "
+            f"from {low:.5g} to {top:.5g}. Bring the images to [0, 1] as the training did."
         )
+    if scale is None and white < limit:
+        warnings.warn(
+            f"The {images.dtype} pixels reach only {top:g} of {limit}: they are divided by "
+            f"{white:g}.", RuntimeWarning, stacklevel=3,
+        )  # fmt: skip
+    values = images / white
     return values.astype(np.float64)

@@ -126,17 +126,26 @@ def _lost(found: Findings) -> str:
     return gap(-(cell.high or 0.0))
 
 
-def _unsettled(found: Findings, table: TrialTable) -> str:
-    core, edges = found.usual, found.edges
-    if table.cells < 2:
-        return "one cell has nothing to be compared with; give several values of --mean and --std"
-    if table.all_failed and table.like_chance is not None:
+def _all_failed(table: TrialTable) -> str:
+    if table.like_chance is not None:
         return (
             f"no run can be told from chance on {table.test_images} test images; use more, or "
             "more --epochs"
         )
+    if table.dominated and table.all_stuck:
+        return (
+            f"no run beats the most frequent class alone, {percent(table.chance)} of the test "
+            "images; balance the classes, or train longer"
+        )
+    return "every run failed, so the fault lies elsewhere; check labels, or train longer"
+
+
+def _unsettled(found: Findings, table: TrialTable) -> str:
+    core, edges = found.usual, found.edges
+    if table.cells < 2:
+        return "one cell has nothing to be compared with; give several values of --mean and --std"
     if table.all_failed:
-        return "every run failed, so the fault lies elsewhere; check labels, or train longer"
+        return _all_failed(table)
     failing, here = ("", OWN) if not edges.fails else (f"far from {OWN} some runs fail; ", "them")
     if core.fails:
         return _failing(found, table, here)

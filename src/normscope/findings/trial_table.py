@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FEW_IMAGES, WELL_ABOVE = 100, 0.05
 """On fewer test images an accuracy so far above that of a constant answer may be luck."""
 
+DOMINATES = 0.75
+"""From this share of one class on, a network that always names it seems to do well."""
+
 
 @dataclass(frozen=True)
 class TrialTable:
@@ -45,6 +48,7 @@ class TrialTable:
         correct: bool, which image each training got right, shape ``(rows, seeds, test_images)``;
             None where only accuracies are known.
         exact: Whether nothing is drawn at random, as with a frozen network: one seed is all.
+        chance: Share of the most frequent class among the test images; 0 where it is not known.
     """
 
     normalizations: tuple[Normalization, ...]
@@ -58,6 +62,7 @@ class TrialTable:
     correct: np.ndarray | None = None
     exact: bool = False
     stuck: np.ndarray | None = None
+    chance: float = 0.0
 
     @property
     def seeds(self) -> int:
@@ -84,6 +89,16 @@ class TrialTable:
     def all_failed(self) -> bool:
         """Whether every training failed, under any normalization."""
         return bool(0 < self.trainings.sum() == self.failures.sum())
+
+    @property
+    def all_stuck(self) -> bool:
+        """Whether those that failed only never left chance."""
+        return self.stuck is not None and bool(self.stuck.sum() == self.failures.sum())
+
+    @property
+    def dominated(self) -> bool:
+        """Whether one class holds most of the test images."""
+        return self.chance >= DOMINATES
 
     @cached_property
     def like_chance(self) -> float | None:
@@ -159,4 +174,5 @@ def trial_table(
         correct=correct if seeds else None,
         exact=not specification.trial.recipe.trains,
         stuck=stuck,
+        chance=max((r.chance or 0.0 for row in results for r in row), default=0.0),
     )

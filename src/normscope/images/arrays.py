@@ -160,7 +160,10 @@ def open_npy(path: Path) -> np.ndarray:
 
 
 def decode_npy(data: bytes) -> Pixels:
-    """The images in the bytes of a ``.npy`` file.
+    """The images in the bytes of a ``.npy`` file among others.
+
+    Each is most likely one image, so that three axes of which the first has 3 or 4 entries are one
+    in colour, as torch has them.
 
     Args:
         data: The file's bytes.
@@ -174,7 +177,12 @@ def decode_npy(data: bytes) -> Pixels:
     try:
         with READING_HEADERS:
             array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-        return Pixels(as_images(array, "it"), most=most_of(array.dtype))
+        layout = layout_of(array.shape) if array.ndim in {2, 3, 4} else None
+        if layout == "NHW" and array.shape[0] in COLOUR - {1} and min(array.shape[1:]) > 4:
+            layout = "CHW"
+        images = as_images(array, "it", layout)
+        noticed = (f"of arrays whose axes are taken for {layout}",) if is_guess(array.shape) else ()
+        return Pixels(images, noticed=noticed, most=most_of(array.dtype))
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise UnreadableImage(f"not a whole NumPy file of numbers: {first_line(error)}") from None
     except NormscopeError as error:

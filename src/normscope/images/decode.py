@@ -34,6 +34,8 @@ from normscope.images.pixels import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+NOT_8_BITS = "not an image of 8 bits a channel"
+
 GREY_PNG = (b"\0", b"\4")
 """Colour types of grey, without and with alpha (PNG, W3C 2003, section 11.2.2)."""
 
@@ -156,7 +158,7 @@ def decode_8_bits(data: bytes) -> Pixels:
     """
     pixels = _decode_colour(data)
     if pixels.values.dtype != np.uint8:
-        raise UnreadableImage(f"not an image of 8 bits a channel ({pixels.values.dtype})")
+        raise UnreadableImage(f"{NOT_8_BITS} ({pixels.values.dtype})")
     return pixels
 
 

@@ -26,7 +26,7 @@ SERIES_DIGITS = 8
 
 
 def decode_dicom(data: bytes) -> Pixels:
-    """Decode every frame of a DICOM file, with its rescale slope and intercept applied.
+    """Decode every frame of a DICOM file, its slope and intercept, or its dose scaling, applied.
 
     Pixels of the padding value (PS3.3, C.7.5.1.1.2) do not count. Values of MONOCHROME1, in which
     high ones are dark, stay as they are stored.
@@ -94,6 +94,10 @@ def _decoded(header: Any) -> Pixels:
         slopes, intercepts = of_frames.T[:, :, None, None, None]
         values = values * slopes + intercepts
         noticed.append(f"with a slope and intercept, {APPLIED}{_unit(header, transforms)}")
+    elif header.get("DoseGridScaling"):
+        unit = "Gy" if header.get("DoseUnits") == "GY" else "relative dose"
+        values = values * float(header.DoseGridScaling)
+        noticed.append(f"with scalings of dose, {APPLIED}{UNIT}{unit}")
     elif header.get("BitsStored", 0) not in {header.get("BitsAllocated"), 1}:
         signed = header.get("PixelRepresentation", 0)
         most, least = 2 ** (header.BitsStored - signed) - 1, -signed

@@ -195,7 +195,7 @@ class Met:
         """
         sizes = Counter({f"{s[1]} x {s[0]}": n for s, n in self.sizes.items()})
         for counts, what, advice in (
-            (sizes, "one size", "Resize them to one size."),
+            (sizes, "one size", "Give --resize, such as --resize 64x64, or --crop."),
             (self.types, "one type of pixels", "Convert them to one depth, or sort them."),
             (self.bands, "one number of channels", "Sort them, or pass --channels."),
         ):

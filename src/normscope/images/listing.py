@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.images.finding import ALL, find_images
-from normscope.images.formats import ARCHIVES
+from normscope.images.formats import ARCHIVES, passed_over
 from normscope.images.held_out import hold_out
 from normscope.images.tree import SPLIT_FOLDERS, split_of_path
 from normscope.wording import counted
@@ -84,6 +84,12 @@ def list_images(path: Path, train: bool, choice: Choice = ALL) -> Listing:
     if "test" not in found and "val" in found:
         found["test"] = found.pop("val")
     if "test" not in found or (train and "train" not in found):
+        if passed and not found:
+            raise NormscopeError(
+                f"{path} must hold image files, {NEEDED}, got fewer than 2 folders with any. "
+                f"{passed_over(passed)} Save each image as a file of its own, such as .png, .tif "
+                "or .npy."
+            )
         needed = "train/ and also val/ or test/" if train else "val/ or test/"
         raise NormscopeError(
             f"{path} must hold {needed}, {NEEDED}, "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.decode import decode_8_bits, decode_single
+from normscope.images.decode import NOT_8_BITS, decode_8_bits, decode_single
 from normscope.images.decoded import Skipped
 from normscope.images.encoded import EncodedImage
 from normscope.images.finding import every_image
@@ -131,9 +131,12 @@ def first_image(originals: Originals) -> Pixels:
 def none_readable(name: str, skipped: list[Skipped]) -> str:
     """What is said of a folder in which nothing can be used."""
     first = skipped[0]
+    advice = "Convert them, or choose another folder."
+    if first.reason.startswith(NOT_8_BITS):
+        advice = "Save them with 8 bits a channel, scaled as for the network's training."
     return (
-        f"{name} must hold at least one readable image, got {len(skipped)} that cannot be used, "
-        f"such as {first.path}: {first.reason}. Choose another folder."
+        f"{name} must hold at least one image that can be used, got {len(skipped)} that cannot, "
+        f"such as {first.path}: {first.reason}. {advice}"
     )
 
 

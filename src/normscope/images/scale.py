@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from normscope.errors import NormscopeError
@@ -24,6 +26,24 @@ def check_scale(scale: float | None) -> None:
             f"--scale must be from {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}, got {scale}. "
             "Give what brings pixels to [0, 1]."
         )
+
+
+def white_of(top: float, limit: float) -> float:
+    """The largest value of as many bits as whole numbers use: 8, or an even number of them.
+
+    Args:
+        top: The largest of them.
+        limit: The largest that their type holds.
+
+    Returns:
+        Of a camera of so many bits the value of white.
+
+    Example:
+        >>> white_of(200, 65535), white_of(1900, 65535), white_of(40000, 65535)
+        (255.0, 4095.0, 65535.0)
+    """
+    bits = max(8, math.ceil(top).bit_length())
+    return float(min(limit, 2 ** (bits + bits % 2) - 1))
 
 
 def scale_of(

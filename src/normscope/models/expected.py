@@ -12,6 +12,35 @@ from normscope.models.given import name_of
 from normscope.models.preprocessing.claim import BGR
 from normscope.normalization import PRESETS, Normalization
 
+OF_STORED = 5
+"""Both constants are from here on where pixels are not brought to [0, 1] before."""
+
+
+def is_of_stored(normalization: Normalization) -> bool:
+    """Whether constants can only be of pixels as they are stored, such as of 0..255."""
+    return min(normalization.std) >= OF_STORED and max(normalization.mean) >= OF_STORED
+
+
+def check_of_unit(normalization: Normalization) -> Normalization:
+    """Refuse constants of pixels of 0..255 where pixels are of [0, 1].
+
+    Args:
+        normalization: As it was given.
+
+    Returns:
+        The same.
+
+    Raises:
+        NormscopeError: If they are.
+    """
+    if is_of_stored(normalization):
+        mean, std = ([value / 255 for value in v] for v in (normalization.mean, normalization.std))
+        raise NormscopeError(
+            f"--norm must be of pixels in [0, 1], got {normalization:.6g}, which is of larger "
+            f"ones. If they are of 0..255, give {Normalization(mean, std):.6g}."
+        )
+    return normalization
+
 
 def expected_normalization(model: str) -> Normalization | None:
     """What a model's library, or the file that it is, says that its weights expect.

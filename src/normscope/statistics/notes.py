@@ -175,14 +175,36 @@ def _sample_note(images: int, complete: bool) -> str:
 
 
 def _range_note(dtype: np.dtype, moments: Moments, given: float | None) -> str:
-    limit = int(np.iinfo(dtype).max)
-    top = int(max(reversed(measured_ends(moments)), key=abs))
+    limit, top = int(np.iinfo(dtype).max), _furthest(moments)
     bits = 8 * dtype.itemsize
-    used = max(1, abs(top).bit_length())
-    if 2 * abs(top) > limit:
-        return f"The {bits}-bit pixels fill their range: they reach {top} of {limit}."
-    if given is not None:
+    if given is not None and 2 * abs(top) <= limit:
         return f"The {bits}-bit pixels reach {top} of {limit}; --scale {given:g} divides them."
+    filled = f"The {bits}-bit pixels fill their range: they reach {top} of {limit}."
+    return unused_bits(moments, limit) or filled
+
+
+def _furthest(moments: Moments) -> int:
+    return int(max(reversed(measured_ends(moments)), key=abs))
+
+
+def unused_bits(moments: Moments, scale: float) -> str:
+    """What is said of whole numbers that use less than half of what their type holds.
+
+    Args:
+        moments: Of the pixels.
+        scale: What they are divided by.
+
+    Returns:
+        A sentence; nothing of bytes, floats, and pixels that are divided by another value than the
+        largest of their type.
+    """
+    dtype = np.dtype(moments.dtype)
+    if dtype.kind == "f" or dtype.itemsize == 1:
+        return ""
+    limit, top = int(np.iinfo(dtype).max), _furthest(moments)
+    bits, used = 8 * dtype.itemsize, max(1, abs(top).bit_length())
+    if 2 * abs(top) > limit or scale != limit:
+        return ""
     return (
         f"The {bits}-bit pixels reach only {top} of {limit}: divided by {limit} the images are "
         f"almost black. Pass --scale with what your model divides by, such as {2**used - 1}, all "

@@ -24,6 +24,7 @@ from normscope.normalization import NONE, Normalization
 from normscope.options import chosen
 from normscope.statistics.fill_values import fill_values
 from normscope.statistics.moments import Moments
+from normscope.statistics.notes import unused_bits
 from normscope.trials.chosen_model import model_options
 from normscope.trials.network import check_network
 from normscope.trials.recipe import named_recipe
@@ -179,7 +180,10 @@ def prepare_source(
     described = [images for images in (whole.train, whole.validation) if images]
     described = described or [whole.test]
     moments = reduce(Moments.merge, [_moments(images) for images in described])
-    for sentence in _no_measurements(described, moments):
+    sentences = _no_measurements(described, moments)
+    if transform.scale is None:
+        sentences += filter(None, [unused_bits(moments, whole.scale)])
+    for sentence in sentences:
         warnings.warn(f"{name}: {sentence}", RuntimeWarning, stacklevel=2)
     return PreparedSource(
         source=with_train_images(split, train_images),
