@@ -103,6 +103,10 @@ def class_folders(tmp_path: Path) -> Path:
     return root
 
 
+class ScanTrials(SimpleNamespace):
+    """In place of an opened study: its name is what tells a study."""
+
+
 @pytest.fixture
 def made_study(spec):
     """A function that makes a finished study from accuracies by mean, std and seed."""
@@ -144,7 +148,7 @@ def made_study(spec):
         for normalization, values in references:
             for seed, accuracy in enumerate(values):
                 add(Normalization.parse(normalization), seed, accuracy)
-        return SimpleNamespace(
+        return ScanTrials(
             specification=specification, trials=lambda: trials, survival_trials=list,
             every_trial=lambda: trials,
         )  # fmt: skip

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
 import normscope
 from normscope import stats
@@ -26,8 +29,14 @@ EMPTY = (
         ({"clip": (0, 1)}, "clip must be a text, got (0, 1) of type tuple. Convert it."),
         ({"mask": 3}, "mask must be a path or a text, got 3 of type int. Convert it."),
         ({"strict": "no"}, "strict must be True or False, got 'no' of type str. Convert it."),
-        ({"explain": [1]},
-         "explain must be a list of texts or a text, got [1] of type list. Convert it."),
+        ({"explain": [1]}, "explain must be a list of texts, got [1] of type list. Convert it."),
+        ({"on_progress": 3}, "on_progress must be a function, got 3 of type int. Convert it."),
+        ({"resize": (4, 4, 4)},
+         "resize must be a text or a whole number or a height and a width, got (4, 4, 4) of type "
+         "tuple. Convert it."),
+        ({"mask": np.zeros((2, 2))},
+         "mask must be a path or a text, got array([[0., 0.], [0., 0.]]) of type ndarray. "
+         "Convert it."),
         ({"resize": 2.0},
          "resize must be a text or a whole number or a height and a width, got 2.0 of type float. "
          "Convert it."),
@@ -53,10 +62,99 @@ def test_keywords_that_are_right(tmp_path):
     assert found.counted == (31,)
 
 
-def test_keywords_of_other_commands():
+@pytest.mark.parametrize(
+    ("keywords", "sentence"),
+    [
+        ({"seed": 1.5}, "seed must be a whole number, got 1.5 of type float. Convert it."),
+        ({"norm": 0.5},
+         "norm must be a text or a Normalization, got 0.5 of type float. Convert it."),
+        ({"mean": {0}, "std": 1},
+         "mean must be a text or a number or a list of numbers, got {0} of type set. Convert it."),
+    ],
+)  # fmt: skip
+def test_keywords_of_other_commands(keywords, sentence):
     with pytest.raises(NormscopeError) as error:
-        normscope.train("digits", seed=1.5)
-    assert str(error.value) == "seed must be a whole number, got 1.5 of type float. Convert it."
+        normscope.train("digits", **keywords)
+    assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: normscope.train("digits", epoch=3),
+         "train() got an unexpected keyword argument 'epoch'. Did you mean 'epochs'?"),
+        (lambda: normscope.stats(1, qqq=3), "stats() got an unexpected keyword argument 'qqq'"),
+        (normscope.stats, "stats() missing a required argument: 'source'"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_function_that_was_called(call, sentence):
+    with pytest.raises(TypeError) as error:
+        call()
+    assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("mean", ["0,0.5", [0, 0.5], (0.0, 0.5), np.array([0, 0.5])])
+def test_numbers_stand_for_their_text(mean, tmp_path):
+    study = normscope.scan(
+        "digits", mean=mean, std=np.float64(1), seeds=1, epochs=1, train_images=100, workers=1,
+        out=tmp_path / "s",
+    )  # fmt: skip
+    assert study.specification.mean.values == (0, 0.5)
+    assert study.specification.std.values == (1,)
+
+
+def test_paths_and_texts_stand_for_each_other(tmp_path):
+    finished = normscope.train(
+        Path("digits"), mean=0.5, std=[0.25], epochs=1, train_images=100, root=str(tmp_path)
+    )
+    assert finished.spec.source == "digits"
+    assert str(finished.spec.normalization) == "0.5/0.25"
+
+
+NETWORK = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: normscope.summarize("runs/a"),
+         "study must be a Study, got 'runs/a' of type str. Open its folder with "
+         "normscope.Study.open; a search has summarize_search."),
+        (lambda: normscope.summarize_search(None),
+         "study must be a SearchStudy, got None of type NoneType. Open its folder with "
+         "normscope.SearchStudy.open; a scan has summarize."),
+        (lambda: normscope.report(3), "folder must be a text or a path, got 3 of type int. "
+         "Convert it."),
+        (lambda: normscope.report("runs/a", margin="b"),
+         "margin must be a number, got 'b' of type str. Convert it."),
+        (lambda: normscope.fold("resnet18", "imagenet"),
+         "model must be a torch.nn.Module, got 'resnet18' of type str. Build the network first."),
+        (lambda: normscope.fold(NETWORK, None),
+         "normalization must be a Normalization or a text, got None of type NoneType. Convert it."),
+        (lambda: normscope.fold(NETWORK, "imagenet", image_size=(8, 8, 8)),
+         "image_size must be a whole number or a height and a width, got (8, 8, 8) of type tuple. "
+         "Convert it."),
+        (lambda: normscope.fold(NETWORK, "imagenet", image_size=0),
+         "image_size must be at least 1, got 0. Give a larger number."),
+        (lambda: normscope.fold(NETWORK, "imagenet", channels=0),
+         "channels must be at least 1, got 0. Give a larger number."),
+        (lambda: normscope.load_folded(None),
+         "path must be a text or a path, got None of type NoneType. Convert it."),
+        (lambda: normscope.watch([], 0.5),
+         "norm must be a text or a Normalization, got 0.5 of type float. Convert it."),
+        (lambda: normscope.watch([], "none", batches="3"),
+         "batches must be a whole number, got '3' of type str. Convert it."),
+        (lambda: normscope.InitScale("1"),
+         "weight must be a number, got '1' of type str. Convert it."),
+        (lambda: normscope.detect(None, PIXELS),
+         "model must be a name, a torch.nn.Module or a callable from a batch to outputs, got None. "
+         "Hand over the network itself."),
+    ],
+)  # fmt: skip
+def test_values_of_other_functions(call, sentence):
+    with pytest.raises(NormscopeError) as error:
+        call()
+    assert str(error.value) == sentence
 
 
 @pytest.mark.parametrize(

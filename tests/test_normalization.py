@@ -26,6 +26,42 @@ def test_one_value_holds_for_every_channel():
     assert Normalization((0.1, 0.2, 0.3), 2).std == (2.0, 2.0, 2.0)
 
 
+NUMBERS = "{} must be a number, or one per channel, got {}. Convert it."
+PAIR = (
+    "normalization must be MEAN/STD, each one number or one per channel with commas, got {}. "
+    "Write it like 0.5/0.25 or 0.485,0.456,0.406/0.229,0.224,0.225."
+)
+PIXELS = (
+    "pixels must be a NumPy array (..., C, H, W), got {}. Reshape it; to_transform() takes tensors."
+)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: Normalization(None, 1), NUMBERS.format("mean", "None")),
+        (lambda: Normalization(0, "imagenet"), NUMBERS.format("std", "'imagenet'")),
+        (lambda: Normalization(1j, 1), NUMBERS.format("mean", "1j")),
+        (lambda: Normalization([[0.5]], 1), NUMBERS.format("mean", "[[0.5]]")),
+        (lambda: Normalization([0, [1]], 1), NUMBERS.format("mean", "[0, [1]]")),
+        (lambda: Normalization(0, 10**70 * 10**330), NUMBERS.format("std", "1" + "0" * 79)),
+        (lambda: Normalization.parse(None), PAIR.format("None")),
+        (lambda: Normalization.parse(b"none"), PAIR.format("b'none'")),
+        (lambda: NONE.normalize(torch.zeros(3, 4, 4)), PIXELS.format("Tensor (3, 4, 4)")),
+        (lambda: NONE.normalize(np.zeros(4)), PIXELS.format("ndarray (4,)")),
+        (lambda: NONE.for_channels(0), "channels must be at least 1, got 0. Give a larger number."),
+        (lambda: NONE.for_channels("3"),
+         "channels must be a whole number, got '3' of type str. Convert it."),
+        (lambda: NONE.relative_to("none"),
+         "other must be a Normalization, got 'none' of type str. Convert it."),
+    ],
+)  # fmt: skip
+def test_values_of_other_types(call, sentence):
+    with pytest.raises(NormscopeError) as error:
+        call()
+    assert str(error.value) == sentence
+
+
 @given(normalizations())
 def test_what_is_printed_is_parsed_to_the_last_bit(normalization):
     assert Normalization.parse(str(normalization)) == normalization

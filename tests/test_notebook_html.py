@@ -175,6 +175,15 @@ def test_an_audit(photos):  # noqa: F811
     assert repr(found) == f"<Audit: {found.sentences[0]}>"
 
 
+def test_a_check(photos):  # noqa: F811
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    found = normscope.check(network, images=photos, norm="half", count=8, crop=32)
+    page = shown(found)
+    assert page.texts[0] == found.sentence
+    assert [line.says for line in found.evidence if line.says not in page.texts] == []
+    assert repr(found) == f"<Check: {found.sentence}>"
+
+
 def test_a_detection(checkpoint, coloured_images):  # noqa: F811
     model = checkpoint((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     found = normscope.detect(model, images=coloured_images, augmentation="none")

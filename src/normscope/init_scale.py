@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from normscope.errors import NormscopeError
+from normscope.keywords import check_types
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class InitScale:
     bias: float = 1.0
 
     def __post_init__(self) -> None:
+        check_types(InitScale.__annotations__, vars(self))
         if not (math.isfinite(self.weight) and self.weight > 0):
             raise NormscopeError(
                 f"weight-init must be finite and > 0, got {self.weight}. "

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import errno
+import functools
+import inspect
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 KINDS: dict[str, tuple[Any, str]] = {
     "None": (NoneType, ""),
@@ -24,19 +30,76 @@ KINDS: dict[str, tuple[Any, str]] = {
     "str": ((str, Path), "a text"),
     "Path": (Path, "a path"),
     "Size": (tuple, ""),
-    "tuple[int, int]": (tuple, "a height and a width"),
-    "Sequence[str]": (Sequence, "a list of texts"),
+    "tuple[int, int]": (Integral, "a height and a width"),
+    "Sequence[str]": (str, "a list of texts"),
+    "Sequence[float]": (Real, "a list of numbers"),
+    "Callable": (Callable, "a function"),
+    "Normalization": ("Normalization", "a Normalization"),
+    "nn.Module": ("Module", "a torch.nn.Module"),
+    "Study": ("ScanTrials", "a Study"),
+    "SearchStudy": ("SearchStudy", "a SearchStudy"),
 }
-"""What values may be whose annotation has such a part, and how that is called."""
+"""What values may be whose annotation has such a part, or what their class is called, which need
+not be imported for that; and how it is called."""
+
+ADVICE = {
+    "nn.Module": "Build the network first.",
+    "Study": "Open its folder with normscope.Study.open; a search has summarize_search.",
+    "SearchStudy": "Open its folder with normscope.SearchStudy.open; a scan has summarize.",
+}
+"""Where a value cannot be converted."""
 
 
-def plain(value: Any) -> Any:
-    """A number or truth value of NumPy as Python's own, which can be written as JSON; all else."""
-    return (
-        value.item()
-        if type(value).__module__ == "numpy" and not hasattr(value, "__len__")
-        else value
-    )
+def parts_of(annotation: Any) -> list[str]:
+    """What an annotation allows, one by one; a function's own arguments say nothing here."""
+    return re.sub(r"Callable\[\[[^]]*\], \w+\]", "Callable", str(annotation)).split(" | ")
+
+
+def fitted(annotation: Any, value: Any) -> Any:
+    """A value as what it is given for has it, where that loses nothing.
+
+    Args:
+        annotation: Its text. A path may stand for a text and a text for a path, one text for a
+            list of them, and an array for a list of numbers.
+        value: Whatever a caller gave. A number or truth value of NumPy becomes Python's own, which
+            can be written as JSON.
+
+    Returns:
+        The value, as it was where nothing is to be done.
+
+    Example:
+        >>> fitted("Sequence[str]", "mean=0:1"), fitted("int | None", np.int64(3))
+        (['mean=0:1'], 3)
+    """
+    parts = parts_of(annotation)
+    listed = "Sequence[float]" in parts
+    if type(value).__module__ == "numpy" and (listed or not hasattr(value, "__len__")):
+        return value.tolist()
+    if isinstance(value, Path) and "str" in parts and "Path" not in parts:
+        return str(value)
+    if isinstance(value, str) and value and "Path" in parts and "str" not in parts:
+        return Path(value)
+    if isinstance(value, str) and "Sequence[str]" in parts and "Any" not in parts:
+        return [value]
+    return value
+
+
+def as_text(numbers: str | float | Sequence[float]) -> str:
+    """Numbers as the command line lists them.
+
+    Args:
+        numbers: One or several, or their text already.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> as_text([0, 0.5])
+        '0,0.5'
+    """
+    if isinstance(numbers, str):
+        return numbers
+    return ",".join(map(repr, numbers if isinstance(numbers, Sequence) else [numbers]))
 
 
 @contextmanager
@@ -73,14 +136,15 @@ def check_types(annotations: Mapping[str, Any], values: Mapping[str, Any]) -> No
         NormscopeError: If one is of another type, or no path at all.
     """
     for name, value in values.items():
-        parts = str(annotations.get(name, "")).split(" | ")
+        parts = parts_of(annotations.get(name, ""))
         if not all(part in KINDS for part in parts):
             continue
         if not any(_is_one(value, part) for part in parts):
             words = list(dict.fromkeys(KINDS[part][1] for part in parts if KINDS[part][1]))
+            advice = next((ADVICE[part] for part in parts if part in ADVICE), "Convert it.")
             raise NormscopeError(
-                f"{name} must be {' or '.join(words)}, got {value!r:.80} of type "
-                f"{type(value).__name__}. Convert it."
+                f"{name} must be {' or '.join(words)}, got {' '.join(repr(value).split()):.80} of "
+                f"type {type(value).__name__}. {advice}"
             )
         if "Path" in parts and value is not None:
             check_path(value, name)
@@ -88,10 +152,36 @@ def check_types(annotations: Mapping[str, Any], values: Mapping[str, Any]) -> No
 
 def _is_one(value: Any, part: str) -> bool:
     kind = KINDS[part][0]
-    if kind is Sequence:
-        several = isinstance(value, Sequence) and not isinstance(value, str)
-        return several and all(isinstance(text, str) for text in value)
-    return isinstance(value, kind)
+    if isinstance(kind, str):
+        return any(each.__name__ == kind for each in type(value).__mro__)
+    if "[" not in part:
+        return isinstance(value, kind)
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    fits = several and all(isinstance(each, kind) for each in value)
+    return fits and (len(value) == 2 or not part.startswith("tuple"))
+
+
+def checked(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let a function refuse values of other types than its annotations name.
+
+    Args:
+        function: One whose annotations are texts.
+
+    Returns:
+        The same, which raises what ``check_types`` does.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: Arguments.args, **keywords: Arguments.kwargs) -> Result:
+        try:
+            given = signature.bind(*args, **keywords).arguments
+        except TypeError:
+            return function(*args, **keywords)  # Python's own words for it
+        check_types(function.__annotations__, given)
+        return function(*args, **keywords)
+
+    return call
 
 
 def check_path(path: str | Path, name: str) -> None:

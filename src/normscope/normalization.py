@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.errors import ChannelMismatch, NormscopeError, UnknownName
+from normscope.keywords import checked
+from normscope.wording import check_at_least
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +31,7 @@ class Normalization:
         std: One number per channel, each greater than 0.
 
     Raises:
-        NormscopeError: If a value is not finite, or a std is not greater than 0.
+        NormscopeError: If a value is no finite number, or a std is not greater than 0.
         ChannelMismatch: If mean and std have different numbers of channels, both above one.
 
     Example:
@@ -43,7 +45,7 @@ class Normalization:
     std: tuple[float, ...]
 
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]) -> None:
-        means, stds = _per_channel(mean), _per_channel(std)
+        means, stds = _per_channel("mean", mean), _per_channel("std", std)
         if not means or not stds:
             raise NormscopeError(
                 "mean and std must each hold at least one number, "
@@ -92,9 +94,9 @@ class Normalization:
             >>> Normalization.parse("0.5/0.25") == Normalization(0.5, 0.25)
             True
         """
-        if text in PRESETS:
+        if isinstance(text, str) and text in PRESETS:
             return PRESETS[text]
-        mean, slash, std = text.partition("/")
+        mean, slash, std = text.partition("/") if isinstance(text, str) else ("", "/", "")
         if not slash:
             raise UnknownName("normalization", text, PRESETS, also="MEAN/STD")
         try:
@@ -103,7 +105,7 @@ class Normalization:
         except ValueError:
             raise NormscopeError(
                 "normalization must be MEAN/STD, each one number or one per channel with commas, "
-                f"got '{text}'. Write it like 0.5/0.25 or 0.485,0.456,0.406/0.229,0.224,0.225."
+                f"got {text!r}. Write it like 0.5/0.25 or 0.485,0.456,0.406/0.229,0.224,0.225."
             ) from None
         return cls(means, stds)
 
@@ -112,6 +114,7 @@ class Normalization:
         """How many channels it names; 1 serves any number."""
         return len(self.mean)
 
+    @checked
     def for_channels(self, channels: int) -> Normalization:
         """The same normalization with one value for each of so many channels.
 
@@ -128,6 +131,7 @@ class Normalization:
             >>> str(Normalization(0.5, 0.25).for_channels(3))
             '0.5,0.5,0.5/0.25,0.25,0.25'
         """
+        check_at_least(1, channels, "channels")
         if self.channels not in (1, channels):
             fitting = "1 channel" if channels == 1 else f"1 or {channels} channels"
             raise ChannelMismatch(
@@ -148,6 +152,7 @@ class Normalization:
         """
         return Normalization(self.mean[::-1], self.std[::-1])
 
+    @checked
     def relative_to(self, other: Normalization) -> Normalization:
         """The affine map from values normalized by ``other`` to values normalized by this one.
 
@@ -185,12 +190,19 @@ class Normalization:
             The normalized pixels, same shape, at least float32.
 
         Raises:
+            NormscopeError: If they are no such array.
             ChannelMismatch: If C does not fit.
 
         Example:
             >>> Normalization(0.5, 0.25).normalize(np.array([[[1.0]]])).item()
             2.0
         """
+        if not isinstance(pixels, np.ndarray) or pixels.ndim < 3:
+            met = f"{type(pixels).__name__} {tuple(getattr(pixels, 'shape', ()))}"
+            raise NormscopeError(
+                f"pixels must be a NumPy array (..., C, H, W), got {met}. Reshape it; "
+                "to_transform() takes tensors."
+            )
         per_channel = self.for_channels(pixels.shape[-3])
         dtype = np.result_type(pixels, np.float32)
         mean = np.asarray(per_channel.mean, dtype).reshape(-1, 1, 1)
@@ -229,8 +241,15 @@ class Normalization:
         return f"Normalization.parse('{self}')"
 
 
-def _per_channel(value: float | Sequence[float]) -> tuple[float, ...]:
-    return tuple(float(v) for v in np.atleast_1d(np.asarray(value, dtype=np.float64)))
+def _per_channel(name: str, value: float | Sequence[float]) -> tuple[float, ...]:
+    try:
+        numbers = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError, OverflowError):
+        numbers = np.empty((0, 0))
+    if value is None or numbers.ndim != 1:
+        met = f"{' '.join(repr(value).split()):.80}"
+        raise NormscopeError(f"{name} must be a number, or one per channel, got {met}. Convert it.")
+    return tuple(map(float, numbers))
 
 
 def _broadcast(values: tuple[float, ...], channels: int) -> tuple[float, ...]:

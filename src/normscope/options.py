@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import inspect
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from normscope.keywords import check_types, names_that_fit, plain
+from normscope.keywords import check_types, fitted, names_that_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Keywords = ParamSpec("Keywords")
 Options = TypeVar("Options")
@@ -176,22 +177,35 @@ def by_keywords(
     """
     types = {field.name: field.type for field in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
 
+    signature = inspect.signature(kind)
+
     def decorate(function: Callable[[Options], Result]) -> Callable[Keywords, Result]:
         def call(*args: Keywords.args, **keywords: Keywords.kwargs) -> Result:
-            options = kind(*args, **{name: plain(value) for name, value in keywords.items()})
-            check_types(types, vars(options))
+            try:
+                given = signature.bind(*args, **keywords).arguments
+            except TypeError as error:
+                advice = _advice(keywords, types)
+                raise TypeError(f"{function.__name__}() {error}{advice}") from None
+            given = {name: fitted(types[name], value) for name, value in given.items()}
+            check_types(types, given)
+            options = cast("Any", kind)(**given)
             with names_that_fit():
                 return function(options)
 
         for name in ("__name__", "__qualname__", "__module__"):
             setattr(call, name, getattr(function, name))
         call.__doc__ = _documented(function, kind)
-        signature = inspect.signature(kind)
         returns = inspect.signature(function).return_annotation
         vars(call)["__signature__"] = signature.replace(return_annotation=returns)
         return call
 
     return decorate
+
+
+def _advice(keywords: Iterable[str], known: Iterable[str]) -> str:
+    unknown = next((name for name in keywords if name not in known), "")
+    nearest = difflib.get_close_matches(unknown, known, n=1)
+    return f". Did you mean '{nearest[0]}'?" if nearest else ""
 
 
 def _documented(function: Callable[..., Any], kind: Any) -> str:

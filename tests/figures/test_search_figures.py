@@ -94,7 +94,10 @@ def test_the_history_keeps_the_best_so_far(made_search):
     numbers = search_history(study, {"score": 0.95, "score_se": 0.01})
     assert (np.diff(numbers.best_so_far) >= 0).all()
     assert numbers.best_so_far[-1] == numbers.scores.max()
-    axes = draw_search_history(numbers).axes[0]
+    figure = draw_search_history(numbers)
+    (axes,) = figure.axes
+    assert axes.get_legend() is None  # it would hide trials
+    assert len(figure.legends) == 1
     assert axes.get_ylim()[1] > 0.95
     trials, best, honest = axes.get_lines()
     assert trials.get_ydata().tolist() == numbers.scores.tolist()

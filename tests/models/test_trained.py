@@ -5,6 +5,7 @@ import torch
 
 from normscope.errors import NormscopeError
 from normscope.models.building import build_model
+from normscope.models.given import GivenModel
 from normscope.models.trained import build_trained
 
 
@@ -22,3 +23,13 @@ def test_a_normalization_of_colours_for_a_network_of_grey(tmp_path):
     )
     with pytest.raises(NormscopeError, match=r"conv1.weight has shape .* in place of "):
         build_trained("lenet", str(path), normalized_channels=3, channels=3, image_size=(28, 28))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_that_is_handed_over_is_run_as_it_is():
+    images = torch.rand(2, 3, 8, 8)
+    script = torch.jit.trace(torch.nn.Flatten(), images).train()
+    network = GivenModel(script).pretrained().requires_grad_(False)
+    assert torch.equal(network(images), images.flatten(1))
+    assert script.training

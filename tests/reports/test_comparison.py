@@ -68,6 +68,8 @@ def test_other_seeds_of_the_same_are_not_told_apart(folders, tmp_path):
         f"{folders / 'again'} be told from {folders / 'long'}; run more seeds of each."
     )
     assert comparison.settings == {}
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "a cell may be not settled though its interval leaves out 0." in page
     json.dumps(comparison.to_json(), allow_nan=False)
 
 

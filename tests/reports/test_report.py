@@ -143,6 +143,24 @@ def test_a_searchs_report_reads_every_trial_once(tmp_path, parsed):
     assert {parsed[key] for key in keys} == {1}
 
 
+def test_python_writes_a_searchs_report_too(tmp_path):
+    search = normscope.search(
+        "digits", over="mean=-1:2", at="std=1", trials=2, replicates=0, epochs=1, train_images=100,
+        out=tmp_path / "search", workers=1,
+    )  # fmt: skip
+    assert repr(normscope.report(str(search.folder))) == repr(normscope.summarize_search(search))
+    assert (search.folder / "report.html").is_file()
+    with pytest.raises(NormscopeError, match=r"^study must be a Study, got <SearchStudy in "):
+        normscope.summarize(search)
+
+
+def test_a_reference_may_be_written_as_text(made_study):
+    study = made_study("0,1", "1,2", np.linspace(0.5, 0.9, 12).reshape(2, 2, 3))
+    found = normscope.summarize(study, reference="1/2").to_json()
+    asked = normscope.summarize(study, reference=normscope.Normalization(1, 2)).to_json()
+    assert found == asked != normscope.summarize(study, reference="none").to_json()
+
+
 def test_an_accuracy_of_zero_is_an_accuracy(made_study):
     study = made_study("0,1", "1,2", np.full((2, 2, 1), 0.5))
     trials = study.trials()

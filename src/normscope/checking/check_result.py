@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from normscope.notebook_html import HtmlTable, notebook_html
+
 if TYPE_CHECKING:
     from normscope.checking.opinions import Expected
     from normscope.checking.verdict import Price, Verdict, Word
@@ -30,7 +32,7 @@ class Evidence:
         return dict(vars(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Check:
     """Whether a normalization is right.
 
@@ -72,6 +74,19 @@ class Check:
     def right(self) -> bool:
         """Whether it is surely right, for an ``assert``."""
         return self.verdict == "right"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        rows = [[line.source, line.says] for line in self.evidence]
+        unread = [[str(image.path), image.reason] for image in self.skipped]
+        return notebook_html(
+            self.sentence,
+            [],
+            HtmlTable(("evidence", "what it says"), rows),
+            *[HtmlTable(("skipped", "why"), unread)] * bool(unread),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` holds."""

@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from normscope.checking.guarding import Guard, NormalizationWarning
+from normscope.keywords import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +34,10 @@ class Watched(Generic[Batch]):
             yield batch
         warn_of(self._guard.finish())
 
+    def __repr__(self) -> str:
+        norm = self._guard.normalization
+        return f"<{type(self).__name__}: {self.loader!r}, which should give {norm:.4g}>"
+
     def __len__(self) -> int:
         return len(self.loader)  # pyright: ignore[reportArgumentType] - where the loader has one
 
@@ -42,6 +47,7 @@ class Watched(Generic[Batch]):
         return getattr(self.loader, name)
 
 
+@checked
 def watch(
     loader: Iterable[Batch], norm: str | Normalization, *, batches: int = 3
 ) -> Watched[Batch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -13,7 +13,6 @@ from normscope.cli.kept_report import PrintedReport, fingerprint, keep_report, k
 from normscope.cli.output import PlainTable, show, write_json
 
 if TYPE_CHECKING:
-    from normscope.normalization import Normalization
     from normscope.studies.study import Study
 
 EXAMPLE = "Example: normscope report runs/digits-lenet"
@@ -111,7 +110,7 @@ def show_report(
     from normscope.reports.writing import read_summary, write_files
 
     folder, files = study.folder, ReportFiles(study.folder)
-    results, summary = read_summary(study, margin, _reference(reference))
+    results, summary = read_summary(study, margin, reference)
     table = PlainTable(*summary_table(summary.findings))
     printed = PrintedReport([summary.answer, *summary.reasons], [table], f"{summary.counts}.")
     try:
@@ -123,14 +122,6 @@ def show_report(
     write_json(summary.to_json(), json)
 
 
-def _reference(text: str | None) -> Normalization | Literal["data"] | None:
-    from normscope.normalization import Normalization
-
-    if text is None or text == "data":
-        return text
-    return Normalization.parse(text)
-
-
 def _show_comparison(
     folders: list[Path], out: Path, json: str | None, margin: float | None, reference: str | None
 ) -> None:
@@ -140,7 +131,7 @@ def _show_comparison(
     from normscope.findings.summary_table import HIGHEST, NOTHING, OWN, notable_cells
     from normscope.reports.comparing import compare
 
-    comparison = compare(folders, out, margin, _reference(reference))
+    comparison = compare(folders, out, margin, reference)
     headings = ("study", "answer", "highest at", "accuracy", "at data", "at none")
     table = Table(*headings, box=box.SIMPLE_HEAD)
     for study in comparison.studies:

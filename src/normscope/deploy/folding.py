@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,11 @@ from normscope.deploy.entry import find_entry
 from normscope.deploy.layers import RawPixels, build_layer, put_layer
 from normscope.deploy.watching import BATCH_NORMS
 from normscope.errors import NormscopeError
+from normscope.keywords import checked
 from normscope.normalization import Normalization
+from normscope.wording import check_at_least
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from normscope.deploy.entry import Entry
 
 
@@ -35,6 +36,7 @@ class Folded(Fold):
     model: RawPixels
 
 
+@checked
 def fold(
     model: nn.Module,
     normalization: Normalization | str,
@@ -77,7 +79,9 @@ def fold(
     """
     if isinstance(normalization, str):
         normalization = Normalization.parse(normalization)
-    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    size = image_size if isinstance(image_size, Sequence) else (image_size, image_size)
+    check_at_least(1, min(size), "image_size")
+    check_at_least(1, 1 if channels is None else channels, "channels")
     before = Before.of(normalization, to, channels, residual=residual)
     new = copy.deepcopy(model).eval().requires_grad_(False)
     changes: dict[str, dict[str, Any]] = {}

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from normscope._version import __version__
 from normscope.deploy.layers import RawPixels, build_layer, put_layer
 from normscope.errors import NormscopeError, UnknownName
+from normscope.keywords import checked
 from normscope.models.building import build_model
 from normscope.models.importing import check_caller_named
 from normscope.models.options import ModelOptions
@@ -110,6 +111,7 @@ def plan_path(path: str | Path) -> Path:
     return Path(path).with_suffix(".json")
 
 
+@checked
 def load_folded(path: str | Path, *, model: str | None = None) -> RawPixels:
     """The folded model that ``normscope fold -o FILE.safetensors`` wrote.
 

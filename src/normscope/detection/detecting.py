@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,7 @@ from normscope.detection.system import LinearSystem
 from normscope.detection.target import find_target
 from normscope.images.size import as_resize
 from normscope.machine.device import resolve_device, wide_dtype
+from normscope.models.given import GivenModel, name_of
 from normscope.normalization import Normalization
 from normscope.options import by_keywords, callback
 from normscope.progress import watched
@@ -98,14 +98,14 @@ def detect(detecting: Detecting) -> Detection | AnswerEvidence:
     place = resolve_device(detecting.device)
     if wide_dtype(place) != torch.float64:
         place = "cpu"  # where the equations have their digits
+    model = detecting.model
+    name = name_of(model)
     sample = sample_images(detecting.images, detecting.count, reading, detecting.root)
     check_images(sample)
-    model = detecting.model
-    name = model if isinstance(model, str) else type(model).__name__
     network = (
         build_network(model, detecting.weights, sample)
         if isinstance(model, str)
-        else copy.deepcopy(model)
+        else GivenModel(model).pretrained()
     ).eval()
     network.to(place)
     pixels = torch.from_numpy(sample)

@@ -78,5 +78,5 @@ def draw_search_history(numbers: SearchHistory) -> Figure:
         low, high = min(low, numbers.honest[0]), max(high, numbers.honest[0])
     margin = max(0.1 * (high - low), 1e-3)
     axes.set_ylim(low - margin, high + margin)
-    axes.legend(frameon=False, loc="lower right")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

@@ -25,6 +25,7 @@ from normscope.findings.search_verdict import (
     search_verdict,
     what_settles,
 )
+from normscope.keywords import checked
 from normscope.margin import MARGIN
 from normscope.studies.search_work import best_configurations, references
 
@@ -39,6 +40,7 @@ FEWEST_FOR_IMPORTANCE = 20
 """PED-ANOVA compares the best tenth with the rest: of fewer trials that is one or none."""
 
 
+@checked
 def summarize_search(study: SearchStudy) -> SearchSummary | None:
     """Read a search's finished trials.
 

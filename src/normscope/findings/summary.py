@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from normscope.findings.reasons import reasons
 from normscope.findings.scan_results import ScanResults, cell_axes
 from normscope.findings.speed import Speed, speeds
 from normscope.findings.summary_table import grid_map, summary_table
+from normscope.keywords import checked
 from normscope.normalization import NONE, Normalization
 from normscope.notebook_html import HtmlTable, notebook_html
 from normscope.wording import counted
@@ -130,10 +131,11 @@ class Summary:
         return found and found.to_json()
 
 
+@checked
 def summarize(
     study: Study,
     margin: float | None = None,
-    reference: Normalization | Literal["data"] | None = None,
+    reference: Normalization | str | None = None,
 ) -> Summary | None:
     """Read a study's finished trials.
 
@@ -141,7 +143,8 @@ def summarize(
         study: A scan, finished or not.
         margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
             study can resolve where that is more.
-        reference: What cells are compared with. By default that is what the weights of a network
+        reference: What cells are compared with: a cell, or its ``MEAN/STD``, a name, or ``data``
+            for the source's own statistics. By default that is what the weights of a network
             that is not trained expect, where it is known, else the source's own statistics.
 
     Returns:
@@ -154,7 +157,7 @@ def summarize(
 def summary_of(
     results: ScanResults,
     margin: float | None = None,
-    reference: Normalization | Literal["data"] | None = None,
+    reference: Normalization | str | None = None,
 ) -> Summary | None:
     """What ``summarize`` says of a study that has been read."""
     specification, compared, short = results.specification, results.compared, results.survival
@@ -163,6 +166,8 @@ def summary_of(
     table = results.table
     if reference == "data":
         reference = specification.data
+    elif isinstance(reference, str):
+        reference = Normalization.parse(reference)
     elif reference is None and not specification.trial.recipe.trains:
         reference = specification.expected
     found = findings(table, specification.data, specification.axes, margin, reference)

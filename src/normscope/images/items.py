@@ -39,12 +39,21 @@ def as_array(item: Any) -> np.ndarray | None:
 
     Returns:
         The array, sharing its memory where that can be, or None if it is neither.
+
+    Raises:
+        NormscopeError: If it is a tensor that NumPy cannot hold.
     """
     # A tensor can only be met where torch has been imported, so it need not be imported here.
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(item, torch.Tensor):
-        item = item.detach().cpu()
-        return (item.float() if item.dtype == torch.bfloat16 else item).numpy()
+        try:
+            item = item.detach().cpu()
+            return (item.float() if item.dtype == torch.bfloat16 else item).numpy()
+        except (TypeError, RuntimeError):  # sparse, quantized, or on the device "meta"
+            raise NormscopeError(
+                "a tensor must be dense and hold values that NumPy has, got "
+                f"{item.layout} of {item.dtype} on {item.device}. Convert it."
+            ) from None
     return item if isinstance(item, np.ndarray) else None
 
 

@@ -112,7 +112,9 @@ def open_stream(
     ):  # fmt: skip
         return _open_paths([str(part) for part in source], split, root, layout)
     check_split_is_whole(f"the {type(source).__name__}", split)
-    return _items_stream(source)
+    # A Pillow image, or an image's bytes, is one item.
+    alone = isinstance(source, bytes | bytearray) or hasattr(source, "getbands")
+    return _items_stream([source] if alone else source)
 
 
 def _open_path(source: str, split: str | None, root: Path | None, layout: str | None) -> Stream:

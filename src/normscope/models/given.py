@@ -56,6 +56,8 @@ class GivenModel:
         if not isinstance(self._model, nn.Module):
             return CallableNetwork(self._model, name_of(self._model)).eval()
         network = copy.deepcopy(self._model).eval()
+        if isinstance(network, torch.jit.ScriptModule):  # its weights and layers are its own affair
+            return CallableNetwork(network.forward, name_of(self._model)).eval()
         # As transformers' classifiers give them.
         return Logits(network) if hasattr(network, "config") else network
 

@@ -7,7 +7,7 @@ import io
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 from normscope.figures.failure_boundaries import (
@@ -153,7 +153,7 @@ def compare(
     folders: Sequence[Path],
     out: Path,
     margin: float | None = None,
-    reference: Normalization | Literal["data"] | None = None,
+    reference: Normalization | str | None = None,
 ) -> Comparison:
     """Compare studies with the first of them, and write a page.
 

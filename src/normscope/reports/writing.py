@@ -4,51 +4,59 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.findings.scan_results import ScanResults
 from normscope.findings.summary import Summary, summary_of
+from normscope.keywords import checked
 from normscope.reports.report_files import ReportFiles
 from normscope.studies.study import Study
-from normscope.studies.study_file import FIGURES, PAGE, SUMMARY
+from normscope.studies.study_file import FIGURES, PAGE, SUMMARY, is_search
 from normscope.trials.outcome import FAILURES
 from normscope.wording import level
 
 if TYPE_CHECKING:
+    from normscope.findings.search_findings import SearchSummary
     from normscope.normalization import Normalization
 
 
+@checked
 def report(
     folder: str | Path,
     margin: float | None = None,
-    reference: Normalization | Literal["data"] | None = None,
+    reference: Normalization | str | None = None,
     *,
     storage: str | None = None,
     name: str | None = None,
-) -> Summary:
+) -> Summary | SearchSummary:
     """Read a study and write its summary, figures and page into its folder, without torch.
 
     The files are ``summary.json``, ``figures/*.png`` and ``report.html``.
 
     Args:
-        folder: The study's folder.
-        margin: The largest loss of accuracy that does not matter; by default 0.002, or what the
-            study can resolve where that is more.
-        reference: What cells are compared with; see ``summarize``.
+        folder: The folder of a scan or a search.
+        margin: Of a scan, the largest loss of accuracy that does not matter; by default 0.002, or
+            what the study can resolve where that is more.
+        reference: Of a scan, what cells are compared with; see ``summarize``.
         storage: The shared database that the study was made with.
         name: What it is called there.
 
     Returns:
         The summary.
     """
+    if is_search(Path(folder)):
+        from normscope.reports.search_writing import write_search_report
+        from normscope.studies.search_study import SearchStudy
+
+        return write_search_report(SearchStudy.open(Path(folder), storage, name))
     return write_report(Study.open(Path(folder), storage, name), margin, reference)
 
 
 def write_report(
     study: Study,
     margin: float | None = None,
-    reference: Normalization | Literal["data"] | None = None,
+    reference: Normalization | str | None = None,
 ) -> Summary:
     """Write an open study's summary, figures and page into its folder.
 
@@ -90,7 +98,7 @@ def write_files(files: ReportFiles, results: ScanResults, summary: Summary) -> N
 def read_summary(
     study: Study,
     margin: float | None = None,
-    reference: Normalization | Literal["data"] | None = None,
+    reference: Normalization | str | None = None,
 ) -> tuple[ScanResults, Summary]:
     """Read a study that has something to say, each of its trials once.
 

@@ -40,7 +40,7 @@ class StatsOptions:
     split: str | None = option(
         None, "train, val, test or all; by default train if there is one, otherwise all."
     )
-    explain: Sequence[str] | str = option(
+    explain: Sequence[str] = option(
         (),
         "Explain where these constants come from: MEAN/STD, imagenet, clip, mnist, half or none. "
         "Repeat it for more.",

@@ -83,8 +83,7 @@ def stats(measuring: Measuring) -> CollectionStatistics:
         groups=None if by is None else Groups.of(by, source, split),
         outliers=OUTLIERS if measuring.outliers is None else measuring.outliers,
     )  # fmt: skip
-    explain = measuring.explain
-    constants = [explain] if isinstance(explain, str) else list(explain)
+    constants = list(measuring.explain)
     for text in constants:
         Normalization.parse(text)
     _check(measuring.scale, measuring.workers)

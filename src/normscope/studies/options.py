@@ -19,7 +19,7 @@ DEFAULT_MEAN, DEFAULT_STD = "-2:3:5", "0.02:2:5:log"
 GRACE_SECONDS = 60.0
 
 
-def _channel_axis() -> str | None:
+def _channel_axis() -> str | float | Sequence[float] | None:
     return option(None, "An axis for this channel alone.", panel="Single channels")
 
 
@@ -27,14 +27,18 @@ def _channel_axis() -> str | None:
 class ScanOptions(TrialOptions):
     """What a scan is chosen to be."""
 
-    mean: str | None = option(None, f"The grid's means: {FORMS}. {DEFAULT_MEAN} by default.")
-    std: str | None = option(None, f"The grid's stds: {FORMS}. {DEFAULT_STD} by default.")
-    mean_r: str | None = _channel_axis()
-    mean_g: str | None = _channel_axis()
-    mean_b: str | None = _channel_axis()
-    std_r: str | None = _channel_axis()
-    std_g: str | None = _channel_axis()
-    std_b: str | None = _channel_axis()
+    mean: str | float | Sequence[float] | None = option(
+        None, f"The grid's means: {FORMS}. {DEFAULT_MEAN} by default."
+    )
+    std: str | float | Sequence[float] | None = option(
+        None, f"The grid's stds: {FORMS}. {DEFAULT_STD} by default."
+    )
+    mean_r: str | float | Sequence[float] | None = _channel_axis()
+    mean_g: str | float | Sequence[float] | None = _channel_axis()
+    mean_b: str | float | Sequence[float] | None = _channel_axis()
+    std_r: str | float | Sequence[float] | None = _channel_axis()
+    std_g: str | float | Sequence[float] | None = _channel_axis()
+    std_b: str | float | Sequence[float] | None = _channel_axis()
     seeds: int | None = option(
         None,
         f"Seeds per cell; {DEFAULT_SEEDS}, or 1 where nothing is trained. Ask for more than "

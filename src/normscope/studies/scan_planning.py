@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.keywords import as_text
 from normscope.machine.device import resolve_device
 from normscope.models.expected import expected_normalization
 from normscope.models.importing import check_caller_named
@@ -142,7 +143,9 @@ def plan_again(
 def _axes(options: ScanOptions) -> tuple[Axis | None, Axis | None, tuple[Axis, ...]]:
     """The axes that a user gave; the default ones where they gave none of a single channel."""
     given = {name: getattr(options, name.replace("-", "_")) for name in CHANNEL_PARAMETERS}
-    channel_axes = tuple(Axis.parse(name, text) for name, text in given.items() if text is not None)
+    channel_axes = tuple(
+        Axis.parse(name, as_text(values)) for name, values in given.items() if values is not None
+    )
     if options.norm is not None and not channel_axes:
         raise NormscopeError(
             f"--norm must be used with axes of single channels, got it with --mean and --std "
@@ -150,13 +153,13 @@ def _axes(options: ScanOptions) -> tuple[Axis | None, Axis | None, tuple[Axis, .
         )
     if channel_axes:
         shared = [
-            None if text is None else Axis.parse(name, text)
-            for name, text in (("mean", options.mean), ("std", options.std))
+            None if values is None else Axis.parse(name, as_text(values))
+            for name, values in (("mean", options.mean), ("std", options.std))
         ]
         return shared[0], shared[1], channel_axes
     return (
-        Axis.parse("mean", DEFAULT_MEAN if options.mean is None else options.mean),
-        Axis.parse("std", DEFAULT_STD if options.std is None else options.std),
+        Axis.parse("mean", as_text(DEFAULT_MEAN if options.mean is None else options.mean)),
+        Axis.parse("std", as_text(DEFAULT_STD if options.std is None else options.std)),
         (),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
@@ -21,8 +22,6 @@ from normscope.wording import counted
 from normscope.writing import write_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from optuna import Study
     from optuna.trial import FrozenTrial
 
@@ -125,7 +124,7 @@ class SearchStudy:
 
     @classmethod
     def open(
-        cls, folder: Path, storage_url: str | None = None, name: str | None = None
+        cls, folder: Path | str, storage_url: str | None = None, name: str | None = None
     ) -> SearchStudy:
         """Open a search that exists, to read what it is now; ``search`` itself goes on with it.
 
@@ -140,6 +139,7 @@ class SearchStudy:
         Raises:
             NormscopeError: If there is none.
         """
+        folder = Path(folder)
         specification = SearchSpec.read_toml(folder / SPECIFICATION)
         if storage_url is None and not (folder / DATABASE).is_file():
             raise NormscopeError(

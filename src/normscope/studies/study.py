@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
@@ -16,7 +17,6 @@ from normscope.writing import check_no_file, replacing, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     import optuna
 
@@ -86,7 +86,9 @@ class Study(ScanTrials):
         return study
 
     @classmethod
-    def open(cls, folder: Path, storage_url: str | None = None, name: str | None = None) -> Study:
+    def open(
+        cls, folder: Path | str, storage_url: str | None = None, name: str | None = None
+    ) -> Study:
         """Open a study that exists, to read what it is now; the scan itself goes on with it.
 
         Args:
@@ -100,6 +102,7 @@ class Study(ScanTrials):
         Raises:
             NormscopeError: If there is no study, or one that this version cannot read.
         """
+        folder = Path(folder)
         study = cls.find(folder, storage_url, name)
         if study is not None:
             return study

@@ -7,6 +7,7 @@ trial.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,6 +147,8 @@ class TrialOptions:
 class TrainOptions(TrialOptions):
     """What a single trial is chosen to be."""
 
-    mean: str | None = option(None, "One number, or one per channel with commas.")
-    std: str | None = option(None, "The same, each above 0.")
+    mean: str | float | Sequence[float] | None = option(
+        None, "One number, or one per channel with commas."
+    )
+    std: str | float | Sequence[float] | None = option(None, "The same, each above 0.")
     seed: int = option(0, "Fixes everything that is drawn at random.", panel=TRIAL, kept="seed")

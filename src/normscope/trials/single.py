@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.keywords import as_text
 from normscope.machine.cores import available_cores
 from normscope.options import by_keywords, callback
 from normscope.progress import watched
@@ -14,7 +15,7 @@ from normscope.trials.preparation import resolve
 from normscope.trials.result import FinishedTrial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from normscope.images.decoded import DecodedSource
     from normscope.normalization import Normalization
@@ -56,12 +57,14 @@ def train(training: Training) -> FinishedTrial:
 
 
 def given_normalization(
-    mean: str | None, std: str | None, norm: str | Normalization | None
+    mean: str | float | Sequence[float] | None,
+    std: str | float | Sequence[float] | None,
+    norm: str | Normalization | None,
 ) -> str | Normalization | None:
     """What ``--mean``, ``--std`` and ``--norm`` say together.
 
     Args:
-        mean: One number, or one per channel with commas.
+        mean: One number, or one per channel.
         std: Likewise.
         norm: A normalization or its name; excludes the other two.
 
@@ -83,4 +86,4 @@ def given_normalization(
         raise NormscopeError(
             f"--mean and --std must be given together, got {given} alone. Add {missing}."
         )
-    return f"{mean}/{std}"
+    return f"{as_text(mean)}/{as_text(std)}"

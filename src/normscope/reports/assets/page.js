@@ -146,6 +146,15 @@
     return ends(values.flat(), [low, high]);
   };
 
+  /* The axis's name left of its numbers, which are larger in a narrow window. */
+  const nameUpward = (svg, usual, y, text) => {
+    const numbers = [...svg.querySelectorAll(".tick[text-anchor=end]")].map((tick) => tick.getBBox());
+    const x = Math.min(usual, ...numbers.filter((number) => number.width).map((number) => number.x - 9));
+    const name = make("text", { x, y, transform: `rotate(-90 ${x} ${y})`, "text-anchor": "middle" }, svg, text);
+    const { width, height } = svg.viewBox.baseVal;
+    const left = Math.floor(Math.min(0, x - Number.parseFloat(getComputedStyle(name).fontSize)));
+    svg.setAttribute("viewBox", `${left} 0 ${width - left} ${height}`);
+  };
   const start = (svg, name) => {
     svg.replaceChildren();
     svg.setAttribute("viewBox", "0 0 640 474");
@@ -195,7 +204,7 @@
       make("text", { x: box.left - 8, y: box.top + box.height - (j + 0.5) * size.y + 4, "text-anchor": "end", class: "tick" }, svg, short(value));
     });
     make("text", { x: box.left + box.width / 2, y: box.top + box.height + 56, "text-anchor": "middle" }, svg, own ? "(data's mean − mean) / data's std" : across.name);
-    make("text", { x: 18, y: box.top + box.height / 2, transform: `rotate(-90 18 ${box.top + box.height / 2})`, "text-anchor": "middle" }, svg, own ? "data's std / std" : upward.name);
+    nameUpward(svg, 18, box.top + box.height / 2, own ? "data's std / std" : upward.name);
     make("rect", { class: "focus", width: size.x - 1, height: size.y - 1, visibility: "hidden" }, svg);
   };
   const drawSurvival = () => {
@@ -409,7 +418,7 @@
       make("text", { class: "tick", x: frame.left - 8, y: Math.min(py(value) + 4, frame.top + frame.height - 3), "text-anchor": "end" }, svg, label);
     }
     make("text", { x: frame.left + frame.width / 2, y: 406, "text-anchor": "middle" }, svg, x.name + (x.log ? " (log)" : ""));
-    make("text", { x: 14, y: frame.top + frame.height / 2, transform: `rotate(-90 14 ${frame.top + frame.height / 2})`, "text-anchor": "middle" }, svg, y.name + (y.log ? " (log)" : ""));
+    nameUpward(svg, 14, frame.top + frame.height / 2, y.name + (y.log ? " (log)" : ""));
     /* The best are drawn last, on top. */
     const rising = [...data.trials].sort((a, b) => a.score - b.score || b.number - a.number);
     rising.forEach((trial, k) => {
