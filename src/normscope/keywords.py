@@ -68,6 +68,7 @@ def fitted(annotation: Any, value: Any) -> Any:
         The value, as it was where nothing is to be done.
 
     Example:
+        >>> import numpy as np
         >>> fitted("Sequence[str]", "mean=0:1"), fitted("int | None", np.int64(3))
         (['mean=0:1'], 3)
     """

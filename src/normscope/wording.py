@@ -153,7 +153,7 @@ def percent(value: float) -> str:
         The number and its unit.
 
     Example:
-        >>> percent(0.0195), percent(0.9972), percent(1)
+        >>> percent(0.0196), percent(0.9972), percent(1)
         ('2 %', '99.7 %', '100 %')
     """
     per_cent = 100 * value

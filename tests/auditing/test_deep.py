@@ -121,6 +121,7 @@ def test_values_in_a_unit_of_their_own(tmp_path):
         )
     cost = next(mistake.cost for mistake in found.priced if mistake.name == "none")
     assert cost.disagreement == pytest.approx((right != none).mean())
+    assert audited(tmp_path, "grey", **{**unit, "norm": "100/400"}, scale=1).images == 12
     same = {m.name for m in found.mistakes if m.reason == "it is the same as the reference here"}
     assert {"undivided", "divided-twice"} <= same
 

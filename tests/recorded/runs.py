@@ -54,7 +54,7 @@ NETWORK_RUNS = {
 
 VOLATILE = {
     "seconds", "environment", "version", "normscope", "commit", "created", "folder",
-    "decoders", "written", "elapsed", "time",
+    "decoders", "written", "elapsed", "time", "settings",
 }  # fmt: skip
 """What names the moment, the place or the version, and no number of the run."""
 

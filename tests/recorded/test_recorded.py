@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.recorded.runs import HERE, NETWORK_RUNS, STATISTICS, make_files, processor, run
+from tests.recorded.runs import HERE, NETWORK_RUNS, STATISTICS, make_files, processor, run, steady
 
 CLOSE = 1e-5
 """Between processors, for what no training has amplified."""
@@ -30,9 +30,10 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def agrees(value: Any, other: Any, close: float) -> bool:
+    """Whether all that was recorded is there with the same numbers; words may be others by now."""
     if isinstance(value, dict):
-        return value.keys() == other.keys() and all(
-            agrees(value[k], other[k], close) for k in value
+        return other.keys() <= value.keys() and all(
+            agrees(value[k], other[k], close) for k in other
         )
     if isinstance(value, list):
         return len(value) == len(other) and all(
@@ -53,10 +54,10 @@ def test_statistics_are_equal_to_the_last_bit(files, name):
 def test_networks_are_equal_where_they_were_recorded_and_close_elsewhere(files, name):
     kept = recorded(name)
     with chdir(files):
-        result = run(NETWORK_RUNS[name])
+        result, before = run(NETWORK_RUNS[name]), steady(kept["result"])
     if kept["processor"] == processor():
-        assert result == kept["result"]
+        assert agrees(result, before, 0.0)
     elif name in TRAINED:
-        assert result.keys() == kept["result"].keys()
+        assert before.keys() <= result.keys()
     else:
-        assert agrees(result, kept["result"], CLOSE)
+        assert agrees(result, before, CLOSE)
