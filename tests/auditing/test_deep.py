@@ -102,6 +102,29 @@ def test_eight_bits_are_as_before_and_deeper_ones_among_them_are_skipped(deep, p
     assert not {"high-byte", "clipped", "undivided"} & {m.name for m in found.mistakes}
 
 
+@pytest.mark.parametrize("options", [{}, {"pipeline": f"{HERE}:right"}])
+def test_a_stray_deep_image_that_comes_first_is_skipped(deep, photos, tmp_path, options):
+    for path in (photos / "val" / "class0").glob("*.png"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    alone = audited(tmp_path, **options)
+    stray = next((deep / "val" / "class0").glob("*.png"))
+    (tmp_path / "!.png").write_bytes(stray.read_bytes())
+    found = audited(tmp_path, **options)
+    assert [image.path.name for image in found.skipped] == ["!.png"]
+    assert found.mistakes == alone.mistakes
+
+
+def test_bytes_among_deep_images_have_no_price_of_theirs(deep, photos, tmp_path):
+    for path in (deep / "val" / "class0").glob("*.png"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    alone = audited(tmp_path, scale=MOST)
+    stray = next((photos / "val" / "class0").glob("*.png"))
+    (tmp_path / "!.png").write_bytes(stray.read_bytes())
+    found = audited(tmp_path, scale=MOST)
+    assert found.skipped[0].reason == "pixels of uint8, where most images have uint16"
+    assert found.mistakes == alone.mistakes
+
+
 def test_values_in_a_unit_of_their_own(tmp_path):
     rng = np.random.default_rng(0)
     for i in range(12):
@@ -167,6 +190,10 @@ def test_a_scale_of_bytes(photos):
         audited(photos, scale=1)
     assert str(met.value) == "--scale must be 255 for images of 8 bits, got 1. Leave it out."
     assert audited(photos, scale=255).preparation == audited(photos).preparation
+
+
+def test_wide_pixels_that_are_divided_by_255_say_so(deep):
+    assert audited(deep, scale=255).preparation.endswith(", divided by 255")
 
 
 def test_the_page_says_what_pixels_are_divided_by(deep, tmp_path):

@@ -30,7 +30,7 @@ from normscope.auditing.variants import BYTES, PIXEL_MISTAKES, REFERENCE, WHITE,
 from normscope.errors import NormscopeError
 from normscope.images.decoded import check_all_read
 from normscope.images.frames import COLOURS
-from normscope.images.originals import find_originals, first_image, none_readable
+from normscope.images.originals import find_originals, none_readable, usual_image
 from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.images.transform import ImageTransform
@@ -90,7 +90,7 @@ def audit(auditing: Auditing) -> Audit:
     blue_first = takes_blue_first(auditing.model)
     normalization = _normalization(auditing.norm, auditing.model, auditing.scale)
     originals = find_originals(auditing.images)
-    first = first_image(originals)
+    first = usual_image(originals)
     depth = first.values.dtype
     _check_depth(auditing, depth)
     network, count = _network(

@@ -137,16 +137,16 @@ def _of_values(normalization: Normalization, white: float, deep: np.dtype | None
         ),
     ]
     of_deep: list[_Row] = [
-        ("undivided", f"0..{white:g} in place of [0, 1]", given(white), None),
-        ("by-255", f"divided by 255, not by {white:g}", given(white / WHITE), None),
+        ("undivided", f"0..{white:.10g} in place of [0, 1]", given(white), None),
+        ("by-255", f"divided by 255, not by {white:.10g}", given(white / WHITE), None),
     ]
     if deep is not None and deep.kind in "iu" and white != (most := np.iinfo(deep).max):
-        by_type = f"divided by {most}, not by {white:g}"
+        by_type = f"divided by {most}, not by {white:.10g}"
         of_deep.append(("by-type", by_type, given(white / most), None))
     rows: list[_Row] = [
         ("none", "no normalization", given(unit, ValueMap.scaling(1, channels)), None),
         *(of_bytes if deep is None else of_deep),
-        ("divided-twice", f"divided by {white:g} twice", given(1 / white), None),
+        ("divided-twice", f"divided by {white:.10g} twice", given(1 / white), None),
         ("twice", "normalized twice", normalizing.after(given(unit)), None),
         ("no-std", "not divided by the std", given(unit, ValueMap.normalizing(mean, ones)), None),
         (

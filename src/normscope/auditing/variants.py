@@ -129,7 +129,7 @@ class Preparation:
         """What is done, for people.
 
         Args:
-            divisor: What pixels are divided by, which is only said where it is not 255.
+            divisor: What pixels are divided by, which is not said of bytes.
 
         Returns:
             A phrase.
@@ -143,7 +143,7 @@ class Preparation:
         sized = f"resized to {resize}" if isinstance(resize, Size) else f"shorter side {resize}"
         done = [sized] * bool(resize) + [f"centre crop {crop}"] * bool(crop)
         done += ["turned upright"] * self.upright
-        done += [f"divided by {divisor:g}"] * (divisor != WHITE)
+        done += [f"divided by {divisor:.10g}"] * (self.depth != BYTES)
         return ", ".join(done) or "images as they are"
 
     def size(self, image: Pixels) -> tuple[int, int]:
@@ -226,7 +226,7 @@ class Preparation:
             The pixels.
 
         Raises:
-            UnreadableImage: If it cannot be decoded, or is smaller than the crop.
+            UnreadableImage: If it cannot be decoded, has other pixels, or is smaller than the crop.
             NormscopeError: If it has more channels than the network takes, or floats that leave
                 [0, 1] where no scale was given.
         """
@@ -235,7 +235,7 @@ class Preparation:
         elif self.depth == BYTES:
             stored = read = decode_8_bits(data).values[0]
         else:
-            decoded = decode_single(data)
+            decoded = decode_single(data, self.depth)
             read = decoded.values[0]
             stored = as_bytes_are(read, self.white(decoded, path))
         orientation = orientation_of(data)
@@ -256,7 +256,7 @@ class Preparation:
             "crop-only": lambda: resized(base[None], None, None, self.transform.crop)[0][0],
             "exif": lambda: right if other is base else self._sized(other),
             "jpeg-75": lambda: self._sized(_saved_as_jpeg(base)),
-            "high-byte": lambda: self._sized(raw() // (WHITE + 1) if read.dtype == DEEP else base),
+            "high-byte": lambda: self._sized(raw() // (WHITE + 1)),
             "clipped": lambda: self._sized(np.minimum(raw(), WHITE)),
         }
         made = {name: ways[name]() for name in PIXEL_MISTAKES if name in mistakes}

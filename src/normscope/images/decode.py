@@ -124,23 +124,27 @@ def decode_for_networks(data: bytes) -> Pixels:
     return pixels
 
 
-def decode_single(data: bytes) -> Pixels:
+def decode_single(data: bytes, usual: np.dtype | None = None) -> Pixels:
     """Decode an image of any depth and number of channels.
 
     Of a TIFF with several pages of bytes it is the first.
 
     Args:
         data: The file's bytes.
+        usual: The type of pixels that it must have, or any floats for floats; None for every type.
 
     Returns:
         One image.
 
     Raises:
-        UnreadableImage: As of ``decode``, or if it is no single image.
+        UnreadableImage: As of ``decode``, or if it is no single image of that type.
     """
     pixels = decode_for_networks(data)
     if len(pixels.values) != 1:
         raise UnreadableImage(f"{len(pixels.values)} images in one file")
+    met = pixels.values.dtype
+    if usual is not None and met != usual and {met.kind, usual.kind} != {"f"}:
+        raise UnreadableImage(f"pixels of {met.name}, where most images have {usual.name}")
     return pixels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ from normscope.wording import counted
 if TYPE_CHECKING:
     from normscope.images.band_stack import BandStack
     from normscope.images.pixels import Pixels
+
+LOOKED_AT = 5
+"""Images that tell which type of pixels a folder has: few, for large ones take long."""
 
 TESTED = ("test", "val")
 """The splits that hold labelled images to report on."""
@@ -107,25 +111,34 @@ def some_pixels(originals: Originals, count: int) -> list[np.ndarray]:
     return decoded
 
 
-def first_image(originals: Originals) -> Pixels:
-    """The first image that can be decoded, of any depth.
+def usual_image(originals: Originals) -> Pixels:
+    """An image of the type of pixels that a few, spread over the whole folder, mostly have.
 
     Args:
         originals: What the folder holds.
 
     Returns:
-        One image.
+        The first of them; of two types that are equally frequent, one of bytes.
 
     Raises:
-        NormscopeError: If there is none.
+        NormscopeError: If no image of the folder can be decoded.
     """
-    skipped = []
-    for image in originals.images:
+    images, skipped = originals.images, []
+    spread = set(np.linspace(0, len(images) - 1, LOOKED_AT).astype(int).tolist())
+    others = set(range(len(images))) - spread
+    met: list[Pixels] = []
+    for place in [*sorted(spread), *sorted(others)]:
+        if met and place in others:
+            break
         try:
-            return decode_single(image.read())
+            met.append(decode_single(images[place].read()))
         except UnreadableImage as error:
-            skipped.append(Skipped(Path(image.path), str(error)))
-    raise NormscopeError(none_readable(originals.name, skipped))
+            skipped.append(Skipped(Path(images[place].path), str(error)))
+    if not met:
+        raise NormscopeError(none_readable(originals.name, skipped))
+    types = Counter(image.values.dtype for image in met)
+    usual = max(types, key=lambda dtype: (types[dtype], dtype == np.uint8))
+    return next(image for image in met if image.values.dtype == usual)
 
 
 def none_readable(name: str, skipped: list[Skipped]) -> str:
