@@ -123,3 +123,8 @@ def test_what_is_expected_is_never_wrong(tmp_path, flat):
     weights = with_weights(tmp_path / "w.safetensors")
     folder = _floats(tmp_path, lambda x: 255 * x)
     assert check(**weights, images=folder, norm=BYTES).verdict == "cannot tell"
+
+
+def test_other_constants_of_bytes_are_not_blamed_on_the_scale(stating, flat):
+    found = check(**stating, images=flat, norm="60/110", scale=1)
+    assert "--scale 255" not in found.sentence

@@ -102,6 +102,8 @@ def _with_depth(found: InUse, depth: Depth, scale: float | None) -> InUse:
     factor = depth.full / divisor
     if abs(factor - 1) < ROUNDING:
         return found
+    if stored:  # they are of such pixels: dividing those would be another mistake
+        return found.of_unused_bits(factor, found.cause, found.mend)
     white = f"{depth.full:.10g} (--scale {depth.full:.10g})"
     such = "" if depth.usual else "what is white in them, such as "
     return found.of_unused_bits(
