@@ -51,13 +51,13 @@ class InUse:
         applied = AppliedNormalization.of(normalization, blue_first=order == BGR)
         return cls(what, applied, says=says)
 
-    def of_unused_bits(self, factor: float, cause: str, mend: str) -> InUse:
+    def of_unused_bits(self, factor: float, cause: str | None, mend: str | None) -> InUse:
         """The same where pixels reach it too dark.
 
         Args:
             factor: What they are multiplied with before.
-            cause: Why.
-            mend: What to do.
+            cause: Why; None where that is right.
+            mend: What to do about it.
 
         Returns:
             What it does to the whole pixels.
