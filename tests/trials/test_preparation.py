@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 import torch
 
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
 from normscope.images.decoded import check_all_read
+from normscope.images.quiet import without_warnings
 from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device
 from normscope.trials.preparation import prepare_source
@@ -73,6 +78,26 @@ def test_strict_refuses_unreadable_images(class_folders):
         f"every image of {class_folders} must be readable under --strict, got 1 that are not, "
         f"such as {path}: an empty file. Mend or remove them."
     )
+
+
+def test_decoding_in_threads_silences_nothing_for_good():
+    both_in, one_out = Barrier(2), Barrier(2)
+
+    def first():
+        with without_warnings():
+            both_in.wait(10)
+        one_out.wait(10)
+
+    def second():
+        with without_warnings():
+            both_in.wait(10)
+            one_out.wait(10)
+
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(2) as pool:
+        for done in (pool.submit(first), pool.submit(second)):
+            done.result()
+    assert list(warnings.filters) == before
 
 
 @pytest.mark.parametrize("tagged", [False, True])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from collections.abc import MutableSequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from normscope.images.pixels import (
     UnreadableImage,
     check_size,
 )
+from normscope.images.quiet import without_warnings
 
 SERIES_DIGITS = 8
 """Of a series' identifier, the last; what stands before them names who made it."""
@@ -49,9 +49,7 @@ def decode_dicom(data: bytes) -> Pixels:
             "Install it by pip install 'normscope[medical]'."
         ) from None
     try:
-        with warnings.catch_warnings():
-            # Of odd metadata, which changes no pixel.
-            warnings.simplefilter("ignore")
+        with without_warnings():
             header = pydicom.dcmread(io.BytesIO(data))
             return _decoded(header)
     except UnreadableImage:

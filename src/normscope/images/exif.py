@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import warnings
 
 import numpy as np
 
 from normscope.images.formats import TIFF_MAGIC
+from normscope.images.quiet import without_warnings
 
 ORIENTATION = 0x0112
 """The tag's number (CIPA DC-008, Exif 2.32, 2019, section 4.6.4)."""
@@ -28,8 +28,7 @@ def orientation_of(data: bytes) -> int:
         return UPRIGHT
     from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_warnings():
         try:
             with Image.open(io.BytesIO(data)) as image:
                 noted = image.getexif().get(ORIENTATION, UPRIGHT)

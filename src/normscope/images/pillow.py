@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from PIL import Image
 
 from normscope.errors import NormscopeError
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
+from normscope.images.quiet import without_warnings
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -81,11 +81,9 @@ def is_tiff_of_bytes(data: bytes) -> bool:
 
 @contextmanager
 def _silently_opened(data: bytes) -> Iterator[Image.Image]:
-    with warnings.catch_warnings():
-        # Of odd metadata, which changes no pixel, and of sizes that are allowed here.
-        warnings.simplefilter("ignore")
-        with Image.open(io.BytesIO(data)) as image:
-            yield image
+    # Warnings are of odd metadata, which changes no pixel, and of sizes that are allowed here.
+    with without_warnings(), Image.open(io.BytesIO(data)) as image:
+        yield image
 
 
 def _open_heic() -> None:

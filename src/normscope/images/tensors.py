@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+from normscope.images.quiet import without_warnings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,9 +21,8 @@ def shared(array: np.ndarray) -> Tensor:
     # One channel may have any stride, and torch picks another convolution by it: laid out anew, so
     # that a result does not depend on where the array comes from.
     flat = np.ascontiguousarray(array).reshape(-1)
-    with warnings.catch_warnings():
-        # A file mapped for reading cannot be written to, and nothing here writes.
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+    # A file mapped for reading cannot be written to, and nothing here writes.
+    with without_warnings():
         return torch.from_numpy(flat).view(array.shape)
 
 

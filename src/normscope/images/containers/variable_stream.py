@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from normscope.images.containers.opening import PART
 from normscope.images.containers.variable_shard import VariableShard
 from normscope.images.encoded import open_binary, stamp
 from normscope.images.formats import HEAD
+from normscope.images.quiet import without_warnings
 from normscope.images.shards import ArrayShard
 from normscope.wording import first_line
 
@@ -134,9 +134,7 @@ def whole(path: str, kind: str) -> Iterator[None]:
         NormscopeError: If it cannot be read.
     """
     try:
-        with warnings.catch_warnings():
-            # Odd metadata changes no pixel.
-            warnings.simplefilter("ignore")
+        with without_warnings():
             yield
     except (NormscopeError, ModuleNotFoundError):
         raise
