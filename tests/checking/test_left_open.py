@@ -19,8 +19,9 @@ from normscope.checking.opinions import (
     Opinion,
     weighed,
 )
+from normscope.checking.price import Price
 from normscope.checking.sources import by_answers, by_batchnorm, by_labels
-from normscope.checking.verdict import Price, judged
+from normscope.checking.verdict import judged
 from normscope.detection import by_answers as by_answers_module
 from normscope.detection.answer_evidence import Answered, AnswerEvidence
 from normscope.detection.by_labels import weigh_by_labels
@@ -63,7 +64,10 @@ def test_what_all_of_them_rule_out_is_wrong():
     )
     assert found.use == "imagenet"
     assert judge([labels(alone=0.4)], KNOWN["half"][0], LOSES).word == "wrong"
-    assert judge([labels(0.4, 0.7)], KNOWN["half"][0], LOSES).word == "cannot tell"
+    assert judge([labels(0.4, 0.7)], KNOWN["half"][0], COSTS_LITTLE).word == "cannot tell"
+    # What surely loses is wrong, however sure it is what to use.
+    unsure = judge([labels(0.4, 0.7)], KNOWN["half"][0], LOSES).sentence
+    assert f"; use what it was trained with, probably {NUMBERS}. " in unsure
 
 
 def test_the_likeliest_is_right_and_the_others_are_named():
@@ -108,10 +112,13 @@ def test_who_names_one_of_them_decides_between_them():
     assert other.normalization == IMAGENET
     assert other.against == (files,)
     assert other.confidence == pytest.approx(99 * 19 / (1 + 99 * 19 + 99 * 9))
+    # The labels are no witness between imagenet and the others that they leave open.
+    alone = weighed([labels(), replace(batchnorm, confidence=0.7)])
+    assert alone.confidence == pytest.approx(0.7, abs=0.01)
 
 
 @pytest.mark.parametrize(("width", "used"), [(0.01, True), (0.3, False)])
-def test_constants_that_are_known_only_roughly_are_no_opinion(monkeypatch, width, used):
+def test_constants_that_are_known_only_roughly_make_nothing_right(monkeypatch, width, used):
     constants = Normalization(0.3, 0.4)
     fitted = Fitted(constants, ((0.3 - width / 2, 0.3 + width / 2),), ((0.39, 0.41),))
     found = Detection(
@@ -122,8 +129,9 @@ def test_constants_that_are_known_only_roughly_are_no_opinion(monkeypatch, width
     monkeypatch.setattr("normscope.detection.detecting.detect", lambda *_, **__: found)
     opinion = by_batchnorm(nn.BatchNorm2d(1), np.zeros((9, 1, 8, 8), np.uint8))
     assert opinion.says == found.sentence
-    assert opinion.normalization == (constants if used else None)
+    assert opinion.normalization == constants
     assert opinion.confidence == (0.9 if used else 0.0)
+    assert (weighed([opinion]) is not None) is used
 
 
 class Matcher(nn.Module):
@@ -141,7 +149,7 @@ def test_labels_leave_open_what_their_images_do(handwriting, count, leaves):
     network = matcher(pixels[:400], known[:400], KNOWN["mnist"][0])
     seen = []
     found = by_labels(
-        Matcher(network), unseen[:count], truth[:count], lambda *counts: seen.append(counts)
+        Matcher(network), unseen[:count], truth[:count], tell=lambda *counts: seen.append(counts)
     )
     assert seen[-1][0] == seen[-1][1]
     expected = weigh_by_labels(network, unseen[:count], truth[:count], refined=False)

@@ -17,7 +17,8 @@ from normscope.checking.opinions import (
     Opinion,
     weighed,
 )
-from normscope.checking.verdict import Price, judged
+from normscope.checking.price import Price
+from normscope.checking.verdict import judged
 from normscope.detection.candidates import CAFFE
 from normscope.normalization import HALF, IMAGENET, Normalization
 

@@ -98,6 +98,7 @@ def audit(auditing: Auditing) -> Audit:
         auditing.weights,
         (normalization.channels, channel_count(auditing.channels)),
         originals,
+        first.values.shape[1],
         Preparation(transform, COLOURS, auditing.upright).size(first),
     )
     normalization = normalization.for_channels(count)
@@ -270,6 +271,7 @@ def _network(
     weights: str | Path | None,
     channels: tuple[int, int | None],
     originals: Originals,
+    met: int,
     size: tuple[int, int],
 ) -> tuple[nn.Module, int]:
     normalized, asked = channels
@@ -281,12 +283,13 @@ def _network(
         channels=asked,
         image_size=size,
         classes=OUTPUTS if originals.classes is None else originals.classes,
+        met=met,
     )
     output = show_one_image(model, name, count, size)
-    met = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-    if not isinstance(met, tuple) or len(met) != 2 or met[1] < 2:
+    gives = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    if not isinstance(gives, tuple) or len(gives) != 2 or gives[1] < 2:
         raise NormscopeError(
             f"model {name} must give at least two outputs for an image, shape (1, classes), got "
-            f"{met}. Audit a classifier."
+            f"{gives}. Audit a classifier."
         )
     return model, count

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from normscope.normalization import Normalization
 
+SCALED = "scaled"
+"""The name of an explanation by some other factor."""
+
 AS_GOOD = 0.25
 """Explanations that lie farther apart than this share of what a resize explains can be told."""
 
@@ -90,7 +93,7 @@ def _scaled(applied: AppliedNormalization, reference: Normalization) -> Explanat
     if _distance(applied, values) > 1:
         return None
     said = f"pixels are scaled by {factor:.4g} before, as by a wrong rescale_factor"
-    return Explanation("scaled", said)
+    return Explanation(SCALED, said)
 
 
 def _distance(applied: AppliedNormalization, values: ValueMap) -> float:

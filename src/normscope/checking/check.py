@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +19,15 @@ from normscope.checking.images import chosen, shown
 from normscope.checking.in_use import OWN
 from normscope.checking.labels import labelled, with_labels
 from normscope.checking.not_pixels import without_pixels
-from normscope.checking.opinions import FILES, LABELS, LIBRARY, Opinion, weighed
+from normscope.checking.opinions import BATCHNORM, FILES, LABELS, LIBRARY, Opinion, weighed
 from normscope.checking.options import CheckOptions, said
 from normscope.checking.pricing import priced
 from normscope.checking.using import in_use
 from normscope.checking.verdict import judged
 from normscope.errors import NormscopeError
 from normscope.images.decode import decode_as_8_bits
-from normscope.images.originals import find_originals
+from normscope.images.decoded import Skipped
+from normscope.images.originals import find_originals, none_readable
 from normscope.images.pixels import UnreadableImage
 from normscope.images.resizing import resized
 from normscope.images.scale import check_scale
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 
     from normscope.checking.images import Shown
     from normscope.checking.in_use import InUse
-    from normscope.checking.verdict import Price
+    from normscope.checking.price import Price
     from normscope.images.originals import Originals
 
 SECOND_WITNESS = 100
@@ -93,13 +95,14 @@ def check(options: Checking) -> Check:
     if depth.no_pixels or depth.unknown:
         seconds = time.perf_counter() - start
         return without_pixels(options, name, originals, depth, seconds)
-    size = _size(originals, transform, depth)
+    met, size = _met(originals, transform, depth)
     network, channels = build_trained(
         options.model,
         None if options.weights is None else str(options.weights),
         normalized_channels=_stated_channels(stated, options.norm),
         channels=channel_count(options.channels),
         image_size=size,
+        met=met,
     )
     given = show_one_image(network, name, channels, size)
     output = only_tensor(given, name)
@@ -110,16 +113,17 @@ def check(options: Checking) -> Check:
     images = shown(originals, Preparation(transform, channels, full=full), depth, pipeline)
     labels, why_not = _labels(images, originals, options.model, output.shape[-1])
     used = in_use(options, stated, images, pipeline, channels)
-    own = used is not None and used.what == OWN
     with watched(options.on_progress, "steps") as tell:
-        opinions = _opinions(stated, network.eval(), images.pixels, labels, own=own, tell=tell)
+        opinions = _opinions(stated, network.eval(), images.pixels, labels, used, tell)
     expected = weighed(opinions)
+    roughly = next((o for o in opinions if o.source == BATCHNORM and o.normalization), None)
     price = None
     audited = AuditedNetwork(network, resolve_device(options.device), "fp32")
-    if expected is not None and used is not None and used.applied is not None:
+    right = expected.opinion if expected else roughly
+    if right is not None and used is not None and used.applied is not None:
         given = images.tested or used.applied
-        price = priced(audited, images.pixels, labels, expected, given)
-    answer = judged(name, expected, used, price, _missing(labels, why_not))
+        price = priced(audited, images.pixels, labels, right, given)
+    answer = judged(name, expected, used, price, _missing(labels, why_not), roughly)
     return Check(
         model=name,
         source=originals.name,
@@ -171,19 +175,25 @@ def _transform(options: CheckOptions, stated: Claims) -> ImageTransform:
     return ImageTransform(resize, crop)
 
 
-def _size(originals: Originals, transform: ImageTransform, depth: Depth) -> tuple[int, int]:
-    if transform.crop:
-        return transform.crop, transform.crop
+def _met(
+    originals: Originals, transform: ImageTransform, depth: Depth
+) -> tuple[int, tuple[int, int]]:
+    """How many channels the images have, and the height and width that they are shown at."""
+    skipped = []
     for image in originals.images:
         try:
             pixels = decode_as_8_bits(image.read(), depth.full).values
-        except UnreadableImage:
+        except UnreadableImage as error:
+            skipped.append(Skipped(Path(image.path), str(error)))
             continue
+        channels = pixels.shape[1]
+        if transform.crop:
+            return channels, (transform.crop, transform.crop)
         if transform.resize:
             pixels = resized(pixels, None, transform.resize, None)[0]
         height, width = pixels.shape[-2:]
-        return height, width
-    return 1, 1  # where none can be read, which is said where all are
+        return channels, (height, width)
+    raise NormscopeError(none_readable(originals.name, skipped))
 
 
 def _labels(
@@ -216,12 +226,12 @@ def _opinions(
     network: nn.Module,
     pixels: np.ndarray,
     labels: np.ndarray | None,
-    *,
-    own: bool,
+    used: InUse | None,
     tell: Callable[[int, int], None],
 ) -> list[Opinion]:
     found = []
-    by_batchnorm = sources.by_batchnorm(network, pixels, tell)
+    own = used is not None and used.what == OWN
+    by_batchnorm = sources.by_batchnorm(network, pixels, used, tell)
     found += [by_batchnorm] if by_batchnorm else []
     for opinion in sources.of_files(stated, pixels.shape[1]):
         # What is under test is no witness for itself.
@@ -230,10 +240,13 @@ def _opinions(
     if labels is not None:
         # A second witness needs fewer images, each of which is shown under every candidate.
         step = max(1, len(pixels) // SECOND_WITNESS) if told else 1
-        found.insert(0, sources.by_labels(network, pixels[::step], labels[::step], tell))
+        given = sources.given_by(used, by_batchnorm)
+        found.insert(0, sources.by_labels(network, pixels[::step], labels[::step], given, tell))
         told = told or weighed(found[:1])
     # They take as long as all else, and say less.
-    return found if told else [*found, sources.by_answers(network, pixels, tell)]
+    if told or (by_batchnorm and by_batchnorm.normalization):
+        return found
+    return [*found, sources.by_answers(network, pixels, tell)]
 
 
 def _missing(labels: np.ndarray | None, why_not: list[str]) -> str:

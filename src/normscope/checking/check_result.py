@@ -9,7 +9,8 @@ from normscope.notebook_html import HtmlTable, notebook_html
 
 if TYPE_CHECKING:
     from normscope.checking.opinions import Expected
-    from normscope.checking.verdict import Price, Verdict, Word
+    from normscope.checking.price import Price
+    from normscope.checking.verdict import Verdict, Word
     from normscope.images.decoded import Skipped
 
 

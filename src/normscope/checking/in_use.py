@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from normscope.auditing.applied import AppliedNormalization
+from normscope.checking.opinions import done_by
+from normscope.detection.candidates import Candidate, candidates, orders
 from normscope.models.preprocessing.claim import BGR, RGB
+from normscope.normalization import Normalization
 
-if TYPE_CHECKING:
-    from normscope.normalization import Normalization
+NORM = "--norm"
+"""How what is given by its constants begins to be called."""
 
 OWN = "what the model's own configuration states"
 """What is under test where nobody says what is used."""
@@ -50,6 +52,21 @@ class InUse:
         """
         applied = AppliedNormalization.of(normalization, blue_first=order == BGR)
         return cls(what, applied, says=says)
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """Its constants, where they may be expected and are none of the known."""
+        applied = self.applied
+        if applied is None or not all(std > 0 for std in applied.std):
+            return None
+        constants = Normalization(applied.mean, applied.std)
+        for order in orders(constants.channels):
+            red_first = constants if order == RGB else constants.reversed()
+            one = Candidate.of(red_first, order)
+            if done_by(applied, one):
+                known = candidates(constants.channels)
+                return None if any(done_by(applied, other) for other in known) else one
+        return None
 
     def of_unused_bits(self, factor: float, cause: str | None, mend: str | None) -> InUse:
         """The same where pixels reach it too dark.

@@ -27,6 +27,9 @@ OF_OTHERS = 0.75
 """How much a library's statement is believed of weights that are not its own. No census: networks
 are mostly trained further under what they came with, and those trained anew often are not."""
 
+REFUTED = 0.98
+"""From this confidence on a source speaks against what is used."""
+
 LIKELY = 0.5
 MOST = 1e6
 """Odds beyond which a source's certainty is no longer believed."""
@@ -64,6 +67,7 @@ class Opinion:
         name: What the normalization is called, where it has a name.
         inside: What the model does itself, before which this is left to do.
         left_open: What else it may be; None where it is this one alone.
+        refutes: How surely the network was not trained with what is used.
     """
 
     source: str
@@ -74,6 +78,7 @@ class Opinion:
     name: str | None = None
     inside: Normalization | None = None
     left_open: LeftOpen | None = None
+    refutes: float = 0.0
 
     def allows(self, other: Opinion) -> bool:
         """Whether what the other says is this, or cannot be told from it."""
@@ -163,13 +168,23 @@ def weighed(opinions: Sequence[Opinion]) -> Expected | None:
     best = max(range(len(said)), key=odds.__getitem__)
     chosen = allowing[best]
     exact = next((o for o in chosen if o.source in {FILES, LIBRARY}), said[best])
+    left_open = exact.left_open if all(opinion.left_open for opinion in chosen) else None
+    # Who leaves several open is no witness against the others, which count as one thing more.
+    alike = [c for o in chosen if o.left_open for c in o.left_open.alike] * (left_open is None)
+    others = [
+        math.prod(_odds(o) for o in believed if o.allows(other))
+        for other in (Opinion("", "", c.normalization, c.order) for c in alike)
+        if not any(one.agrees(other) for one in said)
+    ]
+    likeliest = max((odds[k] for k in range(len(said)) if k != best), default=0.0)
+    unsaid = max(0.0, max(others, default=0.0) - likeliest)
     named = exact.name or next((o.name for o in chosen if o.name and o.agrees(exact)), None)
     return Expected(
         replace(exact, name=named),
-        odds[best] / (1 + sum(odds)),
+        odds[best] / (1 + sum(odds) + unsaid),
         tuple(opinion.source for opinion in chosen),
         tuple(opinion for opinion in said if opinion not in chosen),
-        exact.left_open if all(opinion.left_open for opinion in chosen) else None,
+        left_open,
         tuple(opinion.source for opinion in chosen if opinion.agrees(exact)),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from normscope.auditing.mistakes import correct_values
 from normscope.auditing.pairing import accuracy_lost, share
 from normscope.auditing.value_map import ValueMap
-from normscope.checking.verdict import Price
+from normscope.checking.price import Price
 from normscope.images.tensors import shared
 from normscope.models.preprocessing.claim import RGB
 
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
     from normscope.auditing.applied import AppliedNormalization
     from normscope.auditing.audited_network import AuditedNetwork
-    from normscope.checking.opinions import Expected
+    from normscope.checking.opinions import Opinion
+    from normscope.normalization import Normalization
 
 
 def priced(
     network: AuditedNetwork,
     pixels: np.ndarray,
     labels: np.ndarray | None,
-    expected: Expected,
+    expected: Opinion,
     used: AppliedNormalization | list[Tensor],
 ) -> Price:
     """Ask the network about the same images both ways.
@@ -41,7 +42,8 @@ def priced(
         The price.
     """
     given = shared(pixels).to(network.device)
-    right = network.answers(given, _as_it_should_be(expected), None)
+    assert expected.normalization is not None
+    right = network.answers(given, _as_it_should_be(expected.normalization, expected.order), None)
     if isinstance(used, list):
         other = network.answers_for(used, None)
     else:
@@ -61,8 +63,8 @@ def value_map(applied: AppliedNormalization) -> ValueMap:
     return ValueMap(matrix, -np.asarray(applied.mean) / std)
 
 
-def _as_it_should_be(expected: Expected) -> ValueMap:
-    right = correct_values(expected.normalization)
-    if expected.opinion.order == RGB:
+def _as_it_should_be(normalization: Normalization, order: str) -> ValueMap:
+    right = correct_values(normalization)
+    if order == RGB:
         return right
-    return ValueMap.reversing(expected.normalization.channels).after(right)
+    return ValueMap.reversing(normalization.channels).after(right)

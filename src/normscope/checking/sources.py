@@ -16,8 +16,17 @@ from normscope.checking.opinions import (
     STATED,
     LeftOpen,
     Opinion,
+    done_by,
 )
-from normscope.detection.detection_result import CANNOT_TELL, NONE_OF_THEM, WIDEST_KNOWN, Detection
+from normscope.detection.candidates import Candidate
+from normscope.detection.detection_result import (
+    CANNOT_TELL,
+    CLAIMED,
+    NONE_OF_THEM,
+    WIDEST_KNOWN,
+    WIDEST_ROUGHLY,
+    Detection,
+)
 from normscope.errors import NormscopeError
 from normscope.models.files.onnx_network import OnnxNetwork
 from normscope.models.preprocessing.between import same
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from normscope.checking.in_use import InUse
     from normscope.detection.answer_evidence import Answered
     from normscope.detection.label_evidence import Labelled
     from normscope.models.claims import Claim, Claims
@@ -93,12 +103,15 @@ def named(normalization: Normalization | None) -> str:
     return f"{name} ({numbers})" if name else numbers
 
 
-def by_batchnorm(network: nn.Module, pixels: np.ndarray, tell: Tell = silent) -> Opinion | None:
+def by_batchnorm(
+    network: nn.Module, pixels: np.ndarray, used: InUse | None = None, tell: Tell = silent
+) -> Opinion | None:
     """What BatchNorms say.
 
     Args:
         network: The network.
         pixels: Images, shape ``(N, C, H, W)``.
+        used: What is under test, which may be what the network was trained with.
         tell: Called with how much is done and how much there is.
 
     Returns:
@@ -110,28 +123,48 @@ def by_batchnorm(network: nn.Module, pixels: np.ndarray, tell: Tell = silent) ->
         asked, left = _with_batchnorm(network, pixels)
         if asked is None:
             return None
-        found = detect(asked, pixels, count=len(pixels), device="cpu", on_progress=tell)
+        found = detect(
+            asked, pixels, count=len(pixels), device="cpu", given=given_by(used), on_progress=tell
+        )
     except NormscopeError as error:
         return Opinion(BATCHNORM, f"What BatchNorms keep of the training cannot be used: {error}")
     if not isinstance(found, Detection):
         return None
     none = found.verdict == NONE_OF_THEM
-    # By constants that are known only roughly nothing that is used is right or wrong.
+    refutes = 0.0 if left else _refutes(found, used)
+    # Constants that are known only roughly make nothing that is used right, but may make it wrong.
     if found.verdict == CANNOT_TELL or (none and not found.fitted.within(WIDEST_KNOWN)):
-        return Opinion(BATCHNORM, found.sentence)
+        roughly = _roughly(found)
+        order = found.order or RGB
+        return Opinion(BATCHNORM, found.sentence, roughly, order, refutes=refutes)
     if none:
         order = found.order if found.order in {RGB, BGR} else RGB
         whole, confidence, name = found.fitted.normalization, found.none_of_them, None
     else:
         first = found.candidates[0]
         whole, order = first.candidate.normalization, first.candidate.order
-        confidence, name = first.confidence, first.candidate.name
+        confidence, name = first.confidence, _name(first.candidate)
     if left is None:
-        return Opinion(BATCHNORM, found.sentence, whole, order, confidence, name)
+        return Opinion(BATCHNORM, found.sentence, whole, order, confidence, name, refutes=refutes)
     outside = left(whole)
     given = "" if outside is None else f" Give it {named(outside)}."
     says = " ".join([found.sentence, *found.notes]) + given
     return Opinion(BATCHNORM, says, outside, order, confidence, inside=whole)
+
+
+def _refutes(found: Detection, used: InUse | None) -> float:
+    """How surely the network was not trained with what is used."""
+    if used is None or used.applied is None:
+        return 0.0
+    same = [each for each in found.candidates if done_by(used.applied, each.candidate)]
+    return 1 - sum(each.confidence for each in same) if same else 0.0
+
+
+def _roughly(found: Detection) -> Normalization | None:
+    """The constants that fit best, where they are probably none of the known and not too wide."""
+    known = sum(each.confidence for each in found.candidates if not each.candidate.given)
+    sure = known < CLAIMED and found.order != CANNOT_TELL
+    return found.fitted.normalization if sure and found.fitted.within(WIDEST_ROUGHLY) else None
 
 
 def _with_batchnorm(
@@ -153,8 +186,29 @@ def _with_batchnorm(
     return (network if kept else None), None
 
 
+def given_by(used: InUse | None, other: Opinion | None = None) -> tuple[Candidate, ...]:
+    """Constants that a source is to weigh beside the known ones.
+
+    Args:
+        used: What is under test.
+        other: What another source has found.
+
+    Returns:
+        Those that are none of the known.
+    """
+    given = [] if used is None or used.candidate is None else [used.candidate]
+    if other is not None and other.normalization is not None and other.name is None:
+        found = Candidate.of(other.normalization, other.order)
+        given += [found] * all(found.name != each.name for each in given)
+    return tuple(given)
+
+
 def by_labels(
-    network: nn.Module, pixels: np.ndarray, labels: np.ndarray, tell: Tell = silent
+    network: nn.Module,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    given: Sequence[Candidate] = (),
+    tell: Tell = silent,
 ) -> Opinion:
     """What labelled images say.
 
@@ -162,6 +216,7 @@ def by_labels(
         network: The network, on the CPU.
         pixels: Images, shape ``(N, C, H, W)``.
         labels: The output that is right for each.
+        given: Constants to try beside the known ones.
         tell: Called with how much is done and how much there is.
 
     Returns:
@@ -170,7 +225,9 @@ def by_labels(
     from normscope.detection.by_labels import weigh_by_labels
 
     try:
-        found = weigh_by_labels(network, pixels, labels, refined=False, on_progress=tell)
+        found = weigh_by_labels(
+            network, pixels, labels, given=given, refined=False, on_progress=tell
+        )
     except NormscopeError as error:
         return Opinion(LABELS, f"Labels cannot be used: {error}")
     says = f"By labels: {found.sentence}"
@@ -218,6 +275,10 @@ def _among(
     )
     candidate = first.candidate
     return Opinion(
-        source, says, candidate.normalization, candidate.order, together, candidate.name,
+        source, says, candidate.normalization, candidate.order, together, _name(candidate),
         left_open=left_open if alike else None,
     )  # fmt: skip
+
+
+def _name(candidate: Candidate) -> str | None:
+    return None if candidate.given else candidate.name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.checking.in_use import OWN, InUse
+from normscope.checking.in_use import NORM, OWN, InUse
 from normscope.checking.sources import named
 from normscope.errors import NormscopeError
 from normscope.models.expected import is_of_stored, resolve_normalization, takes_blue_first
@@ -59,7 +59,7 @@ def in_use(
         given = resolve_normalization(options.norm, _of(images.pixels), options.model)
         text = given.__format__(".4g") if isinstance(options.norm, Normalization) else options.norm
         bgr = options.norm == "model" and takes_blue_first(options.model)
-        found = InUse.stated(f"--norm {text}", given.for_channels(channels), BGR if bgr else RGB)
+        found = InUse.stated(f"{NORM} {text}", given.for_channels(channels), BGR if bgr else RGB)
     else:
         claim = stated.outside
         if claim is None or claim.outside is None or claim.outside.channels not in {1, channels}:

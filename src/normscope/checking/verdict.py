@@ -6,22 +6,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from normscope.auditing.applied import SQUASHED
-from normscope.auditing.explaining import explain
+from normscope.auditing.explaining import SCALED, explain
 from normscope.auditing.mistakes import named_order
-from normscope.checking.in_use import OWN
-from normscope.checking.opinions import ANSWERS, LIBRARY, LIKELY, done_by
+from normscope.checking.in_use import NORM, OWN
+from normscope.checking.opinions import ANSWERS, LIBRARY, LIKELY, REFUTED, done_by
 from normscope.checking.slips import slipped
-from normscope.detection.candidates import KNOWN
+from normscope.detection.candidates import KNOWN, Candidate
+from normscope.detection.detection_result import confidence_text
 from normscope.detection.label_evidence import MOST_NAMED
 from normscope.models.preprocessing.claim import BGR
 from normscope.normalization import PRESETS
-from normscope.wording import gap, listed, percent, span
+from normscope.wording import listed
 
 if TYPE_CHECKING:
     from normscope.auditing.applied import AppliedNormalization
-    from normscope.auditing.pairing import Interval
     from normscope.checking.in_use import InUse
-    from normscope.checking.opinions import Expected, LeftOpen
+    from normscope.checking.opinions import Expected, LeftOpen, Opinion
+    from normscope.checking.price import Price
     from normscope.normalization import Normalization
 
 Word = Literal["right", "wrong", "cannot tell"]
@@ -30,47 +31,6 @@ SURE = 0.8
 """From this confidence on what is expected is held against what is used."""
 
 ORDER_ALONE = {"images are BGR for RGB", "images are RGB for BGR"}
-
-SMALL = 0.0005
-"""A smaller share is said as nothing."""
-
-
-@dataclass(frozen=True)
-class Price:
-    """What the network loses by what is used, against what it expects, on the same images.
-
-    Attributes:
-        lost: Accuracy, or without labels the share of answers that change.
-        interval: Its 95 % interval.
-        labelled: Which of the two it is.
-        images: How many images it is of.
-    """
-
-    lost: float
-    interval: Interval
-    labelled: bool
-    images: int
-
-    @property
-    def in_words(self) -> str:
-        """What is used does so, such as ``costs about 0.12 of accuracy``."""
-        if not self.labelled:
-            if self.lost < SMALL:
-                return f"changes no answer on {self.images} images"
-            return f"changes about {percent(self.lost)} of its answers"
-        if self.interval[0] <= 0:
-            most = gap(max(0.0, self.interval[1]))
-            return f"costs at most {most} of accuracy on {self.images} images"
-        return f"costs about {gap(self.lost)} of accuracy"
-
-    @property
-    def measured(self) -> str:
-        """The figure and its interval, in a sentence."""
-        what = "Accuracy lost" if self.labelled else "Share of answers that change"
-        return (
-            f"{what} against what the network expects, on {self.images} images: {gap(self.lost)} "
-            f"(95 % interval {span(self.interval)})."
-        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +51,12 @@ class Verdict:
 
 
 def judged(
-    model: str, expected: Expected | None, in_use: InUse | None, price: Price | None, missing: str
+    model: str,
+    expected: Expected | None,
+    in_use: InUse | None,
+    price: Price | None,
+    missing: str,
+    roughly: Opinion | None = None,
 ) -> Verdict:
     """The verdict.
 
@@ -101,11 +66,16 @@ def judged(
         in_use: What is under test, if anything is.
         price: What that costs, where it was measured.
         missing: What would tell, such as ``labels (--labels)``.
+        roughly: What BatchNorms say: perhaps surely that it was not trained with what is under
+            test; where nothing says what it expects, the price is against their constants.
 
     Returns:
         The answer, in words too.
     """
+    refuted = roughly is not None and roughly.refutes > REFUTED
     if expected is None:
+        if roughly is not None and in_use is not None and price is not None:
+            return _known_roughly(model, in_use, price, roughly, missing)
         # What is under test is no witness for itself.
         own = in_use is not None and in_use.what == OWN
         nothing = f"nothing else says whether {model} expects {OWN}"
@@ -132,16 +102,34 @@ def judged(
     if not differs and _enough_to_agree(expected):
         return Verdict("right", _right(model, expected, in_use, price), use=use)
     slip = differs and slipped(in_use, expected)
-    if better or (expected.confidence <= SURE and not slip):
+    worse = refuted or (price is not None and price.labelled and price.surely)
+    if better or (expected.confidence <= SURE and not slip and not worse):
         return _cannot_tell(_contradictory(model, expected, in_use, price, missing))
     if not _ruled_out(expected.left_open, in_use.applied, price):
         return _cannot_tell(_open(model, expected, in_use, price, missing))
     found = described(in_use, seen, expected)
     turn = "turn the channels round and keep the constants" if found in ORDER_ALONE else None
-    mend = in_use.mend or turn or f"use {_text(expected)}"
+    probably = "" if expected.confidence > SURE else "what it was trained with, probably "
+    mend = in_use.mend or turn or f"use {probably}{_text(expected)}"
     costs = "" if price is None else f", which {price.in_words}"
     also = _also(expected)
     return Verdict("wrong", f"Wrong: {found}{costs}; {mend}{also}.", found, use)
+
+
+def _known_roughly(
+    model: str, in_use: InUse, price: Price, roughly: Opinion, missing: str
+) -> Verdict:
+    """Where it may be known what was not used, and only roughly what was."""
+    assert roughly.normalization is not None
+    about = Candidate.of(roughly.normalization, roughly.order).name
+    fits = f"about {about} fits its BatchNorms best"
+    against = f"against which {in_use.what} {price.in_words}"
+    if roughly.refutes <= REFUTED or not price.surely:
+        return _cannot_tell(f"{fits}, {against}, but that is not sure. Give {missing}")
+    found = f"{model} was not trained with {in_use.what}"
+    sure = f"confidence {confidence_text(roughly.refutes)}"
+    said = f"Wrong: {found} ({sure}): {fits}, {against}; use the constants of its training."
+    return Verdict("wrong", said, found)
 
 
 def _ruled_out(
@@ -175,7 +163,8 @@ def described(in_use: InUse, seen: AppliedNormalization, expected: Expected) -> 
     reverse = seen.order != tuple(range(len(seen.order)))
     known = {name: normalization for name, (normalization, _) in KNOWN.items()} | dict(PRESETS)
     found = explain(seen, expected.in_network_order, known)
-    if found is not None:
+    # Who states constants says nothing of how pixels are scaled.
+    if found is not None and not (found.name == SCALED and in_use.what.startswith(NORM)):
         return named_order(found.description, blue_first=expected.opinion.order == BGR)
     plain = replace(seen, order=tuple(range(len(seen.order))))
     order = " and its channels are in another order" if reverse else ""
@@ -203,8 +192,7 @@ def _preset(normalization: Normalization) -> str | None:
 
 def _text(expected: Expected) -> str:
     normalization = expected.normalization
-    means, stds = (v if len(set(v)) > 1 else v[:1] for v in (normalization.mean, normalization.std))
-    numbers = f"{type(normalization)(means, stds):.4g}"
+    numbers = Candidate.of(normalization, expected.opinion.order).name
     name = _preset(normalization) or expected.opinion.name
     said = numbers if name is None else f"{name} ({numbers})"
     return f"{said}, channels in BGR order" if expected.opinion.order == BGR else said
@@ -242,7 +230,8 @@ def _open(model: str, expected: Expected, in_use: InUse, price: Price | None, mi
 
 
 def _name(expected: Expected) -> str:
-    return _preset(expected.normalization) or expected.opinion.name or usable(expected)
+    known = _preset(expected.normalization) or expected.opinion.name
+    return known or Candidate.of(expected.normalization, expected.opinion.order).name
 
 
 def _enough_to_agree(expected: Expected) -> bool:
@@ -286,8 +275,9 @@ def _contradictory(
             f"{probably}, as its library's own weights do, but nothing shows that these are the "
             f"same. If they do too, {then}. Give {missing}"
         )
+    costs = "" if price is None else f"; against that, {in_use.what} {price.in_words}"
     return (
-        f"{probably}, with confidence {expected.confidence:.2f}, which is not enough. "
+        f"{probably}, with confidence {expected.confidence:.2f}, which is not enough{costs}. "
         f"Give {missing}"
     )
 

@@ -20,7 +20,7 @@ from normscope.errors import NormscopeError
 from normscope.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from normscope.detection.answers import Network
     from normscope.detection.candidates import Candidate
@@ -50,6 +50,7 @@ def weigh_by_labels(
     pixels: np.ndarray,
     labels: np.ndarray,
     *,
+    given: Sequence[Candidate] = (),
     refined: bool = True,
     on_progress: Callable[[int, int], None] = silent,
 ) -> LabelEvidence:
@@ -67,6 +68,7 @@ def weigh_by_labels(
         pixels: uint8, or floats in [0, 1], shape ``(N, C, H, W)``, as the network is to see them
             before any normalization; red first.
         labels: The output that is right for each, shape ``(N,)``.
+        given: Constants to try beside the known ones.
         refined: Whether to look for the likeliest constants near the best candidate, which takes
             some ten passes over the images for each channel.
         on_progress: Called with how often an image has been shown, and how often it may yet be;
@@ -83,7 +85,7 @@ def weigh_by_labels(
     generator = np.random.default_rng(0)
     shuffled = generator.permutation(len(labels))
     pixels, labels = pixels[shuffled], labels[shuffled].astype(np.int64)
-    everyone = candidates(pixels.shape[1])
+    everyone = [*candidates(pixels.shape[1]), *given]
     full, tables = _race(network, pixels, labels, everyone, generator, on_progress)
     found = None
     if refined:

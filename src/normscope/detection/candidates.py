@@ -49,19 +49,41 @@ KNOWN: dict[str, tuple[Normalization, str]] = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """A known normalization in one order of channels.
+    """A normalization in one order of channels, known or given.
 
     Attributes:
-        name: Ends in ``, bgr`` or ``, rgb`` where the order is not its usual one.
+        name: Ends in ``, bgr`` or ``, rgb`` where the order is not its usual one; of given
+            constants the numbers.
         normalization: Red, green, blue, whatever the order; one value for each channel.
         order: In which the network takes the channels: ``rgb`` or ``bgr``.
         usual: Whether that is the candidate's usual order.
+        given: Whether somebody gave these constants, and they are none of the known.
     """
 
     name: str
     normalization: Normalization
     order: str
     usual: bool
+    given: bool = False
+
+    @classmethod
+    def of(cls, normalization: Normalization, order: str) -> Candidate:
+        """Given constants.
+
+        Args:
+            normalization: Red first, one value for each channel.
+            order: In which the network is to take the channels.
+
+        Returns:
+            The candidate.
+        """
+        means, stds = (v if len(set(v)) > 1 else v[:1] for v in vars(normalization).values())
+        return cls(f"{Normalization(means, stds):.4g}", normalization, order, True, True)
+
+    @property
+    def in_words(self) -> str:
+        """Its name and numbers."""
+        return self.name if self.given else f"{self.name} ({self.normalization:.4g})"
 
     @property
     def unknowns(self) -> np.ndarray:

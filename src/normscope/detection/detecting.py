@@ -66,6 +66,9 @@ class Detecting(DetectOptions):
     """A detection with its seed and what is to be told of it."""
 
     seed: int = field(default=0, metadata={"help": "Of crops and of the bootstrap."})
+    given: tuple[Candidate, ...] = field(
+        default=(), metadata={"help": "Constants to weigh beside the known ones."}
+    )
     on_progress: Callable[[int, int], None] | None = callback(
         "Called with how many hypotheses are weighed, or views shown, and how many there are; by "
         "default a bar where you work interactively."
@@ -121,7 +124,7 @@ def detect(detecting: Detecting) -> Detection | AnswerEvidence:
         threadpool_limits(1, user_api="blas"),
         watched(detecting.on_progress, "hypotheses") as tell,
     ):
-        for hypothesis in _hypotheses(network, target, pixels, detecting.seed, tried):
+        for hypothesis in _hypotheses(network, target, pixels, detecting, tried):
             hypotheses.append(hypothesis)
             tell(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
         return _detection(name, target, pixels, hypotheses, detecting, notes)
@@ -131,11 +134,11 @@ def _hypotheses(
     model: nn.Module,
     target: Target,
     images: torch.Tensor,
-    seed: int,
+    detecting: Detecting,
     tried: tuple[AssumedAugmentation, ...],
 ) -> Iterator[Hypothesis]:
-    channels = images.shape[1]
-    known = candidates(channels)
+    channels, seed = images.shape[1], detecting.seed
+    known = [*candidates(channels), *detecting.given]
     ways = [dict(_systems(model, target, way, tried[0], seed)) for way in altered(images)]
     for augmentation in tried:
         for order, system in _systems(model, target, images, augmentation, seed):

@@ -112,8 +112,7 @@ class Detection:
         first = self.candidates[0] if self.candidates else None
         if first is not None and self.verdict == first.candidate.name:
             return (
-                f"{self.model} was trained with {self.verdict} "
-                f"({first.candidate.normalization:.4g}), with confidence "
+                f"{self.model} was trained with {first.candidate.in_words}, with confidence "
                 f"{confidence_text(first.confidence)}; the constants that fit best are {fitted}."
             )
         if self.verdict == CANNOT_TELL:

@@ -187,7 +187,7 @@ class LabelEvidence:
             f"{self._at_most(alike)}" if self.alike else ""
         )  # fmt: skip
         return (
-            f"{first.candidate.name} ({first.candidate.normalization:.4g}), with confidence "
+            f"{first.candidate.in_words}, with confidence "
             f"{confidence_text(first.confidence)}: {on} its accuracy is "
             f"{level(first.accuracy)}{near}{following}."
         )

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 PRIOR_KNOWN = 0.7
 """How likely it is, before anything is seen, that a known normalization was used."""
 
+PRIOR_GIVEN = 0.15
+"""Likewise of constants that somebody gives, beside the known ones and all others: half as likely
+as these others together, so that the images decide."""
+
 PRIOR_USUAL_ORDER = 0.8
 """How likely a known normalization is used with channels in its usual order."""
 
@@ -66,7 +70,8 @@ class Hypothesis:
         order = [
             _log_order_prior(c.usual, self.channels, PRIOR_USUAL_ORDER) for c in self.candidates
         ]
-        return self.log_prior + math.log(PRIOR_KNOWN / len(KNOWN)) + np.array(order)
+        used = [PRIOR_GIVEN if c.given else PRIOR_KNOWN / len(KNOWN) for c in self.candidates]
+        return self.log_prior + np.log(used) + np.array(order)
 
     @property
     def unknown(self) -> np.ndarray:

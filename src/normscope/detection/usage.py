@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.detection.candidates import KNOWN
-from normscope.detection.ranking import PRIOR_USUAL_ORDER
+from normscope.detection.ranking import PRIOR_GIVEN, PRIOR_KNOWN, PRIOR_USUAL_ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,8 @@ ONE_VALUE = {
 def log_usage(chosen: Sequence[Candidate]) -> np.ndarray:
     """Log of how often each candidate is used, of all networks under known normalizations.
 
+    Given constants have their own prior on that scale.
+
     Args:
         chosen: Of one number of channels.
 
@@ -41,6 +43,12 @@ def log_usage(chosen: Sequence[Candidate]) -> np.ndarray:
     """
     colour = chosen[0].normalization.channels == 3
     shares = COLOUR if colour else ONE_VALUE
-    names = {c: next(n for n in KNOWN if c.name in {n, f"{n}, rgb", f"{n}, bgr"}) for c in chosen}
     order = {True: PRIOR_USUAL_ORDER, False: 1 - PRIOR_USUAL_ORDER}
-    return np.log([shares[names[c]] * (order[c.usual] if colour else 1) for c in chosen])
+
+    def used(candidate: Candidate) -> float:
+        if candidate.given:
+            return PRIOR_GIVEN / PRIOR_KNOWN
+        names = {n: {n, f"{n}, rgb", f"{n}, bgr"} for n in KNOWN}
+        return shares[next(n for n, forms in names.items() if candidate.name in forms)]
+
+    return np.log([used(c) * (order[c.usual] if colour else 1) for c in chosen])

@@ -160,7 +160,10 @@ def decode_8_bits(data: bytes) -> Pixels:
     Raises:
         UnreadableImage: As of ``decode_single``, or if it has other than 8 bits or other channels.
     """
-    pixels = _decode_colour(data)
+    pixels = decode_single(data)
+    channels = pixels.values.shape[1]
+    if channels not in {1, 3}:
+        raise UnreadableImage(f"{channels} channels are neither grey nor colour")
     if pixels.values.dtype != np.uint8:
         raise UnreadableImage(f"{NOT_8_BITS} ({pixels.values.dtype})")
     return pixels
@@ -192,12 +195,12 @@ def decode_as_8_bits(data: bytes, full: float) -> Pixels:
         full: The value of white, in deeper images; those of 8 bits stay as they are.
 
     Returns:
-        As of ``decode_8_bits``.
+        One image, uint8, with the channels that it has.
 
     Raises:
-        UnreadableImage: As there, but for the depth.
+        UnreadableImage: As of ``decode_single``.
     """
-    pixels = _decode_colour(data)
+    pixels = decode_single(data)
     if pixels.values.dtype == np.uint8:
         return pixels
     bytes_ = np.empty(pixels.values.shape, np.uint8)
@@ -206,14 +209,6 @@ def decode_as_8_bits(data: bytes, full: float) -> Pixels:
         floats = as_bytes_are(pixels.values[:, :, row], full)
         bytes_[:, :, row] = np.clip(np.rint(floats), 0, 255)
     return replace(pixels, values=bytes_)
-
-
-def _decode_colour(data: bytes) -> Pixels:
-    pixels = decode_single(data)
-    channels = pixels.values.shape[1]
-    if channels not in {1, 3}:
-        raise UnreadableImage(f"{channels} channels are neither grey nor colour")
-    return pixels
 
 
 def _bounded(decoder, data: bytes) -> Pixels:

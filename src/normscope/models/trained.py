@@ -31,10 +31,11 @@ def build_trained(
     channels: int | None,
     image_size: tuple[int, int],
     classes: int | Sequence[str] = OUTPUTS,
+    met: int = 1,
 ) -> tuple[nn.Module, int]:
     """Build a network to use it, not to train it.
 
-    A normalization of one channel may stand for three: then the weights decide.
+    A normalization of one channel may stand for any number: then the weights decide.
 
     Args:
         model: As ``build_model`` takes it.
@@ -43,6 +44,7 @@ def build_trained(
         channels: How many channels the images have, where the user says so.
         image_size: Height and width of the images in pixels.
         classes: How many outputs there are, or the names of those that are wanted.
+        met: How many channels the images are met with.
 
     Returns:
         The network in evaluation mode, and its channels.
@@ -74,10 +76,13 @@ def build_trained(
             f"a normalization of {asked} channels must be for a network that takes as many, got "
             f"{name}, which takes 1. Give MEAN/STD of one number each."
         )
-    try:
-        return built(3)
-    except NormscopeError:
-        return built(1)
+    refused = {}
+    for count in [met] * (met not in {1, 3}) + [3, 1]:
+        try:
+            return built(count)
+        except NormscopeError as error:
+            refused[count] = error
+    raise refused[met]
 
 
 def _works(built: Callable[[int], object], channels: int) -> bool:

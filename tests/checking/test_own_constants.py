@@ -1,0 +1,140 @@
+"""Checks of networks that were trained with constants of their own, as most outside of ImageNet."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from torch import nn
+
+from normscope import NormscopeError, audit, check
+from normscope.checking.in_use import InUse
+from normscope.checking.opinions import BATCHNORM, Opinion, weighed
+from normscope.checking.price import Price
+from normscope.checking.verdict import judged
+from normscope.models.preprocessing.claim import BGR
+from normscope.normalization import IMAGENET, Normalization
+
+SCALE = 10_000
+BANDS = Normalization((0.14, 0.16, 0.17, 0.19), (0.06, 0.05, 0.06, 0.09))
+"""As of reflectance: dark, and each band its own."""
+
+
+def _scenes(count, seed):
+    """uint16, shape ``(count, 4, 32, 32)``."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(size=(count, 4, 8, 8)).repeat(4, axis=2).repeat(4, axis=3)
+    fine = rng.normal(size=(count, 4, 32, 32))
+    mean, std = (np.array(v)[:, None, None] for v in (BANDS.mean, BANDS.std))
+    values = mean + std * (0.9 * coarse + 0.4 * fine)
+    return np.clip(SCALE * values, 0, SCALE).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Images of four bands and 16 bits, of which the scale uses fewer."""
+    path = tmp_path_factory.mktemp("bands")
+    for number, scene in enumerate(_scenes(80, seed=1)):
+        tifffile.imwrite(
+            path / f"{number}.tif", scene.transpose(1, 2, 0),
+            photometric="minisblack", planarconfig="contig",
+        )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Whose BatchNorm has met such images under constants of their own."""
+    torch.manual_seed(0)
+    made = nn.Sequential(
+        nn.Conv2d(4, 24, 3, padding=1, bias=False), nn.BatchNorm2d(24, momentum=None), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(96, 5),
+    )  # fmt: skip
+    shown = torch.from_numpy(BANDS.normalize(_scenes(400, seed=2) / SCALE)).float()
+    with torch.no_grad():
+        for part in shown.split(50):
+            made(part)
+    return made.eval()
+
+
+def test_constants_of_four_bands_are_right(network, folder):
+    found = check(model=network, images=folder, norm=BANDS, scale=SCALE)
+    assert found.sentence == (
+        "Right. Sequential expects 0.14,0.16,0.17,0.19/0.06,0.05,0.06,0.09, and --norm "
+        "0.14,0.16,0.17,0.19/0.06,0.05,0.06,0.09 gives it."
+    )
+    assert found.expected.normalization == BANDS
+    assert found.images == 80
+
+
+def test_other_constants_of_four_bands_are_wrong(network, folder):
+    found = check(model=network, images=folder, norm="half", scale=SCALE)
+    assert found.sentence.startswith("Wrong: it is normalized with half, which changes ")
+    fitted = found.expected.normalization
+    np.testing.assert_allclose(fitted.mean, BANDS.mean, atol=0.01)
+    np.testing.assert_allclose(fitted.std, BANDS.std, rtol=0.1)
+
+
+def test_bands_are_counted_where_one_constant_stands_for_all(network, folder):
+    assert check(model=network, images=folder, norm="0.165/0.065", scale=SCALE).images == 80
+    assert audit(model=network, images=folder, norm="0.165/0.065", scale=SCALE).images == 80
+
+
+def test_images_that_cannot_be_read_are_not_blamed_on_the_network(network, tmp_path):
+    (tmp_path / "scene.tif").write_bytes(b"II*\0nothing")
+    with pytest.raises(NormscopeError, match="must hold at least one image that can be used"):
+        check(model=network, images=tmp_path, norm=BANDS)
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_what_is_used_is_a_candidate_unless_it_is_known(order):
+    own = Normalization((0.2, 0.3, 0.4), (0.1, 0.2, 0.3))
+    used = InUse.stated("--norm x", own, order)
+    assert (used.candidate.normalization, used.candidate.order) == (own, order)
+    assert used.candidate.in_words == "0.2,0.3,0.4/0.1,0.2,0.3"
+    assert InUse.stated("--norm x", IMAGENET, order).candidate is None
+
+
+def test_a_negative_std_and_crossed_channels_are_no_candidates():
+    own = Normalization((0.2, 0.3, 0.4), (0.1, 0.2, 0.3))
+    crossed = InUse.stated("x", own)
+    for applied in ({"order": (1, 0, 2)}, {"std": (0.1, -0.2, 0.3)}):
+        changed = type(crossed.applied)(**vars(crossed.applied) | applied)
+        assert InUse("x", changed).candidate is None
+    assert InUse("x", None).candidate is None
+
+
+ROUGHLY = Opinion(BATCHNORM, "About so.", Normalization(0.2, 0.45), refutes=0.997)
+CHANGES = Price(0.1, (0.06, 0.15), labelled=False, images=200)
+HALF = InUse.stated("--norm half", Normalization(0.5, 0.5))
+
+
+def test_what_batchnorms_speak_against_is_wrong_though_they_know_the_right_only_roughly():
+    found = judged("net", None, HALF, CHANGES, "labels", ROUGHLY)
+    assert found.sentence == (
+        "Wrong: net was not trained with --norm half (confidence 0.997): about 0.2/0.45 fits its "
+        "BatchNorms best, against which --norm half changes about 10 % of its answers; use the "
+        "constants of its training."
+    )
+    assert found.wrong == "net was not trained with --norm half"
+    assert found.use is None
+
+
+@pytest.mark.parametrize(
+    ("refutes", "price"), [(0.9, CHANGES), (0.997, Price(0.0, (0, 0.02), False, 200))]
+)
+def test_what_is_not_sure_or_changes_nothing_is_not_wrong(refutes, price):
+    unsure = Opinion(BATCHNORM, "", Normalization(0.2, 0.45), BGR, refutes=refutes)
+    found = judged("net", None, HALF, price, "labels", unsure)
+    assert found.sentence == (
+        "Cannot tell: about 0.2/0.45 fits its BatchNorms best, against which --norm half "
+        f"{price.in_words}, but that is not sure. Give labels."
+    )
+
+
+def test_constants_that_are_stated_are_not_said_to_scale_pixels():
+    named = Opinion(BATCHNORM, "", Normalization(0.19, 0.44), confidence=0.95)
+    used = InUse.stated("--norm 0.12/0.3", Normalization(0.12, 0.3))
+    found = judged("net", weighed([named]), used, CHANGES, "labels")
+    assert found.wrong == "it is normalized with 0.12/0.3"
