@@ -186,6 +186,24 @@ def test_answers_do_not_tell_constants_a_step_apart(monkeypatch):
     )
 
 
+def test_what_labels_rule_out_is_wrong_though_a_library_does_not_say_which_it_is(handwriting):
+    pixels, known, unseen, truth = handwriting
+    network = Matcher(matcher(pixels[:400], known[:400], KNOWN["mnist"][0]))
+    used = InUse.stated("--norm 0..255", KNOWN["0..255"][0])
+    found = by_labels(network, unseen[:40], truth[:40], used)
+    assert found.refutes == found.confidence
+    assert (
+        by_labels(network, unseen[:40], truth[:40], InUse.stated("x", KNOWN["mnist"][0])).refutes
+        == 0
+    )
+    ruled_out = replace(labels(), refutes=0.99)
+    library = Opinion(LIBRARY, "It states imagenet.", IMAGENET, confidence=OF_OTHERS)
+    expected = weighed([ruled_out, library])
+    half = InUse.stated("--norm half", KNOWN["half"][0].for_channels(3))
+    for opinions, word in (([ruled_out], "wrong"), ([labels()], "cannot tell")):
+        assert judged("net", expected, half, COSTS_LITTLE, "more", opinions).word == word
+
+
 def test_a_library_does_not_decide_what_labels_leave_open():
     # As of weights that were trained anew with clip's, on too few images to tell.
     named = replace(labels(), normalization=CLIP, name="clip")

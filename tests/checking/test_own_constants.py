@@ -111,7 +111,7 @@ HALF = InUse.stated("--norm half", Normalization(0.5, 0.5))
 
 
 def test_what_batchnorms_speak_against_is_wrong_though_they_know_the_right_only_roughly():
-    found = judged("net", None, HALF, CHANGES, "labels", ROUGHLY)
+    found = judged("net", None, HALF, CHANGES, "labels", [ROUGHLY])
     assert found.sentence == (
         "Wrong: net was not trained with --norm half (confidence 0.997): about 0.2/0.45 fits its "
         "BatchNorms best, against which --norm half changes about 10 % of its answers; use the "
@@ -126,7 +126,7 @@ def test_what_batchnorms_speak_against_is_wrong_though_they_know_the_right_only_
 )
 def test_what_is_not_sure_or_changes_nothing_is_not_wrong(refutes, price):
     unsure = Opinion(BATCHNORM, "", Normalization(0.2, 0.45), BGR, refutes=refutes)
-    found = judged("net", None, HALF, price, "labels", unsure)
+    found = judged("net", None, HALF, price, "labels", [unsure])
     assert found.sentence == (
         "Cannot tell: about 0.2/0.45 fits its BatchNorms best, against which --norm half "
         f"{price.in_words}, but that is not sure. Give labels."

@@ -19,7 +19,7 @@ from normscope.checking.images import chosen, shown
 from normscope.checking.in_use import OWN
 from normscope.checking.labels import labelled, with_labels
 from normscope.checking.not_pixels import without_pixels
-from normscope.checking.opinions import BATCHNORM, FILES, LABELS, LIBRARY, Opinion, weighed
+from normscope.checking.opinions import FILES, LABELS, LIBRARY, Opinion, known_roughly, weighed
 from normscope.checking.options import CheckOptions, said
 from normscope.checking.pricing import priced
 from normscope.checking.using import in_use
@@ -116,14 +116,14 @@ def check(options: Checking) -> Check:
     with watched(options.on_progress, "steps") as tell:
         opinions = _opinions(stated, network.eval(), images.pixels, labels, used, tell)
     expected = weighed(opinions)
-    roughly = next((o for o in opinions if o.source == BATCHNORM and o.normalization), None)
+    roughly = known_roughly(opinions)
     price = None
     audited = AuditedNetwork(network, resolve_device(options.device), "fp32")
     right = expected.opinion if expected else roughly
     if right is not None and used is not None and used.applied is not None:
         given = images.tested or used.applied
         price = priced(audited, images.pixels, labels, right, given)
-    answer = judged(name, expected, used, price, _missing(labels, why_not), roughly)
+    answer = judged(name, expected, used, price, _missing(labels, why_not), opinions)
     return Check(
         model=name,
         source=originals.name,
@@ -240,8 +240,8 @@ def _opinions(
     if labels is not None:
         # A second witness needs fewer images, each of which is shown under every candidate.
         step = max(1, len(pixels) // SECOND_WITNESS) if told else 1
-        given = sources.given_by(used, by_batchnorm)
-        found.insert(0, sources.by_labels(network, pixels[::step], labels[::step], given, tell))
+        some = pixels[::step], labels[::step]
+        found.insert(0, sources.by_labels(network, *some, used, by_batchnorm, tell))
         told = told or weighed(found[:1])
     # They take as long as all else, and say less.
     if told or (by_batchnorm and by_batchnorm.normalization):

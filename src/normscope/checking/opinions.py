@@ -10,7 +10,7 @@ from normscope.auditing.applied import AppliedNormalization
 from normscope.models.preprocessing.claim import BGR, RGB
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from normscope.detection.candidates import Candidate
     from normscope.normalization import Normalization
@@ -187,6 +187,11 @@ def weighed(opinions: Sequence[Opinion]) -> Expected | None:
         left_open,
         tuple(opinion.source for opinion in chosen if opinion.agrees(exact)),
     )
+
+
+def known_roughly(opinions: Iterable[Opinion]) -> Opinion | None:
+    """What BatchNorms have found, however roughly."""
+    return next((o for o in opinions if o.source == BATCHNORM and o.normalization), None)
 
 
 def done_by(applied: AppliedNormalization, candidate: Candidate) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
@@ -124,7 +125,7 @@ def by_batchnorm(
         if asked is None:
             return None
         found = detect(
-            asked, pixels, count=len(pixels), device="cpu", given=given_by(used), on_progress=tell
+            asked, pixels, count=len(pixels), device="cpu", given=_given(used), on_progress=tell
         )
     except NormscopeError as error:
         return Opinion(BATCHNORM, f"What BatchNorms keep of the training cannot be used: {error}")
@@ -186,7 +187,7 @@ def _with_batchnorm(
     return (network if kept else None), None
 
 
-def given_by(used: InUse | None, other: Opinion | None = None) -> tuple[Candidate, ...]:
+def _given(used: InUse | None, other: Opinion | None = None) -> tuple[Candidate, ...]:
     """Constants that a source is to weigh beside the known ones.
 
     Args:
@@ -207,7 +208,8 @@ def by_labels(
     network: nn.Module,
     pixels: np.ndarray,
     labels: np.ndarray,
-    given: Sequence[Candidate] = (),
+    used: InUse | None = None,
+    other: Opinion | None = None,
     tell: Tell = silent,
 ) -> Opinion:
     """What labelled images say.
@@ -216,7 +218,8 @@ def by_labels(
         network: The network, on the CPU.
         pixels: Images, shape ``(N, C, H, W)``.
         labels: The output that is right for each.
-        given: Constants to try beside the known ones.
+        used: What is under test, which is tried beside the known normalizations.
+        other: What another source has found, likewise.
         tell: Called with how much is done and how much there is.
 
     Returns:
@@ -226,14 +229,18 @@ def by_labels(
 
     try:
         found = weigh_by_labels(
-            network, pixels, labels, given=given, refined=False, on_progress=tell
+            network, pixels, labels, given=_given(used, other), refined=False, on_progress=tell
         )
     except NormscopeError as error:
         return Opinion(LABELS, f"Labels cannot be used: {error}")
     says = f"By labels: {found.sentence}"
     first, *others = found.candidates
     alike = [c for c in others if c.candidate.name in found.alike]
-    return _among(LABELS, says, first, others, alike)
+    said = _among(LABELS, says, first, others, alike)
+    lost = [each.candidate for each in others if each not in alike]
+    applied = used and used.applied
+    ruled_out = applied and any(done_by(applied, candidate) for candidate in lost)
+    return replace(said, refutes=said.confidence) if ruled_out else said
 
 
 def by_answers(network: nn.Module, pixels: np.ndarray, tell: Tell = silent) -> Opinion:

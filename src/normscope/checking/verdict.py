@@ -9,7 +9,7 @@ from normscope.auditing.applied import SQUASHED
 from normscope.auditing.explaining import SCALED, explain
 from normscope.auditing.mistakes import named_order
 from normscope.checking.in_use import NORM, OWN
-from normscope.checking.opinions import ANSWERS, LIBRARY, LIKELY, REFUTED, done_by
+from normscope.checking.opinions import ANSWERS, LIBRARY, LIKELY, REFUTED, done_by, known_roughly
 from normscope.checking.slips import slipped
 from normscope.detection.candidates import KNOWN, Candidate
 from normscope.detection.detection_result import confidence_text
@@ -19,6 +19,8 @@ from normscope.normalization import PRESETS
 from normscope.wording import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from normscope.auditing.applied import AppliedNormalization
     from normscope.checking.in_use import InUse
     from normscope.checking.opinions import Expected, LeftOpen, Opinion
@@ -56,7 +58,7 @@ def judged(
     in_use: InUse | None,
     price: Price | None,
     missing: str,
-    roughly: Opinion | None = None,
+    opinions: Sequence[Opinion] = (),
 ) -> Verdict:
     """The verdict.
 
@@ -66,14 +68,15 @@ def judged(
         in_use: What is under test, if anything is.
         price: What that costs, where it was measured.
         missing: What would tell, such as ``labels (--labels)``.
-        roughly: What BatchNorms say: perhaps surely that it was not trained with what is under
-            test; where nothing says what it expects, the price is against their constants.
+        opinions: Which may surely speak against what is under test; where they do not say what it
+            expects, the price is against the constants that fit BatchNorms best.
 
     Returns:
         The answer, in words too.
     """
-    refuted = roughly is not None and roughly.refutes > REFUTED
+    refuted = any(opinion.refutes > REFUTED for opinion in opinions)
     if expected is None:
+        roughly = known_roughly(opinions)
         if roughly is not None and in_use is not None and price is not None:
             return _known_roughly(model, in_use, price, roughly, missing)
         # What is under test is no witness for itself.
