@@ -109,6 +109,14 @@ def test_one_seed_gives_no_noise_and_no_answer(made_study):
     )
 
 
+def test_a_study_that_is_not_finished_is_to_be_gone_on_with(made_study):
+    accuracies = np.full((2, 2, 3), 0.5)
+    accuracies[:, 1, 1:] = np.nan
+    assert summarize(made_study("0,1", "1,2", accuracies)).answer == (
+        "Not settled: one seed cannot tell luck from the normalization; finish this study first."
+    )
+
+
 def test_only_seeds_that_every_cell_has_finished_are_compared(made_study):
     accuracies = np.full((2, 2, 3), 0.5)
     accuracies[0, 0] = [0.8, 0.9, 1.0]

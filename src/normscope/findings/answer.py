@@ -168,7 +168,7 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
 
 def _few_seeds(found: Findings, table: TrialTable) -> str:
     """What so few seeds cannot tell."""
-    more = f"add --seeds {ENOUGH_SEEDS}"
+    more = f"add --seeds {ENOUGH_SEEDS}" if table.finished else "finish this study first"
     if not table.seeds:
         start = "" if table.failures.any() else "all runs start well; "
         return f"{start}final accuracy was not measured; {more}"

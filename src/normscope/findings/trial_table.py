@@ -49,6 +49,7 @@ class TrialTable:
             None where only accuracies are known.
         exact: Whether nothing is drawn at random, as with a frozen network: one seed is all.
         chance: Share of the most frequent class among the test images; 0 where it is not known.
+        finished: Whether every cell has every seed that was asked for.
     """
 
     normalizations: tuple[Normalization, ...]
@@ -63,6 +64,7 @@ class TrialTable:
     exact: bool = False
     stuck: np.ndarray | None = None
     chance: float = 0.0
+    finished: bool = True
 
     @property
     def seeds(self) -> int:
@@ -175,4 +177,5 @@ def trial_table(
         exact=not specification.trial.recipe.trains,
         stuck=stuck,
         chance=max((r.chance or 0.0 for row in results for r in row), default=0.0),
+        finished=all((n, seed) in found for n in cells for seed in specification.seed_numbers()),
     )
