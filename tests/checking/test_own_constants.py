@@ -8,7 +8,7 @@ import tifffile
 import torch
 from torch import nn
 
-from normscope import NormscopeError, audit, check
+from normscope import NormscopeError, audit, check, detect
 from normscope.checking.in_use import InUse
 from normscope.checking.opinions import BATCHNORM, Opinion, weighed
 from normscope.checking.price import Price
@@ -85,6 +85,17 @@ def test_images_that_cannot_be_read_are_not_blamed_on_the_network(network, tmp_p
     (tmp_path / "scene.tif").write_bytes(b"II*\0nothing")
     with pytest.raises(NormscopeError, match="must hold at least one image that can be used"):
         check(model=network, images=tmp_path, norm=BANDS)
+
+
+def test_detection_divides_as_it_is_told(network, folder):
+    found = detect(network, folder, scale=SCALE)
+    np.testing.assert_allclose(found.fitted.normalization.mean, BANDS.mean, atol=0.02)
+    brighter = detect(network, folder, scale=SCALE / 1.5)
+    np.testing.assert_allclose(
+        brighter.fitted.normalization.mean, np.multiply(1.5, BANDS.mean), atol=0.03
+    )
+    with pytest.raises(NormscopeError, match="--scale must be from"):
+        detect(network, folder, scale=0)
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])

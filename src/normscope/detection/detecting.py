@@ -32,6 +32,7 @@ from normscope.detection.ranking import Hypothesis, log_prior, own_images, rank,
 from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem
 from normscope.detection.target import find_target
+from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.machine.device import resolve_device, wide_dtype
 from normscope.models.given import GivenModel, name_of
@@ -98,12 +99,15 @@ def detect(detecting: Detecting) -> Detection | AnswerEvidence:
     given = None if said is None else AssumedAugmentation.parse(said)
     check_at_least(2, detecting.batch_size, "--batch-size")
     check_at_least(1, detecting.count, "--count")
+    check_scale(detecting.scale)
     place = resolve_device(detecting.device)
     if wide_dtype(place) != torch.float64:
         place = "cpu"  # where the equations have their digits
     model = detecting.model
     name = name_of(model)
-    sample = sample_images(detecting.images, detecting.count, reading, detecting.root)
+    sample = sample_images(
+        detecting.images, detecting.count, reading, detecting.root, detecting.scale
+    )
     check_images(sample)
     network = (
         build_network(model, detecting.weights, sample)

@@ -118,7 +118,11 @@ def check_images(images: np.ndarray) -> None:
 
 
 def sample_images(
-    source: Any, count: int, reading: Reading, root: Path | None = None
+    source: Any,
+    count: int,
+    reading: Reading,
+    root: Path | None = None,
+    scale: float | None = None,
 ) -> np.ndarray:
     """Read some images of a collection, as its images are read for statistics.
 
@@ -130,6 +134,7 @@ def sample_images(
         count: How many images, or all if there are fewer.
         reading: Channels, resize and crop.
         root: Where named data sets are looked for first.
+        scale: What pixels are divided by, or None for what the source or their type says.
 
     Returns:
         uint8, or float64 in [0, 1], shape ``(N, C, H, W)``; images that cannot be read are left
@@ -156,7 +161,7 @@ def sample_images(
             f"images must share one shape, got {shapes[0]} and {shapes[-1]} (channels, height, "
             "width). Use --resize and --crop as in the model's evaluation, and --channels."
         )
-    return _in_unit_range(np.stack(images), stream.scale)
+    return _in_unit_range(np.stack(images), scale or stream.scale)
 
 
 def _spread(shards: list[Shard], count: int) -> Iterator[Shard]:
@@ -200,7 +205,7 @@ def _in_unit_range(images: np.ndarray, scale: float | None) -> np.ndarray:
     if low < 0 or top > white:
         raise NormscopeError(
             f"pixels must lie in [0, 1] once they are divided by {white:.10g}, got {images.dtype} "
-            f"from {low:.5g} to {top:.5g}. Bring the images to [0, 1] as the training did."
+            f"from {low:.5g} to {top:.5g}. Bring the images to [0, 1] as the training did (--scale)."
         )
     if scale is None and white < limit:
         warnings.warn(

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
-from normscope.options import CHANNELS, CROP, DEVICE, RESIZE, ROOT, WEIGHTS, option
+from normscope.options import CHANNELS, CROP, DEVICE, RESIZE, ROOT, SCALE, WEIGHTS, option
 
 
 @dataclass(frozen=True)
@@ -41,5 +41,6 @@ class DetectOptions:
     resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)
     channels: str | None = option(None, CHANNELS)
+    scale: float | None = option(None, SCALE)
     device: str = option("auto", DEVICE)
     root: Path | None = option(None, ROOT)
