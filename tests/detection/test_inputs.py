@@ -32,7 +32,7 @@ def test_values_in_a_unit_of_their_own_are_refused_as_they_are():
     assert str(error.value).startswith("pixels must lie in [0, 1] once they are divided by ")
     assert str(error.value).endswith(
         f", got int16 from {heights.min()} to {heights.max()}. Bring the images to [0, 1] as the "
-        "training did."
+        "training did (--scale)."
     )
 
 
