@@ -140,7 +140,7 @@ def by_batchnorm(
         return Opinion(BATCHNORM, found.sentence, roughly, order, refutes=refutes)
     if none:
         order = found.order if found.order in {RGB, BGR} else RGB
-        whole, confidence, name = found.fitted.normalization, found.none_of_them, None
+        whole, confidence, name = found.fitted.rounded, found.none_of_them, None
     else:
         first = found.candidates[0]
         whole, order = first.candidate.normalization, first.candidate.order
@@ -165,7 +165,7 @@ def _roughly(found: Detection) -> Normalization | None:
     """The constants that fit best, where they are probably none of the known and not too wide."""
     known = sum(each.confidence for each in found.candidates if not each.candidate.given)
     sure = known < CLAIMED and found.order != CANNOT_TELL
-    return found.fitted.normalization if sure and found.fitted.within(WIDEST_ROUGHLY) else None
+    return found.fitted.rounded if sure and found.fitted.within(WIDEST_ROUGHLY) else None
 
 
 def _with_batchnorm(

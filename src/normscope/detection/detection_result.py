@@ -41,6 +41,11 @@ class Fitted:
     mean_interval: tuple[tuple[float, float], ...]
     std_interval: tuple[tuple[float, float], ...]
 
+    @property
+    def rounded(self) -> Normalization:
+        """The constants with the digits that they deserve, and that sentences have."""
+        return type(self.normalization).parse(f"{self.normalization:.3g}")
+
     def within(self, widest: tuple[float, float]) -> bool:
         """Whether the intervals are no wider: of means, and as ratios of their ends of stds."""
         of_mean, of_std = widest
@@ -108,7 +113,7 @@ class Detection:
     @property
     def sentence(self) -> str:
         """The answer in a sentence."""
-        fitted = f"{self.fitted.normalization:.3g}"
+        fitted = str(self.fitted.rounded)
         first = self.candidates[0] if self.candidates else None
         if first is not None and self.verdict == first.candidate.name:
             return (

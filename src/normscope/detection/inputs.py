@@ -205,7 +205,8 @@ def _in_unit_range(images: np.ndarray, scale: float | None) -> np.ndarray:
     if low < 0 or top > white:
         raise NormscopeError(
             f"pixels must lie in [0, 1] once they are divided by {white:.10g}, got {images.dtype} "
-            f"from {low:.5g} to {top:.5g}. Bring the images to [0, 1] as the training did (--scale)."
+            f"from {low:.5g} to {top:.5g}. Bring the images to [0, 1] as the training did "
+            "(--scale)."
         )
     if scale is None and white < limit:
         warnings.warn(
