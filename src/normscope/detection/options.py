@@ -19,6 +19,9 @@ class DetectOptions:
         "package.module:factory, or a Hugging Face or timm folder.",
         metavar="MODEL",
         argument=True,
+        python="A torch.nn.Module, or a name: lenet-bn, resnet20, a torchvision classification "
+        "model, timm/NAME, hf/NAME or package.module:factory; or the path of a Hugging Face or "
+        "timm folder.",
     )
     images: str | Any = option(
         MISSING,
@@ -42,4 +45,4 @@ class DetectOptions:
     crop: int | None = option(None, CROP)
     channels: str | None = option(None, CHANNELS)
     device: str = option("auto", DEVICE)
-    root: Path | None = option(None, ROOT)
+    root: Path | str | None = option(None, ROOT)
