@@ -55,12 +55,15 @@ def build_trained(
     if isinstance(model, str):
         check_weights_given(model, weights)
 
-    def built(count: int) -> tuple[nn.Module, int]:
+    def fresh(count: int) -> nn.Module:
         options = ModelOptions(weights=weights)
-        network = build_model(
+        return build_model(
             model, channels=count, classes=classes, image_size=image_size, options=options
-        )
-        show_one_image(network.eval(), name, count, image_size)
+        ).eval()
+
+    def built(count: int) -> tuple[nn.Module, int]:
+        network = fresh(count)
+        show_one_image(network, name, count, image_size)
         return network, count
 
     asked = channels or (normalized_channels if normalized_channels > 1 else None)
@@ -75,9 +78,18 @@ def build_trained(
             f"{name}, which takes 1. Give MEAN/STD of one number each."
         )
     try:
-        return built(3)
+        network = fresh(3)
     except NormscopeError:
         return built(1)
+    try:
+        show_one_image(network, name, 3, image_size)
+    except NormscopeError as of_colour:
+        try:
+            return built(1)
+        except NormscopeError:
+            # It may as well be the images' size that does not fit.
+            raise of_colour from None
+    return network, 3
 
 
 def _works(built: Callable[[int], object], channels: int) -> bool:
