@@ -149,8 +149,8 @@ def made_study(spec):
             for seed, accuracy in enumerate(values):
                 add(Normalization.parse(normalization), seed, accuracy)
         return ScanTrials(
-            specification=specification, trials=lambda: trials, survival_trials=list,
-            every_trial=lambda: trials,
+            folder="runs/made", specification=specification, trials=lambda: trials,
+            survival_trials=list, every_trial=lambda: trials,
         )  # fmt: skip
 
     return make

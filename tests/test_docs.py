@@ -55,6 +55,18 @@ def test_the_readmes_code_runs(empty_folder):
     assert done.stdout.startswith("Not settled: two seeds cannot tell luck")
 
 
+def test_the_references_code_runs(tmp_path):
+    (code,) = blocks("python", ROOT / "docs/reference/python.md")
+    (tmp_path / "example.py").write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    white, *answers = done.stdout.splitlines()
+    assert white == "(1.0, 1.0, 1.0)"
+    assert [answer[:11] for answer in answers] == ["Not settled"] * 2
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_local_links_lead_somewhere(page):
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))

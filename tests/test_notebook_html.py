@@ -211,3 +211,11 @@ def test_a_fold():
     assert repr(folded) == (
         "<Folded: the model takes pixels of 0..255. Folded 0.5/0.25 into 0 (Convolution).>"
     )
+
+
+def test_words_are_aligned_left_and_numbers_are_not():
+    rows = [["labels", "By labels: imagenet."]]
+    html = HtmlTable(("evidence", "what it says"), rows, words=True)._repr_html_()
+    assert '<th style="text-align: left">what it says</th>' in html
+    assert '<td style="text-align: left">By labels: imagenet.</td>' in html
+    assert "text-align" not in HtmlTable(("", "mean"), [["red", "0.5"]])._repr_html_()

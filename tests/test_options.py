@@ -12,6 +12,7 @@ import normscope
 from normscope.auditing.options import AuditOptions
 from normscope.cli.app import run
 from normscope.detection.options import DetectOptions
+from normscope.keywords import parts_of
 from normscope.options import declared
 from normscope.studies.options import Place, ScanOptions, SearchOptions
 from normscope.trials.options import TrainOptions, TrialOptions
@@ -42,7 +43,25 @@ def test_every_option_is_on_the_command_line_and_in_python(command, capsys, monk
             default = inspect.Parameter.empty if field.default is MISSING else field.default
             assert parameters[field.name].default == default
             assert f"{field.name}: " in text
-            assert re.sub(r"\s+", " ", option.help) in text
+            assert re.sub(r"\s+", " ", option.python or option.help) in text
+
+
+def test_python_callers_are_not_told_of_a_command_line():
+    for name in set(normscope.__all__) - {"__version__", "NormscopeError"}:
+        text = getattr(normscope, name).__doc__
+        assert re.findall(r"(?i)\bexits? [01]\b|repeat it|--(?!into)[a-z]\w+", text) == [], name
+
+
+@pytest.mark.parametrize("function", ["train", "scan", "search", "stats", "detect"])
+def test_annotations_name_what_is_taken(function):
+    kinds = {
+        name: set(parts_of(parameter.annotation))
+        for name, parameter in inspect.signature(getattr(normscope, function)).parameters.items()
+    }
+    assert kinds["root"] >= {"str", "Path"}
+    assert kinds["source" if "source" in kinds else "images"] & {"Path", "Any"}
+    for numbers in kinds.keys() & {"mean", "std", "mean_r", "std_b"}:
+        assert kinds[numbers] >= {"float", "Sequence[float]", "ndarray"}
 
 
 def test_no_option_of_a_trial_is_declared_again():

@@ -19,6 +19,8 @@ from normscope.errors import NormscopeError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from numpy import ndarray
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -34,6 +36,7 @@ KINDS: dict[str, tuple[Any, str]] = {
     "Sequence[str]": (str, "a list of texts"),
     "Sequence[float]": (Real, "a list of numbers"),
     "Callable": (Callable, "a function"),
+    "ndarray": ("ndarray", ""),  # a list of numbers by then
     "Normalization": ("Normalization", "a Normalization"),
     "nn.Module": ("Module", "a torch.nn.Module"),
     "Study": ("ScanTrials", "a Study"),
@@ -59,8 +62,8 @@ def fitted(annotation: Any, value: Any) -> Any:
     """A value as what it is given for has it, where that loses nothing.
 
     Args:
-        annotation: Its text. A path may stand for a text and a text for a path, one text for a
-            list of them, and an array for a list of numbers.
+        annotation: Its text. A path may stand for a text and a text for a path, whichever it
+            names first; one text for a list of them, and an array for a list of numbers.
         value: Whatever a caller gave. A number or truth value of NumPy becomes Python's own, which
             can be written as JSON.
 
@@ -76,16 +79,17 @@ def fitted(annotation: Any, value: Any) -> Any:
     listed = "Sequence[float]" in parts
     if type(value).__module__ == "numpy" and (listed or not hasattr(value, "__len__")):
         return value.tolist()
-    if isinstance(value, Path) and "str" in parts and "Path" not in parts:
+    first = next((part for part in parts if part in {"str", "Path"}), None)
+    if isinstance(value, Path) and first == "str":
         return str(value)
-    if isinstance(value, str) and value and "Path" in parts and "str" not in parts:
+    if isinstance(value, str) and value and first == "Path":
         return Path(value)
     if isinstance(value, str) and "Sequence[str]" in parts and "Any" not in parts:
         return [value]
     return value
 
 
-def as_text(numbers: str | float | Sequence[float]) -> str:
+def as_text(numbers: str | float | Sequence[float] | ndarray) -> str:
     """Numbers as the command line lists them.
 
     Args:

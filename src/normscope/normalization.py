@@ -14,8 +14,7 @@ from normscope.keywords import checked
 from normscope.wording import check_at_least
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
+    from numpy.typing import ArrayLike
     from torchvision.transforms.v2 import Normalize
 
 
@@ -44,7 +43,7 @@ class Normalization:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]) -> None:
+    def __init__(self, mean: ArrayLike, std: ArrayLike) -> None:
         means, stds = _per_channel("mean", mean), _per_channel("std", std)
         if not means or not stds:
             raise NormscopeError(
@@ -241,13 +240,13 @@ class Normalization:
         return f"Normalization.parse('{self}')"
 
 
-def _per_channel(name: str, value: float | Sequence[float]) -> tuple[float, ...]:
+def _per_channel(name: str, value: ArrayLike) -> tuple[float, ...]:
     try:
         numbers = np.atleast_1d(np.asarray(value, dtype=np.float64))
     except (TypeError, ValueError, OverflowError):
         numbers = np.empty((0, 0))
     if value is None or numbers.ndim != 1:
-        met = f"{' '.join(repr(value).split()):.80}"
+        met = " ".join(repr(value).split())[:80]
         raise NormscopeError(f"{name} must be a number, or one per channel, got {met}. Convert it.")
     return tuple(map(float, numbers))
 
@@ -294,7 +293,7 @@ https://github.com/pytorch/examples, ``mnist/main.py`` (2017). Exactly: 0.130660
 0.308107803856.
 """
 
-PRESETS: Mapping[str, Normalization] = MappingProxyType(
+PRESETS: MappingProxyType[str, Normalization] = MappingProxyType(
     {"imagenet": IMAGENET, "none": NONE, "half": HALF, "clip": CLIP, "mnist": MNIST}
 )
 """The normalizations that can be given by name."""

@@ -18,6 +18,9 @@ DARKEST = 0.5
 """Of a shaded cell, so that its text can be read on a light and on a dark page."""
 
 
+LEFT = ' style="text-align: left"'
+
+
 @dataclass(frozen=True)
 class HtmlTable:
     """A small table.
@@ -28,30 +31,36 @@ class HtmlTable:
         caption: What stands above it.
         shades: For each cell behind the first how strongly it is coloured, in [0, 1], None where
             it is not; empty where none is. The text says the same.
+        words: Whether cells hold words, which are aligned left: notebooks align everything right.
     """
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     shades: Sequence[Sequence[float | None]] = ()
+    words: bool = False
 
     def _repr_html_(self) -> str:
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
-        head = "".join(f"<th>{html.escape(text)}</th>" for text in self.headings[:MOST_COLUMNS])
+        left = LEFT if self.words else ""
+        head = "".join(
+            f"<th{left}>{html.escape(text)}</th>" for text in self.headings[:MOST_COLUMNS]
+        )
         body = "".join(self._row(number) for number in range(len(self.rows[:MOST_ROWS])))
         table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         rows, columns = len(self.rows) - MOST_ROWS, len(self.headings) - MOST_COLUMNS
-        left = [counted(rows, "row")] * (rows > 0) + [counted(columns, "column")] * (columns > 0)
-        return table + (f"<p>Not shown: {' and '.join(left)}.</p>" if left else "")
+        hidden = [counted(rows, "row")] * (rows > 0) + [counted(columns, "column")] * (columns > 0)
+        return table + (f"<p>Not shown: {' and '.join(hidden)}.</p>" if hidden else "")
 
     def _row(self, number: int) -> str:
         name, *texts = self.rows[number][:MOST_COLUMNS]
         shades = [*(self.shades[number] if self.shades else ()), *[None] * len(texts)]
         cells = "".join(
-            f"<td{_style(shade)}>{html.escape(text)}</td>"
+            f"<td{LEFT if self.words else _style(shade)}>{html.escape(text)}</td>"
             for text, shade in zip(texts, shades, strict=False)
         )
-        return f"<tr><th>{html.escape(name)}</th>{cells}</tr>"
+        left = LEFT if self.words else ""
+        return f"<tr><th{left}>{html.escape(name)}</th>{cells}</tr>"
 
 
 def _style(shade: float | None) -> str:

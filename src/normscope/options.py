@@ -31,6 +31,7 @@ class Option:
         kept: Where a ``TrialSpec`` keeps it, such as ``"recipe.padding"``; None where it is
             resolved into something else.
         argument: Whether the command line takes it by its place.
+        python: What it says to Python callers, where that is something else.
     """
 
     help: str
@@ -39,6 +40,7 @@ class Option:
     metavar: str | None = None
     kept: str | None = None
     argument: bool = False
+    python: str | None = None
 
 
 TRIAL, IMAGES, MACHINE = "Trial", "Images", "Machine"
@@ -50,6 +52,10 @@ MODEL = Option(
     "folder.",
     metavar="MODEL",
     argument=True,
+    python="A torch.nn.Module, or any callable from a batch (N, C, H, W) to outputs (N, classes). "
+    "Or a name: lenet, lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME "
+    "or package.module:factory. Or the path of an .onnx, .pt2, TorchScript or .keras file, or of a "
+    "Hugging Face or timm folder.",
 )
 EXPECTED = Option(
     "What the model expects: MEAN/STD, imagenet, none, half, clip, mnist, or model for what its "
@@ -66,6 +72,8 @@ RESIZE = Option(
     panel=IMAGES,
     metavar="PIXELS|HxW",
     kept="images.resize",
+    python="Resize the shorter side to this many pixels, or to (height, width), as torchvision "
+    "does.",
 )
 CROP = Option("Then keep the central square of this many pixels.", panel=IMAGES, kept="images.crop")
 EXPECTED_CHANNELS = Option("rgb or grey; by default what the model expects.", panel=IMAGES)
@@ -98,7 +106,10 @@ ROOT = Option(
     "the user cache.",
     panel=MACHINE,
 )
-STRICT = Option("Exit 1 if an image cannot be read, instead of skipping it.")
+STRICT = Option(
+    "Exit 1 if an image cannot be read, instead of skipping it.",
+    python="Raise WorkFailed if an image cannot be read, instead of skipping it.",
+)
 
 
 def option(default: Any, said: str | Option, **more: Any) -> Any:
@@ -213,7 +224,7 @@ def _documented(function: Callable[..., Any], kind: Any) -> str:
     lines = []
     for field in dataclasses.fields(kind):
         said = field.metadata.get("option") or field.metadata.get("help")
-        text = said.help if isinstance(said, Option) else said
+        text = (said.python or said.help) if isinstance(said, Option) else said
         if isinstance(said, Option) and field.default is True:
             text = f"False: {text}"
         text = textwrap.fill(f"{field.name}: {text}", 92, subsequent_indent="    ")

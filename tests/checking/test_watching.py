@@ -49,14 +49,14 @@ def _said(images, norm="imagenet", batch_size=16):
 
 
 WRONG = {
-    "it is not normalized": lambda x: x,
-    "it is normalized twice": lambda x: ((x - MEAN) / STD - MEAN) / STD,
+    "they are not normalized": lambda x: x,
+    "they are normalized twice": lambda x: ((x - MEAN) / STD - MEAN) / STD,
     "pixels are divided by 255 twice": lambda x: (x / 255 - MEAN) / STD,
     "pixels of 0..255 are not divided by 255": lambda x: (255 * x - MEAN) / STD,
     "pixels of 0..255 are handed over as they are": lambda x: 255 * x,
     "nothing is divided by the std": lambda x: x - MEAN,
     "the mean stands in the place of the std": lambda x: (x - MEAN) / MEAN,
-    "it is normalized with half": lambda x: 2 * x - 1,
+    "they are normalized with half": lambda x: 2 * x - 1,
     "images are BGR for RGB, or far bluer than those that it is from": (
         lambda x: (x.flip(1) - MEAN) / STD
     ),
@@ -110,7 +110,7 @@ def test_a_channel_alone():
     digits = _photos()[:, :1]
     assert _said((digits - MNIST.mean[0]) / MNIST.std[0], "mnist") == []
     (said,) = _said(digits, "mnist")
-    assert "it is not normalized" in said
+    assert "they are not normalized" in said
 
 
 def test_batches_of_every_form_are_looked_at_and_passed_on_unchanged():
@@ -126,7 +126,7 @@ def test_batches_of_every_form_are_looked_at_and_passed_on_unchanged():
     )
     for batch in batches:
         watched = watch([batch], "imagenet", batches=1)
-        with pytest.warns(NormalizationWarning, match="it is not normalized"):
+        with pytest.warns(NormalizationWarning, match="they are not normalized"):
             assert next(iter(watched)) is batch
 
 
@@ -144,7 +144,7 @@ def test_batches_without_images_are_said(batch):
 
 def test_a_loader_of_fewer_batches_is_judged_as_it_ends():
     watched = watch([_photos()], "imagenet")
-    with pytest.warns(NormalizationWarning, match="it is not normalized"):
+    with pytest.warns(NormalizationWarning, match="they are not normalized"):
         list(watched)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -206,7 +206,7 @@ def test_a_trainer_is_warned_and_goes_on(tmp_path):
 
     assert trained((_photos() - MEAN) / STD) == []
     assert trained(_photos()) == [
-        "The first batches are not what imagenet gives: it is not normalized."
+        "The first batches are not what imagenet gives: they are not normalized."
     ]
 
 

@@ -100,6 +100,8 @@ def test_the_history_keeps_the_best_so_far(made_search):
     assert len(figure.legends) == 1
     assert axes.get_ylim()[1] > 0.95
     trials, best, honest = axes.get_lines()
+    # As the page's table numbers them.
+    assert trials.get_xdata().tolist() == [trial.number for trial in study.trials()]
     assert trials.get_ydata().tolist() == numbers.scores.tolist()
     assert best.get_ydata().tolist() == numbers.best_so_far.tolist()
     assert set(honest.get_ydata()) == {0.95}

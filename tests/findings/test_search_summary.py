@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 import pytest
 
+from normscope.errors import NormscopeError
 from normscope.findings.fresh_seeds import honestly_chosen
 from normscope.findings.good_configurations import good_configurations
 from normscope.findings.search_answer import reasons
@@ -124,7 +125,8 @@ def test_unfinished_searches(searched, tmp_path):
     few = dataclasses.replace(searched.specification, trials=3, replicates=0)
     (tmp_path / "none").mkdir()
     empty = SearchStudy.create(tmp_path / "none", few)
-    assert summarize_search(empty) is None
+    with pytest.raises(NormscopeError, match="at least one finished trial, got none"):
+        summarize_search(empty)
     options = SearchOptions(
         over=["mean=-1:2"], trials=3, replicates=0, epochs=1, out=tmp_path / "few"
     )

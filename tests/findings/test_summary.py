@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from normscope.errors import NormscopeError
 from normscope.findings.scan_results import ScanResults
 from normscope.findings.summary import summarize
 
@@ -126,7 +127,8 @@ def test_only_seeds_that_every_cell_has_finished_are_compared(made_study):
     assert summary.best["accuracy"] == pytest.approx(0.85)
     assert summary.at_data["accuracy"] == pytest.approx(0.3)
     accuracies[0, 1] = np.nan
-    assert summarize(made_study("0,1", "1,2", accuracies)) is None
+    with pytest.raises(NormscopeError, match="at least one seed finished in every cell"):
+        summarize(made_study("0,1", "1,2", accuracies))
 
 
 def test_grid_has_named_axes_and_whole_seeds(made_study):

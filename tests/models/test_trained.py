@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
 from normscope.errors import NormscopeError
 from normscope.models.building import build_model
 from normscope.models.given import GivenModel
 from normscope.models.trained import build_trained
+from tests.models.files.networks import write_onnx
 
 
 def test_a_normalization_of_colours_for_a_network_of_grey(tmp_path):
@@ -33,3 +35,15 @@ def test_torchscript_that_is_handed_over_is_run_as_it_is():
     network = GivenModel(script).pretrained().requires_grad_(False)
     assert torch.equal(network(images), images.flatten(1))
     assert script.training
+
+
+def test_a_colour_network_is_not_said_to_take_grey_images_of_another_size(tmp_path):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 10))
+    with pytest.raises(NormscopeError, match=r"must take images of shape \(1, 3, 9, 9\), got Run"):
+        build_trained(network, None, normalized_channels=1, channels=None, image_size=(9, 9))
+    pytest.importorskip("onnxruntime")
+    path = str(write_onnx(network.eval(), tmp_path / "n.onnx", torch.zeros(2, 3, 8, 8)))
+    with pytest.raises(NormscopeError) as met:
+        build_trained(path, None, normalized_channels=1, channels=None, image_size=(9, 9))
+    assert str(met.value).startswith(f"{path} must take images of shape (1, 3, 9, 9), got: ")
+    assert str(met.value).endswith(". Give --resize and --crop as in its evaluation.")

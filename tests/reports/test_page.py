@@ -270,6 +270,16 @@ def test_a_searchs_page_has_its_panels_and_trials(open_page, tmp_path):
     worst = page.locator("#trial").inner_text()
     assert worst.startswith("trial ")
     assert "validation 0." in worst
+    # The dots are one tab stop, and the arrow keys lead from it to each.
+    stop = page.locator("#trials circle[tabindex='0']")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    met = set()
+    for _ in range(4):
+        assert stop.count() == 1
+        met.add(page.locator("#trial").inner_text())
+        page.keyboard.press("ArrowLeft")
+    assert len(met) == 4
     # Another number across: the dots move, and a known value has no place by it.
     assert page.locator("#trials rect.known").count() == 2
     before = page.locator("#trials circle.best").get_attribute("cx")

@@ -78,7 +78,7 @@ def audit(auditing: Auditing) -> Audit:
 
     Raises:
         NormscopeError: If an option is wrong, the weights do not fit, or no image can be used.
-        WorkFailed: If an image was skipped and ``strict`` holds.
+        WorkFailed: If an image cannot be read and ``strict`` holds.
     """
     start = time.perf_counter()
     _check_fail_over(auditing.fail_over, auditing.pipeline)

@@ -35,7 +35,7 @@ class Audit(AuditNumbers):
             first,
             [*others, *self.left_out],
             HtmlTable(*audit_table(self)),
-            *[HtmlTable(("skipped", "why"), unread)] * bool(unread),
+            *[HtmlTable(("skipped", "why"), unread, words=True)] * bool(unread),
         )
 
     def to_json(self) -> dict[str, Any]:

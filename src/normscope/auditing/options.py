@@ -44,9 +44,14 @@ class AuditOptions:
         None,
         "Also test this transform, which turns a Pillow image into a float tensor (C, H, W).",
         metavar="package.module:transform",
+        python="Also test this transform, which turns a Pillow image into a float tensor "
+        "(C, H, W): a function, or its name, package.module:transform.",
     )
     fail_over: float | None = option(
-        None, "Exit 1 if --pipeline loses more accuracy than this, such as 0.01."
+        None,
+        "Exit 1 if --pipeline loses more accuracy than this, such as 0.01.",
+        python="The most accuracy that the pipeline may lose, such as 0.01; the audit's "
+        "tested.fails says whether it loses more.",
     )
     resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)

@@ -85,8 +85,8 @@ class Check:
         return notebook_html(
             self.sentence,
             [],
-            HtmlTable(("evidence", "what it says"), rows),
-            *[HtmlTable(("skipped", "why"), unread)] * bool(unread),
+            HtmlTable(("evidence", "what it says"), rows, words=True),
+            *[HtmlTable(("skipped", "why"), unread, words=True)] * bool(unread),
         )
 
     def to_json(self) -> dict[str, Any]:

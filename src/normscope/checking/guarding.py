@@ -6,6 +6,7 @@ a network is given tell what was done to them, whatever augmentation is used.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
@@ -146,7 +147,9 @@ class Guard:
             scale = np.diag(values.matrix)
             if name.startswith("bgr") or not scale.all():
                 continue
-            named.append((_misfit(low, high, -values.shift / scale, 1 / scale), description))
+            # Of a pipeline "it is", of batches "they are".
+            said = re.sub("^it is", "they are", description)
+            named.append((_misfit(low, high, -values.shift / scale, 1 / scale), said))
         best = min(named)[0]
         if best <= FITS and misfit > DOES_NOT:
             alike = [said for one, said in sorted(named) if one <= best + AS_GOOD]

@@ -34,6 +34,8 @@ class CheckOptions:
         "A folder or .tar of images like those that the network is for; one folder per class, "
         "or --labels, makes the answer surer.",
         metavar="FOLDER",
+        python="A folder or .tar of images like those that the network is for; one folder per "
+        "class, or labels, makes the answer surer.",
     )
     weights: str | Path | None = option(None, WEIGHTS)
     labels: str | Path | None = option(
@@ -50,6 +52,8 @@ class CheckOptions:
         None,
         "Or the transform that you use, which turns a Pillow image into a float tensor (C, H, W).",
         metavar="package.module:transform",
+        python="Or the transform that you use, which turns a Pillow image into a float tensor "
+        "(C, H, W): a function, or its name, package.module:transform.",
     )
     processor: str | Path | None = option(
         None,
@@ -66,7 +70,11 @@ class CheckOptions:
         panel=IMAGES,
     )
     device: str = option("auto", DEVICE)
-    strict: bool = option(False, "Also exit 1 where nothing can be told.")
+    strict: bool = option(
+        False,
+        "Also exit 1 where nothing can be told.",
+        python="Says nothing here: what is found has right, and verdict.",
+    )
 
 
 def said(options: CheckOptions) -> dict[str, Any]:

@@ -65,8 +65,8 @@ def expanded(function: Callable[..., None], *, loads_torch: bool = True) -> Call
 
 @functools.cache
 def _hints(kind: Any) -> dict[str, Any]:
-    # Words alone stand for a normalization here, and its module imports NumPy.
-    return get_type_hints(kind, localns={"Normalization": str})
+    # Words alone stand for a normalization and an array here, whose modules take long to import.
+    return get_type_hints(kind, localns={"Normalization": str, "ndarray": list})
 
 
 def _parameter(kind: Any, field: Field[Any], said: Option) -> inspect.Parameter:

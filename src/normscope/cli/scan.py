@@ -65,7 +65,7 @@ def scan(
         plan = plan_again(
             ScanSpec.read_toml(spec),
             chosen.out or _study_beside(spec) or _folder_named_for(spec),
-            chosen.root,
+            None if chosen.root is None else Path(chosen.root),
             model=chosen.model if _was_given(context, "model") else None,
         )
     note_source(plan.source)

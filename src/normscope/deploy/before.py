@@ -108,5 +108,7 @@ class Fold:
         height, width = self.image_size
         size = f"Traced with an image of {counted(self.channels, 'channel')}, {height} x {width}."
         return notebook_html(
-            f"The model {self.in_words}", [size], HtmlTable(["layer", "replaced by"], rows)
+            f"The model {self.in_words}",
+            [size],
+            HtmlTable(["layer", "replaced by"], rows, words=True),
         )

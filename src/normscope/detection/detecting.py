@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,9 +106,8 @@ def detect(detecting: Detecting) -> Detection | AnswerEvidence:
         place = "cpu"  # where the equations have their digits
     model = detecting.model
     name = name_of(model)
-    sample = sample_images(
-        detecting.images, detecting.count, reading, detecting.root, detecting.scale
-    )
+    root = None if detecting.root is None else Path(detecting.root)
+    sample = sample_images(detecting.images, detecting.count, reading, root, detecting.scale)
     check_images(sample)
     network = (
         build_network(model, detecting.weights, sample)

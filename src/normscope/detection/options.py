@@ -19,6 +19,9 @@ class DetectOptions:
         "package.module:factory, or a Hugging Face or timm folder.",
         metavar="MODEL",
         argument=True,
+        python="A torch.nn.Module, or a name: lenet-bn, resnet20, a torchvision classification "
+        "model, timm/NAME, hf/NAME or package.module:factory; or the path of a Hugging Face or "
+        "timm folder.",
     )
     images: str | Any = option(
         MISSING,
@@ -43,4 +46,4 @@ class DetectOptions:
     channels: str | None = option(None, CHANNELS)
     scale: float | None = option(None, SCALE)
     device: str = option("auto", DEVICE)
-    root: Path | None = option(None, ROOT)
+    root: Path | str | None = option(None, ROOT)

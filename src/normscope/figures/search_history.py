@@ -18,13 +18,15 @@ class SearchHistory:
     """What the figure shows.
 
     Attributes:
-        scores: In the order in which trials were asked for, shape ``(trials,)``.
+        order: The trials' numbers, from 0, as the page's table has them, shape ``(trials,)``.
+        scores: Of these trials, same shape.
         best_so_far: The running maximum, same shape.
         honest: The score of the best configuration with fresh seeds, and its standard error.
         chosen_on: The split whose accuracy it is.
         title: What was searched.
     """
 
+    order: np.ndarray
     scores: np.ndarray
     best_so_far: np.ndarray
     honest: tuple[float, float | None] | None
@@ -42,9 +44,11 @@ def search_history(study: SearchStudy, honest: dict | None) -> SearchHistory:
     Returns:
         What it shows.
     """
-    scores = np.array([trial.score for trial in study.trials()])
+    trials = study.trials()
+    scores = np.array([trial.score for trial in trials])
     specification = study.specification
     return SearchHistory(
+        order=np.array([trial.number for trial in trials]),
         scores=scores,
         best_so_far=np.maximum.accumulate(scores),
         honest=None if honest is None else (honest["score"], honest["score_se"]),
@@ -62,9 +66,9 @@ def draw_search_history(numbers: SearchHistory) -> Figure:
     """
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.add_subplot()
-    order = np.arange(1, len(numbers.scores) + 1)
-    axes.plot(order, numbers.scores, "o", ms=4, color="tab:blue", alpha=0.7, label="trial")
-    axes.step(order, numbers.best_so_far, where="post", color="tab:red", label="best so far")
+    axes.plot(numbers.order, numbers.scores, "o", ms=4, color="tab:blue", alpha=0.7, label="trial")
+    best = numbers.best_so_far
+    axes.step(numbers.order, best, where="post", color="tab:red", label="best so far")
     if numbers.honest is not None:
         value, se = numbers.honest
         axes.axhline(value, color="black", ls="--", lw=1, label="best, with fresh seeds")

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from normscope.errors import NormscopeError
 from normscope.findings.trial_table import TrialTable, trial_table
+from normscope.trials.outcome import FAILURES
+from normscope.wording import level
 
 if TYPE_CHECKING:
     from normscope.studies.specification import ScanSpec
@@ -81,6 +84,41 @@ class ScanResults:
     def _named(self, values: np.ndarray, **last: list[int]) -> xr.DataArray:
         coords = {axis.name: list(axis.values) for axis in self.specification.axes}
         return xr.DataArray(values, dims=(*coords, *last), coords={**coords, **last})
+
+
+def read_finished(study: Study) -> ScanResults:
+    """Read a study that has something to say.
+
+    Args:
+        study: The study.
+
+    Returns:
+        Its results.
+
+    Raises:
+        NormscopeError: If no seed has finished in every cell, and no training of survival where
+            only those were asked for.
+    """
+    results = ScanResults.read(study)
+    if not results.compared and (study.specification.seeds or not results.survival):
+        raise NormscopeError(
+            f"{study.folder} must hold a scan with at least one seed finished in every cell, "
+            f"got {len(results.trials)} of {len(study.specification.trials())} trials"
+            f"{_so_far(results)}. Run the scan again to finish it."
+        )
+    return results
+
+
+def _so_far(results: ScanResults) -> str:
+    given = [trial.result for trial in results.trials]
+    reached = [result.accuracy for result in given if result.outcome not in FAILURES]
+    if not given:
+        return ""
+    failed = f", of which {len(given) - len(reached)} failed"
+    if not reached:
+        return failed
+    low, high = min(reached), max(reached)
+    return f"{failed} and the others reach {level(low, high)} to {level(high, low)}"
 
 
 def cell_axes(grid: xr.DataArray) -> tuple[str, ...]:

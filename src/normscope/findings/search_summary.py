@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import optuna
 
+from normscope.errors import NormscopeError, WorkFailed
 from normscope.findings.fresh_seeds import (
     accuracies,
     difference_from,
@@ -41,18 +42,22 @@ FEWEST_FOR_IMPORTANCE = 20
 
 
 @checked
-def summarize_search(study: SearchStudy) -> SearchSummary | None:
+def summarize_search(study: SearchStudy) -> SearchSummary:
     """Read a search's finished trials.
 
     Args:
         study: A search, finished or not.
 
     Returns:
-        The summary, or None while no trial has finished.
+        The summary.
+
+    Raises:
+        WorkFailed: If every one of its trials diverged.
+        NormscopeError: If none of its trials has finished.
     """
     specification, trials = study.specification, study.trials()
     if not trials:
-        return None
+        _refuse(study)
     configurations, known = best_configurations(trials), references(specification)
     results, stopped, best = study.results(), study.stopped(), configurations[0]
     images = results[0].result.test_images
@@ -122,6 +127,19 @@ def summarize_search(study: SearchStudy) -> SearchSummary | None:
     found = SearchSummary(**numbers)
     found = replace(found, settle=what_settles(found, differences, specification.replicates))
     return replace(found, answer=answer(found), reasons=reasons(specification, found))
+
+
+def _refuse(study: SearchStudy) -> NoReturn:
+    wanted = study.specification.trials
+    if len(study.stopped()) >= wanted:
+        raise WorkFailed(
+            f"{study.folder} must hold a trial that was trained to the end, got {wanted} that "
+            "diverged before. Choose other ranges, or a lower --at lr=."
+        )
+    raise NormscopeError(
+        f"{study.folder} must hold a search with at least one finished trial, got none. "
+        "Run the search again to go on."
+    )
 
 
 def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, float] | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from normscope.findings.findings import findings
 from normscope.findings.reasons import reasons
-from normscope.findings.scan_results import ScanResults, cell_axes
+from normscope.findings.scan_results import cell_axes, read_finished
 from normscope.findings.speed import Speed, speeds
 from normscope.findings.summary_table import grid_map, summary_table
 from normscope.keywords import checked
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from normscope.findings.scan_findings import Findings
+    from normscope.findings.scan_results import ScanResults
     from normscope.studies.study import Study
     from normscope.trials.result import FinishedTrial
 
@@ -136,7 +137,7 @@ def summarize(
     study: Study,
     margin: float | None = None,
     reference: Normalization | str | None = None,
-) -> Summary | None:
+) -> Summary:
     """Read a study's finished trials.
 
     Args:
@@ -148,21 +149,23 @@ def summarize(
             that is not trained expect, where it is known, else the source's own statistics.
 
     Returns:
-        The summary, or None while no seed has finished in every cell and no training of survival
-        has where only those were asked for.
+        The summary.
+
+    Raises:
+        NormscopeError: If no seed has finished in every cell, and no training of survival where
+            only those were asked for; or if the reference is no cell of the study, or the margin
+            is out of range.
     """
-    return summary_of(ScanResults.read(study), margin, reference)
+    return summary_of(read_finished(study), margin, reference)
 
 
 def summary_of(
     results: ScanResults,
     margin: float | None = None,
     reference: Normalization | str | None = None,
-) -> Summary | None:
+) -> Summary:
     """What ``summarize`` says of a study that has been read."""
     specification, compared, short = results.specification, results.compared, results.survival
-    if not compared and (specification.seeds or not short):
-        return None
     table = results.table
     if reference == "data":
         reference = specification.data

@@ -247,10 +247,11 @@ def show_one_image(model: nn.Module, name: str, channels: int, image_size: tuple
                 f"model {name} must be given colour images, got grey ones. Use --channels rgb to "
                 "give them three equal channels."
             ) from None
-        raise NormscopeError(
+        said = (
             f"model {name} must take images of shape {shape}, got {type(error).__name__}: "
             f"{error}. Mend the model, or use images that it takes."
-        ) from error
+        )
+        raise NormscopeError(str(error) if isinstance(error, NormscopeError) else said) from error
 
 
 def _takes(model: nn.Module, shape: tuple[int, ...]) -> bool:

@@ -57,12 +57,15 @@ def build_trained(
     if isinstance(model, str):
         check_weights_given(model, weights)
 
-    def built(count: int) -> tuple[nn.Module, int]:
+    def fresh(count: int) -> nn.Module:
         options = ModelOptions(weights=weights)
-        network = build_model(
+        return build_model(
             model, channels=count, classes=classes, image_size=image_size, options=options
-        )
-        show_one_image(network.eval(), name, count, image_size)
+        ).eval()
+
+    def built(count: int) -> tuple[nn.Module, int]:
+        network = fresh(count)
+        show_one_image(network, name, count, image_size)
         return network, count
 
     asked = channels or (normalized_channels if normalized_channels > 1 else None)
@@ -76,13 +79,21 @@ def build_trained(
             f"a normalization of {asked} channels must be for a network that takes as many, got "
             f"{name}, which takes 1. Give MEAN/STD of one number each."
         )
-    refused = {}
+    unfit: NormscopeError | None = None
     for count in [met] * (met not in {1, 3}) + [3, 1]:
         try:
-            return built(count)
+            network = fresh(count)
         except NormscopeError as error:
-            refused[count] = error
-    raise refused[met]
+            unbuilt = error
+            continue
+        try:
+            show_one_image(network, name, count, image_size)
+        except NormscopeError as error:
+            # It may as well be the images' size that does not fit.
+            unfit = unfit or error
+        else:
+            return network, count
+    raise unfit or unbuilt
 
 
 def _works(built: Callable[[int], object], channels: int) -> bool:

@@ -6,7 +6,6 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
-from normscope.errors import NormscopeError, WorkFailed
 from normscope.figures.search_contours import (
     draw_search_contours,
     known_values,
@@ -49,22 +48,11 @@ def write_search_report(study: SearchStudy, files: ReportFiles | None = None) ->
         The summary.
 
     Raises:
-        WorkFailed: If every one of its trials diverged.
+        WorkFailed: If every one of its trials diverged, as of ``summarize_search``.
         NormscopeError: If none of its trials has finished.
     """
     folder, study = study.folder, study.read()
     summary = summarize_search(study)
-    if summary is None and len(study.stopped()) >= study.specification.trials:
-        raise WorkFailed(
-            f"{folder} must hold a trial that was trained to the end, got "
-            f"{study.specification.trials} that diverged before. Choose other ranges, or a lower "
-            "--at lr=."
-        )
-    if summary is None:
-        raise NormscopeError(
-            f"{folder} must hold a search with at least one finished trial, got none. "
-            "Run the search again to go on."
-        )
     files = files or ReportFiles(folder)
     files.text(SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
     history = search_history(study, summary.honest_best)

@@ -6,17 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normscope.errors import NormscopeError
-from normscope.findings.scan_results import ScanResults
+from normscope.findings.scan_results import read_finished
 from normscope.findings.summary import Summary, summary_of
 from normscope.keywords import checked
 from normscope.reports.report_files import ReportFiles
 from normscope.studies.study import Study
 from normscope.studies.study_file import FIGURES, PAGE, SUMMARY, is_search
-from normscope.trials.outcome import FAILURES
-from normscope.wording import level
 
 if TYPE_CHECKING:
+    from normscope.findings.scan_results import ScanResults
     from normscope.findings.search_findings import SearchSummary
     from normscope.normalization import Normalization
 
@@ -44,6 +42,10 @@ def report(
 
     Returns:
         The summary.
+
+    Raises:
+        NormscopeError: If there is no study, or one with nothing finished to report.
+        WorkFailed: If every trial of a search diverged.
     """
     if is_search(Path(folder)):
         from normscope.reports.search_writing import write_search_report
@@ -112,26 +114,7 @@ def read_summary(
         What it found, and its summary.
 
     Raises:
-        NormscopeError: If it is one without a seed finished in every cell.
+        NormscopeError: If it has nothing to say yet, as of ``summarize``.
     """
-    results = ScanResults.read(study)
-    summary = summary_of(results, margin, reference)
-    if summary is None:
-        raise NormscopeError(
-            f"{study.folder} must hold a scan with at least one seed finished in every cell, "
-            f"got {len(results.trials)} of {len(results.specification.trials())} trials"
-            f"{_so_far(results)}. Run the scan again to finish it."
-        )
-    return results, summary
-
-
-def _so_far(results: ScanResults) -> str:
-    given = [trial.result for trial in results.trials]
-    reached = [result.accuracy for result in given if result.outcome not in FAILURES]
-    if not given:
-        return ""
-    failed = f", of which {len(given) - len(reached)} failed"
-    if not reached:
-        return failed
-    low, high = min(reached), max(reached)
-    return f"{failed} and the others reach {level(low, high)} to {level(high, low)}"
+    results = read_finished(study)
+    return results, summary_of(results, margin, reference)

@@ -36,8 +36,8 @@ class CollectionStatistics(CollectionNumbers):
             numbers,
             [self.headline, *groups, *self.notes, *(e.sentence for e in self.explanations)],
             HtmlTable((first, *self.channel_names), rows),
-            *[HtmlTable(("unlike the rest", "frame", "why"), odd)] * bool(odd),
-            *[HtmlTable(("skipped", "why"), unread)] * bool(unread),
+            *[HtmlTable(("unlike the rest", "frame", "why"), odd, words=True)] * bool(odd),
+            *[HtmlTable(("skipped", "why"), unread, words=True)] * bool(unread),
         )
 
 

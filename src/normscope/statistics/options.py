@@ -44,6 +44,8 @@ class StatsOptions:
         (),
         "Explain where these constants come from: MEAN/STD, imagenet, clip, mnist, half or none. "
         "Repeat it for more.",
+        python="Explain where these constants come from: MEAN/STD, imagenet, clip, mnist, half or "
+        "none; one text or a list of them.",
     )
     batch_size: int | None = option(
         None, "Also average over batches of this many files, in file order."
@@ -96,7 +98,7 @@ class StatsOptions:
         panel=MACHINE,
     )
     ray: str | None = option(None, RAY)
-    root: Path | None = option(None, ROOT)
+    root: Path | str | None = option(None, ROOT)
     out: Path | str | None = option(
         None,
         "Keep finished shards in this folder, to resume after an interruption; the result and the "

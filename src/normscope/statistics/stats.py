@@ -58,11 +58,13 @@ def stats(measuring: Measuring) -> CollectionStatistics:
     """The exact statistics of any collection of images.
 
     The result is the same to the last bit for any number of workers, here or on Ray. The source may
-    also be an array ``(N, C, H, W)`` (of Dask, Zarr or xarray too), a tensor, a Dataset or an
-    iterable of images.
+    also be a path, an array or tensor of images ``(N, C, H, W)`` or ``(N, H, W, C)`` or of one
+    image (of Dask, Zarr or xarray too; ``layout`` names the axes), a Pillow image, a
+    ``datasets.Dataset``, or an iterable of images, paths or bytes.
 
     Returns:
-        The statistics, with a ``normalization`` to use at once.
+        The statistics, in units of pixel value over ``scale``, with a ``normalization`` to use at
+        once.
 
     Raises:
         NormscopeError: If an option is wrong, or the images cannot be summed together.
@@ -89,7 +91,8 @@ def stats(measuring: Measuring) -> CollectionStatistics:
     _check(measuring.scale, measuring.workers)
     clip = None if measuring.clip is None else Clip.parse(measuring.clip)
     choice = Choice(measuring.select, measuring.bands)
-    stream = open_stream(source, split, measuring.root, measuring.layout, choice)
+    root = None if measuring.root is None else Path(measuring.root)
+    stream = open_stream(source, split, root, measuring.layout, choice)
     out = None if measuring.out is None else Path(measuring.out)
     checkpoint = None if out is None else Checkpoint(out / "shards", reading)
     collected = Collected(

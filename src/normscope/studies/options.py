@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.options import RAY, option
+from normscope.options import RAY, Option, option
 from normscope.studies.axis import FORMS
 from normscope.trials.options import MACHINE, TRIAL, TrialOptions
 from normscope.wording import check_at_least
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 DEFAULT_SEEDS = 3
 DEFAULT_MEAN, DEFAULT_STD = "-2:3:5", "0.02:2:5:log"
@@ -19,26 +23,30 @@ DEFAULT_MEAN, DEFAULT_STD = "-2:3:5", "0.02:2:5:log"
 GRACE_SECONDS = 60.0
 
 
-def _channel_axis() -> str | float | Sequence[float] | None:
-    return option(None, "An axis for this channel alone.", panel="Single channels")
+CHANNEL_AXIS = Option("An axis for this channel alone.", panel="Single channels")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScanOptions(TrialOptions):
     """What a scan is chosen to be."""
 
-    mean: str | float | Sequence[float] | None = option(
-        None, f"The grid's means: {FORMS}. {DEFAULT_MEAN} by default."
+    mean: str | float | Sequence[float] | ndarray | None = option(
+        None,
+        f"The grid's means: {FORMS}. {DEFAULT_MEAN} by default.",
+        python=f"The grid's means: a list, an array, one number, or a text: {FORMS}. "
+        f"{DEFAULT_MEAN} by default.",
     )
-    std: str | float | Sequence[float] | None = option(
-        None, f"The grid's stds: {FORMS}. {DEFAULT_STD} by default."
+    std: str | float | Sequence[float] | ndarray | None = option(
+        None,
+        f"The grid's stds: {FORMS}. {DEFAULT_STD} by default.",
+        python=f"The grid's stds, likewise; each above 0. {DEFAULT_STD} by default.",
     )
-    mean_r: str | float | Sequence[float] | None = _channel_axis()
-    mean_g: str | float | Sequence[float] | None = _channel_axis()
-    mean_b: str | float | Sequence[float] | None = _channel_axis()
-    std_r: str | float | Sequence[float] | None = _channel_axis()
-    std_g: str | float | Sequence[float] | None = _channel_axis()
-    std_b: str | float | Sequence[float] | None = _channel_axis()
+    mean_r: str | float | Sequence[float] | ndarray | None = option(None, CHANNEL_AXIS)
+    mean_g: str | float | Sequence[float] | ndarray | None = option(None, CHANNEL_AXIS)
+    mean_b: str | float | Sequence[float] | ndarray | None = option(None, CHANNEL_AXIS)
+    std_r: str | float | Sequence[float] | ndarray | None = option(None, CHANNEL_AXIS)
+    std_g: str | float | Sequence[float] | ndarray | None = option(None, CHANNEL_AXIS)
+    std_b: str | float | Sequence[float] | ndarray | None = option(None, CHANNEL_AXIS)
     seeds: int | None = option(
         None,
         f"Seeds per cell; {DEFAULT_SEEDS}, or 1 where nothing is trained. Ask for more than "
@@ -55,6 +63,7 @@ class ScanOptions(TrialOptions):
         None,
         "The study's folder; by default runs/SOURCE-MODEL; with --spec the file's own "
         "folder, if that holds its study, else one in runs/ named for the file.",
+        python="The study's folder; by default runs/SOURCE-MODEL.",
     )
 
 
@@ -67,6 +76,8 @@ class SearchOptions(TrialOptions):
         "What to vary: NAME=LOW:HIGH or NAME=LOW:HIGH:log, where NAME is mean, std, mean-r to "
         "std-b, weight-init, bias-init, lr or epochs. Repeat it to vary more.",
         metavar="RANGE",
+        python="What to vary: NAME=LOW:HIGH or NAME=LOW:HIGH:log, one text or a list of them; "
+        "NAME is mean, std, mean-r to std-b, weight-init, bias-init, lr or epochs.",
     )
     at: Sequence[str] = option(
         (), "What to hold fixed: NAME=VALUE,... with the same names.", metavar="VALUES"

@@ -32,11 +32,18 @@ def scan(scanning: Scanning) -> Study:
     """Train a model under every normalization of a grid, each with the same seeds.
 
     Called again on the same folder, it runs only what has not finished; with more seeds, or more
-    values on an axis, the study there grows. A script that runs several workers must call it under
-    ``if __name__ == "__main__"``, as always with worker processes.
+    values on an axis, the study there grows. Scripts need no ``if __name__ == "__main__"``, except
+    where ``model`` is a factory in the script itself, ``__main__:factory``.
 
     Returns:
-        The study.
+        The study, for ``summarize`` and ``report``.
+
+    Raises:
+        NormscopeError: If an option is wrong, the images cannot be used, or the model does not take
+            them.
+        SpecificationDiffers: If the folder or the database holds another study.
+        StudyBusy: If another process works on the folder.
+        WorkFailed: If an image cannot be read and ``strict`` holds, or the worker processes die.
     """
     with watched(None, "images") as update:
         plan = plan_scan(scanning, update)

@@ -65,11 +65,19 @@ def search(searching: Searching) -> SearchStudy:
     """Let a sampler look for the best numbers, then repeat the best it found with fresh seeds.
 
     Called again, it goes on to exactly ``trials`` trials; several processes with one ``storage``
-    work on one study. A script that runs several workers must call it under
-    ``if __name__ == "__main__"``.
+    work on one study. Scripts need no ``if __name__ == "__main__"``, except where ``model`` is a
+    factory in the script itself, ``__main__:factory``. The samplers are Optuna's (Akiba et al.,
+    KDD 2019, doi:10.1145/3292500.3330701).
 
     Returns:
-        The search.
+        The search, for ``summarize_search`` and ``report``.
+
+    Raises:
+        NormscopeError: If an option is wrong, the images cannot be used, or the model does not take
+            them.
+        SpecificationDiffers: If the folder or the database holds another search.
+        StudyBusy: If another process works on the folder.
+        WorkFailed: If an image cannot be read and ``strict`` holds, or the worker processes die.
     """
     with watched(None, "images") as update:
         plan = plan_search(searching, update)

@@ -29,6 +29,8 @@ from normscope.options import (
 )
 
 if TYPE_CHECKING:
+    from numpy import ndarray
+
     from normscope.normalization import Normalization
 
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 class TrialOptions:
     """What every trial is chosen to be."""
 
-    source: str = option(
+    source: str | Path = option(
         "digits",
         "digits, mnist, fashion-mnist, cifar10, cifar100, or a folder or .tar with one folder per "
         "class, or with such folders in train/ and val/ or test/.",
@@ -133,7 +135,7 @@ class TrialOptions:
         panel=MACHINE,
         kept="threads",
     )
-    root: Path | None = option(None, ROOT)
+    root: Path | str | None = option(None, ROOT)
     resize: str | int | tuple[int, int] | None = option(None, RESIZE)
     crop: int | None = option(None, CROP)
     channels: str | None = option(None, CHANNELS)
@@ -147,8 +149,10 @@ class TrialOptions:
 class TrainOptions(TrialOptions):
     """What a single trial is chosen to be."""
 
-    mean: str | float | Sequence[float] | None = option(
-        None, "One number, or one per channel with commas."
+    mean: str | float | Sequence[float] | ndarray | None = option(
+        None,
+        "One number, or one per channel with commas.",
+        python="One number, or one per channel: a list, an array, or a text with commas.",
     )
-    std: str | float | Sequence[float] | None = option(None, "The same, each above 0.")
+    std: str | float | Sequence[float] | ndarray | None = option(None, "The same, each above 0.")
     seed: int = option(0, "Fixes everything that is drawn at random.", panel=TRIAL, kept="seed")

@@ -6,6 +6,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +35,6 @@ from normscope.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from normscope.images.decoded import DecodedSource, LabelledImages
     from normscope.trials.options import TrialOptions
@@ -93,8 +93,9 @@ def resolve(
     if norm != "data":
         # A wrong one is said before any image is opened.
         norm = resolve_normalization(norm, NONE, options.model)
+    root = None if options.root is None else Path(options.root)
     prepared = prepare_source(
-        options.source, options.root, recipe, options.train_images, images, on_image
+        str(options.source), root, recipe, options.train_images, images, on_image
     )
     check_all_read(prepared.source.name, prepared.source.skipped, options.strict)
     if on_source:
@@ -124,7 +125,7 @@ def chosen_recipe(options: TrialOptions) -> Recipe:
     return named_recipe(
         options.recipe,
         options.model,
-        source=options.source,
+        source=str(options.source),
         weights=None if options.weights is None else str(options.weights),
         **chosen(options, "recipe"),
     )

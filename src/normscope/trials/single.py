@@ -17,6 +17,8 @@ from normscope.trials.result import FinishedTrial
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy import ndarray
+
     from normscope.images.decoded import DecodedSource
     from normscope.normalization import Normalization
     from normscope.trials.result import Epoch
@@ -40,7 +42,13 @@ def train(training: Training) -> FinishedTrial:
     """Train one model under one normalization and test it.
 
     Returns:
-        The trial's full specification with what it gave.
+        The trial's full specification (``spec``) with what it gave (``result``): ``accuracy`` is on
+        test, in [0, 1].
+
+    Raises:
+        NormscopeError: If an option is wrong, the images cannot be used, or the model does not take
+            them.
+        WorkFailed: If an image cannot be read and ``strict`` holds.
     """
     from normscope.trials.running import run_trial
 
@@ -57,8 +65,8 @@ def train(training: Training) -> FinishedTrial:
 
 
 def given_normalization(
-    mean: str | float | Sequence[float] | None,
-    std: str | float | Sequence[float] | None,
+    mean: str | float | Sequence[float] | ndarray | None,
+    std: str | float | Sequence[float] | ndarray | None,
     norm: str | Normalization | None,
 ) -> str | Normalization | None:
     """What ``--mean``, ``--std`` and ``--norm`` say together.

@@ -402,6 +402,17 @@
     if (data.chosen_on !== "test") known.push(`test ${fixed(trial.accuracy)}`);
     element("trial").textContent = `trial ${trial.number}: ${known.join(", ")}`;
   };
+  /* One of the dots is a tab stop, and the arrow keys lead from it to the next along an axis. */
+  const best = data.trials && data.trials.reduce((a, b) => (b.score > a.score ? b : a));
+  let reached = best;
+  const nextTrial = (key) => {
+    const { x, y } = chosen;
+    const [axis, by] = { ArrowRight: [x, 1], ArrowLeft: [x, -1], ArrowUp: [y, 1], ArrowDown: [y, -1] }[key] || [];
+    if (by === undefined) return null;
+    const name = ranges[axis].key;
+    const rising = [...data.trials].sort((a, b) => a[name] - b[name] || a.number - b.number);
+    return rising[rising.indexOf(reached) + by] || reached;
+  };
   const drawTrials = () => {
     const svg = element("trials");
     svg.replaceChildren();
@@ -421,16 +432,28 @@
     nameUpward(svg, 14, frame.top + frame.height / 2, y.name + (y.log ? " (log)" : ""));
     /* The best are drawn last, on top. */
     const rising = [...data.trials].sort((a, b) => a.score - b.score || b.number - a.number);
-    rising.forEach((trial, k) => {
-      const best = k === rising.length - 1;
+    const dots = new Map();
+    for (const trial of rising) {
       const dot = make("circle", {
-        class: best ? "dot best" : "dot", cx: px(trial[x.key]), cy: py(trial[y.key]), r: best ? 8 : 5.5,
-        fill: colour(trial.score, lowest, highest), tabindex: 0, role: "img",
+        class: trial === best ? "dot best" : "dot", cx: px(trial[x.key]), cy: py(trial[y.key]), r: trial === best ? 8 : 5.5,
+        fill: colour(trial.score, lowest, highest), tabindex: trial === reached ? 0 : -1, role: "img",
         "aria-label": `trial ${trial.number}, accuracy ${fixed(trial.score)}`,
       }, svg);
+      dots.set(trial, dot);
       dot.addEventListener("pointerenter", () => showTrial(trial));
-      dot.addEventListener("focus", () => showTrial(trial));
-    });
+      dot.addEventListener("focus", () => {
+        dots.get(reached).setAttribute("tabindex", -1);
+        dot.setAttribute("tabindex", 0);
+        reached = trial;
+        showTrial(trial);
+      });
+      dot.addEventListener("keydown", (event) => {
+        const next = nextTrial(event.key);
+        if (!next) return;
+        event.preventDefault();
+        dots.get(next).focus();
+      });
+    }
     let marked = 0;
     for (const [name, values] of Object.entries(data.references)) {
       const [a, b] = [values[x.key], values[y.key]];
@@ -452,7 +475,7 @@
       select.addEventListener("change", () => { chosen[axis] = Number(select.value); drawTrials(); });
     }
     drawTrials();
-    showTrial(data.trials.reduce((best, trial) => (trial.score > best.score ? trial : best)));
+    showTrial(best);
   }
 
   /* The table. */
