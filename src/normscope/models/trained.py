@@ -15,7 +15,7 @@ from normscope.models.libraries.own import OWN_MODELS
 from normscope.models.options import ModelOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch import nn
 
@@ -63,10 +63,11 @@ def build_trained(
             model, channels=count, classes=classes, image_size=image_size, options=options
         ).eval()
 
+    def shown(network: nn.Module, count: int) -> object:
+        return show_one_image(network, name, count, image_size)
+
     def built(count: int) -> tuple[nn.Module, int]:
-        network = fresh(count)
-        show_one_image(network, name, count, image_size)
-        return network, count
+        return _first_that_fits([count], fresh, shown)
 
     asked = channels or (normalized_channels if normalized_channels > 1 else None)
     if asked:
@@ -79,21 +80,29 @@ def build_trained(
             f"a normalization of {asked} channels must be for a network that takes as many, got "
             f"{name}, which takes 1. Give MEAN/STD of one number each."
         )
-    unfit: NormscopeError | None = None
-    for count in [met] * (met not in {1, 3}) + [3, 1]:
+    return _first_that_fits([met] * (met not in {1, 3}) + [3, 1], fresh, shown)
+
+
+def _first_that_fits(
+    counts: Iterable[int],
+    fresh: Callable[[int], nn.Module],
+    shown: Callable[[nn.Module, int], object],
+) -> tuple[nn.Module, int]:
+    unbuilt, unfit = [], []
+    for count in counts:
         try:
             network = fresh(count)
         except NormscopeError as error:
-            unbuilt = error
+            unbuilt.append(error)
             continue
         try:
-            show_one_image(network, name, count, image_size)
+            shown(network, count)
         except NormscopeError as error:
-            # It may as well be the images' size that does not fit.
-            unfit = unfit or error
+            unfit.append(error)
         else:
             return network, count
-    raise unfit or unbuilt
+    # Of a network that is built the images' size may be what does not fit.
+    raise [*unfit, *unbuilt[::-1]][0]
 
 
 def _works(built: Callable[[int], object], channels: int) -> bool:
