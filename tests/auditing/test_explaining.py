@@ -7,6 +7,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
+from normscope.auditing.applied import AppliedNormalization
 from normscope.auditing.explaining import explain
 from normscope.auditing.handed_over import HandedOver
 from normscope.auditing.variants import Views
@@ -129,3 +130,18 @@ def test_the_reference_and_what_is_near_it_are_not_called_squashed(resize):
     photos, prepare = _photos((64, 80)), v2.Compose([v2.Resize(48), v2.CenterCrop(40)])
     applied = _handed_over(lambda x: RESIZES[resize](x).float(), photos, prepare)
     assert applied.shows != "whole, squashed"
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "off", "differs"),
+    [
+        (0.022, 0.0127, 0.008, True),  # reflectances that are divided by 65,535
+        (0.022, 0.0127, 0.0005, False),
+        (0.485, 0.229, 0.008, False),
+        (0, 1 / 255, 0.008, False),
+        (0.5, 1 / 255, 0.008, False),
+    ],
+)
+def test_a_mean_of_dark_images_may_lie_less_far_off(mean, std, off, differs):
+    applied = AppliedNormalization.of(Normalization(mean + off, std))
+    assert applied.differs(Normalization(mean, std)) == differs
