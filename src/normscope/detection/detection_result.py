@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from normscope.notebook_html import HtmlTable, notebook_html
-from normscope.wording import channels_text, counted
+from normscope.wording import channels_text, counted, listed
 
 if TYPE_CHECKING:
     from normscope.detection.ranking import Ranked
@@ -121,15 +121,18 @@ class Detection:
                 f"{confidence_text(first.confidence)}; the constants that fit best are {fitted}."
             )
         if self.verdict == CANNOT_TELL:
+            likeliest = "of those tried" if first and first.candidate.given else "known one"
             return (
                 f"{self.model}: cannot tell which normalization it was trained with; the likeliest "
-                f"known one, {first.candidate.name if first else 'none'}, has confidence "
+                f"{likeliest}, {first.candidate.name if first else 'none'}, has confidence "
                 f"{confidence_text(first.confidence if first else 0.0)}, and what fits best is "
                 f"{fitted}."
             )
         roughly = "" if self.fitted.within(WIDEST_KNOWN) else ", known only roughly"
+        given = [each.candidate.name for each in self.candidates if each.candidate.given]
+        nor = f", nor with {listed(given, 'or')}" if given else ""
         return (
-            f"{self.model} was trained with none of the known normalizations (confidence "
+            f"{self.model} was trained with none of the known normalizations{nor} (confidence "
             f"{confidence_text(self.none_of_them)}); the constants that fit best are {fitted}"
             f"{roughly}."
         )
