@@ -1,0 +1,188 @@
+"""Whether a training fits the memory that is free, before the system ends it without a word."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from normscope.errors import NormscopeError
+from normscope.machine.free_memory import free_memory
+from normscope.models.building import build_model
+from normscope.models.files.naming import names_file
+from normscope.models.importing import names_code
+from normscope.models.libraries import HUGGING_FACE
+from normscope.wording import counted
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from normscope.images.decoded import DecodedSource
+    from normscope.models.options import ModelOptions
+    from normscope.trials.spec import TrialSpec
+
+OPTIMIZER = {"adadelta": 2, "sgd": 1}
+"""Running numbers that an optimizer keeps of each weight."""
+
+FLOAT_BYTES = 4
+
+LARGEST_MAPS = 500
+"""Bytes that a step keeps for each byte of its batch are at most about so many: LeNet 230, with
+BatchNorm 300, ResNet-50 150."""
+
+BF16_SHARE = 0.5
+"""Of what a step holds in fp32, the least that it holds in bf16."""
+
+SPARE = 1.2
+"""A measured step takes up to so many times what its tensors do: libraries have buffers, too."""
+
+ADVICE = "Use smaller images (--resize, --crop) or another --model, such as resnet18."
+
+
+def outlined(model: str, options: ModelOptions, shape: dict[str, Any]) -> nn.Module | None:
+    """A network of fresh weights without their numbers, which takes no memory.
+
+    Args:
+        model: Its name.
+        options: Its weights, and what is changed in it.
+        shape: What else ``build_model`` takes.
+
+    Returns:
+        The network on torch's device ``meta``; None where weights or code are somebody's own, or
+        where it cannot be built there.
+    """
+    if options.weights is not None or names_code(model) or names_file(model):
+        return None
+    if model.startswith(HUGGING_FACE):  # asks the network for its settings
+        return None
+    try:
+        with torch.device("meta"):
+            return build_model(model, options=options, **shape)
+    except Exception:  # noqa: BLE001 - what is wrong is said where it is really built
+        return None
+
+
+def check_weights_fit(network: nn.Module | None, model: str, image_size: tuple[int, int]) -> None:
+    """Refuse a network whose weights alone do not fit the memory.
+
+    Args:
+        network: As ``outlined`` gives it.
+        model: Its name.
+        image_size: Height and width in pixels.
+
+    Raises:
+        NormscopeError: If they do not.
+    """
+    free = free_memory()
+    if network is None or free is None or weight_bytes(network) <= free:
+        return
+    raise NormscopeError(
+        f"{model} must fit the {_gb(free)} of memory that are free, got one of "
+        f"{_gb(weight_bytes(network))} for {_images(image_size)}. {ADVICE}"
+    )
+
+
+def weight_bytes(network: nn.Module) -> int:
+    """What a network's weights take in bytes."""
+    return sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+
+
+def check_memory(trial: TrialSpec, source: DecodedSource) -> None:
+    """Refuse a training that cannot fit the memory, and warn of one that hardly does.
+
+    Args:
+        trial: What is to run on this machine.
+        source: Its images.
+
+    Raises:
+        NormscopeError: If one step takes more than is free by everything that it surely holds.
+    """
+    free, least = free_memory(), least_bytes(trial, source)
+    if free is None or least is None or SPARE * sum(least) <= free:
+        return
+    weights, batch = least
+    images = counted(min(trial.recipe.batch_size, len(source.train)), "image")
+    needs = (
+        f"{_gb(sum(least))}: {_gb(weights)} for its weights, their gradients and the optimizer, "
+        f"{_gb(batch)} for a batch of {images}"
+    )
+    named = f"{trial.model} on {_images(source.image_size)}"
+    if sum(least) > free:
+        raise NormscopeError(
+            f"a training of {named} must fit the {_gb(free)} of memory that are free, got one that "
+            f"needs at least {needs}. {ADVICE}"
+        )
+    warnings.warn(
+        f"a training of {named} needs at least {needs}. {_gb(free)} are free, and the system may "
+        f"end it. {ADVICE}",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def trainings_that_fit(trial: TrialSpec, source: DecodedSource) -> int | None:
+    """How many trainings fit the memory at once.
+
+    Returns:
+        At least 1; None where that is not known, or far more would fit than there are cores.
+    """
+    free, least = free_memory(), least_bytes(trial, source)
+    if free is None or least is None:
+        return None
+    return max(1, int(free // (SPARE * sum(least))))
+
+
+def least_bytes(trial: TrialSpec, source: DecodedSource) -> tuple[int, int] | None:
+    """What a training surely holds at once on a CPU, beside its images.
+
+    Args:
+        trial: The training.
+        source: Its images.
+
+    Returns:
+        Bytes for the weights, and for a batch; None where that is little or not known.
+    """
+    if trial.device != "cpu" or not trial.recipe.trains:
+        return None
+    from normscope.trials.fast.training import can_stack
+
+    if trial.trainer == "fast" and can_stack(trial, source):
+        from normscope.trials.fast.memory import least_stack_bytes
+        from normscope.trials.fast.plan_choice import repays_compiling
+
+        return least_stack_bytes(trial, source, compiled=repays_compiling(trial, source))
+    batch = min(trial.recipe.batch_size, len(source.train))
+    images = (batch, *source.train.shape[1:])
+    names = ("channels", "classes", "image_size")
+    shape = {name: getattr(source, name) for name in names}
+    network = outlined(trial.model, trial.options, shape)
+    copies = 1 + OPTIMIZER[trial.recipe.optimizer]
+    most = LARGEST_MAPS * FLOAT_BYTES * torch.Size(images).numel()
+    most += (1 + copies) * (weight_bytes(network) if network else 0)
+    # What torch imports to follow shapes takes seconds.
+    if most <= (free_memory() or 0):
+        return None
+    from normscope.trials.step_memory import step_bytes
+
+    try:
+        network = network or build_model(trial.model, options=trial.options, **shape)
+        held = step_bytes(network, images, len(source.classes))
+    except Exception:  # noqa: BLE001 - some networks need numbers where shapes are followed
+        return None
+    gradients = sum(
+        parameter.numel() * parameter.element_size()
+        for parameter in network.parameters()
+        if parameter.requires_grad
+    )
+    weights = weight_bytes(network) + copies * gradients
+    maps = max(0, held - gradients)
+    return weights, int(maps * (BF16_SHARE if trial.precision == "bf16" else 1))
+
+
+def _images(size: tuple[int, int]) -> str:
+    return f"images of {size[1]} x {size[0]} pixels"
+
+
+def _gb(bytes_: int) -> str:
+    return f"{bytes_ / 1e9:.3g} GB"
