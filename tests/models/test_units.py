@@ -28,7 +28,7 @@ def test_only_constants_of_larger_pixels_are_refused():
     assert str(error.value) == SAID
     for fine in [*PRESETS.values(), Normalization((3.0,), (10.0,)), Normalization((31.0,), (1.0,))]:
         assert check_of_unit(fine) is fine
-    for fine in ["-2/0.02", "-123,-110,-100/1", "0.5/50", "60/0.9"]:
+    for fine in ["-2/0.02", "-123,-110,-100/1", "0.5/50", "60/0.9", "-100/400"]:
         check_of_unit(Normalization.parse(fine))
 
 

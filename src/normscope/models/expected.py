@@ -21,14 +21,18 @@ CENTRED = 50
 Keras have it: 103.939, 116.779, 123.68."""
 
 DIVIDING = 100
-"""A std from here on only divides such pixels, whatever the mean: 0/255."""
+"""A std from here on divides such pixels, with a mean of 0 too; below 0 it is of HU or the like."""
 
 
 def is_of_stored(normalization: Normalization) -> bool:
     """Whether constants can only be of pixels as they are stored, such as of 0..255."""
     mean, std = normalization.mean, normalization.std
     both = min(std) >= OF_STORED and max(mean) >= OF_STORED
-    return both or (min(std) >= 1 and min(mean) >= CENTRED) or min(std) >= DIVIDING
+    return (
+        both
+        or (min(std) >= 1 and min(mean) >= CENTRED)
+        or (min(std) >= DIVIDING and min(mean) >= 0)
+    )
 
 
 def check_of_unit(normalization: Normalization, name: str = "--norm") -> Normalization:
