@@ -148,12 +148,12 @@ def write_json(data: dict[str, Any], target: str | None) -> None:
 
 
 def note_source(source: DecodedSource) -> None:
-    """Say what of a source is not used, and where its test split comes from if it has none.
+    """Say what of a source is not used, what it is taken for, and where a test split comes from.
 
     Args:
         source: As decoded.
     """
-    for sentence in (source.held_out, source.passed_over):
+    for sentence in (source.held_out, source.passed_over, *source.noticed):
         if sentence:
             note(sentence)
     note_skipped(source.skipped)
