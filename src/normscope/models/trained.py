@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.luma import check_channels
 from normscope.models.building import build_model, find_library, show_one_image
 from normscope.models.files.naming import names_file
@@ -50,6 +50,7 @@ def build_trained(
     Raises:
         NormscopeError: If it has no weights, cannot be built or does not take the images, or if the
             weights do not fit.
+        WorkFailed: If they cannot be fetched.
     """
     name = name_of(model)
     if isinstance(model, str):
@@ -67,6 +68,8 @@ def build_trained(
     if asked:
         try:
             return built(asked)
+        except WorkFailed:  # no other number of channels brings the weights
+            raise
         except NormscopeError:
             if channels or not _works(built, 1):
                 raise
@@ -76,6 +79,8 @@ def build_trained(
         )
     try:
         return built(3)
+    except WorkFailed:
+        raise
     except NormscopeError:
         return built(1)
 
