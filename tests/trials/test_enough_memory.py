@@ -9,8 +9,9 @@ from normscope.errors import NormscopeError
 from normscope.images.decoded import LabelledImages
 from normscope.models.building import build_model
 from normscope.studies.executors.opening import worker_count
-from normscope.trials import enough_memory
-from normscope.trials.enough_memory import check_memory, check_weights_fit, least_bytes, outlined
+from normscope.trials import enough_memory, outline
+from normscope.trials.enough_memory import check_memory, least_bytes
+from normscope.trials.outline import check_weights_fit, outlined
 from normscope.trials.recipe import RESNET_FINETUNE
 from normscope.trials.running import run_trial
 from normscope.trials.step_memory import _Held, step_bytes
@@ -36,7 +37,8 @@ def free(monkeypatch):
     """Says how much memory is free."""
 
     def say(bytes_):
-        monkeypatch.setattr(enough_memory, "free_memory", lambda: bytes_)
+        for module in (enough_memory, outline):
+            monkeypatch.setattr(module, "free_memory", lambda: bytes_)
 
     return say
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from normscope.errors import NormscopeError
 from normscope.machine.free_memory import free_memory
 from normscope.models.building import build_model
-from normscope.models.files.naming import names_file
-from normscope.models.importing import names_code
-from normscope.models.libraries import HUGGING_FACE
+from normscope.trials.outline import ADVICE, gb, outlined, sized, weight_bytes
 from normscope.wording import counted
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from normscope.images.decoded import DecodedSource
-    from normscope.models.options import ModelOptions
     from normscope.trials.spec import TrialSpec
 
 OPTIMIZER = {"adadelta": 2, "sgd": 1}
@@ -36,56 +31,6 @@ BF16_SHARE = 0.5
 
 SPARE = 1.2
 """A measured step takes up to so many times what its tensors do: libraries have buffers, too."""
-
-ADVICE = "Use smaller images (--resize, --crop) or another --model, such as resnet18."
-
-
-def outlined(model: str, options: ModelOptions, shape: dict[str, Any]) -> nn.Module | None:
-    """A network of fresh weights without their numbers, which takes no memory.
-
-    Args:
-        model: Its name.
-        options: Its weights, and what is changed in it.
-        shape: What else ``build_model`` takes.
-
-    Returns:
-        The network on torch's device ``meta``; None where weights or code are somebody's own, or
-        where it cannot be built there.
-    """
-    if options.weights is not None or names_code(model) or names_file(model):
-        return None
-    if model.startswith(HUGGING_FACE):  # asks the network for its settings
-        return None
-    try:
-        with torch.device("meta"):
-            return build_model(model, options=options, **shape)
-    except Exception:  # noqa: BLE001 - what is wrong is said where it is really built
-        return None
-
-
-def check_weights_fit(network: nn.Module | None, model: str, image_size: tuple[int, int]) -> None:
-    """Refuse a network whose weights alone do not fit the memory.
-
-    Args:
-        network: As ``outlined`` gives it.
-        model: Its name.
-        image_size: Height and width in pixels.
-
-    Raises:
-        NormscopeError: If they do not.
-    """
-    free = free_memory()
-    if network is None or free is None or weight_bytes(network) <= free:
-        return
-    raise NormscopeError(
-        f"{model} must fit the {_gb(free)} of memory that are free, got one of "
-        f"{_gb(weight_bytes(network))} for {_images(image_size)}. {ADVICE}"
-    )
-
-
-def weight_bytes(network: nn.Module) -> int:
-    """What a network's weights take in bytes."""
-    return sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
 
 
 def check_memory(trial: TrialSpec, source: DecodedSource) -> None:
@@ -104,17 +49,17 @@ def check_memory(trial: TrialSpec, source: DecodedSource) -> None:
     weights, batch = least
     images = counted(min(trial.recipe.batch_size, len(source.train)), "image")
     needs = (
-        f"{_gb(sum(least))}: {_gb(weights)} for its weights, their gradients and the optimizer, "
-        f"{_gb(batch)} for a batch of {images}"
+        f"{gb(sum(least))}: {gb(weights)} for its weights, their gradients and the optimizer, "
+        f"{gb(batch)} for a batch of {images}"
     )
-    named = f"{trial.model} on {_images(source.image_size)}"
+    named = f"{trial.model} on {sized(source.image_size)}"
     if sum(least) > free:
         raise NormscopeError(
-            f"a training of {named} must fit the {_gb(free)} of memory that are free, got one that "
+            f"a training of {named} must fit the {gb(free)} of memory that are free, got one that "
             f"needs at least {needs}. {ADVICE}"
         )
     warnings.warn(
-        f"a training of {named} needs at least {needs}. {_gb(free)} are free, and the system may "
+        f"a training of {named} needs at least {needs}. {gb(free)} are free, and the system may "
         f"end it. {ADVICE}",
         RuntimeWarning,
         stacklevel=2,
@@ -178,11 +123,3 @@ def least_bytes(trial: TrialSpec, source: DecodedSource) -> tuple[int, int] | No
     weights = weight_bytes(network) + copies * gradients
     maps = max(0, held - gradients)
     return weights, int(maps * (BF16_SHARE if trial.precision == "bf16" else 1))
-
-
-def _images(size: tuple[int, int]) -> str:
-    return f"images of {size[1]} x {size[0]} pixels"
-
-
-def _gb(bytes_: int) -> str:
-    return f"{bytes_ / 1e9:.3g} GB"

@@ -16,7 +16,7 @@ from normscope.models.expected import takes_blue_first
 from normscope.models.files.naming import names_file, names_program
 from normscope.models.first_layer import find_first_layer, scale_first_layer
 from normscope.models.importing import names_code
-from normscope.trials.enough_memory import check_weights_fit, outlined
+from normscope.trials.outline import check_weights_fit, outlined
 
 if TYPE_CHECKING:
     from torch import Tensor
