@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from normscope.models.stacked.winograd_geometry import GROUP, HIDDEN, MAPS, Geometry
-from normscope.models.winograd.matrices import TRANSFORMED
+from normscope.models.lenet import HIDDEN, MAPS
 
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
@@ -35,9 +34,9 @@ def models_that_fit(spec: TrialSpec, source: DecodedSource, trunk: str) -> int:
         At least 1.
     """
     height, width = source.image_size
-    features = 64 * ((height - 4) // 2) * ((width - 4) // 2)
+    features = MAPS * ((height - 4) // 2) * ((width - 4) // 2)
     images = max(spec.recipe.batch_size, EVALUATION_BATCH)
-    hidden, maps = 32 * (height - 2) * (width - 2), 64 * (height - 4) * (width - 4)
+    hidden, maps = HIDDEN * (height - 2) * (width - 2), MAPS * (height - 4) * (width - 4)
     unfolded = 2 * 9 * hidden if trunk == "products" else 0
     # Twice each map, for its gradient, and indices of eight bytes under the pooling.
     activations = images * (
@@ -72,6 +71,10 @@ def least_stack_bytes(spec: TrialSpec, source: DecodedSource, *, compiled: bool)
     if number < 4:
         weights += number * first_linear  # the copy that is computed with
     if compiled:
+        # These need numba.
+        from normscope.models.stacked.winograd_geometry import GROUP, Geometry
+        from normscope.models.winograd.matrices import TRANSFORMED
+
         geometry = Geometry(source.channels, height, width)
         tiles = geometry.tiles.down * geometry.tiles.across
         buffers = min(spec.threads, -(-images // GROUP)) * min(images, GROUP)
