@@ -53,6 +53,22 @@ ADVICE = {
 """Where a value cannot be converted."""
 
 
+NOT_WRITABLE = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EBUSY,
+    errno.EFBIG,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.ENXIO,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""What the system says where an output cannot be written."""
+
+
 def parts_of(annotation: Any) -> list[str]:
     """What an annotation allows, one by one; a function's own arguments say nothing here."""
     return re.sub(r"Callable\[\[[^]]*\], \w+\]", "Callable", str(annotation)).split(" | ")
@@ -127,6 +143,31 @@ def names_that_fit() -> Iterator[None]:
         raise NormscopeError(
             f"a path must have names that the system takes, got {path[:40]}...: too long. "
             "Shorten it."
+        ) from None
+
+
+@contextmanager
+def outputs() -> Iterator[None]:
+    """Say it in one sentence where an output cannot be written.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        NormscopeError: In place of the system's error.
+        OSError: Every other one, as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        advice = "Free up space, fix the permissions"
+        if error.errno == errno.ENXIO:  # of a pipe or a socket that nobody reads
+            advice = "Start what reads it first"
+        raise NormscopeError(
+            f"{error.filename2 or error.filename or 'the output'} must be writable, got: "
+            f"{error.strerror}. {advice} or choose another place."
         ) from None
 
 

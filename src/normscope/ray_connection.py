@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE_SECONDS = 10
+
+STANDARD_ERROR = 2
 
 
 @contextmanager
@@ -45,6 +49,30 @@ def ray_cluster(address: str) -> Iterator[Any]:
             ray.shutdown()
 
 
+@contextmanager
+def _quiet_where_it_fails() -> Iterator[None]:
+    """Keep back what a library in another language writes to standard error, unless all goes well.
+
+    Yields:
+        Nothing. What was written comes afterwards; after an error, which says enough, it is left
+        out.
+    """
+    with ExitStack() as ended, TemporaryFile() as written:
+        try:
+            before = os.dup(STANDARD_ERROR)
+        except OSError:  # closed
+            yield
+            return
+        ended.callback(os.close, before)
+        os.dup2(written.fileno(), STANDARD_ERROR)
+        try:
+            yield
+        finally:
+            os.dup2(before, STANDARD_ERROR)
+        written.seek(0)
+        os.write(STANDARD_ERROR, written.read())
+
+
 def _connect(ray: Any, address: str) -> None:
     host, colon, port = address.rpartition(":")
     mend = "Start one by `ray start --head`."
@@ -53,7 +81,8 @@ def _connect(ray: Any, address: str) -> None:
             # Ray itself tries for minutes where nobody answers.
             socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS).close()
             mend = "If it answers others, it may want a token: set RAY_AUTH_MODE=token."
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        with _quiet_where_it_fails():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["no answer"])[0]
         raise NormscopeError(

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.rounding import fixed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,7 @@ def gap(value: float) -> str:
     if not value:
         return "0"
     decimals = min(MOST_DECIMALS, max(0, 1 - math.floor(math.log10(abs(value)))))
-    return _without_minus_zero(f"{value:.{decimals}f}")
+    return fixed(value, decimals)
 
 
 def level(value: float, *others: float) -> str:
@@ -123,7 +124,7 @@ def level(value: float, *others: float) -> str:
         ('0.957', '0.9571')
     """
     near = any(0 < abs(value - other) < 0.002 for other in others)
-    return f"{value:.{4 if near else 3}f}"
+    return fixed(value, 4 if near else 3)
 
 
 def share(value: float, images: int) -> str:
@@ -140,7 +141,7 @@ def share(value: float, images: int) -> str:
         >>> share(0.825, 200), share(0.825, 10000)
         ('0.825', '0.8250')
     """
-    return _without_minus_zero(f"{value:.{_decimals_of(images)}f}")
+    return fixed(value, _decimals_of(images))
 
 
 def percent(value: float) -> str:
@@ -153,12 +154,15 @@ def percent(value: float) -> str:
         The number and its unit.
 
     Example:
-        >>> percent(0.0196), percent(0.9972), percent(1)
-        ('2 %', '99.7 %', '100 %')
+        >>> percent(0.0196), percent(0.145), percent(0.9972), percent(1)
+        ('2 %', '15 %', '99.7 %', '100 %')
     """
     per_cent = 100 * value
-    text = f"{per_cent:.2g}" if per_cent < 99 else f"{per_cent:.1f}".removesuffix(".0")
-    return f"{text} %"
+    if not PLAIN[0] <= per_cent < PLAIN[1]:
+        return f"{per_cent:.2g} %"
+    decimals = 1 if per_cent >= 99 else max(0, 1 - math.floor(math.log10(per_cent)))
+    text = fixed(value, decimals, 100)
+    return f"{text.rstrip('0').rstrip('.') if decimals else text} %"
 
 
 def _decimals_of(images: int) -> int:
@@ -176,7 +180,7 @@ def span(interval: Sequence[float]) -> str:
         ('0.887 to 0.970', '-0.0001 to 0.0011')
     """
     decimals = 3 if interval[1] - interval[0] >= 0.01 else MOST_DECIMALS
-    low, high = (_without_minus_zero(f"{end:.{decimals}f}") for end in interval)
+    low, high = (fixed(end, decimals) for end in interval)
     return f"{low} to {high}"
 
 
@@ -276,7 +280,3 @@ def first_line(error: object) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     line = re.sub(r"<([\w.]+) object at 0x[0-9a-f]+>", r"\1", (lines or [type(error).__name__])[0])
     return line[:LONGEST].rstrip(". :")
-
-
-def _without_minus_zero(text: str) -> str:
-    return text.removeprefix("-") if not float(text) else text

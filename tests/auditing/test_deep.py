@@ -125,6 +125,23 @@ def test_bytes_among_deep_images_have_no_price_of_theirs(deep, photos, tmp_path)
     assert found.mistakes == alone.mistakes
 
 
+def test_integers_below_0_need_a_scale(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        hounsfield = rng.normal(0, 300, (32, 32)).clip(-1000, 2000).astype(np.int16)
+        hounsfield[0, :2] = -1000, 2000
+        tifffile.imwrite(tmp_path / f"{i}.tif", hounsfield)
+    unit = {"norm": "40/400", "resize": None, "crop": None, "channels": "grey"}
+    with pytest.raises(NormscopeError) as met:
+        audited(tmp_path, "grey", **unit)
+    assert str(met.value) == (
+        f"integer pixels must be from 0 up unless --scale is given, got -1000 to 2000 in {tmp_path}"
+        ": a unit of their own (HU, heights) or values for no data. Pass --scale 1 if the "
+        "constants are in that unit, or what the network's pipeline divides by."
+    )
+    assert audited(tmp_path, "grey", **unit, scale=1).images == 2
+
+
 def test_values_in_a_unit_of_their_own(tmp_path):
     rng = np.random.default_rng(0)
     for i in range(12):

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from normscope import __version__
 from normscope.cli.app import run
+from normscope.cli.output import resumable
 
 SMALL = ["--epochs", "1", "--train-images", "60"]
 
@@ -194,10 +196,36 @@ def test_interrupted_it_exits_130_and_keeps_what_was_finished(tmp_path):
                 os.killpg(scan.pid, signal.SIGKILL)
     assert scan.returncode == 130
     assert errors.endswith(
-        f"Finished trials are kept in {out}; run the same command to resume.\n"
-        "normscope: interrupted.\n"
+        "No trial has finished; run the same command to begin again.\nnormscope: interrupted.\n"
     )
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("finished", "storage", "said"),
+    [
+        ([], None, "No trial has finished; run the same command to begin again.\n"),
+        ([0], None, "No trial has finished; run the same command to begin again.\n"),
+        ([0, 1], None, "1 finished trial is kept in runs/a; run the same command to resume.\n"),
+        (
+            [7],
+            "postgresql://me:secret@host/db",
+            "7 finished trials are kept in the database of --storage; run the same command to "
+            "resume.\n",
+        ),
+    ],
+)
+def test_an_interruption_says_what_is_kept(finished, storage, said, capsys):
+    told = []
+    with (
+        pytest.raises(KeyboardInterrupt),
+        resumable(Path("runs/a"), storage, lambda *counts: told.append(counts)) as noted,
+    ):
+        for done in finished:
+            noted(done, 9)
+        raise KeyboardInterrupt
+    assert told == [(done, 9) for done in finished]
+    assert capsys.readouterr().err == said
 
 
 def test_unreadable_images_are_listed_and_strict_fails(capsys, class_folders):

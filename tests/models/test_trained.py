@@ -1,10 +1,12 @@
 """Which channels a trained network takes: its weights decide, whatever is stated or given."""
 
+from urllib.error import URLError
+
 import pytest
 import torch
 from torch import nn
 
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, WorkFailed
 from normscope.models.building import build_model
 from normscope.models.given import GivenModel
 from normscope.models.trained import build_trained
@@ -25,6 +27,28 @@ def test_a_normalization_of_colours_for_a_network_of_grey(tmp_path):
     )
     with pytest.raises(NormscopeError, match=r"conv1.weight has shape .* in place of "):
         build_trained("lenet", str(path), normalized_channels=3, channels=3, image_size=(28, 28))
+
+
+@pytest.mark.parametrize("normalized", [1, 3])
+def test_weights_that_cannot_be_fetched_are_asked_for_once(tmp_path, monkeypatch, normalized):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    asked = []
+
+    def offline(url, *_, **__):
+        asked.append(url)
+        raise URLError(ConnectionRefusedError(111, "Connection refused"))
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", offline)
+    with pytest.raises(WorkFailed) as met:
+        build_trained(
+            "squeezenet1_1", "default", normalized_channels=normalized, channels=None,
+            image_size=(64, 64),
+        )  # fmt: skip
+    assert str(met.value) == (
+        "the default weights of squeezenet1_1 must be in torch's cache or downloadable, got: "
+        "Connection refused. Fetch them by hand and pass the file to --weights."
+    )
+    assert len(asked) == 1
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")

@@ -88,7 +88,7 @@ def test_a_folder_that_may_not_be_written(read_only, tmp_path):
         study = Study.open(read_only)
         assert len(study.every_trial()) == expected == TRIALS
         assert normscope.summarize(study).findings.seeds
-        with pytest.raises(OSError, match="summary.json"):
+        with pytest.raises(NormscopeError, match="summary.json must be writable"):
             normscope.report(read_only)
     assert {path.name for path in read_only.iterdir()} == {"study.db", "study.toml"}
 

@@ -101,7 +101,7 @@ from types import SimpleNamespace
 def asked():
     begin()
     trial = SimpleNamespace(device="cpu", threads=1)
-    print(worker_count(trial, 5, None), worker_count(trial, 5, 2), flush=True)
+    print(worker_count(trial, 5, None, None), worker_count(trial, 5, 2, None), flush=True)
 
 child = multiprocessing.get_context("fork").Process(target=asked, daemon=True)
 child.start()

@@ -12,6 +12,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from normscope import scan, search, stats, train
+from normscope.cli.output import note_source
 from normscope.errors import NormscopeError
 from normscope.images.decode import decode_8_bits, decode_for_networks
 from normscope.images.folder import open_folder
@@ -240,8 +241,26 @@ def test_readers_of_bytes_say_what_they_cannot_take(tmp_path):
         "a channel, scaled as for the network's training."
     )
     np.save(tmp_path / "several.npy", np.zeros((3, 1, 4, 4), np.uint8))
-    with pytest.raises(UnreadableImage, match="^3 images in one file$"):
+    with pytest.raises(
+        UnreadableImage, match="^3 images in one file, an array whose axes are taken for NCHW$"
+    ):
         decode_8_bits((tmp_path / "several.npy").read_bytes())
+    np.save(tmp_path / "guessed.npy", np.zeros((10, 20, 20), np.uint8))
+    said = "^10 images in one file, an array whose axes are taken for NHW$"
+    with pytest.raises(UnreadableImage, match=said):
+        decode_8_bits((tmp_path / "guessed.npy").read_bytes())
+
+
+def test_what_arrays_of_several_images_are_taken_for_is_said(tmp_path, capsys):
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        for i in range(5):
+            np.save(tmp_path / label / f"{i}.npy", np.zeros((10, 20, 20), np.uint8))
+    source = open_folder(tmp_path)
+    assert source.noticed == ("100 images of arrays whose axes are taken for NHW.",)
+    assert open_folder(tmp_path).noticed == source.noticed
+    note_source(source)
+    assert source.noticed[0] in capsys.readouterr().err
 
 
 def test_pages_and_pixels_without_a_value_are_refused(tmp_path):

@@ -88,23 +88,26 @@ def audit(auditing: Auditing) -> Audit:
     precision = resolve_precision(auditing.precision, device)
     name = name_of(auditing.model)
     blue_first = takes_blue_first(auditing.model)
-    normalization = _normalization(auditing.norm, auditing.model, auditing.scale)
+    normalization = _normalization(auditing.norm, auditing.model)
     originals = find_originals(auditing.images)
     first = usual_image(originals)
     depth = first.values.dtype
     _check_depth(auditing, depth)
+    unsized = Preparation(transform, COLOURS, auditing.upright, scale=auditing.scale)
+    white = unsized.white(first, originals.name)
+    if auditing.scale in {None, WHITE}:
+        check_of_unit(normalization)
     network, count = _network(
         auditing.model,
         auditing.weights,
         (normalization.channels, channel_count(auditing.channels)),
         originals,
         first.values.shape[1],
-        Preparation(transform, COLOURS, auditing.upright).size(first),
+        unsized.size(first),
     )
     normalization = normalization.for_channels(count)
     blue_first = blue_first and count == COLOURS
     preparation = Preparation(transform, count, auditing.upright, scale=auditing.scale, depth=depth)
-    white = preparation.white(first, originals.name)
     mistakes = usual_mistakes(normalization, preparation, blue_first=blue_first, white=white)
     made = [mistake for mistake in mistakes if mistake.reason is None]
     tested = None if auditing.pipeline is None else Pipeline(auditing.pipeline, count)
@@ -256,14 +259,13 @@ def _check_depth(auditing: AuditOptions, depth: np.dtype) -> None:
         )
 
 
-def _normalization(norm: str | Normalization, model: Any, scale: float | None) -> Normalization:
+def _normalization(norm: str | Normalization, model: Any) -> Normalization:
     if norm == "data":
         raise NormscopeError(
             "--norm must say what the model expects, got data, the statistics of these images. "
             "Give MEAN/STD or a name, or find it with normscope detect."
         )
-    normalization = resolve_normalization(norm, NONE, model)
-    return check_of_unit(normalization) if scale in {None, WHITE} else normalization
+    return resolve_normalization(norm, NONE, model)
 
 
 def _network(

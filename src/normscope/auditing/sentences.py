@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from normscope.auditing.applied import SQUASHED, AppliedNormalization
 from normscope.auditing.pairing import for_the_greatest, for_the_worst
 from normscope.margin import MARGIN
+from normscope.rounding import fixed
 from normscope.wording import counted, gap, level, span
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def _margin(audit: AuditNumbers) -> float:
 def _within(audit: AuditNumbers, interval: Interval) -> str:
     if audit.labelled:
         return span(interval)
-    return f"{100 * interval[0]:.1f} to {_percent(interval[1])}"
+    return f"{fixed(interval[0], 1, 100)} to {_percent(interval[1])}"
 
 
 def _measured(audit: AuditNumbers) -> str:
@@ -283,4 +284,4 @@ def _notes(audit: AuditNumbers) -> list[str]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{fixed(share, 1, 100)} %"

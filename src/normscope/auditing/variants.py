@@ -164,14 +164,14 @@ class Preparation:
             A divisor.
 
         Raises:
-            NormscopeError: If floats leave [0, 1] and no scale was given.
+            NormscopeError: If floats leave [0, 1], or integers lie below 0, and no scale was given.
         """
         values = image.values
         if values.dtype == BYTES:
             return WHITE
-        ends = (float(values.min()), float(values.max())) if values.dtype.kind == "f" else None
         given = image.most if self.scale is None else self.scale
-        return scale_of(given, values.dtype, ends, path)
+        ends = float(values.min()), float(values.max())
+        return scale_of(given, values.dtype, ends, path, counts=True)
 
     def why_not(self, mistake: str) -> str | None:
         """Why a mistake of pixels cannot be made with it.
@@ -227,8 +227,8 @@ class Preparation:
 
         Raises:
             UnreadableImage: If it cannot be decoded, has other pixels, or is smaller than the crop.
-            NormscopeError: If it has more channels than the network takes, or floats that leave
-                [0, 1] where no scale was given.
+            NormscopeError: If it has more channels than the network takes, or values that need a
+                scale where none was given.
         """
         if self.full is not None:
             stored = read = decode_as_8_bits(data, self.full).values[0]

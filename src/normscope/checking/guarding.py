@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.auditing.explaining import mistakes_of
+from normscope.models.expected import check_of_unit
 from normscope.normalization import Normalization
 from normscope.wording import check_at_least, listed
 
@@ -58,12 +59,14 @@ class Guard:
         batches: How many it looks at.
 
     Raises:
-        NormscopeError: If the normalization cannot be read, or no batch is to be looked at.
+        NormscopeError: If the normalization cannot be read or is of pixels of 0..255, or no batch
+            is to be looked at.
     """
 
     def __init__(self, norm: str | Normalization, batches: int = 3) -> None:
         check_at_least(1, batches, "batches")
-        self.normalization = norm if isinstance(norm, Normalization) else Normalization.parse(norm)
+        given = norm if isinstance(norm, Normalization) else Normalization.parse(norm)
+        self.normalization = check_of_unit(given, "norm")
         self._name = norm if isinstance(norm, str) else f"{norm:.4g}"
         self._left = self._asked = batches
         self._ended = False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from normscope.checking.check_result import Check, Evidence
 from normscope.checking.options import said
 from normscope.checking.verdict import Verdict
+from normscope.images.scale import OWN_UNIT
 from normscope.models.expected import resolve_normalization
 from normscope.normalization import NONE
 
@@ -45,9 +46,9 @@ def without_pixels(
         answer = _normalized(options, depth)
     else:
         answer = _cannot_tell(
-            f"the files hold {depth.in_words}, such as a unit of their own (HU, heights) or values "
-            "for no data, where a check needs pixels from 0 up. Give images as the network's "
-            "pipeline scales them, or compare your constants with those of "
+            f"the files hold {depth.in_words}, such as {OWN_UNIT}, where a check needs pixels from "
+            "0 up. Give images as the network's pipeline scales them, or compare your constants "
+            "with those of "
             f"normscope stats {originals.name}."
         )
     lines = (Evidence("images", says),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import string
@@ -13,7 +12,7 @@ import typer
 
 from normscope.cli.output import printable
 from normscope.errors import EXTRAS, MissingExtra, NormscopeError, WorkFailed
-from normscope.keywords import names_that_fit
+from normscope.keywords import names_that_fit, outputs
 
 COMMANDS = (
     "stats",
@@ -29,20 +28,6 @@ COMMANDS = (
     "cache",
 )
 """In the order of the help; each has a module of its name."""
-
-NOT_WRITABLE = {
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EBUSY,
-    errno.EFBIG,
-    errno.EISDIR,
-    errno.ENOENT,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.ENXIO,
-    errno.EPERM,
-    errno.EROFS,
-}
 
 
 def run(arguments: list[str]) -> int:
@@ -60,7 +45,8 @@ def run(arguments: list[str]) -> int:
         OSError: If the system failed in a way that is not about writing a file.
     """
     try:
-        return _run(arguments)
+        with outputs():
+            return _run(arguments)
     except NormscopeError as error:
         print(f"normscope: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the one place that says so
         return error.exit_status
@@ -73,18 +59,6 @@ def run(arguments: list[str]) -> int:
         # Whoever read it has read enough.
         _drop_output()
         return WorkFailed.exit_status
-    except OSError as error:
-        if error.errno not in NOT_WRITABLE:
-            raise
-        advice = "Free up space, fix the permissions"
-        if error.errno == errno.ENXIO:  # of a pipe or a socket that nobody reads
-            advice = "Start what reads it first"
-        print(  # noqa: T201 - likewise
-            f"normscope: {error.filename2 or error.filename or 'the output'} must be writable, "
-            f"got: {error.strerror}. {advice} or choose another place.",
-            file=sys.stderr,
-        )
-        return NormscopeError.exit_status
 
 
 def _run(arguments: list[str]) -> int:

@@ -14,13 +14,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from normscope.wording import plural
+from normscope.wording import counted, plural
 from normscope.writing import write_result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from normscope.images.decoded import DecodedSource, Skipped
+
+    Update = Callable[[int, int], None]
 
 MOST_LISTED = 10
 
@@ -96,22 +98,37 @@ def say_what_loads() -> None:
 
 
 @contextmanager
-def resumable(folder: Path) -> Iterator[None]:
-    """Say after an interruption that nothing finished was lost.
+def resumable(folder: Path, storage: str | None, update: Update) -> Iterator[Update]:
+    """Say after an interruption what of a study is kept.
 
     Args:
         folder: Where finished trials are kept.
+        storage: The database where they are kept instead.
+        update: Called with how many trials are finished and how many there are.
 
     Yields:
-        Nothing.
+        What is to be called in its place.
 
     Raises:
         KeyboardInterrupt: The interruption itself.
     """
+    finished = 0
+
+    def noted(done: int, total: int) -> None:
+        nonlocal finished
+        finished = done
+        update(done, total)
+
     try:
-        yield
+        yield noted
     except KeyboardInterrupt:
-        note(f"Finished trials are kept in {folder}; run the same command to resume.")
+        kept = f"kept in {folder}" if storage is None else "kept in the database of --storage"
+        verb = "is" if finished == 1 else "are"
+        note(
+            f"{counted(finished, 'finished trial')} {verb} {kept}; run the same command to resume."
+            if finished
+            else "No trial has finished; run the same command to begin again."
+        )
         raise
 
 
@@ -148,12 +165,12 @@ def write_json(data: dict[str, Any], target: str | None) -> None:
 
 
 def note_source(source: DecodedSource) -> None:
-    """Say what of a source is not used, and where its test split comes from if it has none.
+    """Say what of a source is not used, what it is taken for, and where a test split comes from.
 
     Args:
         source: As decoded.
     """
-    for sentence in (source.held_out, source.passed_over):
+    for sentence in (source.held_out, source.passed_over, *source.noticed):
         if sentence:
             note(sentence)
     note_skipped(source.skipped)

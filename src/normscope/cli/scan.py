@@ -72,8 +72,11 @@ def scan(
     if dry_run:
         _show_plan(plan, place.workers, json)
         return
-    with resumable(plan.out), progress("trials") as update:
-        study = run_scan(plan, place, update)
+    with (
+        progress("trials") as update,
+        resumable(plan.out, place.storage, update) as noted,
+    ):
+        study = run_scan(plan, place, noted)
     from normscope.cli.kept_report import fingerprint
     from normscope.cli.report import show_report
 

@@ -32,8 +32,11 @@ def search(chosen: SearchOptions, place: Place, *, json: options.Json = None) ->
     with progress("images") as update:
         plan = plan_search(chosen, update)
     note_source(plan.source)
-    with resumable(plan.out), progress("trials") as update:
-        found = run_search(plan, place, update)
+    with (
+        progress("trials") as update,
+        resumable(plan.out, place.storage, update) as noted,
+    ):
+        found = run_search(plan, place, noted)
     show_search(found, json, asked=None if place.storage else fingerprint(found.folder))
 
 

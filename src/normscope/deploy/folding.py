@@ -18,6 +18,7 @@ from normscope.deploy.layers import RawPixels, build_layer, put_layer
 from normscope.deploy.watching import BATCH_NORMS
 from normscope.errors import NormscopeError
 from normscope.keywords import checked
+from normscope.models.expected import check_of_unit
 from normscope.normalization import Normalization
 from normscope.wording import check_at_least
 
@@ -67,7 +68,7 @@ def fold(
         The new network and what was done.
 
     Raises:
-        NormscopeError: If no exact fold exists, with why.
+        NormscopeError: If no exact fold exists, with why, or the normalization is of 0..255.
 
     Example:
         >>> layer = nn.Conv2d(1, 2, 3, padding=1)
@@ -79,6 +80,8 @@ def fold(
     """
     if isinstance(normalization, str):
         normalization = Normalization.parse(normalization)
+    if to == "uint8":
+        check_of_unit(normalization, "normalization")
     size = image_size if isinstance(image_size, Sequence) else (image_size, image_size)
     check_at_least(1, min(size), "image_size")
     check_at_least(1, 1 if channels is None else channels, "channels")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.pixels import Pixels, UnreadableImage, in_native_type
+from normscope.images.pixels import AXES, Pixels, UnreadableImage, in_native_type
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def decode_npy(data: bytes) -> Pixels:
         if layout == "NHW" and array.shape[0] in COLOUR - {1} and min(array.shape[1:]) > 4:
             layout = "CHW"
         images = as_images(array, "it", layout)
-        noticed = (f"of arrays whose axes are taken for {layout}",) if is_guess(array.shape) else ()
+        noticed = (f"{AXES}{layout}",) if is_guess(array.shape) else ()
         return Pixels(images, noticed=noticed, most=most_of(array.dtype))
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise UnreadableImage(f"not a whole NumPy file of numbers: {first_line(error)}") from None

@@ -24,6 +24,7 @@ from normscope.images.formats import (
 from normscope.images.jpeg import decode_jpeg
 from normscope.images.pillow import decode_by_pillow, is_tiff_of_bytes
 from normscope.images.pixels import (
+    AXES,
     SEVERAL_PAGES,
     Pixels,
     UnreadableImage,
@@ -141,7 +142,9 @@ def decode_single(data: bytes, usual: np.dtype | None = None) -> Pixels:
     """
     pixels = decode_for_networks(data)
     if len(pixels.values) != 1:
-        raise UnreadableImage(f"{len(pixels.values)} images in one file")
+        axes = [what.removeprefix(AXES) for what in pixels.noticed if what.startswith(AXES)]
+        taken = f", an array whose axes are taken for {axes[0]}" if axes else ""
+        raise UnreadableImage(f"{len(pixels.values)} images in one file{taken}")
     met = pixels.values.dtype
     if usual is not None and met != usual and {met.kind, usual.kind} != {"f"}:
         raise UnreadableImage(f"pixels of {met.name}, where most images have {usual.name}")

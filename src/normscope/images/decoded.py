@@ -154,6 +154,7 @@ class DecodedSource:
         skipped: Images that could not be read, with why.
         passed_over: A sentence on the files that are no images, or nothing.
         held_out: A sentence on where the test split comes from, where it was drawn here.
+        noticed: Sentences on files that hold several images, and what they were taken for.
     """
 
     name: str
@@ -165,6 +166,7 @@ class DecodedSource:
     skipped: tuple[Skipped, ...] = ()
     passed_over: str = ""
     held_out: str = ""
+    noticed: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:

@@ -13,6 +13,7 @@ from normscope.images.decoded import DecodedSource, LabelledImages, Skipped, Sto
 from normscope.images.formats import passed_over
 from normscope.images.listing import list_images
 from normscope.images.packing import read_footer
+from normscope.images.pixels import noticed_of
 from normscope.images.scale import scale_of
 from normscope.images.transform import UNCHANGED, ImageTransform
 
@@ -59,6 +60,7 @@ def open_folder(
         test=splits["test"],
         passed_over=passed_over(listing.passed),
         held_out=listing.held_out,
+        noticed=tuple(noticed_of(footer.get("noticed", {}))),
         skipped=tuple(Skipped(Path(where), reason) for where, reason in footer["skipped"]),
     )
 

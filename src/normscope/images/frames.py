@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,12 +31,14 @@ class Frame:
         valid: Which of them count in statistics, of a shape that broadcasts to it; None for all.
         histogram: Of bytes, how often each value occurs, int64 of shape ``(C, 256)``; else None.
         most: As of ``Pixels``.
+        noticed: As there, of an image that is one of several in its file.
     """
 
     pixels: np.ndarray
     valid: np.ndarray | None
     histogram: np.ndarray | None
     most: int | None
+    noticed: tuple[str, ...] = ()
 
     def counted(self, before: np.ndarray | None, channels: int) -> np.ndarray | None:
         """The histogram of some images and of this one, for types that few values have.
@@ -102,8 +104,11 @@ def frames_of(decoded: Pixels, transform: ImageTransform) -> list[Frame]:
         values, valid = resized(values, valid, transform.resize, transform.crop)
     if valid is not None:
         valid = np.broadcast_to(valid, (len(values), *valid.shape[1:]))
+    noticed = decoded.noticed if len(values) > 1 else ()
     return [
-        _frame(image, None if valid is None else valid[index], decoded.most)
+        replace(
+            _frame(image, None if valid is None else valid[index], decoded.most), noticed=noticed
+        )
         for index, image in enumerate(values)
     ]
 
@@ -144,6 +149,7 @@ class Met:
         bands: How many have each number of channels.
         most: How many have each largest value, as of ``Pixels``.
         ends: The least float and the greatest, or None without floats.
+        noticed: What is to be said of how many images.
     """
 
     sizes: Counter[tuple[int, ...]] = field(default_factory=Counter)
@@ -151,6 +157,7 @@ class Met:
     bands: Counter[int] = field(default_factory=Counter)
     most: Counter[int | None] = field(default_factory=Counter)
     ends: tuple[float, float] | None = None
+    noticed: Counter[str] = field(default_factory=Counter)
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -177,6 +184,7 @@ class Met:
         self.sizes[pixels.shape[1:]] += 1
         self.types[pixels.dtype.name] += 1
         self.most[frame.most] += 1
+        self.noticed.update(frame.noticed)
         self.bands[channels if (len(pixels), channels) == (1, COLOURS) else len(pixels)] += 1
         if pixels.dtype.kind == "f":
             ends = (float(pixels.min()), float(pixels.max()))

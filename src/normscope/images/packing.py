@@ -163,6 +163,7 @@ def _pack(
         "splits": splits,
         "pixels_end": pixels_file.tell(),
         "block_sums": pixels_file.sums,
+        "noticed": met.noticed,
         "skipped": [[str(s.path), s.reason] for s in skipped],
     }
     text = json.dumps(footer).encode()

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from normscope.wording import counted
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
 MAX_PIXELS = 200_000_000
@@ -35,6 +39,9 @@ ALIKE = (
 )
 PARTS = ": each counts as an image"
 """At the end of a notice of images that are parts of one file."""
+
+AXES = "of arrays whose axes are taken for "
+"""The start of a notice of what the axes of NumPy files are, if that was guessed."""
 
 UNIT = ": values are in "
 """What stands before the unit in a notice of the header's unit, at its end."""
@@ -93,6 +100,22 @@ class Pixels:
         alpha = None if self.alpha is None else self.alpha[start:stop]
         values = self.values[start:stop]
         return replace(self, values=values, valid=valid, alpha=alpha)
+
+
+def noticed_of(noticed: Mapping[str, int]) -> list[str]:
+    """What a reader should know of images, as sentences.
+
+    Args:
+        noticed: How many images have each, as of ``Pixels``.
+
+    Returns:
+        The sentences, in the order of their words.
+
+    Example:
+        >>> noticed_of({"that are frames of one file: each counts as an image": 12})
+        ['12 images that are frames of one file: each counts as an image.']
+    """
+    return [f"{counted(count, 'image')} {what}." for what, count in sorted(noticed.items())]
 
 
 def check_size(height: int, width: int) -> None:

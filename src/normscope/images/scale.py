@@ -11,6 +11,9 @@ from normscope.errors import NormscopeError
 SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
 """Beyond them a quotient of a pixel might not be a float any more."""
 
+OWN_UNIT = "a unit of their own (HU, heights) or values for no data"
+"""What integers below 0 are, which no camera counts."""
+
 
 def check_scale(scale: float | None) -> None:
     """Refuse a scale that nothing can be divided by.
@@ -52,21 +55,26 @@ def scale_of(
     ends: tuple[float, float] | None,
     name: str,
     beware: str = "",
+    *,
+    counts: bool = False,
 ) -> float:
     """The scale of pixels: what was given, else the type's maximum, and 1 for floats in [0, 1].
 
     Args:
         given: What the user or the source says, or None.
         dtype: The pixels' type.
-        ends: The least pixel and the greatest; needed of floats alone.
+        ends: The least pixel and the greatest; needed of floats, and of integers that must count.
         name: What the images are called in errors.
         beware: A sentence on floats that leave [0, 1], or nothing.
+        counts: Whether integers must be what a camera counts, of which their type's maximum may be
+            white.
 
     Returns:
         A divisor.
 
     Raises:
-        NormscopeError: If floats leave [0, 1] and nothing was given.
+        NormscopeError: If floats leave [0, 1], or integers lie below 0 that must count, and nothing
+            was given.
 
     Example:
         >>> scale_of(None, np.dtype(np.uint16), None, "scans")
@@ -74,9 +82,15 @@ def scale_of(
     """
     if given is not None:
         return float(given)
-    if dtype.kind != "f":
-        return float(np.iinfo(dtype).max)
     low, high = ends or (0.0, 1.0)
+    if dtype.kind != "f":
+        if counts and low < 0:
+            raise NormscopeError(
+                f"integer pixels must be from 0 up unless --scale is given, got {low:.6g} to "
+                f"{high:.6g} in {name}: {OWN_UNIT}. Pass --scale 1 if the constants are in that "
+                "unit, or what the network's pipeline divides by."
+            )
+        return float(np.iinfo(dtype).max)
     if low < 0 or high > 1:
         raise NormscopeError(
             f"float pixels must lie in [0, 1] unless --scale is given, got {low:.6g} to "

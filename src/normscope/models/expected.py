@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from normscope.errors import NormscopeError, UnknownName
@@ -15,17 +16,31 @@ from normscope.normalization import PRESETS, Normalization
 OF_STORED = 5
 """Both constants are from here on where pixels are not brought to [0, 1] before."""
 
+CENTRED = 50
+"""A mean from here on is of such pixels where they are only centred, with a std of 1, as Caffe and
+Keras have it: 103.939, 116.779, 123.68."""
+
+DIVIDING = 100
+"""A std from here on divides such pixels, with a mean of 0 too; below 0 it is of HU or the like."""
+
 
 def is_of_stored(normalization: Normalization) -> bool:
     """Whether constants can only be of pixels as they are stored, such as of 0..255."""
-    return min(normalization.std) >= OF_STORED and max(normalization.mean) >= OF_STORED
+    mean, std = normalization.mean, normalization.std
+    both = min(std) >= OF_STORED and max(mean) >= OF_STORED
+    return (
+        both
+        or (min(std) >= 1 and min(mean) >= CENTRED)
+        or (min(std) >= DIVIDING and min(mean) >= 0)
+    )
 
 
-def check_of_unit(normalization: Normalization) -> Normalization:
+def check_of_unit(normalization: Normalization, name: str = "--norm") -> Normalization:
     """Refuse constants of pixels of 0..255 where pixels are of [0, 1].
 
     Args:
         normalization: As it was given.
+        name: What it was given as.
 
     Returns:
         The same.
@@ -34,12 +49,22 @@ def check_of_unit(normalization: Normalization) -> Normalization:
         NormscopeError: If they are.
     """
     if is_of_stored(normalization):
-        mean, std = ([value / 255 for value in v] for v in (normalization.mean, normalization.std))
-        raise NormscopeError(
-            f"--norm must be of pixels in [0, 1], got {normalization:.6g}, which is of larger "
-            f"ones. If they are of 0..255, give {Normalization(mean, std):.6g}."
-        )
+        raise NormscopeError(_of_larger(normalization, name))
     return normalization
+
+
+def warn_of_larger(normalization: Normalization) -> None:
+    """Warn of what ``check_of_unit`` refuses, where any constants may be tried."""
+    if is_of_stored(normalization):
+        warnings.warn(_of_larger(normalization, "--norm"), RuntimeWarning, stacklevel=2)
+
+
+def _of_larger(normalization: Normalization, name: str) -> str:
+    mean, std = ([value / 255 for value in v] for v in (normalization.mean, normalization.std))
+    return (
+        f"{name} must be of pixels in [0, 1], got {normalization:.6g}, which is of larger "
+        f"ones. If they are of 0..255, give {Normalization(mean, std):.6g}."
+    )
 
 
 def expected_normalization(model: str) -> Normalization | None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 KERNEL = 3
 """Side of both convolutions' kernels."""
 
+HIDDEN, MAPS = 32, 64
+"""Channels behind the first and the second convolution."""
+
 SMALLEST = 6
 """Two valid 3 x 3 convolutions and a 2 x 2 pooling leave nothing of fewer pixels."""
 
@@ -51,13 +54,13 @@ class LeNet(nn.Module):
                 f"lenet must be given images of at least {SMALLEST} x {SMALLEST} pixels, "
                 f"got {width} x {height}. Enlarge the images or choose another --model."
             )
-        self.conv1 = nn.Conv2d(channels, 32, KERNEL)
-        self.conv2 = nn.Conv2d(32, 64, KERNEL)
-        self.bn1 = nn.BatchNorm2d(32) if batchnorm else nn.Identity()
-        self.bn2 = nn.BatchNorm2d(64) if batchnorm else nn.Identity()
+        self.conv1 = nn.Conv2d(channels, HIDDEN, KERNEL)
+        self.conv2 = nn.Conv2d(HIDDEN, MAPS, KERNEL)
+        self.bn1 = nn.BatchNorm2d(HIDDEN) if batchnorm else nn.Identity()
+        self.bn2 = nn.BatchNorm2d(MAPS) if batchnorm else nn.Identity()
         self.dropout1 = nn.Dropout(0.25)
         self.dropout2 = nn.Dropout(0.5)
-        self.fc1 = nn.Linear(64 * ((height - 4) // 2) * ((width - 4) // 2), 128)
+        self.fc1 = nn.Linear(MAPS * ((height - 4) // 2) * ((width - 4) // 2), 128)
         self.fc2 = nn.Linear(128, classes)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.luma import check_channels
 from normscope.models.building import build_model, find_library, show_one_image
 from normscope.models.files.naming import names_file
@@ -52,6 +52,7 @@ def build_trained(
     Raises:
         NormscopeError: If it has no weights, cannot be built or does not take the images, or if the
             weights do not fit.
+        WorkFailed: If they cannot be fetched.
     """
     name = name_of(model)
     if isinstance(model, str):
@@ -73,6 +74,8 @@ def build_trained(
     if asked:
         try:
             return built(asked)
+        except WorkFailed:  # no other number of channels brings the weights
+            raise
         except NormscopeError:
             if channels or not _works(built, 1):
                 raise
@@ -92,6 +95,8 @@ def _first_that_fits(
     for count in counts:
         try:
             network = fresh(count)
+        except WorkFailed:  # as where weights cannot be downloaded, which says nothing of channels
+            raise
         except NormscopeError as error:
             unbuilt.append(error)
             continue

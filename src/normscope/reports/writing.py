@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from normscope.findings.scan_results import read_finished
 from normscope.findings.summary import Summary, summary_of
-from normscope.keywords import checked
+from normscope.keywords import checked, names_that_fit, outputs
 from normscope.reports.report_files import ReportFiles
 from normscope.studies.study import Study
 from normscope.studies.study_file import FIGURES, PAGE, SUMMARY, is_search
@@ -47,12 +47,23 @@ def report(
         NormscopeError: If there is no study, or one with nothing finished to report.
         WorkFailed: If every trial of a search diverged.
     """
-    if is_search(Path(folder)):
+    with names_that_fit(), outputs():
+        return _report(Path(folder), margin, reference, storage, name)
+
+
+def _report(
+    folder: Path,
+    margin: float | None,
+    reference: Normalization | str | None,
+    storage: str | None,
+    name: str | None,
+) -> Summary | SearchSummary:
+    if is_search(folder):
         from normscope.reports.search_writing import write_search_report
         from normscope.studies.search_study import SearchStudy
 
-        return write_search_report(SearchStudy.open(Path(folder), storage, name))
-    return write_report(Study.open(Path(folder), storage, name), margin, reference)
+        return write_search_report(SearchStudy.open(folder, storage, name))
+    return write_report(Study.open(folder, storage, name), margin, reference)
 
 
 def write_report(

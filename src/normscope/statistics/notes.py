@@ -8,7 +8,7 @@ import numpy as np
 
 from normscope.images.containers.opening import to_be_named
 from normscope.images.formats import passed_over
-from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT
+from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT, noticed_of
 from normscope.statistics.fill_values import measured_ends
 from normscope.statistics.image_sums import TWO_VALUED
 from normscope.wording import counted, listed, plural
@@ -153,11 +153,12 @@ def _masks(
 
 
 def _noticed(collected: Collected, reading: Reading) -> list[str]:
-    return [
-        f"{counted(count, 'image')} {what}."
-        for what, count in sorted(collected.noticed.items())
+    shown = {
+        what: count
+        for what, count in collected.noticed.items()
         if what != TWO_VALUED and (reading.alpha is None or what not in {ALPHA_MASKED, ALPHA_KEPT})
-    ]
+    }
+    return noticed_of(shown)
 
 
 def _sample_note(images: int, complete: bool) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from normscope.studies.executors.opening import trains_stacked, worker_count
 from normscope.studies.study import Study
+from normscope.trials.enough_memory import check_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,7 @@ def estimate(plan: PlannedScan, workers: int | None) -> CostEstimate:
     planned = specification.trials()
     remaining = plan.remaining(study)
     shared, recipe = specification.trial, specification.trial.recipe
+    check_memory(shared, plan.source)
     few = _few_images(plan.source, recipe.batch_size)
     # Compiling a frozen network would take longer than the piece that is measured.
     trial = replace(
@@ -94,7 +96,7 @@ def estimate(plan: PlannedScan, workers: int | None) -> CostEstimate:
     until_known = min(trained_on, SURVIVAL_STEPS * recipe.batch_size)
     seen = [until_known if trial.survival else trained_on for trial in remaining]
     spent = [per_image * (images + len(plan.source.test)) for images in seen]
-    count = worker_count(shared, max(1, len(remaining)), workers)
+    count = worker_count(shared, max(1, len(remaining)), workers, plan.source)
     epoch_bytes = sum(len(json.dumps(epoch)) for epoch in result.history)
     trial_bytes = (
         len(json.dumps({"trial": trial.to_json(), **result.to_json()}))

@@ -16,6 +16,7 @@ from normscope.models.expected import takes_blue_first
 from normscope.models.files.naming import names_file, names_program
 from normscope.models.first_layer import find_first_layer, scale_first_layer
 from normscope.models.importing import names_code
+from normscope.trials.outline import check_weights_fit, outlined
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,8 +62,8 @@ def check_network(model: str, options: ModelOptions, recipe: Recipe, source: Dec
     """Refuse a network that cannot do what is asked of it, before any trial depends on it.
 
     Raises:
-        NormscopeError: If it cannot be built or does not fit the images, if a frozen one has no
-            weights, or if one with BatchNorm has fewer training images than a batch.
+        NormscopeError: If it cannot be built or does not fit the images or the memory, if a frozen
+            one has no weights, or if one with BatchNorm has fewer training images than a batch.
     """
     fresh = options.weights is None and not names_code(model) and not names_file(model)
     if recipe.trains and names_program(model):
@@ -76,6 +77,8 @@ def check_network(model: str, options: ModelOptions, recipe: Recipe, source: Dec
             "--recipe frozen must be used with trained weights, got a network that starts "
             "afresh. Give --weights, and no --new-head."
         )
+    outline = outlined(model, options, _shape(source))
+    check_weights_fit(outline, model, source.image_size)
     # In one thread: a process in which OpenMP has started others cannot be forked.
     with threads(1):
         network = check_model(model, options=options, trains=recipe.trains, **_shape(source))

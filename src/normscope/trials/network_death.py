@@ -123,7 +123,7 @@ class NetworkDeath:
 
     def _way_in(self, splits: list[ResidentImages]) -> list[nn.Module] | None:
         """Layers that meet different numbers for different images; None where answers differ."""
-        seen = _Inputs()
+        seen = _Inputs(splits[0].together(SWEEP_BATCH))
         dropouts = [m for m in self._model.modules() if isinstance(m, AnyDropout)]
         hooks = [m.register_forward_pre_hook(seen.note) for m in [*self._layers, *dropouts]]
         first: Tensor | None = None
@@ -131,7 +131,7 @@ class NetworkDeath:
         try:
             with torch.inference_mode():
                 for split in splits:
-                    for batch in _full_batches(len(split)):
+                    for batch in _full_batches(split):
                         answer = self._output(split.batch(batch)[0])
                         seen.next_batch()
                         first = answer[:1] if first is None else first
@@ -150,7 +150,7 @@ class NetworkDeath:
         """Whether layers meet in training what they meet in a test, whatever is drawn there."""
         met: list[Tensor] = []
         hooks = [m.register_forward_pre_hook(lambda _, x: met.append(x[0].clone())) for m in way_in]
-        pixels = train.batch(_full_batches(len(train))[0])[0]
+        pixels = train.batch(_full_batches(train)[0])[0]
         with torch.inference_mode():
             for training in (True, False):
                 self._model.train(training)
@@ -162,7 +162,7 @@ class NetworkDeath:
 
     def _silent(self, train: ResidentImages, weights: list[nn.Parameter]) -> bool:
         self._model.train()
-        for batch in torch.arange(len(train)).split(SWEEP_BATCH):
+        for batch in torch.arange(len(train)).split(train.together(SWEEP_BATCH)):
             pixels, labels = train.batch(batch)
             self._model.zero_grad(set_to_none=True)
             F.cross_entropy(self._output(pixels), labels).backward()
@@ -175,7 +175,8 @@ class NetworkDeath:
 class _Inputs:
     """What the layers meet, compared between images."""
 
-    def __init__(self) -> None:
+    def __init__(self, together: int) -> None:
+        self._together = together
         self.differing: set[nn.Module] = set()
         self.met: dict[nn.Module, Tensor] = {}
         self.repeated = False
@@ -189,15 +190,16 @@ class _Inputs:
         self._now.add(module)
         numbers = inputs[0]
         first = self.met.setdefault(module, numbers[:1].clone())
-        if len(numbers) != SWEEP_BATCH or not bool((numbers == first).all()):
+        if len(numbers) != self._together or not bool((numbers == first).all()):
             self.differing.add(module)
 
 
-def _full_batches(images: int) -> Sequence[Tensor]:
+def _full_batches(split: ResidentImages) -> Sequence[Tensor]:
     """All images, the first ones again where the last batch would be smaller."""
     # The size of a batch decides how sums are rounded, and nothing else may differ between images.
-    batches = -(-images // SWEEP_BATCH)
-    return (torch.arange(batches * SWEEP_BATCH) % images).split(SWEEP_BATCH)
+    images, together = len(split), split.together(SWEEP_BATCH)
+    batches = -(-images // together)
+    return (torch.arange(batches * together) % images).split(together)
 
 
 def _holding(layer: nn.Module, given: Tensor, *, tests: bool) -> Callable[[Tensor], Tensor]:

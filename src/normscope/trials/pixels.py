@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from normscope.images.tensors import per_channel, resident, shared
+from normscope.machine.cores import images_together
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +40,20 @@ class ResidentImages:
 
     def __len__(self) -> int:
         return len(self._labels)
+
+    def together(self, most: int) -> int:
+        """How many images a network is shown at a time where nothing is trained.
+
+        Args:
+            most: The largest number wanted, which a device other than a CPU gets.
+
+        Returns:
+            So few that a CPU's memory holds their maps, whatever their size.
+        """
+        if self.device.type != "cpu":
+            return most
+        height, width = self._pixels.shape[2:]
+        return images_together(height, width, most)
 
     def batch(
         self, indices: Tensor, augmentation: Augmentation | None = None

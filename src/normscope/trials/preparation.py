@@ -19,7 +19,7 @@ from normscope.images.transform import UNCHANGED, ImageTransform
 from normscope.init_scale import InitScale
 from normscope.machine.cores import available_cores
 from normscope.machine.device import resolve_device, resolve_precision
-from normscope.models.expected import resolve_normalization
+from normscope.models.expected import resolve_normalization, warn_of_larger
 from normscope.models.files.naming import names_program
 from normscope.normalization import NONE, Normalization
 from normscope.options import chosen
@@ -97,6 +97,8 @@ def resolve(
     prepared = prepare_source(
         str(options.source), root, recipe, options.train_images, images, on_image
     )
+    if isinstance(norm, Normalization) and prepared.source.scale > 1:
+        warn_of_larger(norm)
     check_all_read(prepared.source.name, prepared.source.skipped, options.strict)
     if on_source:
         on_source(prepared.source)

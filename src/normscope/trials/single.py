@@ -50,6 +50,7 @@ def train(training: Training) -> FinishedTrial:
             them.
         WorkFailed: If an image cannot be read and ``strict`` holds.
     """
+    from normscope.trials.enough_memory import check_memory
     from normscope.trials.running import run_trial
 
     norm = given_normalization(training.mean, training.std, training.norm)
@@ -60,6 +61,7 @@ def train(training: Training) -> FinishedTrial:
             on_source=training.on_source,
             on_image=tell,
         )
+    check_memory(prepared.trial, prepared.source)
     result = run_trial(prepared.trial, prepared.source, training.on_epoch)
     return FinishedTrial(prepared.trial, result)
 

@@ -183,7 +183,7 @@ def evaluate(model: nn.Module, images: ResidentImages) -> Evaluation:
     loss = torch.zeros((), dtype=wide_dtype(images.device), device=images.device)
     correct = []
     with torch.inference_mode():
-        for batch in torch.arange(len(images)).split(TEST_BATCH):
+        for batch in torch.arange(len(images)).split(images.together(TEST_BATCH)):
             pixels, labels = images.batch(batch)
             output = model(pixels)
             loss += F.cross_entropy(output, labels, reduction="sum")

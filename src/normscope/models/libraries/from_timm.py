@@ -17,6 +17,7 @@ from normscope.models.preprocessing.timm_config import (
     timm_faults,
     timm_settings,
 )
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,7 +106,7 @@ class TimmModel:
 
 
 def _not_fetched(what: str, name: str, error: Exception) -> str:
-    said = f"{type(error).__name__}: {error}"
+    said = f"{type(error).__name__}: {first_line(error)}"
     if name.startswith(LOCAL):
         return (
             f"the {what} in {name.removeprefix(LOCAL)} must be those of a model that timm "

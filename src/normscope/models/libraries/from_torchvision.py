@@ -9,6 +9,7 @@ from normscope.models.class_names import IMAGENET_OUTPUTS
 from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.preprocessing.claim import RGB, Claim
 from normscope.normalization import Normalization
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -81,9 +82,11 @@ class TorchvisionModel:
         try:
             return get_model(self._name, weights="DEFAULT", progress=False)
         except (OSError, RuntimeError) as error:
+            reason = getattr(error, "reason", error)  # of what urllib could not open
+            said = getattr(reason, "strerror", None) or first_line(reason)
             raise WorkFailed(
                 f"the default weights of {self._name} must be in torch's cache or downloadable, "
-                f"got: {error}. Fetch them by hand and pass the file to --weights."
+                f"got: {said}. Fetch them by hand and pass the file to --weights."
             ) from None
 
     def published(self) -> PretrainedConfig | None:

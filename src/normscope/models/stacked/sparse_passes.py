@@ -11,8 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from normscope.machine.compiling import compiled
-from normscope.models.lenet import KERNEL
-from normscope.models.stacked.winograd_geometry import HIDDEN, MAPS, POOLED
+from normscope.models.lenet import HIDDEN, KERNEL, MAPS
+from normscope.models.stacked.winograd_geometry import POOLED
 from normscope.models.winograd.matrices import TAPS, ZERO
 
 if TYPE_CHECKING:

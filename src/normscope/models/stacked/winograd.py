@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from normscope.machine.parts import each
+from normscope.models.lenet import HIDDEN, MAPS
 from normscope.models.stacked import sparse_passes, winograd_passes
 from normscope.models.stacked.sparse_features import SPARSE, SparseFeatures
 from normscope.models.stacked.trunk import Trunk, TrunkGradients
-from normscope.models.stacked.winograd_geometry import GROUP, HIDDEN, MAPS, Geometry
+from normscope.models.stacked.winograd_geometry import GROUP, Geometry
 from normscope.models.winograd import passes
 from normscope.models.winograd.factors import factors_of, weight_gradient
 from normscope.models.winograd.matrices import TAPS

@@ -8,9 +8,6 @@ import numpy as np
 
 from normscope.models.winograd.tiles import Tiles
 
-HIDDEN, MAPS = 32, 64
-"""Channels behind the first and the second convolution."""
-
 POOLED = 2
 """Side of a tile behind the pooling, which halves it."""
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.machine.compiling import compiled, inlined
+from normscope.models.lenet import HIDDEN, MAPS
 from normscope.models.stacked.winograd_geometry import (
     BELOW,
     CORNER,
     FIRST,
-    HIDDEN,
-    MAPS,
     POOLED,
     RIGHT,
 )

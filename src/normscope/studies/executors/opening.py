@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from normscope.machine.cores import available_cores
 from normscope.studies.executors.starting import is_daemonic
+from normscope.trials.enough_memory import check_memory, trainings_that_fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,8 @@ def open_executor(
         model allows it, worker processes where several trials run at once, else this process.
     """
     executor: Executor
+    if ray is None:
+        check_memory(trial, source)
     if ray is not None:
         from normscope.studies.executors.on_ray import OnRay
 
@@ -54,7 +57,7 @@ def open_executor(
         from normscope.studies.executors.stacked import Stacked
 
         executor = Stacked(source, min(trials, stack or trials))
-    elif (workers := worker_count(trial, trials, workers)) > 1:
+    elif (workers := worker_count(trial, trials, workers, source)) > 1:
         from normscope.studies.executors.processes import LocalProcesses
 
         executor = LocalProcesses(source, workers)
@@ -81,13 +84,15 @@ def trains_stacked(trial: TrialSpec, source: DecodedSource) -> bool:
     return can_stack(trial, source)
 
 
-def worker_count(trial: TrialSpec, trials: int, workers: int | None) -> int:
+def worker_count(trial: TrialSpec, trials: int, workers: int | None, source: DecodedSource) -> int:
     """How many trials run at once.
 
     Args:
         trial: What every trial shares, such as the device and the number of threads.
         trials: How many are left to run.
-        workers: What the user asked for; None gives each trial its threads' share of the cores.
+        workers: What the user asked for; None gives each trial its threads' share of the cores, as
+            far as the memory holds them.
+        source: The trials' images.
 
     Returns:
         No more than there are trials.
@@ -95,4 +100,6 @@ def worker_count(trial: TrialSpec, trials: int, workers: int | None) -> int:
     if workers is None:
         on_cpu = trial.device == "cpu" and not is_daemonic()
         workers = max(1, available_cores() // trial.threads) if on_cpu else 1
+        if (most := min(workers, trials)) > 1:
+            workers = min(most, trainings_that_fit(trial, source) or most)
     return min(workers, trials)

@@ -120,7 +120,7 @@ class ModelLearner:
         images = self._others[split]
         loss = torch.zeros((), dtype=wide_dtype(images.device), device=images.device)
         correct = []
-        for batch in indices.split(EVALUATION_BATCH):
+        for batch in indices.split(images.together(EVALUATION_BATCH)):
             pixels, labels = images.batch(batch)
             output = self._output(pixels)
             loss += F.cross_entropy(output, labels, reduction="sum")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from normscope.models.lenet import HIDDEN, MAPS
+
 if TYPE_CHECKING:
     from normscope.images.decoded import DecodedSource
     from normscope.trials.spec import TrialSpec
@@ -32,9 +34,9 @@ def models_that_fit(spec: TrialSpec, source: DecodedSource, trunk: str) -> int:
         At least 1.
     """
     height, width = source.image_size
-    features = 64 * ((height - 4) // 2) * ((width - 4) // 2)
+    features = MAPS * ((height - 4) // 2) * ((width - 4) // 2)
     images = max(spec.recipe.batch_size, EVALUATION_BATCH)
-    hidden, maps = 32 * (height - 2) * (width - 2), 64 * (height - 4) * (width - 4)
+    hidden, maps = HIDDEN * (height - 2) * (width - 2), MAPS * (height - 4) * (width - 4)
     unfolded = 2 * 9 * hidden if trunk == "products" else 0
     # Twice each map, for its gradient, and indices of eight bytes under the pooling.
     activations = images * (
@@ -47,3 +49,36 @@ def models_that_fit(spec: TrialSpec, source: DecodedSource, trunk: str) -> int:
     else:
         available = CPU_BYTES
     return max(1, available // bytes_)
+
+
+def least_stack_bytes(spec: TrialSpec, source: DecodedSource, *, compiled: bool) -> tuple[int, int]:
+    """What the training of one LeNet surely holds at once on a CPU.
+
+    Args:
+        spec: The trial.
+        source: Gives the images.
+        compiled: Whether its passes are compiled.
+
+    Returns:
+        Bytes for its weights, gradients and the optimizer's running numbers, and for a batch.
+    """
+    (height, width), number = source.image_size, COMPUTE[spec.precision].itemsize
+    images = min(spec.recipe.batch_size, len(source.train))
+    features = MAPS * ((height - 4) // 2) * ((width - 4) // 2)
+    hidden, maps = HIDDEN * (height - 2) * (width - 2), MAPS * (height - 4) * (width - 4)
+    first_linear = 128 * features
+    weights = (4 if spec.recipe.optimizer == "adadelta" else 3) * 4 * first_linear
+    if number < 4:
+        weights += number * first_linear  # the copy that is computed with
+    if compiled:
+        # These need numba.
+        from normscope.models.stacked.winograd_geometry import GROUP, Geometry
+        from normscope.models.winograd.matrices import TRANSFORMED
+
+        geometry = Geometry(source.channels, height, width)
+        tiles = geometry.tiles.down * geometry.tiles.across
+        buffers = min(spec.threads, -(-images // GROUP)) * min(images, GROUP)
+        transformed = TRANSFORMED * tiles * (HIDDEN + MAPS)
+        return weights, 4 * (images * (hidden + 3 * features) + buffers * transformed)
+    # At the gradient of the pooling: features with it and where they come from, both maps.
+    return weights, images * (number * (hidden + 2 * maps + 2 * features) + 8 * features)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from normscope.images.tensors import resident, shared
+from normscope.machine.cores import images_together
 from normscope.models.first_layer import describe_first_layer, scale_first_layer
 from normscope.models.lenet import LeNet
 from normscope.models.stacked.fold import Fold
@@ -155,11 +156,11 @@ class StackLearner:
         return watch.dead
 
     def _silent(self, index: int, splits: Iterable[_SplitBytes]) -> bool:
-        silence = self._stack.silence_of(index)
+        silence, most = self._stack.silence_of(index), PROOF_BATCH[self._device.type == "cuda"]
         return all(
             silence.holds(self._stack.low(split.batch(batch)[0]))
             for split in splits
-            for batch in split.chosen(None).split(PROOF_BATCH[self._device.type == "cuda"])
+            for batch in split.chosen(None).split(split.together(most))
         )
 
     def _go_on_dead(self) -> None:
@@ -173,7 +174,7 @@ class StackLearner:
         images = self._others[split]
         loss = torch.zeros(self.models, dtype=torch.float64, device=self._device)
         correct = []
-        for batch in images.chosen(chosen).split(EVALUATION_BATCH):
+        for batch in images.chosen(chosen).split(images.together(EVALUATION_BATCH)):
             pixels, labels = images.batch(batch)
             said = self._stack.log_probabilities(pixels)
             truth = labels.expand(self.models, -1)
@@ -238,6 +239,13 @@ class _SplitBytes:
         # On a CPU without a copy: what a mapped file holds is shared with other processes.
         self._pixels = channels_last.contiguous() if device.type != "cpu" else channels_last
         self._labels = shared(images.labels).to(device)
+
+    def together(self, most: int) -> int:
+        """How many are looked at together; as ``ResidentImages`` has it."""
+        if self._pixels.device.type != "cpu":
+            return most
+        height, width = self._pixels.shape[1:3]
+        return images_together(height, width, most)
 
     def chosen(self, indices: np.ndarray | None) -> Tensor:
         if indices is None:
