@@ -76,6 +76,13 @@ def test_other_constants_of_four_bands_are_wrong(network, folder):
     np.testing.assert_allclose(fitted.std, BANDS.std, rtol=0.1)
 
 
+@pytest.mark.parametrize(("off", "word"), [(0.05, "right"), (0.3, "wrong"), (0.6, "wrong")])
+def test_constants_that_lie_off_the_fit_are_not_right(network, folder, off, word):
+    means = [mean + off * std for mean, std in zip(BANDS.mean, BANDS.std, strict=True)]
+    found = check(model=network, images=folder, norm=Normalization(means, BANDS.std), scale=SCALE)
+    assert found.verdict == word
+
+
 def test_bands_are_counted_where_one_constant_stands_for_all(network, folder):
     assert check(model=network, images=folder, norm="0.165/0.065", scale=SCALE).images == 80
     assert audit(model=network, images=folder, norm="0.165/0.065", scale=SCALE).images == 80

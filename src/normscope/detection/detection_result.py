@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from normscope.notebook_html import HtmlTable, notebook_html
 from normscope.wording import channels_text, counted, listed
 
@@ -20,6 +22,9 @@ WIDEST_KNOWN = (0.2, 2.0)
 
 WIDEST_ROUGHLY = (1.0, 5.0)
 """Likewise up to which they are known roughly; beyond, they may be anything."""
+
+NEAR = 0.1
+"""Constants that differ by less, in stds, are as good as the same."""
 
 CANNOT_TELL, NONE_OF_THEM = "cannot tell", "none of the known"
 LEVEL = 0.9
@@ -45,6 +50,21 @@ class Fitted:
     def rounded(self) -> Normalization:
         """The constants with the digits that they deserve, and that sentences have."""
         return type(self.normalization).parse(f"{self.normalization:.3g}")
+
+    def allows(self, normalization: Normalization) -> bool:
+        """Whether constants may well be these.
+
+        Args:
+            normalization: One value per channel.
+
+        Returns:
+            Whether each lies within twice its interval, or within ``NEAR`` of a std.
+        """
+        ends = np.array([*self.mean_interval, *np.log(self.std_interval)])
+        at = np.array([*normalization.mean, *np.log(normalization.std)])
+        near = NEAR * np.array([*self.normalization.std, *np.ones(self.normalization.channels)])
+        middle, width = ends.mean(axis=1), np.ptp(ends, axis=1)
+        return bool((np.abs(at - middle) <= np.maximum(width, near)).all())
 
     def within(self, widest: tuple[float, float]) -> bool:
         """Whether the intervals are no wider: of means, and as ratios of their ends of stds."""

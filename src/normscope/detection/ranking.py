@@ -90,15 +90,13 @@ class Hypothesis:
     def by_noise(self) -> np.ndarray:
         """Log of the joint probability with each noise, shape ``(pairs, sizes)``."""
         known = self.prior_known[:, None, None] + self.evidence.weighed.of_known
-        unknown = self.prior_unknown + self.evidence.weighed.of_unknown
+        unknown = self.unknown_by_noise
         return np.logaddexp(unknown, np.logaddexp.reduce(known, axis=0, initial=-np.inf))
 
     @property
-    def fitted(self) -> np.ndarray:
-        """The unknowns under the likeliest noise, shape ``(2 C,)``."""
-        return self.evidence.weighed.phi[
-            np.unravel_index(self.by_noise.argmax(), self.by_noise.shape)
-        ]
+    def unknown_by_noise(self) -> np.ndarray:
+        """The same with none of the candidates."""
+        return self.prior_unknown + self.evidence.weighed.of_unknown
 
     @property
     def misfit(self) -> float:
