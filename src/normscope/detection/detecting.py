@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from normscope.detection.augmented_views import AssumedAugmentation, likely
@@ -18,15 +16,14 @@ from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orde
 from normscope.detection.detection_result import (
     CANNOT_TELL,
     CLAIMED,
-    LEVEL,
     Detection,
     Fitted,
     confidence_text,
 )
-from normscope.detection.evidence import OWN_IMAGES, weigh
+from normscope.detection.evidence import weigh
+from normscope.detection.fitting import fit, that_fit
 from normscope.detection.foreign import altered, directions
 from normscope.detection.inputs import build_network, check_images, sample_images
-from normscope.detection.intervals import bootstrap
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.options import DetectOptions
 from normscope.detection.patches import response_moments
@@ -38,7 +35,6 @@ from normscope.images.scale import check_scale
 from normscope.images.size import as_resize
 from normscope.machine.device import resolve_device, wide_dtype
 from normscope.models.given import GivenModel, name_of
-from normscope.normalization import Normalization
 from normscope.options import by_keywords, callback
 from normscope.progress import watched
 from normscope.statistics.reading import Reading
@@ -50,7 +46,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from normscope.detection.answer_evidence import AnswerEvidence
-    from normscope.detection.ranking import Ranked
     from normscope.detection.system import System
     from normscope.detection.target import Target
 
@@ -59,15 +54,8 @@ MEASURED_STARTS = 1
 BYTES_BELOW = 0.05
 """No usual std of pixels of [0, 1] is smaller; nearly all of 0..255 that are not divided are."""
 
-CLEARLY_FOREIGN = 10
-"""Odds from which on images are taken for unlike the training's where constants are unknown."""
-
-STILL_BELIEVED = 0.01
-"""Share that is left of the belief in given constants that lie well off the fit."""
-
 LARGE_MISFIT = 0.15
 LIKELY_FOREIGN = 0.5
-DRAWS = 2000
 SURE_OF_ORDER = 0.8
 
 
@@ -213,8 +201,8 @@ def _detection(
     claimed = ranked[0].candidate if ranked and ranked[0].confidence > CLAIMED else None
     fitting = [h for h in hypotheses if claimed is None or h.order == claimed.order]
     best = max(fitting, key=lambda hypothesis: hypothesis.total)
-    fitted = _fitted(fitting, [hypothesis.by_noise for hypothesis in fitting], detecting.seed)
-    ranked = _that_fit(ranked, fitting, detecting.seed)
+    fitted = fit(fitting, [hypothesis.by_noise for hypothesis in fitting], detecting.seed)
+    ranked = that_fit(ranked, fitting, detecting.seed)
     colour = images.shape[1] == 3
     rgb = share(hypotheses, lambda hypothesis: hypothesis.order == RGB)
     order_confidence = max(rgb, 1 - rgb)
@@ -234,58 +222,6 @@ def _detection(
         augmentation_given=detecting.augmentation is not None,
         misfit=best.misfit,
         notes=(*_notes(target, best.misfit, 1 - own_images(hypotheses)), *notes),
-    )
-
-
-def _that_fit(ranked: list[Ranked], fitting: list[Hypothesis], seed: int) -> list[Ranked]:
-    """The candidates, of which given constants are not believed where they lie well off.
-
-    A point beside a broad prior gains with each channel, and may win though it lies off the fit,
-    where the images are supposed to be unlike the training's and nothing else says so.
-
-    Returns:
-        The same, the likeliest first.
-    """
-    if not any(each.candidate.given for each in ranked):
-        return ranked
-    noise = [hypothesis.unknown_by_noise.copy() for hypothesis in fitting]
-    own, foreign = (
-        np.logaddexp.reduce([np.logaddexp.reduce(logs[:, part], axis=None) for logs in noise])
-        for part in (slice(OWN_IMAGES), slice(OWN_IMAGES, None))
-    )
-    if foreign < own + math.log(CLEARLY_FOREIGN):
-        for logs in noise:
-            logs[:, OWN_IMAGES:] = -np.inf
-    alone = _fitted(fitting, noise, seed)
-    believed = [
-        replace(each, confidence=STILL_BELIEVED * each.confidence)
-        if each.candidate.given and not alone.allows(each.candidate.normalization)
-        else each
-        for each in ranked
-    ]
-    return sorted(believed, key=lambda each: -each.confidence)
-
-
-def _fitted(fitting: list[Hypothesis], by_noise: list[np.ndarray], seed: int) -> Fitted:
-    generator = np.random.default_rng(seed)
-    totals = [np.logaddexp.reduce(logs, axis=None) for logs in by_noise]
-    # Each order and augmentation has its share: where they cannot be told, the ends lie apart.
-    draws = generator.multinomial(DRAWS, softmax(totals))
-    drawn = np.concatenate(
-        [
-            bootstrap(hypothesis.evidence, softmax(logs), count, generator)
-            for hypothesis, logs, count in zip(fitting, by_noise, draws.tolist(), strict=True)
-        ]
-    )
-    best = int(np.argmax(totals))
-    likeliest = np.unravel_index(by_noise[best].argmax(), by_noise[best].shape)
-    mean, log_std = np.split(fitting[best].evidence.weighed.phi[likeliest], 2)
-    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
-    mean_ends, log_std_ends = np.split(ends, 2)
-    return Fitted(
-        Normalization(mean.tolist(), np.exp(log_std).tolist()),
-        tuple((float(low), float(high)) for low, high in mean_ends),
-        tuple((float(low), float(high)) for low, high in np.exp(log_std_ends)),
     )
 
 
