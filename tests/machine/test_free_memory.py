@@ -40,14 +40,14 @@ def test_nothing_is_said_where_the_system_says_nothing(tmp_path, monkeypatch):
 def test_the_limit_of_any_group_above_counts_and_cached_files_do_not(system):
     system(
         {
-            "proc/self/cgroup": "0::/service/work\n",
+            "proc/self/cgroup": "0::/service/training\n",
             "sys/fs/cgroup/service/memory.max": "100000",
             "sys/fs/cgroup/service/memory.current": "80000",
             "sys/fs/cgroup/service/memory.stat": "anon 30000\nactive_file 20000\n"
             "inactive_file 10000\n",
-            "sys/fs/cgroup/service/work/memory.max": "max",
-            "sys/fs/cgroup/service/work/memory.current": "5",
-            "sys/fs/cgroup/service/work/memory.stat": "anon 5\n",
+            "sys/fs/cgroup/service/training/memory.max": "max",
+            "sys/fs/cgroup/service/training/memory.current": "5",
+            "sys/fs/cgroup/service/training/memory.stat": "anon 5\n",
         }
     )
     assert free_memory() == 50000
