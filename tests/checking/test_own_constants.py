@@ -94,6 +94,28 @@ def test_images_that_cannot_be_read_are_not_blamed_on_the_network(network, tmp_p
         check(model=network, images=tmp_path, norm=BANDS)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_steps_that_overflow_are_not_warned_of():
+    mean = np.linspace(0.05, 0.3, 13)[:, None, None]
+
+    def scenes(count, seed):
+        rng = np.random.default_rng(seed)
+        coarse = rng.normal(size=(count, 13, 8, 8)).repeat(4, axis=2).repeat(4, axis=3)
+        noisy = 0.9 * coarse + 0.4 * rng.normal(size=(count, 13, 32, 32))
+        return np.clip(mean + mean / 2 * noisy, 0, 1)
+
+    own = Normalization(mean.ravel().tolist(), (mean / 2).ravel().tolist())
+    torch.manual_seed(0)
+    made = nn.Sequential(
+        nn.Conv2d(13, 48, 3, padding=1, bias=False), nn.BatchNorm2d(48, momentum=None)
+    )
+    with torch.no_grad():
+        for part in torch.from_numpy(own.normalize(scenes(300, seed=2))).float().split(50):
+            made(part)
+    found = detect(made.eval(), scenes(150, seed=1))
+    np.testing.assert_allclose(found.fitted.normalization.mean, own.mean, atol=0.02)
+
+
 def test_detection_divides_as_it_is_told(network, folder):
     found = detect(network, folder, scale=SCALE)
     np.testing.assert_allclose(found.fitted.normalization.mean, BANDS.mean, atol=0.02)

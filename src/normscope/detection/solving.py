@@ -41,11 +41,13 @@ def solve(system: System, starts: list[np.ndarray] | None = None) -> np.ndarray:
         evaluations = MOST_EVALUATIONS
         mean = np.full(channels, STARTING_MEAN)
         starts = [np.r_[mean, np.full(channels, np.log(std))] for std in STARTING_STDS]
-    solutions = [
-        least_squares(
-            system.residual, start, jac=system.jacobian, loss="soft_l1",  # type: ignore[arg-type]
-            f_scale=OUTLIER, max_nfev=evaluations,
-        )
-        for start in starts
-    ]  # fmt: skip
+    # A step that leads out of what floats hold is taken back and made shorter.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        solutions = [
+            least_squares(
+                system.residual, start, jac=system.jacobian, loss="soft_l1",  # type: ignore[arg-type]
+                f_scale=OUTLIER, max_nfev=evaluations,
+            )
+            for start in starts
+        ]  # fmt: skip
     return min(solutions, key=lambda solution: solution.cost).x
