@@ -11,6 +11,7 @@ from torch import nn
 from normscope.deploy.padding import same_sides
 from normscope.deploy.watching import CONVOLUTIONS, Calls, Watch, storage_of
 from normscope.errors import NormscopeError
+from normscope.machine.without_compiler import without_compiler
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _traced(model: nn.Module, channels: int, image_size: tuple[int, int]) -> Ent
     watch = Watch(image)
     calls = Calls(model, watch)
     try:
-        with torch.no_grad(), watch:
+        with without_compiler(), torch.no_grad(), watch:
             model(image)
     except (RuntimeError, ValueError) as error:
         raise NormscopeError(not_taken(image, first_line(error))) from error

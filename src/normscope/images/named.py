@@ -10,6 +10,7 @@ import numpy as np
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.decoded import DecodedSource, LabelledImages
 from normscope.images.idx import read_idx
+from normscope.machine.without_compiler import import_torchvision
 from normscope.wording import first_line
 
 IDX_FOLDERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
@@ -100,6 +101,7 @@ def _open(name: str, folder: Path) -> DecodedSource:
 
 
 def _torchvision_set(name: str):
+    import_torchvision()
     from torchvision import datasets
 
     return {

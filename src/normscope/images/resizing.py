@@ -14,6 +14,7 @@ from normscope.images.luma import luma
 from normscope.images.pixels import MAX_PIXELS, UnreadableImage
 from normscope.images.resize_crop import keeps_bytes, resize_and_crop
 from normscope.images.size import Size
+from normscope.machine.without_compiler import import_torchvision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +63,7 @@ def resized(
     if resize is not None:
         _check_resized(values.shape[2], values.shape[3], resize)
     if _keeps_size(values.shape[2:], resize, crop):
-        return values, valid  # torchvision takes seconds to import
+        return values, valid  # torchvision takes a while to import
     target = None
     if values[:1].size > LARGE and antialias and interpolation != "nearest":
         # Floats that were rounded between the two steps would give other bits.
@@ -166,6 +167,8 @@ def _narrowed(values: np.ndarray, width: int, interpolation: str) -> Tensor:
         Shape ``(N, C, H, width)``.
     """
     import torch
+
+    import_torchvision()
     from torchvision.transforms.v2 import InterpolationMode, functional
 
     height, mode = values.shape[2], InterpolationMode(interpolation)
@@ -196,6 +199,7 @@ def _transformed(
     interpolation: str = "bilinear",
     antialias: bool = True,
 ):
+    import_torchvision()
     from torchvision.transforms.v2 import InterpolationMode, functional
 
     of_bytes = antialias and pixels.element_size() == 1

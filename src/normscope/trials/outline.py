@@ -8,6 +8,7 @@ import torch
 
 from normscope.errors import NormscopeError
 from normscope.machine.free_memory import free_memory
+from normscope.machine.without_compiler import without_compiler
 from normscope.models.building import build_model
 from normscope.models.files.naming import names_file
 from normscope.models.importing import names_code
@@ -38,7 +39,7 @@ def outlined(model: str, options: ModelOptions, shape: dict[str, Any]) -> nn.Mod
     if model.startswith(HUGGING_FACE):  # asks the network for its settings
         return None
     try:
-        with torch.device("meta"):
+        with without_compiler(), torch.device("meta"):
             return build_model(model, options=options, **shape)
     except Exception:  # noqa: BLE001 - what is wrong is said where it is really built
         return None

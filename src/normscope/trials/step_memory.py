@@ -10,6 +10,8 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from normscope.machine.without_compiler import without_compiler
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -69,7 +71,7 @@ def step_bytes(network: nn.Module, images: tuple[int, ...], classes: int) -> int
     counted = _Held({t.untyped_storage()._cdata for t in held.values()})
     network.train()
     try:
-        with counted:
+        with without_compiler(), counted:
             pixels = torch.empty(images, device="meta")
             labels = torch.empty(images[0], dtype=torch.int64, device="meta")
             output = torch.func.functional_call(network, held, (pixels,))

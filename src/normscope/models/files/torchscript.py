@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from normscope.errors import NormscopeError
+from normscope.machine.without_compiler import import_torchvision
 from normscope.models.files.archive import check_archive
 from normscope.models.files.image_input import check_floats, one_input
 from normscope.models.files.program_network import ProgramNetwork
@@ -42,7 +43,7 @@ def read_torchscript(path: Path) -> ProgramNetwork:
         NormscopeError: If it cannot be read, uses other operators or takes no images.
     """
     check_archive(path)
-    import torchvision  # noqa: F401 - brings its operators, such as nms
+    import_torchvision()  # brings its operators, such as nms
 
     beside = {TAKES: b""}
     with warnings.catch_warnings():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import WorkFailed
+from normscope.machine.without_compiler import import_torchvision
 from normscope.models.class_names import IMAGENET_OUTPUTS
 from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.preprocessing.claim import RGB, Claim
@@ -20,6 +21,7 @@ AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 
 def torchvision_names() -> list[str]:
     """Every classification model by name, such as ``"resnet18"``."""
+    import_torchvision()
     import torchvision
 
     return torchvision.models.list_models(module=torchvision.models)
