@@ -26,6 +26,7 @@ from normscope.findings.summary import best_cells
 from normscope.findings.variance_shares import variance_shares
 from normscope.regular_files import read_text
 from normscope.studies.study import Study
+from normscope.trials.outcome import FAILURES
 
 if TYPE_CHECKING:
     from normscope.findings.variance_shares import Share
@@ -104,7 +105,7 @@ def comparison(results: ScanResults, published: xr.DataArray) -> str:
         _counts(results),
         _together(_by_cell(grid)[learned], _by_cell(theirs)[learned]),
         _shares(results, learned, theirs, published),
-        _noise(grid, learned, published),
+        _noise(results, published),
     ]
     kept = xr.DataArray(learned.reshape(theirs.shape), coords=theirs.coords)
     both = grid.where(kept), theirs.where(kept)
@@ -191,14 +192,29 @@ def _share(found: dict[str, Share] | None, part: str) -> str:
     return f"{100 * share.share:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
-def _noise(grid: xr.DataArray, learned: np.ndarray, published: xr.DataArray) -> str:
+def _repeated(results: ScanResults) -> xr.DataArray:
+    """The accuracies that tell most of the noise: of the cells that some seeds have finished.
+
+    Returns:
+        Dims ``("cell", "seed")``, of trainings that learned. A seed that is being run counts if
+        the cells that it lacks are worth less.
+    """
+    finished = [trial for trial in results.trials if trial.result.outcome not in FAILURES]
+    cells = results.accuracies_of(finished).stack(cell=AXES).transpose("cell", "seed")
+    most = np.argsort(-cells.count("cell").to_numpy(), kind="stable")
+    choices = [cells[:, most[: n + 1]].dropna("cell") for n in range(len(most))]
+    return max(choices, key=lambda some: (some.sizes["cell"] - 1) * (some.sizes["seed"] - 1))
+
+
+def _noise(results: ScanResults, published: xr.DataArray) -> str:
     """How the published differences compare with those between seeds, among all cells and some."""
-    ours, stds = _by_cell(grid), np.tile(grid["std"], grid.sizes["mean"])
+    ours = _repeated(results)
     points = EXPERIMENTS["lenet-points"].figures
     more = points["0.144/0.569"] - points["0.1307/0.3081"]
     lines = []
     for least, name in ((0.0, "All stds"), (FLAT_FROM, f"Stds from {FLAT_FROM:g} on")):
-        noise = spread(ours[learned & (stds >= least)])
+        repeated = ours[(ours["std"] >= least).to_numpy()]
+        noise = spread(repeated.to_numpy())
         cells = _by_cell(published.sel(std=slice(least, None)))
         if noise is None or len(cells) < 2:
             continue
@@ -206,8 +222,9 @@ def _noise(grid: xr.DataArray, learned: np.ndarray, published: xr.DataArray) -> 
         near = (cells.max() - cells <= noise.difference).sum()
         lines.append(
             f"- {name}: between seeds an accuracy varies by {noise.std:.5f} ({noise.low:.5f} to "
-            f"{noise.high:.5f}), what a seed does to all cells alike left out, so that two equal "
-            f"cells of one seed differ by more than {noise.difference:.4f} once in twenty times. "
+            f"{noise.high:.5f}, from {len(repeated)} cells of {repeated.sizes['seed']} seeds), "
+            f"what a seed does to all cells alike left out, so that two equal cells of one seed "
+            f"differ by more than {noise.difference:.4f} once in twenty times. "
             f"The best and the worst of {len(cells)} published cells are {np.ptp(cells):.4f} "
             f"apart; equal cells would be {median:.4f} apart, and more than {most:.4f} in one grid "
             f"of twenty. {100 * beyond(cells, noise):.0f} % of the pairs differ by more than the "

@@ -93,6 +93,25 @@ def test_one_seed_says_nothing_of_noise(published, made_study):
     assert " ± " not in text.replace(text.splitlines()[-1], "").replace(text.splitlines()[-2], "")
 
 
+def test_a_seed_that_is_being_run_tells_of_the_noise(published, made_study):
+    theirs = published.isel(mean=slice(None, None, 2), std=slice(None, None, 2))
+    accuracies = theirs.to_numpy()[..., None] + RNG.normal(0, 0.0005, (8, 8, 3))
+    accuracies[4:, :, 1] = np.nan
+    accuracies[:, 1:, 2] = accuracies[1:, :, 2] = np.nan
+    failed = np.zeros((8, 8, 3), bool)
+    failed[0, 0, 0] = failed[3, 3, 1] = True
+    study = made_study(EVERY_SECOND["mean"], EVERY_SECOND["std"], accuracies, failed=failed)
+    text = comparison(ScanResults.read(study), published)
+    assert "1 of 3 seeds are finished in all 64 cells. " in text
+    # By hand: half the variance of the differences.
+    kept = np.ones((4, 8), bool)
+    kept[0, 0] = kept[3, 3] = False
+    differences = (accuracies[:4, :, 0] - accuracies[:4, :, 1])[kept]
+    std = differences.std(ddof=1) / 2**0.5
+    assert f"- All stds: between seeds an accuracy varies by {std:.5f} (" in text
+    assert ", from 30 cells of 2 seeds)" in text
+
+
 def test_cells_that_the_published_grid_lacks_are_refused(published, made_study):
     study = made_study("0,0.5", "0.02,2", np.full((2, 2, 2), 0.99))
     with pytest.raises(NormscopeError) as error:

@@ -15,6 +15,8 @@ from normscope.trials.outcome import FAILURES
 from normscope.wording import level
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from normscope.studies.specification import ScanSpec
     from normscope.studies.study import Study
     from normscope.trials.result import FinishedTrial
@@ -60,15 +62,19 @@ class ScanResults:
         The axes carry their names, so that no later step can swap them, as the notebook's map does:
         dims ``("mean", "std", "seed")``, or the names of the scan's axes. There may be no seed.
         """
+        found = self.accuracies_of(self.trials)
+        return found.isel(seed=found.notnull().all([*found.dims[:-1]]).to_numpy())
+
+    def accuracies_of(self, trials: Iterable[FinishedTrial]) -> xr.DataArray:
+        """Test accuracies with every planned seed, as in ``grid``; NaN where no such trial is."""
         axes, cells = self.specification.axes, self.specification.cells()
         seeds = self.specification.seed_numbers()
         found = np.full([*(len(axis.values) for axis in axes), len(seeds)], np.nan)
-        for trial in self.trials:
+        for trial in trials:
             place = cells.get(trial.spec.normalization)
             if place is not None:
                 found[(*place, trial.spec.seed - seeds.start)] = trial.result.accuracy
-        whole = ~np.isnan(found).any(axis=tuple(range(len(axes))))
-        return self._named(found, seed=list(seeds)).isel(seed=whole)
+        return self._named(found, seed=list(seeds))
 
     @cached_property
     def table(self) -> TrialTable:
