@@ -51,6 +51,7 @@ class AuditedNetwork:
         self._watched: WatchedNetwork | None = None
         self._watch: BatchNormWatch | None = None
         self._layout: torch.memory_format | None = None
+        self._at_once = 1
 
     @property
     def has_batchnorm(self) -> bool:
@@ -77,8 +78,8 @@ class AuditedNetwork:
         if self.device.type == "cpu":
             keep_freed_memory()
             self._watched = self._recorded(self._given(inputs))
-        at_once = 1 if self._watched is None else min(threads, MOST_AT_ONCE)
-        return at_once, threads // at_once
+        self._at_once = 1 if self._watched is None else min(threads, MOST_AT_ONCE)
+        return self._at_once, threads // self._at_once
 
     def _recorded(self, images: Tensor) -> WatchedNetwork | None:
         # bf16 has too few digits for folding.
@@ -100,7 +101,7 @@ class AuditedNetwork:
         if self.device.type != "cpu":
             return BATCH
         height, width = pixels.shape[2:]
-        return images_together(height, width, BATCH)
+        return images_together(height, width, BATCH, self._at_once)
 
     def answers(self, pixels: Tensor, values: ValueMap, moments: InputMoments | None) -> np.ndarray:
         """What the network takes images for.
