@@ -59,6 +59,7 @@ assert torch._dynamo.config.verbose in {True, False}
         "from torch._dynamo.utils import counters; assert counters == {}",
         "import torch._dynamo.config",
         "from torch._dynamo import reset; reset()",
+        "from torch._dynamo import disable; assert disable(recursive=False)(abs)(-1) == 1",
     ],
 )
 def test_whatever_else_is_asked_of_the_compiler_meanwhile_is_answered(ask):

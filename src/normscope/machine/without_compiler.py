@@ -6,7 +6,7 @@ import importlib
 import sys
 import threading
 from contextlib import contextmanager
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ class _StandIn(ModuleType):
         if name == "is_compile_supported":
             return lambda device: _compiler(self, name)(device)  # noqa: PLW0108 - later
         if name == "disable":
-            return _left_alone
+            return partial(_left_alone, self)
         submodule = name == "__path__" and self.__name__ == COMPILER[0]
         if name.startswith("__") and not submodule:  # inspect asks every module for its file
             raise AttributeError(name)
@@ -71,8 +71,12 @@ def _remove_stand_ins() -> None:
             del sys.modules[name]
 
 
-def _left_alone(function: Callable[..., Any], *given: Any, **options: Any) -> Callable[..., Any]:
+def _left_alone(
+    stand_in: ModuleType, function: Callable[..., Any] | None = None, *given: Any, **options: Any
+) -> Callable[..., Any]:
     """A function that the compiler leaves alone from the moment on at which there is one."""
+    if function is None:  # a decorator is asked for
+        return _compiler(stand_in, "disable")(function, *given, **options)
 
     @cache
     def disabled() -> Callable[..., Any]:
