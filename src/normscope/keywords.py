@@ -171,6 +171,33 @@ def outputs() -> Iterator[None]:
         ) from None
 
 
+@contextmanager
+def memory() -> Iterator[None]:
+    """Say it in one sentence where the memory of this machine or its device does not suffice.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        NormscopeError: In place of the error of torch or NumPy.
+        Exception: Every other one, as it is.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # torch's own class is known by its name: nothing here may import torch.
+        on_device = type(error).__name__ == "OutOfMemoryError"
+        if not on_device and not isinstance(error, MemoryError):
+            raise
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        reason = re.sub(r"(Tried to allocate [\d.]+ \w+)\..*", r"\1", reason).rstrip(".")
+        raise NormscopeError(
+            f"the work must fit the memory that is free, got: {reason}. End what else holds "
+            "memory, or use smaller images (--resize, --crop) or a smaller model"
+            f"{', or use --device cpu' if on_device else ''}."
+        ) from None
+
+
 def check_types(annotations: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Refuse values of other types than their annotations name.
 

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from normscope.keywords import check_types, fitted, names_that_fit, outputs
+from normscope.keywords import check_types, fitted, memory, names_that_fit, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -201,7 +201,7 @@ def by_keywords(
             given = {name: fitted(types[name], value) for name, value in given.items()}
             check_types(types, given)
             options = cast("Any", kind)(**given)
-            with names_that_fit(), outputs() if "out" in types else nullcontext():
+            with memory(), names_that_fit(), outputs() if "out" in types else nullcontext():
                 return function(options)
 
         for name in ("__name__", "__qualname__", "__module__"):

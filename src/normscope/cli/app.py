@@ -12,7 +12,7 @@ import typer
 
 from normscope.cli.output import printable
 from normscope.errors import EXTRAS, MissingExtra, NormscopeError, WorkFailed
-from normscope.keywords import names_that_fit, outputs
+from normscope.keywords import memory, names_that_fit, outputs
 
 COMMANDS = (
     "stats",
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
         OSError: If the system failed in a way that is not about writing a file.
     """
     try:
-        with outputs():
+        with outputs(), memory():
             return _run(arguments)
     except NormscopeError as error:
         print(f"normscope: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the one place that says so

@@ -82,6 +82,8 @@ def find_target(
     try:
         with torch.no_grad():
             model(black)
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, ValueError) as error:
         raise NormscopeError(
             f"the model must take images of shape {tuple(black.shape[1:])}, got: "
