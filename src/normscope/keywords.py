@@ -14,6 +14,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from normscope.arguments import named_for
 from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
@@ -180,7 +181,8 @@ def memory() -> Iterator[None]:
 
     Raises:
         NormscopeError: In place of the error of torch or NumPy.
-        Exception: Every other one, as it is.
+        RuntimeError: Every other one, as it is.
+        MemoryError: Never.
     """
     try:
         yield
@@ -252,7 +254,8 @@ def checked(function: Callable[Arguments, Result]) -> Callable[Arguments, Result
         except TypeError:
             return function(*args, **keywords)  # Python's own words for it
         check_types(function.__annotations__, given)
-        return function(*args, **keywords)
+        with named_for(signature.parameters):
+            return function(*args, **keywords)
 
     return call
 
