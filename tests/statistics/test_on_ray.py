@@ -52,7 +52,7 @@ def test_no_cluster_there():
     with pytest.raises(NormscopeError) as error:
         stats("digits", ray="127.0.0.1:1")
     assert str(error.value) == (
-        "--ray must be the address of a running cluster, got 127.0.0.1:1: Connection refused. "
+        "ray must be the address of a running cluster, got 127.0.0.1:1: Connection refused. "
         "Start one by `ray start --head`."
     )
 
@@ -95,7 +95,7 @@ def test_a_port_that_is_no_clusters(monkeypatch, answer, reason, client):
     with answering(answer) as address, pytest.raises(NormscopeError) as error:
         stats("digits", ray=client + address)
     assert str(error.value) == (
-        f"--ray must be the address of a running cluster, got {client}{address}: {reason}. "
+        f"ray must be the address of a running cluster, got {client}{address}: {reason}. "
         "Start one by `ray start --head`."
     )
 

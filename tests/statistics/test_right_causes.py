@@ -188,5 +188,5 @@ def test_types_that_no_channels_reconcile_are_not_advised_to_be():
         stats([PIXELS[0], PIXELS[1] / np.float32(255)])
     assert str(error.value) == (
         "the images of list must be of one kind, got 1 grey float32, 1 grey uint8. "
-        "Sort them by type, or take some of them with --select."
+        "Sort them by type, or take some of them with select."
     )

@@ -149,9 +149,9 @@ def test_integers_below_zero_need_a_scale(tmp_path, dtype, run):
     source = open_folder(root, ImageTransform(scale=1))
     shown = np.concatenate([source.train.pixels, source.test.pixels])
     assert str(error.value) == (
-        f"integer pixels must be from 0 up unless --scale is given, got {shown.min():.6g} to "
+        f"integer pixels must be from 0 up unless scale is given, got {shown.min():.6g} to "
         f"{shown.max():.6g} in {root}: a unit of their own (HU, heights) or values for no data. "
-        "Pass --scale 1 if the constants are in that unit, or what the network's pipeline divides "
+        "Pass scale=1 if the constants are in that unit, or what the network's pipeline divides "
         "by."
     )
     assert source.scale == 1.0
@@ -181,7 +181,7 @@ def test_a_scale_is_kept_and_divides(pairs):
     with pytest.raises(NormscopeError) as error:
         train("digits", scale=0)
     assert str(error.value) == (
-        "--scale must be from 1e-100 to 1e+100, got 0. Give what brings pixels to [0, 1]."
+        "scale must be from 1e-100 to 1e+100, got 0. Give what brings pixels to [0, 1]."
     )
 
 
@@ -196,8 +196,8 @@ def test_floats_beyond_one_need_a_scale(tmp_path):
     low, high = source.train.pixels.min(), source.train.pixels.max()
     low, high = min(low, source.test.pixels.min()), max(high, source.test.pixels.max())
     assert str(error.value) == (
-        f"float pixels must lie in [0, 1] unless --scale is given, got {low:.6g} to {high:.6g} in "
-        f"{root}. Pass --scale 1 to keep them as they are, or their maximum."
+        f"float pixels must lie in [0, 1] unless scale is given, got {low:.6g} to {high:.6g} in "
+        f"{root}. Pass scale=1 to keep them as they are, or their maximum."
     )
     assert source.scale == 1.0
 
@@ -233,7 +233,7 @@ def test_mixed_numbers_of_channels_are_refused(tmp_path):
         train(str(root), epochs=1)
     assert str(error.value) == (
         f"the images of {root} must share one number of channels, got 2: 4 (12 images), 5 (12 "
-        "images). Sort them, or pass --channels."
+        "images). Sort them, or pass channels."
     )
 
 

@@ -142,6 +142,7 @@ def _open_local(source: str, split: str | None, root: Path | None, layout: str |
         return open_container(Wanted(file, part, split, layout))
     path = Path(source)
     if path.is_dir():
+        _check_no_layout(source, layout)
         return _encoded_stream([source], split)
     if not path.exists():
         expanded = [with_part(each, part) for each in expand_braces(file)]
@@ -160,7 +161,16 @@ def _open_local(source: str, split: str | None, root: Path | None, layout: str |
     if _is_idx(source):
         check_split_is_whole(source, split)
         return _array_stream(source, read_idx(path), layout, path)
+    _check_no_layout(source, layout)
     return _encoded_stream([source], split)
+
+
+def _check_no_layout(source: str, layout: str | None) -> None:
+    if layout is not None:
+        raise NormscopeError(
+            f"--layout must be used with one array, got {source}, whose files say their own axes. "
+            "Leave it out, or give the file of an array."
+        )
 
 
 def _is_idx(path: str) -> bool:
