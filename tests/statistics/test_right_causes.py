@@ -52,7 +52,7 @@ def test_a_channel_that_was_constant_before_its_clip(capsys, tmp_path):
 @pytest.mark.parametrize("option", ["mask", "by"])
 def test_arrays_have_no_names_for_masks_or_groups(photos, name, option):
     assert refusal(name, **{option: {"mask": photos, "by": "folder"}[option]}) == (
-        f"--{option} must have images with paths, got the array {name}. Give folders, files or "
+        f"{option} must have images with paths, got the array {name}. Give folders, files or "
         "archives of images."
     )
 

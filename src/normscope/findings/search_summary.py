@@ -157,8 +157,6 @@ def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, 
         return None
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     with without_warnings(UserWarning):  # of a best tenth that is as good as the rest
-        importances = optuna.importance.get_param_importances(
-            study, evaluator=evaluator, normalize=False
-        )
+        importances = evaluator.evaluate(study)
     total = sum(importances.values())
     return {name: float(each / total) for name, each in importances.items()} if total else None

@@ -10,21 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName
-from normscope.images.arrays import (
-    LAYOUTS,
-    as_images,
-    is_guess,
-    layout_of,
-    most_of,
-    open_npy,
-)
-from normscope.images.collection import (
-    Stream,
-    check_split_is_whole,
-    counted_path,
-    joined,
-    name_of,
-)
+from normscope.images.arrays import LAYOUTS, as_images, is_guess, layout_of, most_of, open_npy
+from normscope.images.collection import Stream, check_split_is_whole, counted_path, joined, name_of
 from normscope.images.containers.data_sets import open_data_set
 from normscope.images.containers.opening import (
     Wanted,
