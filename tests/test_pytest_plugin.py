@@ -57,7 +57,7 @@ def test_a_wrong_pipeline_fails_with_the_sentence(photos, pytester, monkeypatch)
 
 
 def test_a_wrong_call_is_an_error_of_its_own(photos):  # noqa: F811
-    with pytest.raises(NormscopeError, match="--fail-over must be an accuracy between 0 and 1"):
+    with pytest.raises(NormscopeError, match="fail_over must be an accuracy between 0 and 1"):
         plugin._audit_pipeline(
             "tests.auditing.networks:small", pipeline="tests.auditing.networks:right",
             norm="imagenet", images=photos, fail_over=2,

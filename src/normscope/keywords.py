@@ -14,6 +14,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from normscope.arguments import named_for
 from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
@@ -171,6 +172,34 @@ def outputs() -> Iterator[None]:
         ) from None
 
 
+@contextmanager
+def memory() -> Iterator[None]:
+    """Say it in one sentence where the memory of this machine or its device does not suffice.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        NormscopeError: In place of the error of torch or NumPy.
+        RuntimeError: Every other one, as it is.
+        MemoryError: Never.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # torch's own class is known by its name: nothing here may import torch.
+        on_device = type(error).__name__ == "OutOfMemoryError"
+        if not on_device and not isinstance(error, MemoryError):
+            raise
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        reason = re.sub(r"(Tried to allocate [\d.]+ \w+)\..*", r"\1", reason).rstrip(".")
+        raise NormscopeError(
+            f"the work must fit the memory that is free, got: {reason}. End what else holds "
+            "memory, or use smaller images (--resize, --crop) or a smaller model"
+            f"{', or use --device cpu' if on_device else ''}."
+        ) from None
+
+
 def check_types(annotations: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Refuse values of other types than their annotations name.
 
@@ -225,7 +254,8 @@ def checked(function: Callable[Arguments, Result]) -> Callable[Arguments, Result
         except TypeError:
             return function(*args, **keywords)  # Python's own words for it
         check_types(function.__annotations__, given)
-        return function(*args, **keywords)
+        with named_for(signature.parameters):
+            return function(*args, **keywords)
 
     return call
 

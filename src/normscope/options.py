@@ -10,7 +10,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from normscope.keywords import check_types, fitted, names_that_fit, outputs
+from normscope.arguments import named_for
+from normscope.keywords import check_types, fitted, memory, names_that_fit, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -200,9 +201,9 @@ def by_keywords(
                 raise TypeError(f"{function.__name__}() {error}{advice}") from None
             given = {name: fitted(types[name], value) for name, value in given.items()}
             check_types(types, given)
-            options = cast("Any", kind)(**given)
-            with names_that_fit(), outputs() if "out" in types else nullcontext():
-                return function(options)
+            writes = outputs() if "out" in types else nullcontext()
+            with named_for(types), memory(), names_that_fit(), writes:
+                return function(cast("Any", kind)(**given))
 
         for name in ("__name__", "__qualname__", "__module__"):
             setattr(call, name, getattr(function, name))

@@ -14,7 +14,13 @@ from normscope.errors import NormscopeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 5
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""What a client of HTTP/2 says first, which gRPC and so Ray speaks: with no settings of its own."""
+
+SETTINGS = 4
+"""The type of the first frame that such a server sends (RFC 9113, 3.4); its fourth byte."""
 
 STANDARD_ERROR = 2
 
@@ -74,12 +80,12 @@ def _quiet_where_it_fails() -> Iterator[None]:
 
 
 def _connect(ray: Any, address: str) -> None:
-    host, colon, port = address.rpartition(":")
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
     mend = "Start one by `ray start --head`."
     try:
         if colon and port.isdigit() and "/" not in host:
             # Ray itself tries for minutes where nobody answers.
-            socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS).close()
+            _check_speaks(host, int(port))
             mend = "If it answers others, it may want a token: set RAY_AUTH_MODE=token."
         with _quiet_where_it_fails():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -89,3 +95,21 @@ def _connect(ray: Any, address: str) -> None:
             f"--ray must be the address of a running cluster, got {address}: "
             f"{reason.rstrip('.')}. {mend}"
         ) from None
+
+
+def _check_speaks(host: str, port: int) -> None:
+    """Refuse a server that is surely no Ray's: Ray itself would wait long for an answer.
+
+    Raises:
+        OSError: If nobody is there, or answers as Ray does.
+    """
+    with socket.create_connection((host, port), timeout=PATIENCE_SECONDS) as connection:
+        if os.environ.get("RAY_USE_TLS", "0") not in {"", "0"}:
+            return
+        try:
+            connection.sendall(PREFACE)
+            first = connection.recv(4, socket.MSG_WAITALL)
+        except TimeoutError:
+            raise OSError(f"no answer within {PATIENCE_SECONDS} s, as Ray's would be") from None
+        if len(first) < 4 or first[3] != SETTINGS:
+            raise OSError("an answer of another kind of server")

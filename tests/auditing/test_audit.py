@@ -183,7 +183,7 @@ def test_a_pipeline_must_give_finite_numbers(photos):
     with pytest.raises(NormscopeError) as error:
         audited(photos, pipeline=networks.not_a_number)
     assert str(error.value).startswith(
-        "--pipeline not_a_number must give finite numbers, got nan or inf for "
+        "pipeline='not_a_number' must give finite numbers, got nan or inf for "
     )
 
 
@@ -193,8 +193,8 @@ def test_a_pipeline_needs_images_that_pillow_opens(tmp_path):
     with pytest.raises(NormscopeError) as error:
         audited(tmp_path, pipeline=f"{HERE}:right")
     assert str(error.value) == (
-        f"Pillow must open every image for --pipeline {HERE}:right, got {path}: not an image in a "
-        "format that it knows. Convert the images, or give --norm in its place."
+        f"Pillow must open every image for pipeline='{HERE}:right', got {path}: not an image in a "
+        "format that it knows. Convert the images, or give norm in its place."
     )
 
 

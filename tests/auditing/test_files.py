@@ -145,12 +145,12 @@ def test_a_callable_gives_what_a_module_gives(photos):
     [
         (
             by_brightness, {"norm": "model"},
-            "--norm model must be used with a model whose library says what its weights expect, "
+            "norm='model' must be used with a model whose library says what its weights expect, "
             "got by_brightness. Give MEAN/STD, or find it with normscope detect.",
         ),
         (
             by_brightness, {"weights": "w.pt"},
-            "--weights must be used with a model's name, got by_brightness, which brings its own. "
+            "weights must be used with a model's name, got by_brightness, which brings its own. "
             "Leave it out.",
         ),
         (

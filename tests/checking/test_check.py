@@ -213,8 +213,8 @@ def test_one_thing_is_under_test(stating, flat):
     with pytest.raises(NormscopeError) as met:
         check(**stating, images=flat, norm="half", processor=flat)
     assert str(met.value) == (
-        "one of --norm, --pipeline or --processor must say what you use, got --norm and "
-        "--processor. Choose one."
+        "one of norm, pipeline or processor must say what you use, got norm and "
+        "processor. Choose one."
     )
 
 
@@ -252,5 +252,5 @@ def test_a_scale_that_nothing_can_be_divided_by(stating, flat, scale):
     with pytest.raises(NormscopeError) as error:
         check(**stating, images=flat, norm="half", scale=scale)
     assert str(error.value) == (
-        f"--scale must be from 1e-100 to 1e+100, got {scale}. Give what brings pixels to [0, 1]."
+        f"scale must be from 1e-100 to 1e+100, got {scale}. Give what brings pixels to [0, 1]."
     )

@@ -123,7 +123,7 @@ def test_detection_divides_as_it_is_told(network, folder):
     np.testing.assert_allclose(
         brighter.fitted.normalization.mean, np.multiply(1.5, BANDS.mean), atol=0.03
     )
-    with pytest.raises(NormscopeError, match="--scale must be from"):
+    with pytest.raises(NormscopeError, match="scale must be from"):
         detect(network, folder, scale=0)
 
 

@@ -87,6 +87,18 @@ def test_a_folded_convolution_is_the_convolution_of_normalized_pixels(data):
     assert_folds(layer, normalization, 3, (13, 11))
 
 
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("to", ["uint8", "0.5/2"])
+def test_one_number_stands_for_all_channels(groups, to):
+    network = nn.Sequential(nn.Conv2d(4, 8, 3, padding=1, groups=groups))
+    one, each = (fold(network, norm, to=to, image_size=8) for norm in (
+        "0.5/0.25", "0.5,0.5,0.5,0.5/0.25,0.25,0.25,0.25"
+    ))  # fmt: skip
+    assert one.channels == 4
+    images = torch.rand(2, 4, 8, 8)
+    assert torch.equal(one.model(images), each.model(images))
+
+
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_linear_layer_behind_views_knows_the_channel_of_each_feature(bias):
     assert_folds(nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 5, 7, bias=bias)), RGB, 3, (4, 5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ layers = keras.layers
 from normscope.cli.app import run  # noqa: E402
 from normscope.deploy.options import FoldOptions  # noqa: E402
 from normscope.deploy.shipping import ship  # noqa: E402
+from normscope.errors import NormscopeError  # noqa: E402
+from normscope.models.files.image_input import TAKES  # noqa: E402
+from normscope.models.files.keras_file import read_keras  # noqa: E402
 from tests.deploy.refusals import said  # noqa: E402
 
 # Keras hands torch's tensors to NumPy when it saves.
@@ -221,6 +225,20 @@ def test_no_exact_fold(tmp_path, capsys, build, met):
         f"an exact fold; here {met}. Keep the normalization outside the model."
     )
     assert [p.name for p in tmp_path.iterdir()] == ["x.keras"]
+
+
+def test_a_folded_file_says_what_it_takes(tmp_path):
+    written(tmp_path / "x.keras", layers.Conv2D(4, 3))
+    folded(tmp_path / "x.keras", 3)
+    raw = tmp_path / "raw.keras"
+    with pytest.raises(NormscopeError) as met:
+        read_keras(raw)
+    assert f"{raw} must take floats, normalized pixels, got the input " in str(met.value)
+    assert "of uint8: raw pixels, so that its normalization lies inside it. " in str(met.value)
+    with zipfile.ZipFile(raw) as archive:
+        assert archive.read(TAKES) == b"uint8"
+    folded(tmp_path / "x.keras", 3, to="half")
+    read_keras(raw)
 
 
 def test_only_a_keras_file_comes_of_one(tmp_path, capsys):

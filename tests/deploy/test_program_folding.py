@@ -62,7 +62,9 @@ def test_other_numbers_of_channels(tmp_path, kind, channels):
         assert_same(run(raw), network(normalized(raw)))
 
 
-@pytest.mark.parametrize(("channels", "mean", "std"), [(1, 0.25, 0.5), (3, 0.25, 0.5)])
+@pytest.mark.parametrize(
+    ("channels", "mean", "std"), [(1, 0.25, 0.5), (3, 0.25, 0.5), (4, 0.25, 0.5)]
+)
 def test_a_script_whose_channels_nobody_says(tmp_path, channels, mean, std):
     network = made("padded", channels)
     source = write(network, "scripted", tmp_path / "x.ts")

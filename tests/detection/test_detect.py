@@ -186,7 +186,7 @@ def test_wrong_channel_count(checkpoint, coloured_images):
 
 def test_fresh_and_diverged_averages(coloured_images):
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
-    bad_call(model, coloured_images, "the zeros and ones of a fresh network. Give --weights.")
+    bad_call(model, coloured_images, "the zeros and ones of a fresh network. Give weights.")
     model[1].running_mean[0] = torch.nan
     bad_call(model, coloured_images, "must be finite")
     model[1].running_mean.zero_()

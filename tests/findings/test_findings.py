@@ -266,12 +266,10 @@ def test_findings_refuse_what_was_not_asked_for(made_study):
     with pytest.raises(NormscopeError) as error:
         summarize(study, reference=Normalization(5, 5))
     assert str(error.value) == (
-        "--reference must be a cell of the grid, data or none, got 5/5, which was not "
+        "reference must be a cell of the grid, data or none, got 5/5, which was not "
         "tried with every seed. Choose one of the grid's values."
     )
     for margin, said in ((0, "0"), (float("inf"), "inf"), (float("nan"), "nan")):
         with pytest.raises(NormscopeError) as error:
             summarize(study, margin=margin)
-        assert str(error.value) == (
-            f"--margin must be > 0 and < 1, got {said}. Give it like 0.002."
-        )
+        assert str(error.value) == (f"margin must be > 0 and < 1, got {said}. Give it like 0.002.")

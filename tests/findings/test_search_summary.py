@@ -111,14 +111,17 @@ def test_the_searchs_own_seed_may_be_lucky_or_not(searched, optimism, reason):
 def test_importance_is_by_the_method_that_is_named(searched, monkeypatch):
     import optuna
 
-    asked = {}
-    whole = optuna.importance.get_param_importances
+    asked = []
+    method = optuna.importance.PedAnovaImportanceEvaluator
+    whole = method.evaluate
     monkeypatch.setattr(
-        optuna.importance, "get_param_importances",
-        lambda study, **given: asked.update(given) or whole(study, **given),
-    )  # fmt: skip
-    summarize_search(searched)
-    assert isinstance(asked["evaluator"], optuna.importance.PedAnovaImportanceEvaluator)
+        method,
+        "evaluate",
+        lambda self, study, **given: asked.append(1) or whole(self, study, **given),
+    )
+    shares = summarize_search(searched).importance
+    assert asked
+    assert sum(shares.values()) == pytest.approx(1)
 
 
 def test_unfinished_searches(searched, tmp_path):

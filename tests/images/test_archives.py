@@ -144,7 +144,7 @@ def test_splits(tmp_path, name):
     with pytest.raises(NormscopeError) as error:
         stats(path, split="test")
     assert str(error.value) == (
-        f"{path} must hold test/ for --split test, got no such folder in it. "
+        f"{path} must hold test/ for split='test', got no such folder in it. "
         "Choose a split that is there, or all."
     )
 

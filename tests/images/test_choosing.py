@@ -64,8 +64,8 @@ def test_masks_in_a_folder_of_their_own(tmp_path):
         save(tmp_path / "images" / f"{number}.png", RNG.integers(0, 256, (5, 6, 3), np.uint8))
         save(tmp_path / "masks" / f"{number}.png", RNG.integers(0, 2, (5, 6), np.uint8))
     masks = (
-        "As many images are grey as in colour: if they are masks, leave them out with --select, "
-        "such as --select 'images/*'."
+        "As many images are grey as in colour: if they are masks, leave them out with "
+        "--select, such as --select 'images/*'."
     )
     assert masks in stats(tmp_path).notes
     assert stats(tmp_path, select="images/*").images == 3
@@ -79,7 +79,7 @@ def test_masks_in_a_folder_of_their_own(tmp_path):
         stats(tmp_path)
     assert str(error.value) == (
         f"the images of {tmp_path} must be of one kind, got 3 colour uint8, 3 grey uint16. Pass "
-        "--channels rgb or --channels grey, or take some of them with --select."
+        "channels='rgb' or channels='grey', or take some of them with select."
     )
 
 
@@ -96,7 +96,7 @@ def test_nothing_is_chosen(with_masks):
     with pytest.raises(NormscopeError) as error:
         stats(folder, select="jpg")
     assert str(error.value) == (
-        f"{folder} must hold images that --select jpg chooses, got none. Check it."
+        f"{folder} must hold images that select='jpg' chooses, got none. Check it."
     )
 
 
@@ -123,13 +123,13 @@ def test_sources_without_files(source):
         stats(source, select="png")
     met = source if isinstance(source, str) else "ndarray"
     assert str(error.value) == (
-        "--select and --bands must be used with folders, .tar archives and files of images, got "
+        "select and bands must be used with folders, .tar archives and files of images, got "
         f"{met}. Leave them out."
     )
     with pytest.raises(NormscopeError) as error:
         train("digits", bands="a,b")
     assert str(error.value) == (
-        "--select and --bands must be used with files of images, got digits. Leave them out."
+        "select and bands must be used with files of images, got digits. Leave them out."
     )
 
 
@@ -227,8 +227,8 @@ def test_trainings_choose_too_and_say_so(tmp_path):
         train(str(root), select="*.tif")
     folder = root / "train" / "forest"
     assert str(error.value) == (
-        f"{folder} must hold at least one image (such as .jpg or .png), got none. Check --select "
-        "and --bands."
+        f"{folder} must hold at least one image (such as .jpg or .png), got none. Check select "
+        "and bands."
     )
 
 

@@ -101,7 +101,7 @@ def test_series_in_one_folder_are_said_and_compared(tmp_path):
     with pytest.raises(NormscopeError) as error:
         stats(tmp_path / "plain", by="series")
     assert str(error.value) == (
-        "--by must find the group of at least one image, got none by series for 1 image. "
+        "by must find the group of at least one image, got none by series for 1 image. "
         "Give DICOM files whose headers name their series."
     )
 
@@ -182,6 +182,38 @@ def test_slices_lie_as_the_volume_has_them():
     values = np.arange(24, dtype=np.int16).reshape(4, 3, 2)
     pixels = decode(nibabel.Nifti1Image(values, np.eye(4)).to_bytes())
     np.testing.assert_array_equal(pixels.values[:, 0], values.transpose(2, 1, 0))
+
+
+def test_values_of_a_voxel_are_channels_and_volumes_are_slices():
+    values = np.arange(4 * 3 * 2 * 2 * 3, dtype=np.int16).reshape(4, 3, 2, 2, 3)
+    pixels = decode(nibabel.Nifti1Image(values, np.eye(4)).to_bytes())
+    assert pixels.values.shape == (4, 3, 3, 4)
+    for z in range(2):
+        for t in range(2):
+            np.testing.assert_array_equal(pixels.values[2 * z + t], values[:, :, z, t].T)
+    assert "with 2 volumes each" in pixels.noticed[1]
+    four = nibabel.Nifti1Image(values[..., 0], np.eye(4))
+    assert decode(four.to_bytes()).values.shape == (4, 1, 3, 4)
+
+
+def test_volumes_as_channels_are_saved_as_the_notice_says(tmp_path):
+    values = np.random.default_rng(0).integers(0, 900, (4, 3, 2, 5)).astype(np.int16)
+    path = tmp_path / "modalities.nii.gz"
+    nibabel.Nifti1Image(values, np.eye(4)).to_filename(path)
+    notice = next(note for note in stats(path).notes if "volumes" in note)
+    assert notice == (
+        "10 images of files with 5 volumes each, which count as more slices, as of a film: if they "
+        "are channels, save each file's get_fdata().transpose(2, 3, 1, 0) as .npy."
+    )
+    np.save(tmp_path / "x.npy", nibabel.load(path).get_fdata().transpose(2, 3, 1, 0))
+    found = stats(tmp_path / "x.npy", scale=1, layout="NCHW")
+    assert found.mean.value == pytest.approx(values.mean((0, 1, 2)))
+    with pytest.raises(NormscopeError) as error:
+        stats(path, layout="NCHW")
+    assert str(error.value) == (
+        f"layout must be used with one array, got {path}, whose files say their own axes. Leave it "
+        "out, or give the file of an array."
+    )
 
 
 @pytest.mark.parametrize("cut", [200, 400, 1000, -1])

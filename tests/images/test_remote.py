@@ -16,6 +16,7 @@ import pytest
 
 from normscope import stats
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.images import remote
 from tests.images.containers.made import check, encode, random_images
 
 pytest.importorskip("fsspec", reason="the extra remote is not installed")
@@ -104,6 +105,29 @@ def test_secrets_are_used_and_never_shown(server):
     assert "secret" not in str(error.value)
     assert "hidden" not in str(error.value)
     assert str(error.value).startswith(f"{server.url}/none.zip must be readable, got: ")
+
+
+def test_a_server_that_never_answers_is_asked_once(monkeypatch):
+    monkeypatch.setattr(remote, "READ_SECONDS", 0.2)
+    remote._files_of.cache_clear()
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    asked.append(silent.accept()[0])
+
+        threading.Thread(target=accept, daemon=True).start()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.npy"
+        with pytest.raises(WorkFailed) as error:
+            stats(url)
+    remote._files_of.cache_clear()
+    assert str(error.value) == (
+        f"{url} must be readable, got: no answer in time. Check the address, the network and the "
+        "credentials in the environment."
+    )
+    assert len(asked) <= 2  # of the request, and of what aiohttp repeats by itself
 
 
 def test_no_such_host(monkeypatch):

@@ -37,8 +37,8 @@ def test_volumes_of_one_file_are_said_to_be_slices_and_no_channels(tmp_path):
     values = RANDOM.integers(0, 255, (4, 3, 2, 5), dtype=np.uint8)
     (tmp_path / "a.nii").write_bytes(nibabel.Nifti1Image(values, np.eye(4)).to_bytes())
     assert (
-        "10 images of files with 5 volumes each, which count as more slices, not as channels: "
-        "split them by volume for statistics of each."
+        "10 images of files with 5 volumes each, which count as more slices, as of a film: if "
+        "they are channels, save each file's get_fdata().transpose(2, 3, 1, 0) as .npy."
     ) in stats(tmp_path / "a.nii").notes
 
 

@@ -68,19 +68,19 @@ def test_a_split_that_is_not_there(tmp_path, tar_of_splits):
     _png(folder / "a.png")
     (folder / "test").mkdir()
     cases = {
-        folder: f"{folder} must hold val/ for --split val, got test. "
+        folder: f"{folder} must hold val/ for split='val', got test. "
         "Choose a split that is there, or all.",
         "digits": "digits must have a split val, got train, test. Choose one of these, or all.",
     }
     with tarfile.open(tmp_path / "flat.tar", "w") as tar:
         tar.add(folder / "a.png", "a.png")
     cases[tmp_path / "flat.tar"] = (
-        f"{tmp_path}/flat.tar must hold val/ for --split val, got no such folder in it. "
+        f"{tmp_path}/flat.tar must hold val/ for split='val', got no such folder in it. "
         "Choose a split that is there, or all."
     )
     np.savez(tmp_path / "a.npz", x_test=np.zeros((2, 3, 3), np.uint8))
     cases[tmp_path / "a.npz"] = (
-        f"{tmp_path}/a.npz must hold an array of --split val, got x_test. "
+        f"{tmp_path}/a.npz must hold an array of split='val', got x_test. "
         "Choose a split that is there, or all."
     )
     for source, sentence in cases.items():

@@ -116,7 +116,7 @@ def test_resized_it_is_read_whole_or_refused(tmp_path, small_windows, monkeypatc
         stats(path, crop=20)
     assert str(error.value) == (
         f"{path} must hold at least one readable image, got 1 that cannot be read, the first "
-        f"{path}: 18900 bytes of pixels is too large to be held at once, which --resize and --crop "
+        f"{path}: 18900 bytes of pixels is too large to be held at once, which resize and crop "
         "need: leave them out. Check the source."
     )
 

@@ -29,6 +29,26 @@ def test_a_normalization_of_colours_for_a_network_of_grey(tmp_path):
         build_trained("lenet", str(path), normalized_channels=3, channels=3, image_size=(28, 28))
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 13])
+@pytest.mark.parametrize("model", ["resnet20", f"{__name__}:bands"])
+def test_one_number_stands_for_all_bands_that_the_weights_take(tmp_path, model, channels):
+    path = tmp_path / "w.pth"
+    network = build_model("resnet20", channels=channels, classes=10, image_size=(32, 32))
+    torch.save(network.state_dict(), path)
+    Bands.channels = channels
+    sizes = {"channels": None, "image_size": (32, 32)}
+    assert build_trained(model, str(path), normalized_channels=1, **sizes)[1] == channels
+
+
+class Bands:
+    channels = 0
+
+
+def bands(classes):
+    """A factory that builds one network, whatever the images are."""
+    return build_model("resnet20", channels=Bands.channels, classes=classes, image_size=(32, 32))
+
+
 @pytest.mark.parametrize("normalized", [1, 3])
 def test_weights_that_cannot_be_fetched_are_asked_for_once(tmp_path, monkeypatch, normalized):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))

@@ -67,7 +67,7 @@ def test_floats_that_leave_0_to_1_for_it_are_refused_with_the_better_advice():
     pixels[:, :, 2:] = RANDOM.random((4, 1, 18, 30))
     with pytest.raises(NormscopeError) as error:
         stats(pixels)
-    assert "--nodata -9999. Otherwise pass --scale 1" in str(error.value)
+    assert "nodata=-9999. Otherwise pass scale=1" in str(error.value)
     assert stats(pixels, nodata=-9999).scale == 1
 
 

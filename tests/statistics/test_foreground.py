@@ -118,16 +118,16 @@ def test_what_cannot_be_masked_is_refused(scans):
     with pytest.raises(NormscopeError) as error:
         stats(folder / "in", mask=folder / "none")
     assert str(error.value) == (
-        f"--mask must be a folder of masks, got '{folder / 'none'}', which is no folder. "
+        f"mask must be a folder of masks, got '{folder / 'none'}', which is no folder. "
         "Check the path."
     )
     for source, met in ((np.zeros((2, 4, 4)), "an object of type ndarray"), ("digits", "digits")):
         with pytest.raises(NormscopeError) as error:
             stats(source, mask=folder / "masks")
         assert str(error.value) == (
-            f"--mask must have images with paths, got {met}. Give folders, files or archives of "
+            f"mask must have images with paths, got {met}. Give folders, files or archives of "
             "images."
         )
     with pytest.raises(NormscopeError) as error:
         stats("digits", above=float("nan"))
-    assert str(error.value) == "--above must be a number, got nan. Give a pixel value."
+    assert str(error.value) == "above must be a number, got nan. Give a pixel value."

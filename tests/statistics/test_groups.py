@@ -237,7 +237,7 @@ def test_more_groups_than_sums_are_kept_of_are_refused(sites, monkeypatch):
     with pytest.raises(NormscopeError) as error:
         stats(sites[0], by="folder", workers=1)
     assert str(error.value) == (
-        "--by must make at most 2 groups, got more, such as 'west'. Sort the images into fewer."
+        "by must make at most 2 groups, got more, such as 'west'. Sort the images into fewer."
     )
 
 
@@ -247,35 +247,34 @@ def test_what_makes_no_groups_is_refused(sites, tmp_path):
     with pytest.raises(NormscopeError) as error:
         stats(root / "west", by=f"{tmp_path}/t.csv:site")
     assert str(error.value) == (
-        "--by must find the group of at least one image, got none by "
+        "by must find the group of at least one image, got none by "
         f"{tmp_path}/t.csv:site for 40 images. Write paths relative to the source into the "
         "table's first column."
     )
-    with pytest.raises(UnknownName, match=r"the column of --by .* must be one of site, got 'sit'"):
+    with pytest.raises(UnknownName, match=r"the column of by='.*' must be one of site, got 'sit'"):
         stats(root, by=f"{tmp_path}/t.csv:sit")
     (tmp_path / "t.csv").write_text("path;site\n")
     with pytest.raises(NormscopeError) as error:
         stats(root, by=f"{tmp_path}/t.csv:site")
     assert str(error.value) == (
-        f"--by must name a table with commas between its columns, got {tmp_path}/t.csv with 1 in "
+        f"by must name a table with commas between its columns, got {tmp_path}/t.csv with 1 in "
         "its first line. Write path,site there."
     )
     with pytest.raises(NormscopeError) as error:
         stats(root, by="sites")
     assert str(error.value) == (
-        "--by must be folder, series or FILE.csv:COLUMN, got 'sites'. Write it as "
+        "by must be folder, series or FILE.csv:COLUMN, got 'sites'. Write it as "
         "sites.csv:site, where the first column of sites.csv has the images' paths."
     )
     with pytest.raises(NormscopeError) as error:
         stats(root, by="none.csv:site")
     assert str(error.value) == (
-        "--by must name a readable CSV file, got none.csv: No such file or directory. "
-        "Check the path."
+        "by must name a readable CSV file, got none.csv: No such file or directory. Check the path."
     )
     with pytest.raises(NormscopeError) as error:
         stats("digits", by="folder")
     assert str(error.value) == (
-        "--by must have images with paths, got digits. Give folders, files or archives of images."
+        "by must have images with paths, got digits. Give folders, files or archives of images."
     )
     with pytest.raises(NormscopeError, match="got none by folder for 20 images. Give a source"):
         stats(root / "west" / "deep", by="folder")

@@ -5,6 +5,8 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image
 
 import normscope
+from normscope import ray_connection
 from normscope.errors import NormscopeError
 from normscope.ray_connection import ray_cluster
 from normscope.statistics.on_ray import reduce_on_ray
@@ -49,7 +52,50 @@ def test_no_cluster_there():
     with pytest.raises(NormscopeError) as error:
         stats("digits", ray="127.0.0.1:1")
     assert str(error.value) == (
-        "--ray must be the address of a running cluster, got 127.0.0.1:1: Connection refused. "
+        "ray must be the address of a running cluster, got 127.0.0.1:1: Connection refused. "
+        "Start one by `ray start --head`."
+    )
+
+
+SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""What Ray's server says first: a frame of HTTP/2."""
+
+
+@contextmanager
+def answering(answer):
+    """A server that answers whatever it is sent in this way; or never, where that is None."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def serve():
+            connection, _ = server.accept()
+            with connection:
+                if answer is None:
+                    while connection.recv(1000):
+                        pass
+                else:
+                    connection.recv(1000)
+                    connection.sendall(answer)
+
+        pool.submit(serve)
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "no answer within 0.2 s, as Ray's would be"),
+        (b"", "an answer of another kind of server"),
+        (b"HTTP/1.0 400 Bad request\r\n\r\n", "an answer of another kind of server"),
+    ],
+)
+@pytest.mark.parametrize("client", ["", "ray://"])
+def test_a_port_that_is_no_clusters(monkeypatch, answer, reason, client):
+    monkeypatch.setattr(ray_connection, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.delenv("RAY_USE_TLS", raising=False)
+    with answering(answer) as address, pytest.raises(NormscopeError) as error:
+        stats("digits", ray=client + address)
+    assert str(error.value) == (
+        f"ray must be the address of a running cluster, got {client}{address}: {reason}. "
         "Start one by `ray start --head`."
     )
 
@@ -60,10 +106,12 @@ def test_a_cluster_that_wants_a_token(monkeypatch):
         raise ConnectionError(f"Failed to connect to Ray cluster at {address}")
 
     monkeypatch.setattr("ray.init", refuse)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(NormscopeError) as error, ray_cluster(address):
-            pass
+    with (
+        answering(SETTINGS) as address,
+        pytest.raises(NormscopeError) as error,
+        ray_cluster(address),
+    ):
+        pass
     assert str(error.value) == (
         f"--ray must be the address of a running cluster, got {address}: Failed to connect to Ray "
         f"cluster at {address}. If it answers others, it may want a token: set RAY_AUTH_MODE=token."

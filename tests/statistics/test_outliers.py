@@ -108,7 +108,7 @@ def test_the_command_lists_them_with_the_rule(tmp_path, capsys):
         assert (RULE in lines) == bool(images)
     with pytest.raises(NormscopeError) as error:
         stats(tmp_path, outliers=1001)
-    assert str(error.value) == "--outliers must be from 0 to 1000, got 1001. Give a whole number."
+    assert str(error.value) == "outliers must be from 0 to 1000, got 1001. Give a whole number."
 
 
 def test_means_far_from_0_are_not_taken_for_apart():

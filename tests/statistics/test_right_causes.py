@@ -52,7 +52,7 @@ def test_a_channel_that_was_constant_before_its_clip(capsys, tmp_path):
 @pytest.mark.parametrize("option", ["mask", "by"])
 def test_arrays_have_no_names_for_masks_or_groups(photos, name, option):
     assert refusal(name, **{option: {"mask": photos, "by": "folder"}[option]}) == (
-        f"--{option} must have images with paths, got the array {name}. Give folders, files or "
+        f"{option} must have images with paths, got the array {name}. Give folders, files or "
         "archives of images."
     )
 
@@ -60,10 +60,10 @@ def test_arrays_have_no_names_for_masks_or_groups(photos, name, option):
 @pytest.mark.parametrize(
     ("choice", "option"),
     [
-        ({"select": "*.tif"}, "--select *.tif"),
-        ({"bands": "red,nir"}, "--bands red,nir"),
-        ({"select": "*.tif", "bands": "B02,B03"}, "--select *.tif"),
-        ({"select": "*.png", "bands": "red,nir"}, "--bands red,nir"),
+        ({"select": "*.tif"}, "select='*.tif'"),
+        ({"bands": "red,nir"}, "bands='red,nir'"),
+        ({"select": "*.tif", "bands": "B02,B03"}, "select='*.tif'"),
+        ({"select": "*.png", "bands": "red,nir"}, "bands='red,nir'"),
     ],
 )
 def test_which_choice_takes_nothing(photos, choice, option):
@@ -75,14 +75,14 @@ def test_which_choice_takes_nothing(photos, choice, option):
 def test_a_band_that_select_leaves_out(photos):
     assert refusal(photos, bands="B02,B03", select="*_B02.png") == (
         "photos must hold at least one readable image, got 2 that cannot be read, the first "
-        "photos/0_B02.png: no file of band B03 beside it that --select *_B02.png takes. Check the "
+        "photos/0_B02.png: no file of band B03 beside it that select='*_B02.png' takes. Check the "
         "source."
     )
 
 
 def test_nodata_is_a_number():
     assert refusal(PIXELS, nodata=float("nan")) == (
-        "--nodata must be a number, got nan. Leave it out: NaN never counts."
+        "nodata must be a number, got nan. Leave it out: NaN never counts."
     )
 
 
@@ -112,7 +112,7 @@ def test_masked_arrays_and_empty_paths(photos):
     masked = np.ma.masked_array(PIXELS, PIXELS > 9)
     assert refusal(masked) == (
         "the array must have no masked values, got a masked array. Fill them with NaN, or with a "
-        "value that --nodata names."
+        "value that nodata names."
     )
     assert stats(np.ma.masked_array(PIXELS)).images == 4
     for choice in ({}, {"select": "*.png"}):
@@ -188,5 +188,5 @@ def test_types_that_no_channels_reconcile_are_not_advised_to_be():
         stats([PIXELS[0], PIXELS[1] / np.float32(255)])
     assert str(error.value) == (
         "the images of list must be of one kind, got 1 grey float32, 1 grey uint8. "
-        "Sort them by type, or take some of them with --select."
+        "Sort them by type, or take some of them with select."
     )

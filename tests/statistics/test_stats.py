@@ -221,7 +221,7 @@ def test_other_mixtures_need_to_be_told():
         stats([colour, deep, deep])
     assert _message(error) == (
         "the images of list must be of one kind, got 1 colour uint8, 2 grey uint16. "
-        "Pass --channels rgb or --channels grey, or take some of them with --select."
+        "Pass channels='rgb' or channels='grey', or take some of them with select."
     )
     found = stats([colour, deep, deep], channels="rgb", batch_size=2)
     eight = np.broadcast_to((deep // 257).astype(np.uint8), (3, 6, 6))
@@ -298,8 +298,8 @@ def test_floats_outside_the_unit_need_a_scale():
     with pytest.raises(NormscopeError) as error:
         stats(pixels)
     assert _message(error) == (
-        "float pixels must lie in [0, 1] unless --scale is given, got -2 to 5 in array. "
-        "Pass --scale 1 to keep them as they are, or their maximum."
+        "float pixels must lie in [0, 1] unless scale is given, got -2 to 5 in array. "
+        "Pass scale=1 to keep them as they are, or their maximum."
     )
     assert stats(pixels, scale=1).mean.value == (1.5,)
 
@@ -387,23 +387,23 @@ def test_tiff_of_many_bands(tmp_path):
     [
         (
             {"scale": 0},
-            "--scale must be from 1e-100 to 1e+100, got 0. Give what brings pixels to [0, 1].",
+            "scale must be from 1e-100 to 1e+100, got 0. Give what brings pixels to [0, 1].",
         ),
         (
             {"scale": 1e-320},
-            "--scale must be from 1e-100 to 1e+100, got 1e-320. Give what brings pixels to [0, 1].",
+            "scale must be from 1e-100 to 1e+100, got 1e-320. Give what brings pixels to [0, 1].",
         ),
-        ({"workers": 0}, "--workers must be from 1 to 1024, got 0. Leave it out for one per core."),
-        ({"resize": 2**70}, f"--resize must be from 1 to 14142, got {2**70}. Give a whole number."),
-        ({"batch_size": 0}, f"--batch-size must be from 1 to {2**62}, got 0. Give a whole number."),
+        ({"workers": 0}, "workers must be from 1 to 1024, got 0. Leave it out for one per core."),
+        ({"resize": 2**70}, f"resize must be from 1 to 14142, got {2**70}. Give a whole number."),
+        ({"batch_size": 0}, f"batch_size must be from 1 to {2**62}, got 0. Give a whole number."),
         (
             {"batch_size": 2**70},
-            f"--batch-size must be from 1 to {2**62}, got {2**70}. Give a whole number.",
+            f"batch_size must be from 1 to {2**62}, got {2**70}. Give a whole number.",
         ),
-        ({"channels": "bgr"}, "--channels must be rgb or grey, got 'bgr'. Choose one of these."),
+        ({"channels": "bgr"}, "channels must be rgb or grey, got 'bgr'. Choose one of these."),
         (
             {"split": "dev"},
-            "--split must be one of train, val, test, all, got 'dev'. Choose one of these.",
+            "split must be one of train, val, test, all, got 'dev'. Choose one of these.",
         ),
         (
             {"explain": "imagnet"},
@@ -439,7 +439,7 @@ def test_strict(tmp_path):
     with pytest.raises(WorkFailed) as error:
         stats(tmp_path, strict=True)
     assert _message(error) == (
-        f"every image of {tmp_path} must be readable under --strict, got 1 that are not, such as "
+        f"every image of {tmp_path} must be readable under strict, got 1 that are not, such as "
         f"{tmp_path}/b.png: not an image in a known format. Mend or remove them."
     )
 
@@ -513,7 +513,7 @@ def test_floats_at_the_ends_of_their_range():
 
 def test_a_thin_image_that_resizing_would_blow_up_is_skipped():
     thin = np.zeros((1, 1, 1, 30_000), np.uint8)
-    with pytest.raises(WorkFailed, match="30000 x 1 pixels is too large after --resize 100"):
+    with pytest.raises(WorkFailed, match="30000 x 1 pixels is too large after resize=100"):
         stats(thin, resize=100)
 
 
@@ -521,8 +521,8 @@ def test_a_split_of_what_has_none():
     with pytest.raises(NormscopeError) as error:
         stats(np.eye(4, dtype=np.uint8), split="test")
     assert _message(error) == (
-        "the array must hold splits for --split test, got one collection without names. "
-        "Leave out --split, or pass all."
+        "the array must hold splits for split='test', got one collection without names. "
+        "Leave out split, or pass all."
     )
 
 

@@ -92,7 +92,6 @@ def test_channels_of_grey_images_are_refused(tmp_path):
     with pytest.raises(NormscopeError) as met:
         normscope.scan(mean_r="0,1", out=tmp_path / "s")
     assert str(met.value) == (
-        "--mean-r must be used with images of three channels, got digits of 1. "
-        "Use --mean and --std."
+        "mean_r must be used with images of three channels, got digits of 1. Use mean and std."
     )
     assert not (tmp_path / "s").exists()

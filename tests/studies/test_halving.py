@@ -211,6 +211,6 @@ def test_trials_too_short_to_stop(tmp_path):
     with pytest.raises(NormscopeError) as error:
         search(over=["mean=0:1"], halving=True, out=tmp_path / "none", epochs=1)
     assert str(error.value) == (
-        "--halving must have trials of at least 2 epochs to stop early, "
-        "got 1. Leave it out, or give more --epochs."
+        "halving must have trials of at least 2 epochs to stop early, "
+        "got 1. Leave it out, or give more epochs."
     )

@@ -276,16 +276,16 @@ def test_the_best_of_different_values_are_repeated(plan, tmp_path):
     [
         (
             {"over": OVER, "sampler": "tp"},
-            "--sampler must be one of tpe, gp, qmc, random, cmaes, got 'tp'. Did you mean 'tpe'?",
+            "sampler must be one of tpe, gp, qmc, random, cmaes, got 'tp'. Did you mean 'tpe'?",
         ),
         (
             {"over": OVER[:1], "sampler": "cmaes"},
-            "--sampler cmaes must be given at least two parameters, got one. Use --sampler tpe.",
+            "sampler='cmaes' must be given at least two parameters, got one. Use sampler='tpe'.",
         ),
-        ({"over": OVER, "trials": 0}, "--trials must be at least 1, got 0. Give a larger number."),
+        ({"over": OVER, "trials": 0}, "trials must be at least 1, got 0. Give a larger number."),
         (
             {"over": OVER, "replicates": -1},
-            "--replicates must be at least 0, got -1. Give a larger number.",
+            "replicates must be at least 0, got -1. Give a larger number.",
         ),
         (
             {"over": ["std=0:1"]},
@@ -294,22 +294,22 @@ def test_the_best_of_different_values_are_repeated(plan, tmp_path):
         ),
         (
             {"over": OVER, "at": ["mean=0"]},
-            "a parameter must be varied or fixed, got mean in both --over and --at. "
+            "a parameter must be varied or fixed, got mean in both over and at. "
             "Leave it out of one.",
         ),
         (
             {"over": OVER, "preset": "lenet"},
-            "what varies must be given once, got --preset and also --over. "
+            "what varies must be given once, got preset and also over. "
             "Leave one of them out.",
         ),
         (
             {"preset": "lenet-inti"},
-            "--preset must be one of lenet, lenet-init, resnet, rgb-coarse, rgb-fine, got "
+            "preset must be one of lenet, lenet-init, resnet, rgb-coarse, rgb-fine, got "
             "'lenet-inti'. Did you mean 'lenet-init'?",
         ),
         (
             {"over": ["mean=-1e308:1e308"]},
-            "--over must span less than floats can hold, got 'mean=-1e308:1e308'. "
+            "over must span less than floats can hold, got 'mean=-1e308:1e308'. "
             "Narrow the range.",
         ),
         ({"over": ["epochs=0:3"]}, "epochs must be at least 1, got 0. Give a larger number."),

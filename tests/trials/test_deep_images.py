@@ -117,19 +117,44 @@ def test_statistics_are_those_of_stats_for_every_kind(tmp_path):
         write_dicom(path, rng.integers(0, 4096, SHAPE, np.uint16))
 
     kinds = (
-        (float_tiff, ".tif", 1, 4), (signed, ".npy", 3, 2), (float64, ".npy", 1, 1),
-        (wide, ".npy", 1, 1), (volume, ".nii.gz", 4, 1), (dicom, ".dcm", 1, 1),
+        (float_tiff, ".tif", 1, 4, None), (signed, ".npy", 3, 2, 1), (float64, ".npy", 1, 1, None),
+        (wide, ".npy", 1, 1, None), (volume, ".nii.gz", 4, 1, 1), (dicom, ".dcm", 1, 1, None),
     )  # fmt: skip
-    for index, (write, suffix, frames, channels) in enumerate(kinds):
+    for index, (write, suffix, frames, channels, scale) in enumerate(kinds):
         root = fill(tmp_path / str(index), write, suffix, 3)
-        found = stats(root / "train")
-        prepared = prepare_source(str(root), None, LENET_ARTICLE, None)
+        found = stats(root / "train", scale=scale)
+        prepared = prepare_source(str(root), None, LENET_ARTICLE, None, ImageTransform(scale=scale))
         assert prepared.source.train.shape == (6 * frames, channels, *SHAPE)
         assert prepared.source.scale == found.scale
         assert prepared.data.mean == found.mean.value
         assert prepared.data.std == found.std.value
-        trial = train(str(root), epochs=1, recipe="lenet-article")
+        trial = train(str(root), epochs=1, recipe="lenet-article", scale=scale)
         assert np.isfinite(trial.result.loss), write
+
+
+def hounsfield(dtype):
+    def write(path, rng, _):
+        np.save(path, rng.integers(-1000, 30_000, (1, 1, *SHAPE)).astype(dtype))
+
+    return write
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32])
+@pytest.mark.parametrize("run", [train, scan, search])
+def test_integers_below_zero_need_a_scale(tmp_path, dtype, run):
+    root = fill(tmp_path / "slices", hounsfield(dtype), ".npy")
+    more = {train: {}, scan: {"mean": "0", "std": "1"}, search: {"over": ["mean=0:1"]}}[run]
+    with pytest.raises(NormscopeError) as error:
+        run(str(root), epochs=1, **more)
+    source = open_folder(root, ImageTransform(scale=1))
+    shown = np.concatenate([source.train.pixels, source.test.pixels])
+    assert str(error.value) == (
+        f"integer pixels must be from 0 up unless scale is given, got {shown.min():.6g} to "
+        f"{shown.max():.6g} in {root}: a unit of their own (HU, heights) or values for no data. "
+        "Pass scale=1 if the constants are in that unit, or what the network's pipeline divides "
+        "by."
+    )
+    assert source.scale == 1.0
 
 
 def write_dicom(path, pixels):
@@ -156,7 +181,7 @@ def test_a_scale_is_kept_and_divides(pairs):
     with pytest.raises(NormscopeError) as error:
         train("digits", scale=0)
     assert str(error.value) == (
-        "--scale must be from 1e-100 to 1e+100, got 0. Give what brings pixels to [0, 1]."
+        "scale must be from 1e-100 to 1e+100, got 0. Give what brings pixels to [0, 1]."
     )
 
 
@@ -171,8 +196,8 @@ def test_floats_beyond_one_need_a_scale(tmp_path):
     low, high = source.train.pixels.min(), source.train.pixels.max()
     low, high = min(low, source.test.pixels.min()), max(high, source.test.pixels.max())
     assert str(error.value) == (
-        f"float pixels must lie in [0, 1] unless --scale is given, got {low:.6g} to {high:.6g} in "
-        f"{root}. Pass --scale 1 to keep them as they are, or their maximum."
+        f"float pixels must lie in [0, 1] unless scale is given, got {low:.6g} to {high:.6g} in "
+        f"{root}. Pass scale=1 to keep them as they are, or their maximum."
     )
     assert source.scale == 1.0
 
@@ -208,7 +233,7 @@ def test_mixed_numbers_of_channels_are_refused(tmp_path):
         train(str(root), epochs=1)
     assert str(error.value) == (
         f"the images of {root} must share one number of channels, got 2: 4 (12 images), 5 (12 "
-        "images). Sort them, or pass --channels."
+        "images). Sort them, or pass channels."
     )
 
 

@@ -137,50 +137,50 @@ def test_a_half_width_stops_early(frozen, source):
     [
         (
             {"recipe": "frozen"},
-            "--recipe frozen must be used with trained weights, got a network that starts afresh. "
-            "Give --weights, and no --new-head.",
+            "recipe='frozen' must be used with trained weights, got a network that starts afresh. "
+            "Give weights, and no new_head.",
         ),
         (
             {"recipe": "frozen", "epochs": 2},
-            "--epochs must be left out with --recipe frozen, which trains nothing, got 2.",
+            "epochs must be left out with recipe='frozen', which trains nothing, got 2.",
         ),
         (
             {"half_width": 0.1},
-            "--half-width must be used with --recipe frozen, got lenet. Leave it out.",
+            "half_width must be used with recipe='frozen', got lenet. Leave it out.",
         ),
         (
             {"recipe": "frozen", "half_width": 0.6},
-            "--half-width must lie between 0 and 0.5, got 0.6. Give a share of the images, such as "
+            "half_width must lie between 0 and 0.5, got 0.6. Give a share of the images, such as "
             "0.01.",
         ),
         (
             {"trainer": "compiled"},
-            "--trainer compiled must be used with --recipe frozen, got a recipe that trains. "
-            "Use --trainer fast.",
+            "trainer='compiled' must be used with recipe='frozen', got a recipe that trains. "
+            "Use trainer='fast'.",
         ),
         (
             {"new_head": True},
-            "--new-head must be used with --weights, got none: without weights the whole network "
+            "new_head must be used with weights, got none: without weights the whole network "
             "is new. Leave it out.",
         ),
         (
             {"padding": "before"},
-            "--padding must be used with a recipe that pads images, got --recipe lenet. "
+            "padding must be used with a recipe that pads images, got recipe='lenet'. "
             "Use resnet-scratch, or leave it out.",
         ),
         (
             {"norm": "model"},
-            "--norm model must be used with a model whose library says what its weights expect, "
+            "norm='model' must be used with a model whose library says what its weights expect, "
             "got lenet. Give MEAN/STD, or find it with normscope detect.",
         ),
         (
             {"model": "lenet-bn", "train_images": 30},
             "a network with BatchNorm must have at least a whole batch of 64 training images, "
-            "got 30. Add images, or use --no-batchnorm.",
+            "got 30. Add images, or use batchnorm=False.",
         ),
         (
             {"model": "resnet18", "recipe": "resnet-scratch"},
-            "model resnet18 must be given colour images, got grey ones. Use --channels rgb to give "
+            "model resnet18 must be given colour images, got grey ones. Use channels='rgb' to give "
             "them three equal channels.",
         ),
     ],

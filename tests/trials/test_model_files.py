@@ -43,17 +43,16 @@ def test_a_frozen_program_is_tested_as_its_network_is(files, name):
     [
         (
             {"recipe": "lenet"},
-            "--recipe lenet must be used with a network that can be trained, got {}, a finished "
-            "program. Use --recipe frozen, or give the network that it was exported from.",
+            "recipe='lenet' must be used with a network that can be trained, got {}, a finished "
+            "program. Use recipe='frozen', or give the network that it was exported from.",
         ),
         (
             FROZEN | {"weights": "{}"},
-            "--weights must be used with a model's name, got {}, which brings its own. Leave it "
-            "out.",
+            "weights must be used with a model's name, got {}, which brings its own. Leave it out.",
         ),
         (
             FROZEN | {"weight_init": 2.0},
-            "--weight-init and --bias-init must be used with a network of layers, got {}, a "
+            "weight_init and bias_init must be used with a network of layers, got {}, a "
             "finished program. Leave them out.",
         ),
     ],

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import numpy as np
 import pytest
 import torch
 
+import normscope
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
 from normscope.images.decoded import check_all_read
-from normscope.images.quiet import without_warnings
 from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device
+from normscope.quiet import without_warnings
 from normscope.trials.preparation import prepare_source
 from normscope.trials.recipe import LENET, LENET_ARTICLE
 
@@ -78,6 +80,18 @@ def test_strict_refuses_unreadable_images(class_folders):
         f"every image of {class_folders} must be readable under --strict, got 1 that are not, "
         f"such as {path}: an empty file. Mend or remove them."
     )
+
+
+def test_nothing_silences_the_process_by_itself():
+    """What may run in threads, or around users' code, takes the one way that counts them."""
+    source = Path(normscope.__file__).parent
+    alone = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if "catch_warnings()" in path.read_text()
+    }
+    # Of a process without other threads, and of an actor's own.
+    assert alone == {"quiet.py", "studies/executors/forking.py", "studies/executors/on_ray.py"}
 
 
 def test_decoding_in_threads_silences_nothing_for_good():

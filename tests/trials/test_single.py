@@ -39,7 +39,7 @@ def test_unknown_name_of_a_normalization():
     with pytest.raises(UnknownName) as error:
         normscope.train("digits", norm="dat")
     assert str(error.value) == (
-        "--norm must be one of data, model, imagenet, none, half, clip, mnist or MEAN/STD, got "
+        "norm must be one of data, model, imagenet, none, half, clip, mnist or MEAN/STD, got "
         "'dat'. Did you mean 'data'?"
     )
 

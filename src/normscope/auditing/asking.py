@@ -113,6 +113,8 @@ class Asking:
         moments = InputMoments()
         try:
             return self._network.answers_for(tensors, moments), moments
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             shape = tuple(tensors[0].shape)
             raise NormscopeError(

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from normscope.arguments import named_for
 from normscope.cli.output import printable
 from normscope.errors import EXTRAS, MissingExtra, NormscopeError, WorkFailed
-from normscope.keywords import names_that_fit, outputs
+from normscope.keywords import memory, names_that_fit, outputs
 
 COMMANDS = (
     "stats",
@@ -45,7 +46,7 @@ def run(arguments: list[str]) -> int:
         OSError: If the system failed in a way that is not about writing a file.
     """
     try:
-        with outputs():
+        with named_for(()), outputs(), memory():
             return _run(arguments)
     except NormscopeError as error:
         print(f"normscope: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the one place that says so

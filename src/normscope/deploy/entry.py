@@ -111,6 +111,8 @@ def _traced(model: nn.Module, channels: int, image_size: tuple[int, int]) -> Ent
     try:
         with without_compiler(), torch.no_grad(), watch:
             model(image)
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, ValueError) as error:
         raise NormscopeError(not_taken(image, first_line(error))) from error
     finally:

@@ -19,6 +19,7 @@ from normscope.deploy.watching import BATCH_NORMS
 from normscope.errors import NormscopeError
 from normscope.keywords import checked
 from normscope.models.expected import check_of_unit
+from normscope.models.first_layer import channels_taken
 from normscope.normalization import Normalization
 from normscope.wording import check_at_least
 
@@ -59,7 +60,8 @@ def fold(
         normalization: What it expects, in units of [0, 1], or its ``MEAN/STD`` form.
         to: What the new model takes: ``uint8`` for 0..255, ``none`` for [0, 1], or another
             normalization.
-        channels: Channels of the images; the normalization's own number if None.
+        channels: Channels of the images; by default the normalization's own number, or what the
+            first convolution takes where one number stands for all.
         image_size: Side, or height and width, in pixels of the images to trace with.
         residual: Leave one scale for all channels, the mean of the stds, to a runtime that can
             apply one number, and fold only the rest.
@@ -86,6 +88,8 @@ def fold(
     check_at_least(1, min(size), "image_size")
     check_at_least(1, 1 if channels is None else channels, "channels")
     before = Before.of(normalization, to, channels, residual=residual)
+    if channels is None and before.channels == 1:
+        before = Before.of(normalization, to, channels_taken(model), residual=residual)
     new = copy.deepcopy(model).eval().requires_grad_(False)
     changes: dict[str, dict[str, Any]] = {}
     new = _fold_into(new, before.affine, before.channels, size, changes)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
+import zipfile
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from normscope.deploy import keras_folding
 from normscope.deploy.program_kind import OwnLayer, ProgramKind
 from normscope.models.files import naming
+from normscope.models.files.image_input import TAKES
 from normscope.models.files.keras_file import trainable_keras
 from normscope.models.files.program_network import ProgramNetwork
+from normscope.quiet import without_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,21 +53,25 @@ class KerasKind(ProgramKind):
         layer = keras_folding.layer_of(self.network.program, entry.weight)
         return keras_folding.bias_of(layer)
 
-    def raw(self, subtracted: np.ndarray | None, taken: torch.dtype) -> ProgramNetwork:  # noqa: ARG002
+    def raw(self, subtracted: np.ndarray | None, taken: torch.dtype) -> ProgramNetwork:
         """The changed network with what is still to be done in front; it takes any numbers."""
         network, model = self.network, self.network.program
         if subtracted is not None:
             last = network.input.channels_last
             model = keras_folding.centred(model, subtracted, channels_last=last)
+        self._taken = taken
         return ProgramNetwork(model, network.path, network.input, network.dtype)
 
     def write(self, raw: ProgramNetwork, image: Tensor, path: Path) -> None:  # noqa: ARG002
         """Save it."""
         model: Any = raw.program
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             model.save(path)
+        if not self._taken.is_floating_point:
+            # Beside what Keras reads: its configuration has no room for it.
+            with zipfile.ZipFile(path, "a") as archive:
+                archive.writestr(TAKES, str(self._taken).removeprefix("torch."))
 
     def read_back(self, path: Path) -> Any:
         """The program in a file that ``write`` wrote."""
-        return trainable_keras(path).program
+        return trainable_keras(path, folded=True).program

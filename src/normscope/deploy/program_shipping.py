@@ -29,6 +29,7 @@ from normscope.errors import NormscopeError
 from normscope.models.files import archive
 from normscope.models.files.opening import kind_of_program
 from normscope.models.files.program_network import ProgramNetwork
+from normscope.models.first_layer import channels_taken
 from normscope.writing import replacing
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedPr
     known = channels_of(given.channels, source, named)
     own = kind.own_layer(known or 3)
     if own is None:
-        channels, entry = _entry(kind.network, [known] if known else [3, 1], size)
+        channels, entry = _entry(kind.network, _possible(kind.network, known), size)
     else:
         channels, entry = known or 3, None
     before = Before.of(normalization, chosen.to, channels, residual=chosen.residual)
@@ -153,6 +154,11 @@ def ship_program(chosen: FoldOptions, normalization: Normalization) -> ShippedPr
         program = ProgramNetwork(kind.read_back(temporary), chosen.out, raw.input, raw.dtype)
         differences = comparison.check_file(program, first)
     return ShippedProgram(folded, chosen.out, differences)
+
+
+def _possible(network: ProgramNetwork, known: int | None) -> list[int]:
+    taken = channels_taken(network)
+    return [known] if known else [3, 1, *([taken] if taken and taken not in {1, 3} else [])]
 
 
 def _entry(

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from normscope.keywords import checked
 from normscope.models.building import build_model
 from normscope.models.importing import check_caller_named
 from normscope.models.options import ModelOptions
+from normscope.quiet import without_warnings
 from normscope.regular_files import read_text
 from normscope.writing import replacing
 
@@ -220,8 +220,7 @@ def _write_program(folded: Folded, path: Path, _: Built) -> None:
 
 
 def _write_onnx(folded: Folded, path: Path, _: Built) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_warnings():
         program = torch.onnx.export(
             folded.model,
             (_example(folded),),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 import zipfile
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,11 @@ from normscope.deploy.given_file import SIDE
 from normscope.deploy.program_kind import ProgramKind
 from normscope.errors import NormscopeError
 from normscope.models.files import naming
+from normscope.models.files.image_input import TAKES
 from normscope.models.files.program import program_with_lengths, silent_export
 from normscope.models.files.program_network import ProgramNetwork
-from normscope.models.files.torchscript import TAKES, read_torchscript
+from normscope.models.files.torchscript import read_torchscript
+from normscope.quiet import without_warnings
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -156,8 +157,7 @@ class ScriptKind(TorchKind):
 
     def write(self, raw: ProgramNetwork, image: Tensor, path: Path) -> None:  # noqa: ARG002
         """Save it, with the texts that lie beside the program."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             texts = self._texts()
             if raw.dtype == torch.uint8:
                 texts[TAKES] = b"uint8"
@@ -171,6 +171,5 @@ class ScriptKind(TorchKind):
 
     def read_back(self, path: Path) -> Any:
         """The program in a file that ``write`` wrote."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             return torch.jit.load(str(path), map_location="cpu")

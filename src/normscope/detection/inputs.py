@@ -21,6 +21,7 @@ from normscope.models.building import build_model
 from normscope.models.files.naming import ONNX, check_layers
 from normscope.models.options import ModelOptions
 from normscope.models.trained import OUTPUTS, check_weights_given
+from normscope.quiet import without_warnings
 from normscope.wording import counted
 
 if TYPE_CHECKING:
@@ -182,8 +183,7 @@ def _images(shards: Iterator[Shard], reading: Reading) -> Iterator[np.ndarray]:
                 continue
             try:
                 pixels = item.whole() if isinstance(item, Windows) else item
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
+                with without_warnings():
                     values = reading.prepare(pixels).values
             except UnreadableImage:
                 continue

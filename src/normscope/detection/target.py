@@ -65,6 +65,7 @@ def find_target(
     Raises:
         NormscopeError: If the network does not take the images, or the averages are not finite
             or fresh.
+        OutOfMemoryError: If the device's memory does not suffice.
     """
     entry = _entry(model, channels, image_size)
     convolution = _plain_convolution(entry, channels)
@@ -82,6 +83,8 @@ def find_target(
     try:
         with torch.no_grad():
             model(black)
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, ValueError) as error:
         raise NormscopeError(
             f"the model must take images of shape {tuple(black.shape[1:])}, got: "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,6 +27,7 @@ from normscope.findings.search_verdict import (
 )
 from normscope.keywords import checked
 from normscope.margin import MARGIN
+from normscope.quiet import without_warnings
 from normscope.studies.search_work import best_configurations, references
 
 if TYPE_CHECKING:
@@ -155,11 +155,8 @@ def importance(study: optuna.Study, trials: Sequence[SearchTrial]) -> dict[str, 
     """
     if len(trials) < FEWEST_FOR_IMPORTANCE or len({t.score for t in trials}) == 1:
         return None
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", "Target and region quantiles select the same set")
-            evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-            shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    except UserWarning:
-        return None
-    return {name: float(share) for name, share in shares.items()}
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    with without_warnings(UserWarning):  # of a best tenth that is as good as the rest
+        importances = evaluator.evaluate(study)
+    total = sum(importances.values())
+    return {name: float(each / total) for name, each in importances.items()} if total else None

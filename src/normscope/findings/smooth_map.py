@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy.special import expit
+
+from normscope.quiet import without_warnings
 
 POINTS = 41
 
@@ -64,9 +65,8 @@ def smooth_map(
 
     every = np.arange(len(where))
     some = np.random.default_rng(0).permutation(every)[:MOST_WEIGHED]
-    with warnings.catch_warnings():
-        # A length at its bound means that an axis does not matter, which is a finding, not a fault.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # A length at its bound means that an axis does not matter, which is a finding, not a fault.
+    with without_warnings(ConvergenceWarning):
         process = fitted_to(np.sort(some), n_restarts_optimizer=2)
     if len(every) > len(some):
         kernel = process.kernel_

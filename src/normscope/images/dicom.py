@@ -19,7 +19,7 @@ from normscope.images.pixels import (
     UnreadableImage,
     check_size,
 )
-from normscope.images.quiet import without_warnings
+from normscope.quiet import without_warnings
 
 SERIES_DIGITS = 8
 """Of a series' identifier, the last; what stands before them names who made it."""

@@ -7,7 +7,7 @@ import io
 import numpy as np
 
 from normscope.images.formats import TIFF_MAGIC
-from normscope.images.quiet import without_warnings
+from normscope.quiet import without_warnings
 
 ORIENTATION = 0x0112
 """The tag's number (CIPA DC-008, Exif 2.32, 2019, section 4.6.4)."""

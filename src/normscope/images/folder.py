@@ -54,7 +54,7 @@ def open_folder(
     return DecodedSource(
         name=str(path),
         classes=listing.classes,
-        scale=scale_of(given, dtype, footer["ends"], str(path)),
+        scale=scale_of(given, dtype, footer["ends"], str(path), counts=True),
         train=splits.get("train", none),
         validation=splits.get("validation"),
         test=splits["test"],

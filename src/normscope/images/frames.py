@@ -148,7 +148,7 @@ class Met:
         types: How many have each type of pixels.
         bands: How many have each number of channels.
         most: How many have each largest value, as of ``Pixels``.
-        ends: The least float and the greatest, or None without floats.
+        ends: The least pixel and the greatest of types that hold values below 0, or None.
         noticed: What is to be said of how many images.
     """
 
@@ -186,7 +186,7 @@ class Met:
         self.most[frame.most] += 1
         self.noticed.update(frame.noticed)
         self.bands[channels if (len(pixels), channels) == (1, COLOURS) else len(pixels)] += 1
-        if pixels.dtype.kind == "f":
+        if pixels.dtype.kind in "fi":
             ends = (float(pixels.min()), float(pixels.max()))
             before = self.ends or ends
             self.ends = (min(before[0], ends[0]), max(before[1], ends[1]))

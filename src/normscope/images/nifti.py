@@ -22,6 +22,9 @@ UNSCALED = (1.0, 0.0)
 def decode_nifti(data: bytes) -> Pixels:
     """Decode the slices of a volume along its third axis; further axes are more slices.
 
+    A fifth axis, which holds the values of each voxel, is the channels (nifti1.h, "dim[5]";
+    https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h).
+
     Args:
         data: The file's bytes, compressed by gzip or not.
 
@@ -58,11 +61,11 @@ def decode_nifti(data: bytes) -> Pixels:
     except Exception as error:  # noqa: BLE001 - headers can be wrong in many ways
         raise UnreadableImage(f"not a readable NIfTI volume: {first_line(error)}") from None
     noticed = ["that are slices of volumes" + PARTS]
-    volumes = math.prod(volume.shape[3:])
+    volumes = math.prod(volume.shape[3:4] if volume.ndim == 5 else volume.shape[3:])
     if volumes > 1:
         noticed.append(
-            f"of files with {volumes} volumes each, which count as more slices, not as channels: "
-            "split them by volume for statistics of each"
+            f"of files with {volumes} volumes each, which count as more slices, as of a film: if "
+            "they are channels, save each file's get_fdata().transpose(2, 3, 1, 0) as .npy"
         )
     noticed += [f"with a slope and intercept, {APPLIED}"] if scaled else []
     return Pixels(_slices(values), noticed=tuple(noticed))
@@ -87,4 +90,7 @@ def _slices(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind not in "iuf" or values.ndim < 2:
         raise UnreadableImage(f"values of type {values.dtype} are neither integers nor floats")
     # The first axis runs along a row.
+    if values.ndim == 5:
+        values = values.reshape(*values.shape[:2], -1, values.shape[4])
+        return np.ascontiguousarray(values.transpose(2, 3, 1, 0))
     return np.ascontiguousarray(values.reshape(*values.shape[:2], -1).transpose(2, 1, 0))[:, None]

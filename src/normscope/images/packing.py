@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from normscope.images.listing import Listing
     from normscope.images.transform import ImageTransform
 
-MAGIC = b"normscope images 3\n"
+MAGIC = b"normscope images 4\n"
 """Ends a whole file: a file that was cut does not end so."""
 
 NUMBER_BYTES = 8

@@ -13,7 +13,7 @@ from PIL import Image
 
 from normscope.errors import NormscopeError
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
-from normscope.images.quiet import without_warnings
+from normscope.quiet import without_warnings
 from normscope.wording import first_line
 
 if TYPE_CHECKING:

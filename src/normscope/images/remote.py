@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from normscope.errors import MissingExtra, NormscopeError, WorkFailed
+from normscope.images.remote_errors import is_late, reason_of, refusal_of, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,9 @@ BUFFER_BYTES = 2**20
 
 MOST_HELD_BYTES = 2**28
 _HOLDING = threading.Lock()
+
+_ANSWERED: set[str] = set()
+"""Servers that have answered: others are not waited for again."""
 
 _SECRETS: dict[str, str] = {}
 """URLs as they were given, by what they are called from then on: without user and query."""
@@ -248,50 +252,28 @@ def _files_of(protocol: str) -> Any:
 
 def _tried(url: str, work: Callable[[Any, str], Any]) -> Any:
     full = _SECRETS.get(url, url)
-    files = _files_of(full.partition("://")[0].lower())
+    protocol, _, rest = full.partition("://")
+    files, server = _files_of(protocol.lower()), f"{protocol}://{rest.partition('/')[0]}"
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return work(files, full)
+            found = work(files, full)
+            _ANSWERED.add(server)
+            return found
         except NormscopeError:
             raise
         except Exception as error:  # noqa: BLE001 - every service has errors of its own
             cause = error.__cause__
-            if isinstance(cause, Exception) and (isinstance(cause, OSError) or _status(cause)):
+            if isinstance(cause, Exception) and (isinstance(cause, OSError) or status_of(cause)):
                 # Over HTTP whatever goes wrong is first called a file that is not found.
                 error = cause
-            refusal = _refusal(error)
+            refusal = refusal_of(error)
+            if refusal is None and is_late(error) and server not in _ANSWERED:
+                refusal = "no answer in time"
             if refusal is not None or attempt == ATTEMPTS:
-                break_off = refusal or f"{_reason(error)} in each of {ATTEMPTS} attempts"
+                break_off = refusal or f"{reason_of(error)} in each of {ATTEMPTS} attempts"
                 raise WorkFailed(
                     f"{url} must be readable, got: {break_off}. "
                     "Check the address, the network and the credentials in the environment."
                 ) from None
         time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
     raise AssertionError  # the last attempt returned or raised
-
-
-def _refusal(error: Exception) -> str | None:
-    """Why another attempt is of no use, or None."""
-    status = _status(error)
-    if isinstance(error, FileNotFoundError) or status in {404, 410}:
-        return "nothing there"
-    if isinstance(error, PermissionError) or status in {401, 403}:
-        return "access denied"
-    if type(error).__name__ in {"NoCredentialsError", "PartialCredentialsError"}:
-        return "no credentials (for a public bucket set FSSPEC_S3_ANON=true)"
-    return f"status {status}" if status is not None and 400 <= status < 500 else None
-
-
-def _status(error: Exception) -> int | None:
-    status = getattr(error, "status", None)
-    return status if isinstance(status, int) else None
-
-
-def _reason(error: Exception) -> str:
-    # Only the kind: an error's own text may hold the URL with its secrets.
-    status = _status(error)
-    if status is not None:
-        return f"status {status}"
-    if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
-        return "no answer in time"
-    return f"no connection ({type(error).__name__})"

@@ -10,21 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError, UnknownName
-from normscope.images.arrays import (
-    LAYOUTS,
-    as_images,
-    is_guess,
-    layout_of,
-    most_of,
-    open_npy,
-)
-from normscope.images.collection import (
-    Stream,
-    check_split_is_whole,
-    counted_path,
-    joined,
-    name_of,
-)
+from normscope.images.arrays import LAYOUTS, as_images, is_guess, layout_of, most_of, open_npy
+from normscope.images.collection import Stream, check_split_is_whole, counted_path, joined, name_of
 from normscope.images.containers.data_sets import open_data_set
 from normscope.images.containers.opening import (
     Wanted,
@@ -142,6 +129,7 @@ def _open_local(source: str, split: str | None, root: Path | None, layout: str |
         return open_container(Wanted(file, part, split, layout))
     path = Path(source)
     if path.is_dir():
+        _check_no_layout(source, layout)
         return _encoded_stream([source], split)
     if not path.exists():
         expanded = [with_part(each, part) for each in expand_braces(file)]
@@ -160,7 +148,16 @@ def _open_local(source: str, split: str | None, root: Path | None, layout: str |
     if _is_idx(source):
         check_split_is_whole(source, split)
         return _array_stream(source, read_idx(path), layout, path)
+    _check_no_layout(source, layout)
     return _encoded_stream([source], split)
+
+
+def _check_no_layout(source: str, layout: str | None) -> None:
+    if layout is not None:
+        raise NormscopeError(
+            f"--layout must be used with one array, got {source}, whose files say their own axes. "
+            "Leave it out, or give the file of an array."
+        )
 
 
 def _is_idx(path: str) -> bool:

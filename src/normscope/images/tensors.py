@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from normscope.images.quiet import without_warnings
+from normscope.quiet import without_warnings
 
 if TYPE_CHECKING:
     from torch import Tensor

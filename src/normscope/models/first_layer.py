@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from normscope.models.tracing import layers_called
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Mapping
+
+    from torch import Tensor
 
     from normscope.init_scale import InitScale
 
@@ -58,3 +61,31 @@ def describe_first_layer(layer: nn.Module) -> dict[str, float | None]:
         else:
             numbers[f"{name}_mean"] = numbers[f"{name}_std"] = None
     return numbers
+
+
+def channels_taken(model: nn.Module) -> int | None:
+    """How many channels a network's first convolution takes, in the order of its layers.
+
+    Args:
+        model: The network.
+
+    Returns:
+        Their number; None where there is no convolution.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.modules.conv._ConvNd):
+            return module.in_channels
+    return channels_of_weights(model.state_dict())
+
+
+def channels_of_weights(weights: Mapping[str, Tensor]) -> int | None:
+    """How many channels the first kernel among weights has.
+
+    Args:
+        weights: By name, in the order of the layers.
+
+    Returns:
+        Their number; None where there is no kernel of four axes.
+    """
+    kernels = (tensor for tensor in weights.values() if tensor.ndim == 4)
+    return next((kernel.shape[1] for kernel in kernels), None)

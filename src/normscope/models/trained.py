@@ -9,13 +9,15 @@ from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.luma import check_channels
 from normscope.models.building import build_model, find_library, show_one_image
 from normscope.models.files.naming import names_file
+from normscope.models.first_layer import channels_of_weights, channels_taken
 from normscope.models.given import name_of
 from normscope.models.importing import names_code
 from normscope.models.libraries.own import OWN_MODELS
-from normscope.models.options import ModelOptions
+from normscope.models.options import DEFAULT_WEIGHTS, ModelOptions
+from normscope.models.weights import read_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from torch import nn
 
@@ -58,11 +60,15 @@ def build_trained(
     if isinstance(model, str):
         check_weights_given(model, weights)
 
+    taken: list[int | None] = []
+
     def fresh(count: int) -> nn.Module:
         options = ModelOptions(weights=weights)
-        return build_model(
+        network = build_model(
             model, channels=count, classes=classes, image_size=image_size, options=options
         ).eval()
+        taken.append(channels_taken(network))
+        return network
 
     def shown(network: nn.Module, count: int) -> object:
         return show_one_image(network, name, count, image_size)
@@ -83,7 +89,21 @@ def build_trained(
             f"a normalization of {asked} channels must be for a network that takes as many, got "
             f"{name}, which takes 1. Give MEAN/STD of one number each."
         )
-    return _first_that_fits([met] * (met not in {1, 3}) + [3, 1], fresh, shown)
+
+    def counts() -> Iterator[int]:
+        usual = [met] * (met not in {1, 3}) + [3, 1]
+        yield from usual
+        # Bands of other numbers, by what is built whatever is asked for, or by the file.
+        found = taken or [_channels_in(weights)]
+        yield from {count for count in found if count} - set(usual)
+
+    return _first_that_fits(counts(), fresh, shown)
+
+
+def _channels_in(weights: str | None) -> int | None:
+    if weights in {None, DEFAULT_WEIGHTS}:
+        return None
+    return channels_of_weights(read_weights(str(weights)))
 
 
 def _first_that_fits(

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from normscope.findings.reasons import SHARES
 from normscope.reports.commands import scan_command
 from normscope.reports.page_data import facts, page_data
+from normscope.rounding import fixed
 from normscope.wording import counted
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def render(template: str, data: dict[str, Any], **values: Any) -> str:
         "words": _words,
         "options_whole": _options_whole,
         "few_digits": _few_digits,
+        "fixed": fixed,
     }
     # In a script element only "<" could end it, and JSON can spell it otherwise.
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -109,7 +111,7 @@ def render(template: str, data: dict[str, Any], **values: Any) -> str:
         **values,
         data=Markup(text),  # noqa: S704 - JSON without any "<"
         style=Markup(read("page.css")),  # noqa: S704 - our own file
-        script=Markup(read("page.js")),  # noqa: S704 - our own file
+        script=Markup(read("rounding.js") + read("page.js")),  # noqa: S704 - our own file
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from normscope.machine.cores import available_cores, threads
+from normscope.quiet import without_warnings
 from normscope.statistics.reduce import AHEAD, reduce_shard
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def _quiet_single_threads(reading: Reading) -> Iterator[None]:
     try:
         # Only resizing needs torch, which takes seconds to import.
         single = threads(1) if reading.resize is not None else nullcontext()
-        with single, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with single, without_warnings():
             yield
     finally:
         cv2.setNumThreads(before)

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, WorkFailed
+from normscope.quiet import without_warnings
 from normscope.ray_connection import ray_cluster
 from normscope.statistics.reduce import AHEAD, reduce_shard
 
@@ -65,7 +66,6 @@ def _in_flight(
 
 def _reduce_on_worker(shard: Shard, reading: Reading) -> Collected:
     import platform
-    import warnings
 
     import cv2
 
@@ -75,8 +75,7 @@ def _reduce_on_worker(shard: Shard, reading: Reading) -> Collected:
 
         torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_warnings():
         collected = reduce_shard(shard, reading)
     for _, path, reason in collected.skipped:
         if reason == "No such file or directory":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from normscope.errors import NormscopeError, UnknownName
+from normscope.quiet import without_warnings
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -54,8 +54,7 @@ def make_sampler(name: str, seed: int, slot: int) -> BaseSampler:
     from optuna.exceptions import ExperimentalWarning
 
     own = int(np.random.SeedSequence((seed, slot)).generate_state(1)[0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
+    with without_warnings(ExperimentalWarning):
         if name == "tpe":
             return samplers.TPESampler(seed=own, multivariate=True, constant_liar=True)
         if name == "gp":

@@ -61,7 +61,7 @@ def test_splits(images):
     with pytest.raises(NormscopeError) as error:
         stats(splits, split="test")
     assert str(error.value) == (
-        "DatasetDict must hold a split test for --split test, got train, validation. "
+        "DatasetDict must hold a split test for split='test', got train, validation. "
         "Choose a split that is there, or all."
     )
     splits = datasets.DatasetDict({"train": datasets.Dataset.from_dict({"n": [1]})})

@@ -152,14 +152,14 @@ def test_a_folder_of_parts_has_splits(tmp_path):
     with pytest.raises(NormscopeError) as error:
         stats(folder, split="train")
     assert str(error.value) == (
-        f"{folder} must hold a split train for --split train, got other, test, validation. "
+        f"{folder} must hold a split train for split='train', got other, test, validation. "
         "Choose a split that is there, or all."
     )
     with pytest.raises(NormscopeError) as error:
         stats(folder / "data" / "test.parquet", split="train")
     assert str(error.value) == (
-        f"{folder}/data/test.parquet must hold splits for --split train, got one collection "
-        "without names. Leave out --split, or pass all."
+        f"{folder}/data/test.parquet must hold splits for split='train', got one collection "
+        "without names. Leave out split, or pass all."
     )
 
 

@@ -15,8 +15,8 @@ from normscope.images.containers.opening import PART
 from normscope.images.containers.variable_shard import VariableShard
 from normscope.images.encoded import open_binary, stamp
 from normscope.images.formats import HEAD
-from normscope.images.quiet import without_warnings
 from normscope.images.shards import ArrayShard
+from normscope.quiet import without_warnings
 from normscope.wording import first_line
 
 if TYPE_CHECKING:

@@ -115,6 +115,10 @@ def _only(path: Path, names: Sequence[str], wanted: str, exported: str) -> str:
     return names[0]
 
 
+TAKES = "normscope-takes"
+"""The text in a folded program's file that says which type its pixels have: its code takes any."""
+
+
 def check_floats(path: Path, name: str, kind: str) -> None:
     """Refuse an input that cannot hold normalized pixels.
 

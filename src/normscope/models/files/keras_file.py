@@ -6,14 +6,20 @@ import io
 import json
 import os
 import sys
-import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 from normscope.models.files.archive import LARGEST, MOST_PACKED, check_archive
-from normscope.models.files.image_input import ImageInput, check_floats, one_input, one_output
+from normscope.models.files.image_input import (
+    TAKES,
+    ImageInput,
+    check_floats,
+    one_input,
+    one_output,
+)
 from normscope.models.files.program_network import ProgramNetwork
+from normscope.quiet import without_warnings
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -48,11 +54,12 @@ def read_keras(path: Path) -> ProgramNetwork:
     return network
 
 
-def trainable_keras(path: Path) -> ProgramNetwork:
+def trainable_keras(path: Path, *, folded: bool = False) -> ProgramNetwork:
     """The same, with the layers trainable that were.
 
     Args:
         path: The file.
+        folded: Whether one is expected that takes raw pixels.
 
     Returns:
         The network.
@@ -63,8 +70,7 @@ def trainable_keras(path: Path) -> ProgramNetwork:
     check_archive(path)
     keras = _keras(path)
     stored = _check_content(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_warnings():
         try:
             _check_declared(keras, path, stored)
             model: Any = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -79,6 +85,8 @@ def trainable_keras(path: Path) -> ProgramNetwork:
     name = one_input(path, [one.name for one in inputs])
     one_output(path, [one.name for one in outputs])
     check_floats(path, name, str(inputs[0].dtype))
+    if not folded and (takes := takes_of(path)):
+        check_floats(path, name, takes)
     return ProgramNetwork(model, path, ImageInput.of(path, name, inputs[0].shape))
 
 
@@ -99,6 +107,12 @@ def _keras(path: Path) -> Any:
             f"{keras.backend.backend()}. Set {BACKEND}=torch before keras is imported."
         )
     return keras
+
+
+def takes_of(path: Path) -> str:
+    """Which type the pixels of a folded file have; nothing of others, which take any floats."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(TAKES).decode(errors="replace") if TAKES in archive.namelist() else ""
 
 
 def _check_content(path: Path) -> int:

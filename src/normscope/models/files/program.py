@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import math
-import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from normscope.models.files.archive import check_archive
 from normscope.models.files.image_input import ImageInput, check_floats, one_input, one_output
 from normscope.models.files.program_network import ProgramNetwork
 from normscope.models.files.program_safety import check_program
+from normscope.quiet import without_warnings
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -115,8 +115,7 @@ def silent_export() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

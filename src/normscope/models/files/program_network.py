@@ -69,7 +69,7 @@ class ProgramNetwork(nn.Module):
             images = torch.cat([images, images[:1].expand(missing, -1, -1, -1)])
         try:
             outputs = self.program(images)
-        except NormscopeError:
+        except (NormscopeError, torch.OutOfMemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a stranger's program raises
             raise NormscopeError(

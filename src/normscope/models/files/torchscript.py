@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,8 +9,9 @@ import torch
 from normscope.errors import NormscopeError
 from normscope.machine.without_compiler import import_torchvision
 from normscope.models.files.archive import check_archive
-from normscope.models.files.image_input import check_floats, one_input
+from normscope.models.files.image_input import TAKES, check_floats, one_input
 from normscope.models.files.program_network import ProgramNetwork
+from normscope.quiet import without_warnings
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 TOUCHES_FILES = {"aten::save", "aten::from_file"}
 """Operators by which a program could write or read a file."""
 
-TAKES = "normscope-takes"
-"""The text beside a folded program that says which type its pixels have: its code takes any."""
 
 OWN_SPACES = {"aten", "prim", "prims", "quantized", "torchvision"}
 
@@ -46,9 +44,8 @@ def read_torchscript(path: Path) -> ProgramNetwork:
     import_torchvision()  # brings its operators, such as nms
 
     beside = {TAKES: b""}
-    with warnings.catch_warnings():
+    with without_warnings():
         # torch.jit is deprecated; the file is there all the same.
-        warnings.simplefilter("ignore")
         try:
             script = torch.jit.load(str(path), map_location="cpu", _extra_files=beside).eval()
             operators = set(_operators(script.inlined_graph))

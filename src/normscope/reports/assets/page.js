@@ -22,9 +22,12 @@
     return made;
   };
   const short = (x) => String(Number(x.toPrecision(3)));
-  const fixed = (x) => (x === null || x === undefined ? "unknown" : x.toFixed(4));
-  const percent = (share) => String(Number((100 * share).toPrecision(2)));
-  const signed = (x) => x === null || x === undefined ? "unknown" : (Math.abs(x) < 5e-5 ? "" : x < 0 ? "−" : "+") + Math.abs(x).toFixed(4);
+  const fixed = (x) => (x === null || x === undefined ? "unknown" : rounding.fixed(x, 4));
+  const { percent } = rounding;
+  const signed = (x) => {
+    const text = fixed(x);
+    return Number(text) > 0 ? `+${text}` : text.replace("-", "−");
+  };
   const known = data.cells && data.cells.length > 0 && data.cells[0].verdict !== undefined;
 
   const choices = (where, name, options, onChange) => {
@@ -223,7 +226,7 @@
   const drawMap = () => {
     start(map, "accuracy");
     if (view === "chance") {
-      drawCells(map, (c) => red(c.smooth), (c) => `fails with a chance of ${percent(c.smooth)} %`, (c) => (c.smooth < 0.005 ? "" : c.smooth.toFixed(2)));
+      drawCells(map, (c) => red(c.smooth), (c) => `fails with a chance of ${percent(c.smooth)} %`, (c) => (c.smooth < 0.005 ? "" : rounding.fixed(c.smooth, 2)));
       drawAxes(map);
       drawLegend(null);
       return;
@@ -240,7 +243,7 @@
       if (!field) return "transparent";
       return has(field(cell)) ? colour(field(cell), range.low, range.high) : "url(#hatch-accuracy)";
     };
-    const write = (cell) => (!field || !has(field(cell)) ? "" : view === "noise" ? field(cell).toPrecision(2) : field(cell).toFixed(3));
+    const write = (cell) => (!field || !has(field(cell)) ? "" : view === "noise" ? field(cell).toPrecision(2) : rounding.fixed(field(cell), 3));
     drawCells(map, fill, (c) => (has(c.accuracy) ? `accuracy ${fixed(c.accuracy)}` : unmeasured(c)), write);
     drawAxes(map);
     drawLegend(range);
@@ -395,7 +398,7 @@
       log ? Math.exp(Math.log(low) + (Math.log(high) - Math.log(low)) * part) : low + (high - low) * part);
     if (whole) return [...new Set(values.map(Math.round))].map((v) => [v, String(v)]);
     const digits = Math.max(0, 1 - Math.floor(Math.log10((high - low) / 4)));
-    return values.map((v) => [v, log || digits > 8 ? short(v) : String(Number(v.toFixed(digits)))]);
+    return values.map((v) => [v, log || digits > 8 ? short(v) : String(Number(rounding.fixed(v, digits)))]);
   };
   const showTrial = (trial) => {
     const known = [...data.ranges.map((r) => `${r.name} ${short(trial[r.name])}`), `${data.chosen_on} ${fixed(trial.score)}`];

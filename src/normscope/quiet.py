@@ -1,4 +1,4 @@
-"""Silence about odd metadata, in any number of threads."""
+"""Silence of libraries' warnings, in any number of threads."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ _INSIDE: list[None] = []
 
 
 @contextmanager
-def without_warnings() -> Iterator[None]:
+def without_warnings(kind: type[Warning] = Warning) -> Iterator[None]:
     """Let libraries not warn for a while, as of metadata that changes no pixel.
 
     Python's own ``catch_warnings`` is the process's: of two threads in it at once, the one that
     leaves last may put back what the other had silenced, for good.
+
+    Args:
+        kind: Which of them.
 
     Yields:
         Nothing; when the last thread leaves, warnings are as before the first came.
@@ -29,7 +32,7 @@ def without_warnings() -> Iterator[None]:
         if not _INSIDE:
             _HELD.append(warnings.catch_warnings())
             _HELD[0].__enter__()
-            warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", kind)
         _INSIDE.append(None)
     try:
         yield

@@ -1,0 +1,93 @@
+"""Options as the caller writes them: ``--scale 1`` on the command line, ``scale=1`` in Python.
+
+Errors are written in the command line's words. Where a Python caller gets one, it names arguments.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from normscope.errors import NormscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_NAMED = ContextVar("_NAMED", default=False)
+"""Whether errors already get the words of whoever called first."""
+
+OPTION = re.compile(
+    r"(?<![\w-])--([a-z][a-z0-9-]*[a-z0-9])"
+    r"(?:[ =]('[^']*'|[^\s'\"()]*[^\s'\"().,;:]))?"
+)
+
+NO_VALUES = re.compile(
+    r"alone|also|and|are|as|at|bands|brings|by|changes|compares|divides|for|gives|has|holds|if|in|"
+    r"is|lies|means|must|needs|of|or|puts|says|so|such|tells|than|that|the|to|under|where|which|"
+    r"with|without|begin|loses|makes|may|names|need|too"
+)
+"""Words that go on with the sentence behind an option; all others are a value of it."""
+
+OFF = "no-"
+"""How the option starts that turns off what is on by default."""
+
+
+@contextmanager
+def named_for(arguments: Collection[str]) -> Iterator[None]:
+    """Let errors name the arguments of a Python function in place of options.
+
+    Args:
+        arguments: Of the function, which others that are called within do not change; none on the
+            command line.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        NormscopeError: With these words.
+    """
+    if _NAMED.get():
+        yield
+        return
+    token = _NAMED.set(True)
+    try:
+        yield
+    except NormscopeError as error:
+        error.args = (as_arguments(str(error), arguments), *error.args[1:])
+        raise
+    finally:
+        _NAMED.reset(token)
+
+
+def as_arguments(sentence: str, arguments: Collection[str]) -> str:
+    """A sentence on options as one on arguments.
+
+    Args:
+        sentence: As the command line has it.
+        arguments: Which may be given; other options stay.
+
+    Returns:
+        The sentence.
+
+    Example:
+        >>> as_arguments("Pass --scale 1, or --no-batchnorm.", ["scale", "batchnorm"])
+        'Pass scale=1, or batchnorm=False.'
+        >>> as_arguments("--resize must be larger than --crop.", ["resize", "crop"])
+        'resize must be larger than crop.'
+    """
+
+    def argument(found: re.Match[str]) -> str:
+        name, value = found[1].replace("-", "_"), found[2] or ""
+        after = found[0][len(f"--{found[1]}") :]
+        if found[1].startswith(OFF) and found[1].removeprefix(OFF) in arguments:
+            return f"{found[1].removeprefix(OFF)}=False{after}"
+        if name not in arguments:
+            return found[0]
+        if not value or NO_VALUES.fullmatch(value):
+            return f"{name}{after}"
+        plain = value[0] == "'" or re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", value)
+        return f"{name}={value if plain else repr(value)}"
+
+    return OPTION.sub(argument, sentence)
