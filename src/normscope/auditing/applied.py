@@ -82,6 +82,11 @@ class AppliedNormalization:
         last = len(self.order) - 1
         return replace(self, order=tuple(last - channel for channel in self.order))
 
+    def scaled(self, factor: float) -> AppliedNormalization:
+        """The same of pixels that are multiplied by a factor."""
+        mean, std = (tuple(value * factor for value in v) for v in (self.mean, self.std))
+        return replace(self, mean=mean, std=std)
+
     @property
     def closeness(self) -> int:
         """Which of ``TOLERANCES`` holds."""

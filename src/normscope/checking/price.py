@@ -43,6 +43,17 @@ class Price:
         return f"costs about {gap(self.lost)} of accuracy"
 
     @property
+    def none_seen(self) -> str | None:
+        """That nothing is lost on these images, with what may be lost on others; None if it is."""
+        most = max(0.0, self.interval[1])
+        on = f"on these {self.images} images"
+        if self.labelled and self.interval[0] <= 0:
+            return f"No loss of accuracy shows {on} (at most {gap(most)}, 95 % sure)"
+        if not self.labelled and self.lost < SMALL:
+            return f"That changes no answer {on} (at most {percent(most)} of answers, 95 % sure)"
+        return None
+
+    @property
     def measured(self) -> str:
         """The figure and its interval, in a sentence."""
         what = "Accuracy lost" if self.labelled else "Share of answers that change"

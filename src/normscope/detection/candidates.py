@@ -58,6 +58,7 @@ class Candidate:
         order: In which the network takes the channels: ``rgb`` or ``bgr``.
         usual: Whether that is the candidate's usual order.
         given: Whether somebody gave these constants, and they are none of the known.
+        fitted: Whether something else fitted them, so that they are not exact.
     """
 
     name: str
@@ -65,20 +66,24 @@ class Candidate:
     order: str
     usual: bool
     given: bool = False
+    fitted: bool = False
 
     @classmethod
-    def of(cls, normalization: Normalization, order: str) -> Candidate:
+    def of(cls, normalization: Normalization, order: str, *, fitted: bool = False) -> Candidate:
         """Given constants.
 
         Args:
             normalization: Red first, one value for each channel.
             order: In which the network is to take the channels.
+            fitted: Whether something else fitted them.
 
         Returns:
             The candidate.
         """
         means, stds = (v if len(set(v)) > 1 else v[:1] for v in vars(normalization).values())
-        return cls(f"{Normalization(means, stds):.4g}", normalization, order, True, True)
+        each = Normalization(means, stds)
+        name = f"about {each:.3g}" if fitted else f"{each:.4g}"
+        return cls(name, normalization, order, True, True, fitted)
 
     @property
     def in_words(self) -> str:

@@ -133,7 +133,7 @@ class Detection:
     @property
     def sentence(self) -> str:
         """The answer in a sentence."""
-        fitted = str(self.fitted.rounded)
+        fitted = f"about {self.fitted.rounded}"
         first = self.candidates[0] if self.candidates else None
         if first is not None and self.verdict == first.candidate.name:
             return (
