@@ -136,6 +136,15 @@ def test_detection_divides_as_it_is_told(network, folder):
         detect(network, folder, scale=0)
 
 
+def test_other_images_that_are_dark_leave_the_constants_known(network):
+    scenes = _scenes(80, seed=1) / SCALE
+    smooth = (scenes + np.roll(scenes, 1, -1) + np.roll(scenes, 1, -2)) / 3
+    found = detect(network, 1.1 * smooth)
+    assert found.verdict == "none of the known"
+    np.testing.assert_allclose(found.fitted.normalization.mean, BANDS.mean, atol=0.03)
+    assert found.pixels == "[0, 1]"
+
+
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
 def test_what_is_used_is_a_candidate_unless_it_is_known(order):
     own = Normalization((0.2, 0.3, 0.4), (0.1, 0.2, 0.3))
