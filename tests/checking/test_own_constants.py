@@ -15,7 +15,7 @@ from normscope.checking.in_use import InUse
 from normscope.checking.opinions import BATCHNORM, FILES, Opinion, weighed
 from normscope.checking.price import Price
 from normscope.checking.verdict import judged
-from normscope.detection.candidates import Candidate
+from normscope.detection.candidates import Candidate, candidates
 from normscope.models.preprocessing.claim import BGR
 from normscope.normalization import IMAGENET, Normalization
 
@@ -90,6 +90,11 @@ def test_constants_that_lie_off_the_fit_are_not_right(network, folder, off, word
     means = [mean + off * std for mean, std in zip(BANDS.mean, BANDS.std, strict=True)]
     found = check(model=network, images=folder, norm=Normalization(means, BANDS.std), scale=SCALE)
     assert found.verdict == word
+    if word == "wrong":
+        # What speaks for constants that are not believed does not blur the fit.
+        use = Normalization.parse(found.answer.use)
+        np.testing.assert_allclose(use.mean, BANDS.mean, atol=0.01)
+        np.testing.assert_allclose(use.std, BANDS.std, rtol=0.1)
 
 
 def test_bands_are_counted_where_one_constant_stands_for_all(network, folder):
@@ -143,6 +148,12 @@ def test_other_images_that_are_dark_leave_the_constants_known(network):
     assert found.verdict == "none of the known"
     np.testing.assert_allclose(found.fitted.normalization.mean, BANDS.mean, atol=0.03)
     assert found.pixels == "[0, 1]"
+
+
+def test_digits_constants_are_none_of_bands():
+    names = [candidate.name for candidate in candidates(4)]
+    assert names == ["half", "none", "0..255", "centred 0..255"]
+    assert "mnist" in [candidate.name for candidate in candidates(1)]
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])

@@ -46,6 +46,9 @@ KNOWN: dict[str, tuple[Normalization, str]] = {
 }
 """Each with its usual order of channels."""
 
+OF_GREY_DIGITS = {"mnist", "fashion-mnist"}
+"""Statistics of one channel, which are repeated for colour at most, and not for bands."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -114,6 +117,7 @@ def candidates(channels: int) -> list[Candidate]:
         )
         for name, (normalization, usual) in KNOWN.items()
         if normalization.channels in {1, channels}
+        and (channels in {1, 3} or name not in OF_GREY_DIGITS)
         for order in orders(channels)
     ]  # fmt: skip
 

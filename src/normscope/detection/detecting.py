@@ -21,14 +21,14 @@ from normscope.detection.detection_result import (
     confidence_text,
 )
 from normscope.detection.evidence import weigh
-from normscope.detection.fitting import fit, that_fit
+from normscope.detection.fitting import fit, off_the_fit
 from normscope.detection.foreign import altered, directions
 from normscope.detection.inputs import build_network, check_images, sample_images
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.options import DetectOptions
 from normscope.detection.patches import response_moments
 from normscope.detection.prior import Sizes
-from normscope.detection.ranking import Hypothesis, log_prior, own_images, rank, share
+from normscope.detection.ranking import Hypothesis, Ranked, log_prior, own_images, rank, share
 from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem
 from normscope.detection.target import find_target
@@ -202,13 +202,16 @@ def _detection(
     notes: tuple[str, ...],
     unit: float,
 ) -> Detection:
-    ranked = rank(hypotheses)
-    claimed = ranked[0].candidate if ranked and ranked[0].confidence > CLAIMED else None
-    fitting = [h for h in hypotheses if claimed is None or h.order == claimed.order]
+    ranked, fitting = _ranked(hypotheses)
+    off = off_the_fit(ranked, fitting, detecting.seed)
+    if off:
+        # What speaks for them says nothing of the images either.
+        hypotheses = [h.without([each.candidate for each in off]) for h in hypotheses]
+        ranked, fitting = _ranked(hypotheses)
+        ranked = sorted([*ranked, *off], key=lambda each: -each.confidence)
     best = max(fitting, key=lambda hypothesis: hypothesis.total)
     fitted = fit(fitting, [hypothesis.by_noise for hypothesis in fitting], detecting.seed)
     fitted = replace(fitted, unit=unit)
-    ranked = that_fit(ranked, fitting, detecting.seed)
     colour = images.shape[1] == 3
     rgb = share(hypotheses, lambda hypothesis: hypothesis.order == RGB)
     order_confidence = max(rgb, 1 - rgb)
@@ -229,6 +232,13 @@ def _detection(
         misfit=best.misfit,
         notes=(*_notes(target, best.misfit, 1 - own_images(hypotheses)), *notes),
     )
+
+
+def _ranked(hypotheses: list[Hypothesis]) -> tuple[list[Ranked], list[Hypothesis]]:
+    """The candidates, and the hypotheses of the order of the one that is claimed, if one is."""
+    ranked = rank(hypotheses)
+    claimed = ranked[0].candidate if ranked and ranked[0].confidence > CLAIMED else None
+    return ranked, [h for h in hypotheses if claimed is None or h.order == claimed.order]
 
 
 def _pixels(fitted: Fitted) -> str:
