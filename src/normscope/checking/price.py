@@ -44,13 +44,18 @@ class Price:
 
     @property
     def none_seen(self) -> str | None:
-        """That nothing is lost on these images, with what may be lost on others; None if it is."""
+        """That nothing surely is lost on these images, and what may be lost; None if it is."""
         most = max(0.0, self.interval[1])
-        on = f"on these {self.images} images"
+        these = f"these {self.images} images"
         if self.labelled and self.interval[0] <= 0:
-            return f"No loss of accuracy shows {on} (at most {gap(most)}, 95 % sure)"
+            return (
+                f"{these.capitalize()} do not show whether that costs accuracy (at most "
+                f"{gap(most)}, 95 % sure)"
+            )
         if not self.labelled and self.lost < SMALL:
-            return f"That changes no answer {on} (at most {percent(most)} of answers, 95 % sure)"
+            return (
+                f"That changes no answer on {these} (at most {percent(most)} of answers, 95 % sure)"
+            )
         return None
 
     @property

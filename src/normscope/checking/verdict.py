@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from normscope.auditing.applied import SQUASHED
-from normscope.checking.in_use import OWN
+from normscope.checking.in_use import NORM, OWN
 from normscope.checking.naming import (
     called,
     candidate_called,
@@ -208,7 +208,10 @@ def _enough_to_agree(expected: Expected) -> bool:
 
 
 def _right(model: str, expected: Expected, in_use: InUse, price: Price | None) -> str:
-    said = f"Right. {model} expects {text(expected, in_use)}, and {in_use.what} gives it"
+    right = text(expected, in_use)
+    # Long rows of numbers are not said twice.
+    twice = "/" in in_use.what and in_use.what.removeprefix(f"{NORM} ") in right
+    said = f"Right. {model} expects {right}, and {NORM if twice else in_use.what} gives it"
     if in_use.applied is None or in_use.applied.shows != SQUASHED:
         return f"{said}{_also(expected, in_use)}."
     costs = "" if price is None else f", which {price.in_words}"
