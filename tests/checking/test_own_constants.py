@@ -96,6 +96,23 @@ def test_constants_that_lie_off_the_fit_are_not_right(network, folder, off, word
         np.testing.assert_allclose(use.std, BANDS.std, rtol=0.1)
 
 
+def test_constants_of_whole_pixels_are_right_where_pixels_are_divided_by_more(network, folder):
+    white = 16383
+    mean, std = ([SCALE / white * value for value in values] for values in (BANDS.mean, BANDS.std))
+    found = check(model=network, images=folder, norm=Normalization(mean, std))
+    assert found.answer.wrong == (
+        "pixels of 16 bits, of which 13 are used (values to 5340) are divided by 65535"
+    )
+    assert found.sentence.endswith(
+        "; divide them by what is white in them, such as 16383 (--scale 16383) and keep the "
+        "constants."
+    )
+    of_type = Normalization(*([v * white / 65535 for v in values] for values in (mean, std)))
+    right = check(model=network, images=folder, norm=of_type)
+    assert right.verdict == "right"
+    assert right.sentence.endswith(" of pixels divided by 65535, and --norm gives it.")
+
+
 def test_bands_are_counted_where_one_constant_stands_for_all(network, folder):
     assert check(model=network, images=folder, norm="0.165/0.065", scale=SCALE).images == 80
     assert audit(model=network, images=folder, norm="0.165/0.065", scale=SCALE).images == 80

@@ -72,6 +72,14 @@ class InUse:
                 return None if any(done_by(applied, other) for other in known) else one
         return None
 
+    @property
+    def candidates(self) -> list[Candidate]:
+        """These, and the same numbers of pixels in [0, 1], of which they may be meant."""
+        meant = [self]
+        if self.applied is not None and self.factor != 1:
+            meant.append(replace(self, applied=self.as_given(self.applied), factor=1.0))
+        return [each.candidate for each in meant if each.candidate is not None]
+
     def of_pixels_to(self, factor: float, unit: str, says: str) -> InUse:
         """The same where its constants are of pixels whose white is not 1.
 

@@ -202,7 +202,7 @@ def _given(used: InUse | None, other: Opinion | None = None) -> tuple[Candidate,
     Returns:
         Those that are none of the known.
     """
-    given = [] if used is None or used.candidate is None else [used.candidate]
+    given = [] if used is None else used.candidates
     if other is not None and other.normalization is not None and other.name is None:
         found = Candidate.of(other.normalization, other.order)
         if all(found.name != each.name for each in given):
