@@ -145,3 +145,16 @@ def test_the_reference_and_what_is_near_it_are_not_called_squashed(resize):
 def test_a_mean_of_dark_images_may_lie_less_far_off(mean, std, off, differs):
     applied = AppliedNormalization.of(Normalization(mean + off, std))
     assert applied.differs(Normalization(mean, std)) == differs
+
+
+DARK = Normalization(0.0184, 0.0104)
+
+
+@pytest.mark.parametrize("mean", [0.012, 0.028, 0.03])
+def test_means_of_dark_images_that_lie_far_off_are_no_mistake_that_is_known(mean):
+    assert explain(AppliedNormalization.of(Normalization(mean, 0.0104)), DARK, {}) is None
+
+
+def test_mistakes_of_dark_images_are_named():
+    found = explain(AppliedNormalization.of(Normalization(0, 0.0104)), DARK, {})
+    assert found.description == "no mean is subtracted"

@@ -96,11 +96,13 @@ def test_wrong_says_what_it_is_what_to_use_and_what_is_lost():
     )
     little = replace(price, interval=(-0.01, 0.05))
     assert word([opinion(FILES)], HALVES, little).sentence.startswith(
-        "Wrong: it is normalized with half, which costs at most 0.050 of accuracy on 200 images; "
+        "Wrong: it is normalized with half. These 200 images do not show whether that costs "
+        "accuracy (at most 0.050, 95 % sure), but net expects something else; use imagenet "
     )
-    none = replace(unlabelled, lost=0.0)
+    none = replace(unlabelled, lost=0.0, interval=(0.0, 0.0188))
     assert word([opinion(FILES)], HALVES, none).sentence.startswith(
-        "Wrong: it is normalized with half, which changes no answer on 200 images; use imagenet "
+        "Wrong: it is normalized with half. That changes no answer on these 200 images (at most "
+        "1.9 % of answers, 95 % sure), but net expects something else; use imagenet "
     )
 
 
@@ -148,9 +150,14 @@ def test_a_squashed_resize_is_said_of_what_is_right():
 
 
 def test_unused_bits_are_the_cause():
-    used = InUse.stated("x", IMAGENET).of_unused_bits(4095 / 65535, "too dark", "divide by 4095")
+    used = replace(
+        InUse.stated("x", IMAGENET).of_pixels_to(4095 / 65535, " of 65535", "They are dark."),
+        cause="too dark", mend="divide by 4095",
+    )  # fmt: skip
     found = judged("net", weighed([opinion(FILES)]), used, None, MISSING)
-    assert found.sentence == "Wrong: too dark; divide by 4095."
+    assert found.sentence == "Wrong: too dark; divide by 4095 and keep the constants."
+    half = judged("net", weighed([opinion(FILES, HALVES)]), used, None, MISSING)
+    assert half.sentence == "Wrong: too dark; divide by 4095 and use half (0.5/0.5)."
 
 
 def test_a_pipeline_that_cannot_be_read_off():

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from normscope import watch
 from normscope.checking.guarding import Guard, NormalizationWarning
 from normscope.errors import NormscopeError
-from normscope.normalization import IMAGENET, MNIST, PRESETS
+from normscope.normalization import IMAGENET, MNIST, PRESETS, Normalization
 
 MEAN, STD = (torch.tensor(v)[:, None, None] for v in (IMAGENET.mean, IMAGENET.std))
 
@@ -92,6 +92,18 @@ def test_nothing_is_said_of_what_is_right(norm):
     assert _said(padded, norm) == []
     faint = (0.35 + 0.3 * _photos() - mean) / std
     assert _said(faint, norm) == []
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.147, 0.083), (0.2, 0.1)])
+def test_dark_images_that_never_are_white_are_right(mean, std):
+    shown = np.random.default_rng(0).normal(size=(32, 3, 32, 32)).clip(-mean / std, 2.3)
+    norm = Normalization((mean,) * 3, std)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(watch([torch.from_numpy(shown)], norm))
+    # And what is normalized for others is told as before.
+    with pytest.warns(NormalizationWarning, match="not normalized"):
+        list(watch([torch.rand(32, 3, 32, 32)], norm))
 
 
 def test_bytes_and_shapes_are_told():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ import normscope
 from normscope.detection.augmented_views import AssumedAugmentation
 from normscope.detection.candidates import candidates
 from normscope.detection.detection_result import Detection, Fitted
-from normscope.detection.expansion import DRIFTS, MEAN_PRIOR, SCALES, Expansion
+from normscope.detection.expansion import DRIFTS, Expansion
 from normscope.detection.foreign import (
     BRIGHTNESS,
     CONTRAST,
@@ -23,6 +24,7 @@ from normscope.detection.foreign import (
     directions,
 )
 from normscope.detection.patches import response_moments
+from normscope.detection.prior import MEAN_PRIOR, OF_IMAGES, SCALES, USUAL_SPREAD, Sizes
 from normscope.detection.ranking import rank
 from normscope.detection.system import LinearSystem
 from normscope.detection.target import find_target
@@ -45,11 +47,11 @@ def system_of(coloured_images, checkpoint):
     return build
 
 
-@pytest.fixture
-def expansion(system_of, coloured_images):
-    images = torch.from_numpy(coloured_images)
+@pytest.fixture(params=[1, 5], ids=["as they are", "dark"])
+def expansion(request, system_of, coloured_images):
+    images = torch.from_numpy(coloured_images // request.param)
     foreign = directions([system_of(way) for way in altered(images)])
-    return Expansion.at(system_of(images), TRUE + 0.05, foreign)
+    return Expansion.at(system_of(images), TRUE + 0.05, foreign, Sizes.of(images).prior)
 
 
 def test_directions_are_what_other_images_do(system_of, coloured_images):
@@ -66,6 +68,21 @@ def test_directions_are_what_other_images_do(system_of, coloured_images):
     sharper = system_of(centre + (images - centre) * np.exp(step)).residual(TRUE) - plain
     assert np.allclose(sharper[16:] / step, -found[16:, 4] / CONTRAST, rtol=1e-3)
     assert np.abs(found[:16, 4]).max() == 0
+
+
+def test_brightness_and_beliefs_are_of_the_images_size_where_they_are_dark(coloured_images):
+    images = torch.from_numpy(coloured_images).double() / 255
+    bright = Sizes.of(3 * (images - images.mean()))
+    assert bright.unit == 1
+    assert [each.weight for each in bright.prior] == [scale[0] for scale in SCALES]
+    assert bright.prior[0].centre.tolist() == [MEAN_PRIOR[0]] * 3 + [SCALES[0][1]] * 3
+    dark = Sizes.of(images / 5)
+    np.testing.assert_allclose(dark.std, images.std((0, 2, 3)) / 5)
+    assert dark.unit == pytest.approx(float(images.std((0, 2, 3)).mean()) / 5 / USUAL_SPREAD)
+    assert sum(each.weight for each in dark.prior) == pytest.approx(1)
+    own = dark.prior[-1]
+    np.testing.assert_allclose(own.centre, [*dark.mean, *np.log(dark.std)])
+    np.testing.assert_allclose(own.precision[:3], (OF_IMAGES[1] * dark.std) ** -2.0)
 
 
 def test_altered_images_differ_as_they_say(coloured_images):
@@ -103,18 +120,18 @@ def test_evidence_is_that_of_the_whole_normal_distribution(expansion, index):
     known = multivariate_normal.logpdf(point, np.zeros(32), dense)
     assert found.of_known[0, pair, index] == pytest.approx(known + prior, rel=1e-6)
     logs = []
-    for weight, centre, spread in SCALES:
-        away = np.repeat([MEAN_PRIOR[0], centre], 3) - expansion.centre
-        broad = np.diag(np.repeat([MEAN_PRIOR[1] ** 2, spread**2], 3))
+    for weight, centre, precision in expansion.prior:
+        away = centre - expansion.centre
+        broad = np.diag(1 / precision)
         expected = expansion.residual + expansion.jacobian @ away
         whole = dense + expansion.jacobian @ broad @ expansion.jacobian.T
         logs.append(np.log(weight) + multivariate_normal.logpdf(expected, np.zeros(32), whole))
-    unknown = np.logaddexp(*logs) + prior
+    unknown = np.logaddexp.reduce(logs) + prior
     assert found.of_unknown[pair, index] == pytest.approx(unknown, rel=1e-6)
     gain, _ = expansion.gain(pair, SIZES[index])
     precise = np.linalg.inv(dense)
-    first = [1 / MEAN_PRIOR[1] ** 2] * 3 + [1 / SCALES[0][2] ** 2] * 3
-    hessian = expansion.jacobian.T @ precise @ expansion.jacobian + np.diag(first)
+    likeliest = expansion.prior[int(np.argmax(logs))].precision
+    hessian = expansion.jacobian.T @ precise @ expansion.jacobian + np.diag(likeliest)
     solved = -np.linalg.solve(hessian, expansion.jacobian.T @ precise)
     assert np.allclose(gain, solved, rtol=1e-6, atol=1e-9)
 
@@ -148,10 +165,10 @@ def test_the_own_images_are_not_doubted(checkpoint, coloured_images):
 @pytest.mark.parametrize(
     ("none", "width", "verdict", "end"),
     [
-        (0.51, 0.01, "none of the known", "fit best are 0.3/0.4."),
-        (0.51, 0.3, "none of the known", "fit best are 0.3/0.4, known only roughly."),
-        (0.51, 1.1, "cannot tell", "what fits best is 0.3/0.4."),
-        (0.49, 0.01, "cannot tell", "what fits best is 0.3/0.4."),
+        (0.51, 0.01, "none of the known", "fit best are about 0.3/0.4."),
+        (0.51, 0.3, "none of the known", "fit best are about 0.3/0.4, known only roughly."),
+        (0.51, 1.1, "cannot tell", "what fits best is about 0.3/0.4."),
+        (0.49, 0.01, "cannot tell", "what fits best is about 0.3/0.4."),
     ],
 )
 def test_none_of_the_known_is_said_where_likely_and_where_constants_are_known_roughly(
@@ -159,6 +176,7 @@ def test_none_of_the_known_is_said_where_likely_and_where_constants_are_known_ro
 ):
     interval = ((0.3 - width / 2, 0.3 + width / 2),)
     fitted = Fitted(normscope.Normalization(0.3, 0.4), interval, ((0.35, 0.45),))
+    assert not replace(fitted, unit=width / 2).within((1.0, 5.0))
     found = Detection(
         model="net", images=9, batchnorm="1", layer="0", candidates=(), none_of_them=none,
         fitted=fitted, order=None, order_confidence=None, pixels="[0, 1]", augmentation="none",

@@ -43,7 +43,11 @@ def test_some_are_spread_over_the_folder(class_folders):
     ("name", "said"),
     [
         ("absent", "absent: nothing there. Check the path."),
-        ("file.txt", "file.txt: a file of another kind. Check the path."),
+        (
+            "file.txt",
+            "file.txt: a file of another kind. Save each image as a file of its own, such as .png "
+            "or .tif, in a folder.",
+        ),
         ("empty", "empty must hold at least one image"),
     ],
 )
@@ -53,6 +57,16 @@ def test_no_images(tmp_path, name, said):
     with pytest.raises(NormscopeError) as error:
         find_originals(tmp_path / name)
     assert said in str(error.value)
+
+
+def test_files_of_several_images_are_to_be_saved_one_by_one(tmp_path):
+    np.save(tmp_path / "stack.npy", np.zeros((5, 1, 8, 8), np.uint8))
+    with pytest.raises(NormscopeError) as error:
+        some_pixels(find_originals(tmp_path), 2)
+    assert str(error.value).endswith(
+        "stack.npy: 5 images in one file. Save each image as a file of its own, such as .png or "
+        ".tif, in a folder."
+    )
 
 
 def test_no_readable_image(tmp_path):

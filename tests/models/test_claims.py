@@ -10,6 +10,7 @@ import pytest
 from normscope.errors import NormscopeError
 from normscope.models.claims import claims
 from normscope.models.expected import expected_normalization
+from normscope.models.preprocessing.between import same
 from normscope.normalization import CLIP, HALF, IMAGENET, NONE, Normalization
 
 onnx = pytest.importorskip("onnx")
@@ -203,3 +204,21 @@ def test_norm_model_of_a_file_is_what_lies_beside_it(tmp_path):
     )
     beside.unlink()
     assert expected_normalization(path) == BYTES
+
+
+@pytest.mark.parametrize(
+    ("other", "is_same"),
+    [
+        ((0.147, 0.0833), True),
+        ((0.15, 0.083), True),
+        ((0.155, 0.083), False),
+        ((0.14, 0.08), False),
+    ],
+)
+def test_constants_of_dark_images_are_the_same_within_less(other, is_same):
+    assert same(Normalization(0.147, 0.083), Normalization(*other)) == is_same
+
+
+def test_constants_of_photographs_are_the_same_within_rounding():
+    assert same(IMAGENET, Normalization((0.48, 0.46, 0.41), (0.229, 0.224, 0.225)))
+    assert not same(IMAGENET, Normalization((0.5, 0.456, 0.406), (0.229, 0.224, 0.225)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normscope.models.preprocessing.dark import unit_of
 from normscope.wording import channels_text
 
 if TYPE_CHECKING:
@@ -22,14 +23,6 @@ SAME_FIELD = 0.999
 TOLERANCES = ((0.01, 0.02), (0.03, 0.1))
 """How far a mean, and a std in its own units, may lie from the reference's: where both show the
 same part of the image, and where they show about the same."""
-
-OF_SPREAD = 5
-"""These means are meant of images whose std is 0.2 or more. Of darker ones, such as reflectances,
-the constants have the images' own std, and a mean may lie so much less far off."""
-
-OF_UNITS = 10
-"""A mean of 0, or farther from 0 than so many stds, shows that a std is of the pixels' units, such
-as 1 / 255, and not of images."""
 
 LETTERS = "RGB"
 
@@ -82,6 +75,11 @@ class AppliedNormalization:
         last = len(self.order) - 1
         return replace(self, order=tuple(last - channel for channel in self.order))
 
+    def scaled(self, factor: float) -> AppliedNormalization:
+        """The same of pixels that are multiplied by a factor."""
+        mean, std = (tuple(value * factor for value in v) for v in (self.mean, self.std))
+        return replace(self, mean=mean, std=std)
+
     @property
     def closeness(self) -> int:
         """Which of ``TOLERANCES`` holds."""
@@ -98,8 +96,7 @@ class AppliedNormalization:
         """
         of_mean, of_std = TOLERANCES[self.closeness]
         mean, std = np.asarray(reference.mean), np.asarray(reference.std)
-        of_units = (mean == 0) | (np.abs(mean) > OF_UNITS * std)
-        room = of_mean * np.where(of_units, 1, np.minimum(1, OF_SPREAD * std))
+        room = of_mean * unit_of(reference)
         return bool(
             self.order != tuple(range(len(self.order)))
             or (np.abs(np.asarray(self.mean) - mean) > room).any()

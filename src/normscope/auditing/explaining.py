@@ -11,6 +11,7 @@ from normscope.auditing.applied import TOLERANCES, AppliedNormalization
 from normscope.auditing.mistakes import correct_values, wants_bytes
 from normscope.auditing.value_map import ValueMap
 from normscope.images.frames import COLOURS
+from normscope.models.preprocessing.dark import unit_of
 from normscope.normalization import PRESETS
 from normscope.wording import listed
 
@@ -26,7 +27,7 @@ AS_GOOD = 0.25
 """Explanations that lie farther apart than this share of what a resize explains can be told."""
 
 MIDDLE = 0.5
-"""About the mean of pixels."""
+"""About the mean of pixels that are not dark."""
 
 SURE = 1 - 1e-6
 """From this squared correlation on the constants are known so exactly that the nearest counts."""
@@ -70,7 +71,7 @@ def explain(
     if not applied.differs(reference):
         return None
     found = [
-        (_distance(applied, values), name, description)
+        (_distance(applied, values, reference), name, description)
         for name, description, values in mistakes_of(reference, known)
     ]
     fitting = sorted(row[:3] for row in found if row[0] <= 1)
@@ -90,13 +91,13 @@ def _scaled(applied: AppliedNormalization, reference: Normalization) -> Explanat
     if factor <= 0:
         return None
     values = correct_values(reference).after(ValueMap.scaling(factor, reference.channels))
-    if _distance(applied, values) > 1:
+    if _distance(applied, values, reference) > 1:
         return None
     said = f"pixels are scaled by {factor:.4g} before, as by a wrong rescale_factor"
     return Explanation(SCALED, said)
 
 
-def _distance(applied: AppliedNormalization, values: ValueMap) -> float:
+def _distance(applied: AppliedNormalization, values: ValueMap, reference: Normalization) -> float:
     """How far a map lies from what was found, where 1 is the farthest that a resize explains."""
     order = list(applied.order)
     expected = values.matrix[range(len(order)), order]
@@ -109,7 +110,9 @@ def _distance(applied: AppliedNormalization, values: ValueMap) -> float:
         return np.inf
     of_mean, of_std = TOLERANCES[applied.closeness]
     # An error of the std moves a mean that lies far from where pixels do.
-    room = of_mean + of_std * np.abs(mean - MIDDLE)
+    unit = unit_of(reference)
+    middle = np.where(unit < 1, reference.mean, MIDDLE)
+    room = of_mean * unit + of_std * np.abs(mean - middle)
     return float(
         max(
             (np.abs(met_mean - mean) / room).max(),

@@ -122,7 +122,9 @@ def check(options: Checking) -> Check:
     right = expected.opinion if expected else roughly
     if right is not None and used is not None and used.applied is not None:
         given = images.tested or used.applied
-        price = priced(audited, images.pixels, labels, right, given)
+        # Against itself nothing is lost, which says nothing.
+        if given != right.applied:
+            price = priced(audited, images.pixels, labels, right, given)
     answer = judged(name, expected, used, price, _missing(labels, why_not), opinions)
     return Check(
         model=name,

@@ -15,6 +15,7 @@ import numpy as np
 
 from normscope.auditing.explaining import mistakes_of
 from normscope.models.expected import check_of_unit
+from normscope.models.preprocessing.dark import unit_of
 from normscope.normalization import Normalization
 from normscope.wording import check_at_least, listed
 
@@ -33,6 +34,9 @@ FITS = 0.1
 DOES_NOT = 0.2
 """How far at least for one that does not, where another fits: images of low contrast do not reach
 the ends."""
+
+SPAN, OFF = 1.5, 1.0
+"""Between their ends images have at least so many stds, and their mean is at most so many off."""
 
 AS_GOOD = 0.01
 SAMPLE = 200_000
@@ -143,7 +147,7 @@ class Guard:
         right = self.normalization.for_channels(len(low))
         mean, std = np.asarray(right.mean), np.asarray(right.std)
         misfit = _misfit(low, high, mean, std)
-        if misfit <= FITS:
+        if misfit <= FITS or (unit_of(right).min() < 1 and self._of_dark(low, high, right)):
             return self._reversed(mean, std)
         named = []
         for name, description, values in mistakes_of(right):
@@ -165,6 +169,13 @@ class Guard:
                 f"{allowed[0]:.3g} to {allowed[1]:.3g}"
             )
         return None
+
+    def _of_dark(self, low: np.ndarray, high: np.ndarray, right: Normalization) -> bool:
+        """Whether values are as of images that are dark, whose brightest pixels are far below 1."""
+        mean, std = np.asarray(right.mean), np.asarray(right.std)
+        inside = (low * std + mean).min() >= -FITS and (high * std + mean).max() <= 1 + FITS
+        centre = np.concatenate(self._means).mean(axis=0)
+        return bool(inside and (high - low).min() >= SPAN and np.abs(centre).max() <= OFF)
 
     def _reversed(self, mean: np.ndarray, std: np.ndarray) -> str | None:
         """Whether red and blue have changed places, by which of them is brighter."""

@@ -27,6 +27,8 @@ class InUse:
         cause: What is wrong with it for a reason of its own, such as bits that are not used.
         mend: What to do about that.
         says: Sentences on what it does.
+        factor: What white is where the constants are meant: 1 for pixels of [0, 1].
+        unit: What they are of in words, such as `` of pixels divided by 65535``; empty there.
     """
 
     what: str
@@ -34,6 +36,8 @@ class InUse:
     cause: str | None = None
     mend: str | None = None
     says: tuple[str, ...] = ()
+    factor: float = 1.0
+    unit: str = ""
 
     @classmethod
     def stated(
@@ -68,22 +72,42 @@ class InUse:
                 return None if any(done_by(applied, other) for other in known) else one
         return None
 
-    def of_unused_bits(self, factor: float, cause: str | None, mend: str | None) -> InUse:
-        """The same where pixels reach it too dark.
+    @property
+    def candidates(self) -> list[Candidate]:
+        """These, and the same numbers of pixels in [0, 1], of which they may be meant."""
+        meant = [self]
+        if self.applied is not None and self.factor != 1:
+            meant.append(replace(self, applied=self.as_given(self.applied), factor=1.0))
+        return [each.candidate for each in meant if each.candidate is not None]
+
+    def of_pixels_to(self, factor: float, unit: str, says: str) -> InUse:
+        """The same where its constants are of pixels whose white is not 1.
 
         Args:
-            factor: What they are multiplied with before.
-            cause: Why; None where that is right.
-            mend: What to do about it.
+            factor: What it is.
+            unit: What they are of, in words.
+            says: A sentence on it.
 
         Returns:
-            What it does to the whole pixels.
+            What it does to pixels of [0, 1].
         """
         if self.applied is None:
             return self
-        applied = replace(
-            self.applied,
-            mean=tuple(value / factor for value in self.applied.mean),
-            std=tuple(value / factor for value in self.applied.std),
+        return replace(
+            self,
+            applied=self.applied.scaled(1 / factor),
+            says=(*self.says, says),
+            factor=factor,
+            unit=unit,
         )
-        return replace(self, applied=applied, cause=cause, mend=mend)
+
+    def as_given(self, applied: AppliedNormalization) -> AppliedNormalization:
+        """What is done to pixels of [0, 1], by constants of the unit in use."""
+        return applied if self.factor == 1 else applied.scaled(self.factor)
+
+    def in_unit(self, normalization: Normalization) -> Normalization:
+        """Constants of pixels in [0, 1], of the unit in use."""
+        if self.factor == 1:
+            return normalization
+        values = (normalization.mean, normalization.std)
+        return Normalization(*([value * self.factor for value in each] for each in values))

@@ -31,6 +31,9 @@ REFUTED = 0.98
 """From this confidence on a source speaks against what is used."""
 
 LIKELY = 0.5
+SURE = 0.8
+"""From this confidence on what is expected is held against what is used."""
+
 MOST = 1e6
 """Odds beyond which a source's certainty is no longer believed."""
 
@@ -68,6 +71,7 @@ class Opinion:
         inside: What the model does itself, before which this is left to do.
         left_open: What else it may be; None where it is this one alone.
         refutes: How surely the network was not trained with what is used.
+        fitted: Whether the constants are those that fit best, and none that anybody knows or uses.
     """
 
     source: str
@@ -79,6 +83,14 @@ class Opinion:
     inside: Normalization | None = None
     left_open: LeftOpen | None = None
     refutes: float = 0.0
+    fitted: bool = False
+
+    @property
+    def applied(self) -> AppliedNormalization | None:
+        """What is done to pixels where this is done."""
+        if self.normalization is None:
+            return None
+        return AppliedNormalization.of(self.normalization, blue_first=self.order == BGR)
 
     def allows(self, other: Opinion) -> bool:
         """Whether what the other says is this, or cannot be told from it."""
@@ -138,6 +150,7 @@ class Expected:
             **self.normalization.to_json(),
             "order": self.opinion.order,
             "name": self.opinion.name,
+            "fitted": self.opinion.fitted,
             "confidence": self.confidence,
             "alike": [c.name for c in self.left_open.alike] if self.left_open else [],
         }

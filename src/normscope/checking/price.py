@@ -43,6 +43,22 @@ class Price:
         return f"costs about {gap(self.lost)} of accuracy"
 
     @property
+    def none_seen(self) -> str | None:
+        """That nothing surely is lost on these images, and what may be lost; None if it is."""
+        most = max(0.0, self.interval[1])
+        these = f"these {self.images} images"
+        if self.labelled and self.interval[0] <= 0:
+            return (
+                f"{these.capitalize()} do not show whether that costs accuracy (at most "
+                f"{gap(most)}, 95 % sure)"
+            )
+        if not self.labelled and self.lost < SMALL:
+            return (
+                f"That changes no answer on {these} (at most {percent(most)} of answers, 95 % sure)"
+            )
+        return None
+
+    @property
     def measured(self) -> str:
         """The figure and its interval, in a sentence."""
         what = "Accuracy lost" if self.labelled else "Share of answers that change"

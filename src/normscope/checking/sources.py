@@ -137,20 +137,25 @@ def by_batchnorm(
     if found.verdict == CANNOT_TELL or (none and not found.fitted.within(WIDEST_KNOWN)):
         roughly = _roughly(found)
         order = found.order or RGB
-        return Opinion(BATCHNORM, found.sentence, roughly, order, refutes=refutes)
+        return Opinion(BATCHNORM, found.sentence, roughly, order, refutes=refutes, fitted=True)
     if none:
         order = found.order if found.order in {RGB, BGR} else RGB
         whole, confidence, name = found.fitted.rounded, found.none_of_them, None
+        fitted = True
     else:
         first = found.candidates[0]
         whole, order = first.candidate.normalization, first.candidate.order
-        confidence, name = first.confidence, _name(first.candidate)
+        confidence, name, fitted = first.confidence, _name(first.candidate), False
     if left is None:
-        return Opinion(BATCHNORM, found.sentence, whole, order, confidence, name, refutes=refutes)
+        return Opinion(
+            BATCHNORM, found.sentence, whole, order, confidence, name, refutes=refutes,
+            fitted=fitted,
+        )  # fmt: skip
     outside = left(whole)
-    given = "" if outside is None else f" Give it {named(outside)}."
+    about = "about " * fitted
+    given = "" if outside is None else f" Give it {about}{named(outside)}."
     says = " ".join([found.sentence, *found.notes]) + given
-    return Opinion(BATCHNORM, says, outside, order, confidence, inside=whole)
+    return Opinion(BATCHNORM, says, outside, order, confidence, inside=whole, fitted=fitted)
 
 
 def _refutes(found: Detection, used: InUse | None) -> float:
@@ -197,10 +202,11 @@ def _given(used: InUse | None, other: Opinion | None = None) -> tuple[Candidate,
     Returns:
         Those that are none of the known.
     """
-    given = [] if used is None or used.candidate is None else [used.candidate]
+    given = [] if used is None else used.candidates
     if other is not None and other.normalization is not None and other.name is None:
         found = Candidate.of(other.normalization, other.order)
-        given += [found] * all(found.name != each.name for each in given)
+        if all(found.name != each.name for each in given):
+            given.append(Candidate.of(other.normalization, other.order, fitted=other.fitted))
     return tuple(given)
 
 
@@ -283,7 +289,7 @@ def _among(
     candidate = first.candidate
     return Opinion(
         source, says, candidate.normalization, candidate.order, together, _name(candidate),
-        left_open=left_open if alike else None,
+        left_open=left_open if alike else None, fitted=candidate.fitted,
     )  # fmt: skip
 
 

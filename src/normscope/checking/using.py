@@ -102,12 +102,22 @@ def _with_depth(found: InUse, depth: Depth, scale: float | None) -> InUse:
     factor = depth.full / divisor
     if abs(factor - 1) < ROUNDING:
         return found
-    if stored:  # they are of such pixels: dividing those would be another mistake
-        return found.of_unused_bits(factor, found.cause, found.mend)
-    white = f"{depth.full:.10g} (--scale {depth.full:.10g})"
-    such = "" if depth.usual else "what is white in them, such as "
-    return found.of_unused_bits(
+    white = f"{depth.full:.10g}"
+    done = "that are not divided" if divisor == 1 else f"divided by {divisor:.10g}"
+    unit = f" of pixels {done}"
+    whole = "not divided" if depth.full == 1 else f"divided by {white}"
+    moved = found.of_pixels_to(
         factor,
-        f"pixels of {depth.in_words} are divided by {divisor:.10g}",
-        f"divide them by {such}{white} and keep the constants",
+        unit,
+        f"The constants in use are{unit}. Those in the lines below are of pixels {whole}, which "
+        "makes white 1.",
+    )
+    if stored:  # they are of such pixels: dividing those would be another mistake
+        return moved
+    such = "" if depth.usual else "what is white in them, such as "
+    divide = "do not divide them" if depth.full == 1 else f"divide them by {such}{white}"
+    return replace(
+        moved,
+        cause=f"pixels of {depth.in_words} are {done}",
+        mend=f"{divide} (--scale {white})",
     )

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from normscope.auditing.applied import SQUASHED
-from normscope.auditing.explaining import SCALED, explain
-from normscope.auditing.mistakes import named_order
 from normscope.checking.in_use import NORM, OWN
-from normscope.checking.opinions import ANSWERS, LIBRARY, LIKELY, REFUTED, done_by, known_roughly
+from normscope.checking.naming import (
+    called,
+    candidate_called,
+    described,
+    mistake,
+    numbers,
+    text,
+    usable,
+)
+from normscope.checking.opinions import (
+    ANSWERS,
+    LIBRARY,
+    LIKELY,
+    REFUTED,
+    SURE,
+    done_by,
+    known_roughly,
+)
 from normscope.checking.slips import slipped
-from normscope.detection.candidates import KNOWN, Candidate
 from normscope.detection.detection_result import confidence_text
 from normscope.detection.label_evidence import MOST_NAMED
-from normscope.models.preprocessing.claim import BGR
-from normscope.normalization import PRESETS
 from normscope.wording import listed
 
 if TYPE_CHECKING:
@@ -25,14 +37,8 @@ if TYPE_CHECKING:
     from normscope.checking.in_use import InUse
     from normscope.checking.opinions import Expected, LeftOpen, Opinion
     from normscope.checking.price import Price
-    from normscope.normalization import Normalization
 
 Word = Literal["right", "wrong", "cannot tell"]
-
-SURE = 0.8
-"""From this confidence on what is expected is held against what is used."""
-
-ORDER_ALONE = {"images are BGR for RGB", "images are RGB for BGR"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def judged(
     refuted = any(opinion.refutes > REFUTED for opinion in opinions)
     if expected is None:
         roughly = known_roughly(opinions)
-        if roughly is not None and in_use is not None and price is not None:
+        if roughly is not None and in_use is not None and in_use.applied is not None:
             return _known_roughly(model, in_use, price, roughly, missing)
         # What is under test is no witness for itself.
         own = in_use is not None and in_use.what == OWN
@@ -85,7 +91,7 @@ def judged(
         return _cannot_tell(
             f"{nothing if own else f'nothing says what {model} expects'}. Give {missing}"
         )
-    use = usable(expected)
+    use = usable(expected, in_use)
     if in_use is None:
         return _cannot_tell(
             "what you use is missing (--norm, --pipeline or --processor). "
@@ -110,27 +116,37 @@ def judged(
         return _cannot_tell(_contradictory(model, expected, in_use, price, missing))
     if not _ruled_out(expected.left_open, in_use.applied, price):
         return _cannot_tell(_open(model, expected, in_use, price, missing))
-    found = described(in_use, seen, expected)
-    turn = "turn the channels round and keep the constants" if found in ORDER_ALONE else None
-    probably = "" if expected.confidence > SURE else "what it was trained with, probably "
-    mend = in_use.mend or turn or f"use {probably}{_text(expected)}"
-    costs = "" if price is None else f", which {price.in_words}"
-    also = _also(expected)
-    return Verdict("wrong", f"Wrong: {found}{costs}; {mend}{also}.", found, use)
+    found, mend, use = mistake(in_use, seen, expected)
+    costs = _costs(price, model)
+    return Verdict("wrong", f"Wrong: {found}{costs}; {mend}{_also(expected, in_use)}.", found, use)
+
+
+def _costs(price: Price | None, model: str) -> str:
+    """What is lost by what is wrong; that it is wrong all the same where nothing is seen to be."""
+    if price is None:
+        return ""
+    if price.none_seen is None:
+        return f", which {price.in_words}"
+    return f". {price.none_seen}, but {model} expects something else"
 
 
 def _known_roughly(
-    model: str, in_use: InUse, price: Price, roughly: Opinion, missing: str
+    model: str, in_use: InUse, price: Price | None, roughly: Opinion, missing: str
 ) -> Verdict:
     """Where it may be known what was not used, and only roughly what was."""
-    assert roughly.normalization is not None
-    about = Candidate.of(roughly.normalization, roughly.order).name
-    fits = f"about {about} fits its BatchNorms best"
+    fits = f"{numbers(roughly, in_use)} fits its BatchNorms best"
+    if price is None:
+        return _cannot_tell(f"{fits}, as {in_use.what} gives it, but is not sure. Give {missing}")
     against = f"against which {in_use.what} {price.in_words}"
-    if roughly.refutes <= REFUTED or not price.surely:
-        return _cannot_tell(f"{fits}, {against}, but that is not sure. Give {missing}")
     found = f"{model} was not trained with {in_use.what}"
     sure = f"confidence {confidence_text(roughly.refutes)}"
+    if roughly.refutes <= REFUTED:
+        return _cannot_tell(f"{fits}, {against}, but that is not sure. Give {missing}")
+    if not price.surely:
+        return _cannot_tell(
+            f"{found} ({sure}), and what it was trained with is known only roughly: {fits}, "
+            f"{against}. Give {missing}"
+        )
     said = f"Wrong: {found} ({sure}): {fits}, {against}; use the constants of its training."
     return Verdict("wrong", said, found)
 
@@ -147,68 +163,19 @@ def _ruled_out(
     return price is not None and price.labelled and price.interval[0] > 0
 
 
-def described(in_use: InUse, seen: AppliedNormalization, expected: Expected) -> str:
-    """What is done in place of what is expected, in a few words.
-
-    Args:
-        in_use: What is done.
-        seen: The same in the network's order of channels.
-        expected: What should be done.
-
-    Returns:
-        The mistake, or the constants where it is none that is known.
-    """
-    if in_use.cause is not None:
-        return in_use.cause
-    inside = expected.opinion.inside
-    if inside is not None and not seen.differs(inside.for_channels(len(seen.mean))):
-        return "it is normalized twice, in front of the model and by the model itself"
-    reverse = seen.order != tuple(range(len(seen.order)))
-    known = {name: normalization for name, (normalization, _) in KNOWN.items()} | dict(PRESETS)
-    found = explain(seen, expected.in_network_order, known)
-    # Who states constants says nothing of how pixels are scaled.
-    if found is not None and not (found.name == SCALED and in_use.what.startswith(NORM)):
-        return named_order(found.description, blue_first=expected.opinion.order == BGR)
-    plain = replace(seen, order=tuple(range(len(seen.order))))
-    order = " and its channels are in another order" if reverse else ""
-    return f"it is normalized with {plain}{order}"
-
-
-def _expects(model: str, expected: Expected) -> str:
+def _expects(model: str, expected: Expected, in_use: InUse | None = None) -> str:
     surely = "" if expected.confidence > SURE else "probably "
-    return f"{model} {surely}expects {_text(expected)}"
+    return f"{model} {surely}expects {text(expected, in_use)}"
 
 
-def usable(expected: Expected) -> str:
-    """What ``--norm`` takes for it: a preset's name, or the numbers."""
-    return _preset(expected.normalization) or f"{expected.normalization:.6g}"
-
-
-def _preset(normalization: Normalization) -> str | None:
-    for name, preset in PRESETS.items():
-        if preset.channels in {1, normalization.channels} and (
-            preset.for_channels(normalization.channels) == normalization
-        ):
-            return name
-    return None
-
-
-def _text(expected: Expected) -> str:
-    normalization = expected.normalization
-    numbers = Candidate.of(normalization, expected.opinion.order).name
-    name = _preset(normalization) or expected.opinion.name
-    said = numbers if name is None else f"{name} ({numbers})"
-    return f"{said}, channels in BGR order" if expected.opinion.order == BGR else said
-
-
-def _also(expected: Expected) -> str:
+def _also(expected: Expected, in_use: InUse | None = None) -> str:
     """What else it may be, as a sentence more."""
     if expected.left_open is None:
         return ""
-    names = [candidate.name for candidate in expected.left_open.alike]
+    names = [candidate_called(candidate, in_use) for candidate in expected.left_open.alike]
     return (
         f". The {listed(expected.sources)} do not tell {listed(names, most=MOST_NAMED)} from "
-        f"{_name(expected)}"
+        f"{called(expected, in_use)}"
     )
 
 
@@ -216,11 +183,12 @@ def _open(model: str, expected: Expected, in_use: InUse, price: Price | None, mi
     """Why what is used is neither right nor wrong, where several are left open."""
     assert expected.left_open is not None
     alike = expected.left_open.alike
-    names = listed([_name(expected), *(c.name for c in alike)], most=MOST_NAMED)
+    name = called(expected, in_use)
+    names = listed([name, *(candidate_called(c, in_use) for c in alike)], most=MOST_NAMED)
     by = listed(expected.sources)
     assert in_use.applied is not None
     differs = expected.seen_by(in_use.applied).differs(expected.in_network_order)
-    against = f"; against {_name(expected)}, the likeliest, it "
+    against = f"; against {name}, the likeliest, it "
     costs = f"{against}{price.in_words}" if price is not None and differs else ""
     if not differs or any(done_by(in_use.applied, candidate) for candidate in alike):
         said = f"the {by} do not tell {names} apart, and {in_use.what} is one of them"
@@ -232,11 +200,6 @@ def _open(model: str, expected: Expected, in_use: InUse, price: Price | None, mi
     return f"{said}{costs}. Give {missing}"
 
 
-def _name(expected: Expected) -> str:
-    known = _preset(expected.normalization) or expected.opinion.name
-    return known or Candidate.of(expected.normalization, expected.opinion.order).name
-
-
 def _enough_to_agree(expected: Expected) -> bool:
     if expected.left_open is not None and expected.left_open.alone <= LIKELY:
         return False
@@ -245,11 +208,14 @@ def _enough_to_agree(expected: Expected) -> bool:
 
 
 def _right(model: str, expected: Expected, in_use: InUse, price: Price | None) -> str:
-    said = f"Right. {model} expects {_text(expected)}, and {in_use.what} gives it"
+    right = text(expected, in_use)
+    # Long rows of numbers are not said twice.
+    twice = "/" in in_use.what and in_use.what.removeprefix(f"{NORM} ") in right
+    said = f"Right. {model} expects {right}, and {NORM if twice else in_use.what} gives it"
     if in_use.applied is None or in_use.applied.shows != SQUASHED:
-        return f"{said}{_also(expected)}."
+        return f"{said}{_also(expected, in_use)}."
     costs = "" if price is None else f", which {price.in_words}"
-    return f"{said}, but squashes the images to other proportions{costs}{_also(expected)}."
+    return f"{said}, but squashes the images to other proportions{costs}{_also(expected, in_use)}."
 
 
 def _contradictory(
@@ -257,8 +223,8 @@ def _contradictory(
 ) -> str:
     if _does_better(price):
         return (
-            f"{model} should expect {_text(expected)}, and it does better with {in_use.what} on "
-            "these labels. Check the labels and the order of the classes"
+            f"{model} should expect {text(expected, in_use)}, and it does better with "
+            f"{in_use.what} on these labels. Check the labels and the order of the classes"
         )
     if expected.against:
         other = expected.against[0]
@@ -266,7 +232,7 @@ def _contradictory(
             f"the {expected.opinion.source} and the {other.source} contradict each other (see "
             f"below). Give {missing}"
         )
-    probably = _expects(model, expected)
+    probably = _expects(model, expected, in_use)
     if LIBRARY in expected.sources and in_use.applied is not None:
         seen = expected.seen_by(in_use.applied)
         if not seen.differs(expected.in_network_order):

@@ -46,6 +46,9 @@ KNOWN: dict[str, tuple[Normalization, str]] = {
 }
 """Each with its usual order of channels."""
 
+OF_GREY_DIGITS = {"mnist", "fashion-mnist"}
+"""Statistics of one channel, which are repeated for colour at most, and not for bands."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -58,6 +61,7 @@ class Candidate:
         order: In which the network takes the channels: ``rgb`` or ``bgr``.
         usual: Whether that is the candidate's usual order.
         given: Whether somebody gave these constants, and they are none of the known.
+        fitted: Whether something else fitted them, so that they are not exact.
     """
 
     name: str
@@ -65,20 +69,24 @@ class Candidate:
     order: str
     usual: bool
     given: bool = False
+    fitted: bool = False
 
     @classmethod
-    def of(cls, normalization: Normalization, order: str) -> Candidate:
+    def of(cls, normalization: Normalization, order: str, *, fitted: bool = False) -> Candidate:
         """Given constants.
 
         Args:
             normalization: Red first, one value for each channel.
             order: In which the network is to take the channels.
+            fitted: Whether something else fitted them.
 
         Returns:
             The candidate.
         """
         means, stds = (v if len(set(v)) > 1 else v[:1] for v in vars(normalization).values())
-        return cls(f"{Normalization(means, stds):.4g}", normalization, order, True, True)
+        each = Normalization(means, stds)
+        name = f"about {each:.3g}" if fitted else f"{each:.4g}"
+        return cls(name, normalization, order, True, True, fitted)
 
     @property
     def in_words(self) -> str:
@@ -109,6 +117,7 @@ def candidates(channels: int) -> list[Candidate]:
         )
         for name, (normalization, usual) in KNOWN.items()
         if normalization.channels in {1, channels}
+        and (channels in {1, 3} or name not in OF_GREY_DIGITS)
         for order in orders(channels)
     ]  # fmt: skip
 

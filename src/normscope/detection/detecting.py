@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,14 @@ from normscope.detection.detection_result import (
     confidence_text,
 )
 from normscope.detection.evidence import weigh
-from normscope.detection.fitting import fit, that_fit
+from normscope.detection.fitting import fit, off_the_fit
 from normscope.detection.foreign import altered, directions
 from normscope.detection.inputs import build_network, check_images, sample_images
 from normscope.detection.measured import MeasuredSystem
 from normscope.detection.options import DetectOptions
 from normscope.detection.patches import response_moments
-from normscope.detection.ranking import Hypothesis, log_prior, own_images, rank, share
+from normscope.detection.prior import Sizes
+from normscope.detection.ranking import Hypothesis, Ranked, log_prior, own_images, rank, share
 from normscope.detection.solving import solve
 from normscope.detection.system import LinearSystem
 from normscope.detection.target import find_target
@@ -52,7 +53,8 @@ if TYPE_CHECKING:
 MEASURED_IMAGES = 128
 MEASURED_STARTS = 1
 BYTES_BELOW = 0.05
-"""No usual std of pixels of [0, 1] is smaller; nearly all of 0..255 that are not divided are."""
+"""No usual std of pixels of [0, 1] is smaller; nearly all of 0..255 that are not divided are. Of
+dark images it is less in proportion."""
 
 LARGE_MISFIT = 0.15
 LIKELY_FOREIGN = 0.5
@@ -116,7 +118,7 @@ def detect(detecting: Detecting) -> Detection | AnswerEvidence:
     if target is None:
         with watched(detecting.on_progress, "views") as tell:
             return weigh_by_answers(network, sample, on_progress=tell)
-    hypotheses = []
+    hypotheses, sizes = [], Sizes.of(pixels)
     tried = (given,) if given else likely(_size(pixels))
     notes = getattr(network, "notes", ())
     # Of thousands of small matrices, threads take 4 times the processor time on a busy machine.
@@ -124,10 +126,10 @@ def detect(detecting: Detecting) -> Detection | AnswerEvidence:
         threadpool_limits(1, user_api="blas"),
         watched(detecting.on_progress, "hypotheses") as tell,
     ):
-        for hypothesis in _hypotheses(network, target, pixels, detecting, tried):
+        for hypothesis in _hypotheses(network, target, pixels, detecting, tried, sizes):
             hypotheses.append(hypothesis)
             tell(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
-        return _detection(name, target, pixels, hypotheses, detecting, notes)
+        return _detection(name, target, pixels, hypotheses, detecting, notes, sizes.unit)
 
 
 def _hypotheses(
@@ -136,6 +138,7 @@ def _hypotheses(
     images: torch.Tensor,
     detecting: Detecting,
     tried: tuple[AssumedAugmentation, ...],
+    sizes: Sizes,
 ) -> Iterator[Hypothesis]:
     channels, seed = images.shape[1], detecting.seed
     known = [*candidates(channels), *detecting.given]
@@ -144,8 +147,9 @@ def _hypotheses(
         for order, system in _systems(model, target, images, augmentation, seed):
             fitting = tuple(c for c in known if c.order == order)
             centre = solve(system, _starts(system, fitting))
-            foreign = directions([systems[order] for systems in ways])
-            evidence = weigh(system, centre, [c.unknowns for c in fitting], foreign)
+            foreign = directions([systems[order] for systems in ways], sizes.unit)
+            points = [c.unknowns for c in fitting]
+            evidence = weigh(system, centre, points, foreign, sizes.prior)
             yield Hypothesis(
                 order, augmentation, fitting, evidence, log_prior(augmentation, len(tried)),
                 channels,
@@ -196,13 +200,18 @@ def _detection(
     hypotheses: list[Hypothesis],
     detecting: Detecting,
     notes: tuple[str, ...],
+    unit: float,
 ) -> Detection:
-    ranked = rank(hypotheses)
-    claimed = ranked[0].candidate if ranked and ranked[0].confidence > CLAIMED else None
-    fitting = [h for h in hypotheses if claimed is None or h.order == claimed.order]
+    ranked, fitting = _ranked(hypotheses)
+    off = off_the_fit(ranked, fitting, detecting.seed)
+    if off:
+        # What speaks for them says nothing of the images either.
+        hypotheses = [h.without([each.candidate for each in off]) for h in hypotheses]
+        ranked, fitting = _ranked(hypotheses)
+        ranked = sorted([*ranked, *off], key=lambda each: -each.confidence)
     best = max(fitting, key=lambda hypothesis: hypothesis.total)
     fitted = fit(fitting, [hypothesis.by_noise for hypothesis in fitting], detecting.seed)
-    ranked = that_fit(ranked, fitting, detecting.seed)
+    fitted = replace(fitted, unit=unit)
     colour = images.shape[1] == 3
     rgb = share(hypotheses, lambda hypothesis: hypothesis.order == RGB)
     order_confidence = max(rgb, 1 - rgb)
@@ -225,10 +234,18 @@ def _detection(
     )
 
 
+def _ranked(hypotheses: list[Hypothesis]) -> tuple[list[Ranked], list[Hypothesis]]:
+    """The candidates, and the hypotheses of the order of the one that is claimed, if one is."""
+    ranked = rank(hypotheses)
+    claimed = ranked[0].candidate if ranked and ranked[0].confidence > CLAIMED else None
+    return ranked, [h for h in hypotheses if claimed is None or h.order == claimed.order]
+
+
 def _pixels(fitted: Fitted) -> str:
-    if all(high < BYTES_BELOW for _, high in fitted.std_interval):
+    below = BYTES_BELOW * fitted.unit
+    if all(high < below for _, high in fitted.std_interval):
         return "0..255"
-    if all(low > BYTES_BELOW for low, _ in fitted.std_interval):
+    if all(low > below for low, _ in fitted.std_interval):
         return "[0, 1]"
     return CANNOT_TELL
 

@@ -18,7 +18,8 @@ CLAIMED = 0.5
 """Above this confidence a candidate is said to be the one."""
 
 WIDEST_KNOWN = (0.2, 2.0)
-"""Width of a mean's interval and ratio of a std's ends up to which the constants are known."""
+"""Width of a mean's interval and ratio of a std's ends up to which the constants are known. Of dark
+images the first is less in proportion."""
 
 WIDEST_ROUGHLY = (1.0, 5.0)
 """Likewise up to which they are known roughly; beyond, they may be anything."""
@@ -40,11 +41,13 @@ class Fitted:
         normalization: Mean and std.
         mean_interval: For each channel where the mean lies with a probability of 90 %.
         std_interval: Likewise the std.
+        unit: How large differences of brightness are beside those of photographs, at most 1.
     """
 
     normalization: Normalization
     mean_interval: tuple[tuple[float, float], ...]
     std_interval: tuple[tuple[float, float], ...]
+    unit: float = 1.0
 
     @property
     def rounded(self) -> Normalization:
@@ -69,7 +72,7 @@ class Fitted:
     def within(self, widest: tuple[float, float]) -> bool:
         """Whether the intervals are no wider: of means, and as ratios of their ends of stds."""
         of_mean, of_std = widest
-        return all(high - low <= of_mean for low, high in self.mean_interval) and all(
+        return all(high - low <= of_mean * self.unit for low, high in self.mean_interval) and all(
             high / low <= of_std for low, high in self.std_interval
         )
 
@@ -133,7 +136,7 @@ class Detection:
     @property
     def sentence(self) -> str:
         """The answer in a sentence."""
-        fitted = str(self.fitted.rounded)
+        fitted = f"about {self.fitted.rounded}"
         first = self.candidates[0] if self.candidates else None
         if first is not None and self.verdict == first.candidate.name:
             return (

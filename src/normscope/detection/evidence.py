@@ -24,6 +24,7 @@ from normscope.detection.foreign import SIZES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from normscope.detection.prior import Believed
     from normscope.detection.system import System
 
 REFINEMENTS = 3
@@ -67,6 +68,7 @@ def weigh(
     centre: np.ndarray,
     points: list[np.ndarray],
     foreign: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    prior: list[Believed],
 ) -> Evidence:
     """The evidence of points and of a broad prior.
 
@@ -75,12 +77,13 @@ def weigh(
         centre: Where they are nearly solved, shape ``(2 C,)``.
         points: Known normalizations.
         foreign: From ``foreign.directions``.
+        prior: Of constants that are none of these.
 
     Returns:
         The evidence, expanded where the system fits best.
     """
     residuals = np.array([system.residual(point) for point in points]).reshape(len(points), -1)
-    expansion = Expansion.at(system, centre, foreign)
+    expansion = Expansion.at(system, centre, foreign, prior)
     # Far steps, as foreign images allow them, would leave the place where these are linear.
     for _ in range(REFINEMENTS):
         own = expansion.weigh(residuals[:0], OWN_IMAGES)
@@ -88,7 +91,7 @@ def weigh(
         if np.abs(step).max() < 1e-3:
             break
         centre = centre + step
-        expansion = Expansion.at(system, centre, foreign)
+        expansion = Expansion.at(system, centre, foreign, prior)
     return Evidence(expansion, expansion.weigh(residuals, len(SIZES)))
 
 

@@ -14,18 +14,11 @@ from normscope.detection.foreign import LOG_PRIOR, SIZES, scales
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from normscope.detection.prior import Believed
     from normscope.detection.system import Averages, System
 
 DRIFTS = np.geomspace(0.002, 0.5, 12)
 """Sizes of what is not sampling noise, in running standard deviations, equally likely before."""
-
-SCALES = ((0.7, np.log(0.3), 0.7), (0.3, np.log(10 / 255), 1.2))
-"""Prior of an unknown log std: weight, mean and standard deviation of two normals.
-
-The first is for pixels of [0, 1], the second for pixels of 0..255.
-"""
-
-MEAN_PRIOR = (0.45, 0.3)
 
 COMMON = 0.3
 """How much of the drift of log stds all filters share, as when all weights grow together.
@@ -63,6 +56,7 @@ class Expansion:
         residual: There, shape ``(2 K,)``.
         jacobian: Shape ``(2 K, 2 C)``.
         foreign: What other images than the training's do, shape ``(2 K, R)``.
+        prior: What is believed of unknown constants.
         influence: What each image adds, shape ``(N, 2 K)``.
         inflation: By how much each residual's noise is larger than the usual, shape ``(2 K,)``.
     """
@@ -72,6 +66,7 @@ class Expansion:
     residual: np.ndarray
     jacobian: np.ndarray
     foreign: np.ndarray
+    prior: list[Believed]
     influence: np.ndarray
     inflation: np.ndarray
 
@@ -81,6 +76,7 @@ class Expansion:
         system: System,
         centre: np.ndarray,
         foreign: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        prior: list[Believed],
     ) -> Expansion:
         """Make a system linear.
 
@@ -88,13 +84,14 @@ class Expansion:
             system: The equations.
             centre: Where.
             foreign: From ``foreign.directions``.
+            prior: Of unknown constants.
 
         Returns:
             The expansion.
         """
         residual, jacobian = system.residual(centre), system.jacobian(centre)
         return cls(
-            system, centre, residual, jacobian, foreign(centre, jacobian),
+            system, centre, residual, jacobian, foreign(centre, jacobian), prior,
             system.influence(centre), _inflation(residual),
         )  # fmt: skip
 
@@ -186,13 +183,11 @@ class Expansion:
         )
 
     def _solved(self, products: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Steps, log evidence and the precision of the prior that fits better, for each pair."""
+        """Steps, log evidence and the precision of the prior that fits best, for each pair."""
         unknowns = len(self.centre)
         jacobian, pull = products[:, :unknowns, :unknowns], products[:, :unknowns, unknowns]
         steps, logs, precisions = [], [], []
-        for weight, centre, spread in SCALES:
-            prior = np.repeat([MEAN_PRIOR[0], centre], unknowns // 2)
-            precision = np.repeat([MEAN_PRIOR[1] ** -2, spread**-2], unknowns // 2)
+        for weight, prior, precision in self.prior:
             hessian = jacobian + np.diag(precision)
             step = np.linalg.solve(
                 hessian, (precision * (prior - self.centre) - pull)[..., None]
@@ -208,10 +203,12 @@ class Expansion:
                 + 0.5 * (np.log(precision).sum() - np.linalg.slogdet(hessian)[1])
             )  # fmt: skip
             precisions.append(np.broadcast_to(precision, step.shape))
-        first = (logs[0] > logs[1])[:, None]
+        best, pairs = np.argmax(logs, axis=0), np.arange(len(products))
         return (
-            np.where(first, *steps), np.logaddexp(*logs), np.where(first, *precisions),
-        )  # fmt: skip
+            np.stack(steps)[best, pairs],
+            np.logaddexp.reduce(logs, axis=0),
+            np.stack(precisions)[best, pairs],
+        )
 
 
 def _without_foreign(products: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

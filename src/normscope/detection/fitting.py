@@ -1,4 +1,4 @@
-"""The constants that fit best, and which of those that were given may be these."""
+"""The constants that fit best, and which of those that were given cannot be these."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def fit(fitting: list[Hypothesis], by_noise: list[np.ndarray], seed: int) -> Fit
     )
 
 
-def that_fit(ranked: list[Ranked], fitting: list[Hypothesis], seed: int) -> list[Ranked]:
-    """The candidates, of which given constants are not believed where they lie well off.
+def off_the_fit(ranked: list[Ranked], fitting: list[Hypothesis], seed: int) -> list[Ranked]:
+    """Given constants that are not believed, since they lie well off what fits without them.
 
     A point beside a broad prior gains with each channel, and may win though it lies off the fit,
     where the images are supposed to be unlike the training's and nothing else says so.
@@ -71,10 +71,11 @@ def that_fit(ranked: list[Ranked], fitting: list[Hypothesis], seed: int) -> list
         seed: Of the bootstrap.
 
     Returns:
-        The same, the likeliest first.
+        They, with what is left of their confidence.
     """
-    if not any(each.candidate.given for each in ranked):
-        return ranked
+    given = [each for each in ranked if each.candidate.given]
+    if not given:
+        return []
     noise = [hypothesis.unknown_by_noise.copy() for hypothesis in fitting]
     own, foreign = (
         np.logaddexp.reduce([np.logaddexp.reduce(logs[:, part], axis=None) for logs in noise])
@@ -84,10 +85,8 @@ def that_fit(ranked: list[Ranked], fitting: list[Hypothesis], seed: int) -> list
         for logs in noise:
             logs[:, OWN_IMAGES:] = -np.inf
     alone = fit(fitting, noise, seed)
-    believed = [
+    return [
         replace(each, confidence=STILL_BELIEVED * each.confidence)
-        if each.candidate.given and not alone.allows(each.candidate.normalization)
-        else each
-        for each in ranked
+        for each in given
+        if not alone.allows(each.candidate.normalization)
     ]
-    return sorted(believed, key=lambda each: -each.confidence)

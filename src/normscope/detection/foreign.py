@@ -36,7 +36,8 @@ OPPONENT = ((1.0, 0.0, -1.0), (-0.5, 1.0, -0.5))
 
 BRIGHTNESS, BRIGHTNESS_OF_CHANNEL = 0.04, 0.03
 CONTRAST, CONTRAST_OF_CHANNEL = 0.13, 0.04
-"""Prior sizes, in units of pixels of [0, 1] and of log stds."""
+"""Prior sizes, in units of pixels of [0, 1] and of log stds. Of dark images those of brightness are
+less in proportion (``prior.Sizes.unit``)."""
 
 ALTERATIONS = (1.1, 0.9, 0.15, 0.75)
 """Prior sizes in units of what ``altered`` does: fine and coarse smoothing, edges and colour."""
@@ -101,11 +102,14 @@ def altered(images: Tensor) -> list[Tensor]:
     return ways
 
 
-def directions(systems: list[System]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def directions(
+    systems: list[System], unit: float = 1.0
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """What foreign images do to the residuals.
 
     Args:
         systems: Of what ``altered`` gives, in its order.
+        unit: Of the images' brightness.
 
     Returns:
         A function of the unknowns and of the jacobian there; what it returns has a column for each
@@ -124,8 +128,8 @@ def directions(systems: list[System]) -> Callable[[np.ndarray, np.ndarray], np.n
         by_contrast[: len(by_contrast) // 2] = 0
         return np.concatenate(
             [
-                BRIGHTNESS * by_mean.sum(1, keepdims=True),
-                BRIGHTNESS_OF_CHANNEL * by_mean,
+                unit * BRIGHTNESS * by_mean.sum(1, keepdims=True),
+                unit * BRIGHTNESS_OF_CHANNEL * by_mean,
                 CONTRAST * by_contrast.sum(1, keepdims=True),
                 CONTRAST_OF_CHANNEL * by_contrast,
                 *changes,

@@ -166,7 +166,8 @@ class LabelEvidence:
             return (
                 f"None of the known normalizations (confidence "
                 f"{confidence_text(self.none_of_them or 0)}): {on} the labels are likeliest with "
-                f"{self.refined.normalization:.3g}; of the known, {first.candidate.name} fits best."
+                f"about {self.refined.normalization:.3g}; of the known, {first.candidate.name} "
+                "fits best."
             )
         alike = (first.candidate.name, *self.alike)
         others = [c for c in self.candidates if c.candidate.name not in alike]

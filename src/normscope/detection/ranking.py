@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from normscope.detection.foreign import DOUBTED_MISFIT, SURE_OF_FOREIGN
 from normscope.detection.system import typical_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from normscope.detection.augmented_views import AssumedAugmentation
     from normscope.detection.candidates import Candidate
@@ -97,6 +97,18 @@ class Hypothesis:
     def unknown_by_noise(self) -> np.ndarray:
         """The same with none of the candidates."""
         return self.prior_unknown + self.evidence.weighed.of_unknown
+
+    def without(self, candidates: Collection[Candidate]) -> Hypothesis:
+        """The same where some candidates are not weighed."""
+        kept = [index for index, c in enumerate(self.candidates) if c not in candidates]
+        weighed = self.evidence.weighed
+        return replace(
+            self,
+            candidates=tuple(self.candidates[index] for index in kept),
+            evidence=replace(
+                self.evidence, weighed=weighed._replace(of_known=weighed.of_known[kept])
+            ),
+        )
 
     @property
     def misfit(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 5
 """Images that tell which type of pixels a folder has: few, for large ones take long."""
+
+ONE_BY_ONE = "Save each image as a file of its own, such as .png or .tif, in a folder."
+"""What to do with stacks, volumes and frames, which statistics and detections read as they are."""
+
+SEVERAL = re.compile(r"^\d+ images in one file|^a TIFF of several pages")
 
 TESTED = ("test", "val")
 """The splits that hold labelled images to report on."""
@@ -63,10 +69,13 @@ def find_originals(path: str | Path) -> Originals:
     """
     folder = Path(path)
     if not folder.is_dir() and not (folder.is_file() and folder.suffix.lower() in ARCHIVES):
-        met = "a file of another kind" if folder.exists() else "nothing there"
+        if not folder.exists():
+            met, advice = "nothing there", "Check the path."
+        else:
+            met, advice = "a file of another kind", ONE_BY_ONE
         raise NormscopeError(
             f"--images must name a folder of images or a .tar or .zip of one, got {folder}: {met}. "
-            "Check the path."
+            f"{advice}"
         )
     if _has_tested_split(folder):
         listing = list_images(folder, train=False)
@@ -145,7 +154,9 @@ def none_readable(name: str, skipped: list[Skipped]) -> str:
     """What is said of a folder in which nothing can be used."""
     first = skipped[0]
     advice = "Convert them, or choose another folder."
-    if first.reason.startswith(NOT_8_BITS):
+    if SEVERAL.search(first.reason):
+        advice = ONE_BY_ONE
+    elif first.reason.startswith(NOT_8_BITS):
         advice = "Save them with 8 bits a channel, scaled as for the network's training."
     return (
         f"{name} must hold at least one image that can be used, got {len(skipped)} that cannot, "

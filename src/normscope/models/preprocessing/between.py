@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.models.preprocessing.dark import unit_of
 from normscope.normalization import NONE
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def same(one: Normalization | None, other: Normalization | None, close: float = 
         one: One of them.
         other: The other.
         close: The largest difference of normalized values that counts as none, in units of the
-            range that [0, 1] becomes.
+            range that [0, 1] becomes, or of dark images as much of it as they reach.
 
     Returns:
         Whether they differ by no more; two of None are the same.
@@ -64,14 +65,18 @@ def same(one: Normalization | None, other: Normalization | None, close: float = 
     if {one.channels, other.channels} - {1, channels}:
         return False
     with np.errstate(all="ignore"):
-        ends = [_ends(n.for_channels(channels)) for n in (one, other)]
+        pair = [n.for_channels(channels) for n in (one, other)]
+        pixels = _ends(pair[0])
+        ends = [(pixels - n.mean) / n.std for n in pair]
         reach = np.ptp(ends[0], axis=0).max()
         return bool(np.abs(ends[0] - ends[1]).max() <= close * reach)
 
 
 def _ends(normalization: Normalization) -> np.ndarray:
-    # What black and white become.
-    return (np.array([[0.0], [1.0]]) - normalization.mean) / normalization.std
+    """The darkest and the brightest pixels that such constants are for."""
+    mean, unit = np.asarray(normalization.mean), unit_of(normalization)
+    ends = np.clip([mean - unit / 2, mean + unit / 2], 0, 1)
+    return np.where(unit < 1, ends, [[0.0], [1.0]])
 
 
 def _twice(inside: Claim, other: Claim) -> str:
