@@ -32,7 +32,7 @@ PANELS = {
     "history": ("History", "wide"),
     "contours": ("Where accuracy is high", "wide coloured"),
     "parallel_coordinates": ("The best configurations", "wide coloured"),
-    "importances": ("Which parameter matters", ""),
+    "importances": ("Which parameter matters", "wide"),
 }
 """By file: the heading, and how its section looks; colours keep their meaning on a dark page."""
 
