@@ -280,3 +280,22 @@ def check_path(path: str | Path, name: str) -> None:
         raise NormscopeError(
             f"{name} must be the path of a file or folder, got one with a NUL in it. Check it."
         )
+
+
+def check_kept(values: Mapping[str, Any]) -> None:
+    """Refuse names that the files and the database of a study cannot hold.
+
+    Args:
+        values: What was given, by name; only texts and paths are looked at.
+
+    Raises:
+        NormscopeError: If one has bytes that are no UTF-8, as file names on Linux may.
+    """
+    for name, value in values.items():
+        text = str(value) if isinstance(value, (str, Path)) else ""
+        if text != text.encode(errors="ignore").decode():
+            option = name if name == "source" else f"--{name.replace('_', '-')}"
+            raise NormscopeError(
+                f"{option} must be UTF-8, since a study keeps its name, got {text}. Rename it, or "
+                "give a link to it."
+            )

@@ -280,3 +280,33 @@ def test_a_factory_that_ends_the_program_is_a_wrong_one(capsys):
         "normscope: model factory builtins:exit must build a network, got SystemExit: None. "
         "Mend the factory.\n"
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes only on Linux")
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["scan", "digits", "--out", "{}/x"], "--out"),
+        (["scan", "{}"], "source"),
+        (["search", "digits", "--over", "mean=0:1", "--weights", "{}/w.pt"], "--weights"),
+        (["scan", "digits", "--storage", "sqlite:///s.db", "--study", "{}"], "--study"),
+    ],
+)
+def test_a_name_that_a_study_cannot_keep(arguments, option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    odd = os.fsdecode(b"photos \xff")
+    (tmp_path / odd).mkdir()
+    assert run([*(text.format(odd) for text in arguments), *SMALL]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"normscope: {option} must be UTF-8, since a study keeps its name, got ")
+    assert said.endswith(". Rename it, or give a link to it.\n")
+    assert [path.name for path in tmp_path.rglob("*")] == [odd]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes only on Linux")
+def test_a_study_inside_a_folder_whose_name_is_no_utf_8(tmp_path, monkeypatch, capsys):
+    odd = tmp_path / os.fsdecode(b"\xff")
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    assert run(["scan", "digits", "--out", "x", "--mean", "0", "--std", "1", *SMALL]) == 2
+    assert "--out must be UTF-8" in capsys.readouterr().err

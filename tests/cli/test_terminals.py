@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 
@@ -33,9 +34,9 @@ def photos(tmp_path):
     return folder
 
 
-def _called(*arguments, **environment):
+def _called(*arguments, encoding="utf-8", **environment):
     done = subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=True,
+        [*COMMAND, *map(str, arguments)], capture_output=True, encoding=encoding, check=True,
         env={**os.environ, **environment},
     )  # fmt: skip
     return done.stdout
@@ -69,6 +70,16 @@ def test_a_pipe_gets_no_escape_sequences(photos, arguments):
     assert "\x1b" not in _called(*arguments, TERM="xterm-256color")
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_an_encoding_lacks_is_written_otherwise(photos, encoding):
+    named = photos / "\u00e9\u65e5.png"
+    shutil.copy(next(photos.rglob("*.png")), named)
+    said = _called("stats", named, encoding=encoding, PYTHONIOENCODING=encoding)
+    assert "\\u65e5.png: 1 image" in said
+    said = _called("stats", photos, encoding=encoding, PYTHONIOENCODING=encoding)
+    assert {"ascii": " +- ", "cp1252": " \xb1 "}[encoding] in said
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["stats"]], ids=["help", "stats"])
 def test_colours_are_left_out_where_that_is_asked_for(photos, arguments):
     arguments = [*arguments, photos] if arguments == ["stats"] else arguments
@@ -93,12 +104,13 @@ def test_a_narrow_terminal_gets_every_number(photos, monkeypatch, capsys):
     assert set(NUMBER.findall(said["40"])) == set(NUMBER.findall(said["200"]))
 
 
-def test_a_narrow_table_has_whole_words(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "40")
+@pytest.mark.parametrize("columns", [1, 40])
+def test_a_narrow_table_has_whole_words(columns, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(columns))
     table = Table("a word that is rather long", "accuracy", "interval", "drift")
     cells = ["multiplied-by-255", "0.123456", "0.7313713 to 0.89289286", "1.234567"]
     table.add_row(*cells)
-    assert Console().width == 40
+    assert Console().width == columns
     show(table, json_target=None)
     said = capsys.readouterr().out
     assert "…" not in said

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from normscope.findings.failures import region
+from normscope.findings import failures
+from normscope.findings.failures import failure_map, region
 
 
 def test_a_large_grid_needs_memory_for_its_cells_once():
@@ -17,3 +18,27 @@ def test_a_large_grid_needs_memory_for_its_cells_once():
     tracemalloc.stop()
     assert (found.trainings, found.failures, found.fails) == (6000, 0, False)
     assert most < 5 * 2000**2
+
+
+def test_many_rows_are_smoothed_as_few_places(monkeypatch):
+    monkeypatch.setattr(failures, "LENGTHS", (0.3,))
+    monkeypatch.setattr(failures, "SCALES", (2.5,))
+    sizes, kernel = [], failures._kernel
+    monkeypatch.setattr(
+        failures, "_kernel", lambda apart, *of: sizes.append(len(apart)) or kernel(apart, *of)
+    )
+    rng = np.random.default_rng(0)
+    places = rng.random((1500, 2))
+    true = np.where(places[:, 0] > 0.6, 0.9, 0.02)
+    failed, ran = rng.binomial(3, true), np.full(1500, 3)
+    many = failure_map(places, failed, ran)
+    monkeypatch.setattr(failures, "MOST_PLACES", 1500)
+    each = failure_map(places, failed, ran)
+    assert sizes[0] <= 25**2
+    assert sizes[1:] == [1500]
+    assert many is not None
+    assert each is not None
+    shares = np.array([[one.share, other.share] for one, other in zip(many, each, strict=True)])
+    away = np.abs(places[:, 0] - 0.6) > 0.1
+    assert np.abs(shares[away, 0] - shares[away, 1]).max() < 0.05
+    assert np.median(np.abs(shares[:, 0] - shares[:, 1])) < 0.01

@@ -13,6 +13,7 @@ from PIL import Image
 
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.encoded import EncodedImage
+from normscope.images.pixels import TOO_LARGE
 from normscope.images.shards import EncodedShard
 from normscope.images.stream import open_stream
 from normscope.statistics.stats import stats
@@ -350,7 +351,7 @@ def test_items_that_cannot_be_read_keep_their_place():
     found = stats([pixels, too_large, pixels, pixels[None, :1]], batch_size=2)
     assert found.images == 3
     assert [(str(s.path), s.reason) for s in found.skipped] == [
-        ("image 1", "100000 x 100000 pixels is too large")
+        ("image 1", f"100000 x 100000 {TOO_LARGE}")
     ]
 
 

@@ -138,7 +138,14 @@ def test_the_figures_numbers(made_up_audit):
 
 
 def test_a_narrow_window_shows_each_mistake_with_its_price(open_page, made_up_audit, tmp_path):
-    page = open_page(write_audit(made_up_audit, tmp_path)[-1], width=390)
+    drifting = [
+        replace(m, cost=m.cost and replace(m.cost, drift={"bn1": 0.3}))
+        for m in made_up_audit.mistakes
+    ]
+    reference = replace(made_up_audit.reference, drift={"bn1": 0.1})
+    audit = replace(made_up_audit, mistakes=drifting, reference=reference)
+    page = open_page(write_audit(audit, tmp_path)[-1], width=390)
+    assert "drift" in page.locator("#prices thead").inner_text()
     fits = "(e => e.scrollWidth <= e.clientWidth)(document.querySelector('.prices'))"
     assert page.evaluate(fits)
     assert "bgr, as it is done" in page.locator("#prices tbody tr").nth(3).inner_text()

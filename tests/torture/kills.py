@@ -49,7 +49,7 @@ def killed(
     seconds = references.of(case).seconds
     two = case.shared or rng.random() < 0.3
     case.prepare(place, references.inputs)
-    done, faults = [], []
+    done, faults, lost = [], [], set[str]()
     for _ in range(rng.choices((1, 2, 3), SHARES)[0]):
         number, whom = rng.choice(STRIKES)
         if whom == "worker" and ("--workers", "2") not in pairwise(case.arguments):
@@ -70,8 +70,7 @@ def killed(
         for run in runs:
             faults += run.wait()
             faults += [] if run is struck else refused(run, case)
-        if number != signal.SIGKILL:
-            faults += [f"left over: {name}" for name in leftovers(place)]
+        faults += left_over(place, number, lost)
         faults += references.torn(case, place)
         if faults:
             break
@@ -97,3 +96,18 @@ def refused(run: Run, case: Case) -> list[str]:
     if case.busy and status == 2 and "must be used by one process at a time" in said:
         return []
     return [f"the process beside it ended with {status}: {said[-2000:]}"]
+
+
+def left_over(place: Path, number: int, lost: set[str]) -> list[str]:
+    """What a signal left that it must not leave.
+
+    Args:
+        place: The folder in which a command was called.
+        number: The signal. Only the next write removes what ``SIGKILL`` leaves, and another signal
+            may come before it.
+        lost: What earlier ones left; what this one leaves is added.
+    """
+    names = leftovers(place)
+    if number == signal.SIGKILL:
+        lost.update(names)
+    return [f"left over: {name}" for name in names if name not in lost]

@@ -15,7 +15,7 @@ import pytest
 from tests.torture.cases import CASES
 from tests.torture.contents import contents, timeless
 from tests.torture.inputs import make_images
-from tests.torture.kills import killed
+from tests.torture.kills import killed, left_over
 from tests.torture.places import full_disk, read_only, refusals
 from tests.torture.races import raced
 from tests.torture.references import References, Undisturbed
@@ -82,6 +82,15 @@ def test_what_counts_as_a_difference(tmp_path):
     ]  # fmt: skip
     shutil.rmtree(place)
     assert timeless([{"time": 1, "a": {"seconds": 2}}]) == [{"a": {}}]
+
+
+def test_what_a_kill_leaves_is_no_fault_of_the_next_signal(tmp_path):
+    lost = set()
+    (tmp_path / ".a.png.normscope-abcd1234.png").touch()
+    assert left_over(tmp_path, signal.SIGKILL, lost) == []
+    assert left_over(tmp_path, signal.SIGTERM, lost) == []
+    (tmp_path / ".b.png.normscope-abcd1234.png").touch()
+    assert left_over(tmp_path, signal.SIGTERM, lost) == ["left over: .b.png.normscope-abcd1234.png"]
 
 
 class Ended(Run):

@@ -25,6 +25,7 @@ def main() -> None:
     # Threads that spin while they wait slow a busy machine down a hundredfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _open_standard_streams()
+    _encode_everything()
     terminated = False
 
     def end(number: int, _: object) -> None:
@@ -102,3 +103,20 @@ def _open_standard_streams() -> None:
         while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
             os.set_inheritable(number, True)
         os.close(number)
+
+
+def _encode_everything() -> None:
+    """Let characters that a stream's encoding lacks be written as Python would, not raise."""
+    import codecs
+    import io
+    import sys
+
+    def instead(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        lacked = error.object[error.start : error.end].replace("\xb1", "+-")
+        return lacked.encode("ascii", "backslashreplace").decode(), error.end
+
+    codecs.register_error("normscope", instead)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="normscope")

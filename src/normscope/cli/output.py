@@ -75,12 +75,13 @@ def show(*parts: str | Table | PlainTable, json_target: str | None) -> None:
 def _console_for(table: Table) -> Console:
     """The console, wider than a narrow terminal where numbers would be cut off."""
     console = Console(soft_wrap=True)
+    unbounded = console.options.update(max_width=MOST_COLUMNS)
     for column in table.columns:
         if column.overflow != "fold":
-            sizes = [console.measure(cell) for cell in (column.header, *column.cells)]
+            cells = (column.header, *column.cells)
+            sizes = [console.measure(cell, options=unbounded) for cell in cells]
             needed = [size.maximum if column.no_wrap else size.minimum for size in sizes]
             column.min_width = max(column.min_width or 0, *needed)
-    unbounded = console.options.update(max_width=MOST_COLUMNS)
     console.width = max(console.width, console.measure(table, options=unbounded).minimum)
     return console
 

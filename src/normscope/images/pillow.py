@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from normscope.errors import NormscopeError
-from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
+from normscope.images.pixels import TOO_LARGE, Pixels, UnreadableImage, check_size, split_alpha
 from normscope.quiet import without_warnings
 from normscope.wording import first_line
 
@@ -53,8 +54,9 @@ def decode_by_pillow(data: bytes) -> Pixels:
             return found
     except Image.UnidentifiedImageError:
         raise UnreadableImage("not an image in a known format") from None
-    except Image.DecompressionBombError:
-        raise UnreadableImage("more pixels than can be decoded safely") from None
+    except Image.DecompressionBombError as error:
+        # The size is in what Pillow says alone.
+        raise UnreadableImage(f"{re.findall(r'[0-9]+', str(error))[0]} {TOO_LARGE}") from None
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, KeyError) as error:
         raise UnreadableImage(first_line(error)) from None
 

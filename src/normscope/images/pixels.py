@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAX_PIXELS = 200_000_000
 """Larger images are refused unread: a few bytes can promise more pixels than memory holds."""
 
+TOO_LARGE = "pixels is too large: cut it into tiles, or for statistics make a TIFF of it"
+"""What is said of them; statistics read a TIFF in parts."""
+
 
 MAX_BYTES = 2**30
 """Of what a file unpacks to: a header of a few bytes can claim terabytes."""
@@ -129,7 +132,7 @@ def check_size(height: int, width: int) -> None:
         UnreadableImage: If it is too large or empty.
     """
     if height * width > MAX_PIXELS:
-        raise UnreadableImage(f"{width} x {height} pixels is too large")
+        raise UnreadableImage(f"{width} x {height} {TOO_LARGE}")
     if height * width == 0:
         raise UnreadableImage(f"{width} x {height} pixels is no image")
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 PANELS = {
     "history": ("History", "wide"),
     "contours": ("Where accuracy is high", "wide coloured"),
-    "parallel_coordinates": ("The best configurations", "coloured"),
-    "importances": ("Which parameter matters", ""),
+    "parallel_coordinates": ("The best configurations", "wide coloured"),
+    "importances": ("Which parameter matters", "wide"),
 }
 """By file: the heading, and how its section looks; colours keep their meaning on a dark page."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
+from normscope.keywords import check_kept
 from normscope.options import RAY, Option, option
 from normscope.studies.axis import FORMS
 from normscope.trials.options import MACHINE, TRIAL, TrialOptions
@@ -135,6 +136,7 @@ class Place:
         return self.study or (folder.name if self.storage else None)
 
     def __post_init__(self) -> None:
+        check_kept({"study": self.study, "storage": self.storage})
         if self.workers is not None:
             check_at_least(1, self.workers, "--workers")
         if not self.grace_seconds > 0:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
-from normscope.keywords import as_text
+from normscope.keywords import as_text, check_kept
 from normscope.machine.device import resolve_device
 from normscope.models.expected import expected_normalization
 from normscope.models.importing import check_caller_named
@@ -82,6 +82,7 @@ def plan_scan(
     Returns:
         The planned scan.
     """
+    check_kept(vars(options))
     mean, std, channel_axes = _axes(options)
     axes = [axis for axis in (mean, std, *channel_axes) if axis]
     prepared = resolve(options, cells=math.prod(len(a.values) for a in axes), on_image=on_image)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError, UnknownName
+from normscope.keywords import check_kept
 from normscope.options import by_keywords, callback
 from normscope.progress import silent, watched
 from normscope.studies.executors.opening import open_executor
@@ -97,6 +98,7 @@ def plan_search(
     Returns:
         The planned search.
     """
+    check_kept(vars(options))
     over, at = _over_and_at(options)
     prepared = resolve(options, usual_threads=1, cells=1, on_image=on_image)
     # A frozen network gives the same with every seed.

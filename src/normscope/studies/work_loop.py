@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from filelock import FileLock, Timeout
 
 from normscope.errors import StudyBusy
+from normscope.keywords import check_kept
 from normscope.ray_connection import ray_cluster
 from normscope.studies.storage import open_url
 from normscope.studies.study_file import PAGE, SUMMARY
@@ -80,9 +81,11 @@ def locked(folder: Path) -> Iterator[None]:
         Nothing, while no other process holds the folder.
 
     Raises:
-        NormscopeError: If the folder is a file, or holds somebody else's page or summary.
+        NormscopeError: If the folder is a file, holds somebody else's page or summary, or has a
+            path that is no UTF-8.
         StudyBusy: If another process holds it.
     """
+    check_kept({"out": folder.resolve()})
     check_no_file(folder, SUMMARY, PAGE)
     folder.mkdir(parents=True, exist_ok=True)
     try:
