@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from normscope.arguments import named_for
 from normscope.errors import NormscopeError
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -187,12 +188,10 @@ def memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        # torch's own class is known by its name: nothing here may import torch.
-        on_device = type(error).__name__ == "OutOfMemoryError"
+        on_device = type(error).__name__ == "OutOfMemoryError"  # torch's, not imported here
         if not on_device and not isinstance(error, MemoryError):
             raise
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        reason = re.sub(r"(Tried to allocate [\d.]+ \w+)\..*", r"\1", reason).rstrip(".")
+        reason = re.sub(r"(Tried to allocate [\d.]+ \w+)\..*", r"\1", first_line(error))
         raise NormscopeError(
             f"the work must fit the memory that is free, got: {reason}. End what else holds "
             "memory, or use smaller images (--resize, --crop) or a smaller model"

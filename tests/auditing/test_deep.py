@@ -135,8 +135,8 @@ def test_integers_below_0_need_a_scale(tmp_path):
     with pytest.raises(NormscopeError) as met:
         audited(tmp_path, "grey", **unit)
     assert str(met.value) == (
-        f"integer pixels must be from 0 up unless --scale is given, got -1000 to 2000 in {tmp_path}"
-        ": a unit of their own (HU, heights) or values for no data. Pass --scale 1 if the "
+        f"integer pixels must be from 0 up unless scale is given, got -1000 to 2000 in {tmp_path}"
+        ": a unit of their own (HU, heights) or values for no data. Pass scale=1 if the "
         "constants are in that unit, or what the network's pipeline divides by."
     )
     assert audited(tmp_path, "grey", **unit, scale=1).images == 2
@@ -150,7 +150,7 @@ def test_values_in_a_unit_of_their_own(tmp_path):
     unit = {"norm": "-100/400", "resize": None, "crop": None, "channels": "grey"}
     with pytest.raises(NormscopeError) as met:
         audited(tmp_path, "grey", **unit)
-    assert "float pixels must lie in [0, 1] unless --scale is given, got " in str(met.value)
+    assert "float pixels must lie in [0, 1] unless scale is given, got " in str(met.value)
     found = audited(tmp_path, "grey", **unit, scale=1)
     model = networks.grey().eval()
     pixels = np.stack([tifffile.imread(path) for path in sorted(tmp_path.glob("*.tif"))])
@@ -190,10 +190,10 @@ def test_many_channels(tmp_path, capfd):
     [
         (
             {"pipeline": f"{HERE}:right"},
-            "--pipeline must be used with images of 8 bits, as Pillow hands them over, got "
+            "pipeline must be used with images of 8 bits, as Pillow hands them over, got "
             "{images} of uint16. Leave it out.",
         ),
-        ({"scale": 0}, "--scale must be from 1e-100 to 1e+100, got 0."),
+        ({"scale": 0}, "scale must be from 1e-100 to 1e+100, got 0."),
     ],
 )
 def test_what_cannot_be_done_with_deep_images(deep, options, said):
@@ -205,7 +205,7 @@ def test_what_cannot_be_done_with_deep_images(deep, options, said):
 def test_a_scale_of_bytes(photos):
     with pytest.raises(NormscopeError) as met:
         audited(photos, scale=1)
-    assert str(met.value) == "--scale must be 255 for images of 8 bits, got 1. Leave it out."
+    assert str(met.value) == "scale must be 255 for images of 8 bits, got 1. Leave it out."
     assert audited(photos, scale=255).preparation == audited(photos).preparation
 
 

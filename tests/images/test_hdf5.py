@@ -109,7 +109,7 @@ def test_one_of_several_must_be_named(tmp_path):
         file["raw/nir"] = BYTES[:, :2]
     assert refusal(f"{path}::raw") == (
         f"the images of {path}::raw must be of one kind, got 50 2 channels uint8, 60 colour uint8. "
-        "Pass --channels rgb or --channels grey, or take some of them with --select."
+        "Pass channels='rgb' or channels='grey', or take some of them with select."
     )
 
 
@@ -119,7 +119,7 @@ def test_splits_by_name(tmp_path, split, images):
         file["train/x"], file["test/x"], file["train/y"] = BYTES[:30], BYTES[30:35], np.arange(30)
     assert stats(tmp_path / "a.h5", split=split).images == images
     assert refusal(tmp_path / "a.h5", split="val") == (
-        f"{tmp_path}/a.h5 must hold an array of --split val, got test/x, train/x. "
+        f"{tmp_path}/a.h5 must hold an array of split='val', got test/x, train/x. "
         "Choose a split that is there, or all."
     )
 
@@ -205,7 +205,7 @@ def test_links_to_other_files_are_not_followed(tmp_path):
         (
             "wide",
             "must hold images of at most 200000000 pixels and 1073741824 bytes, got 20000 x 20000 "
-            "pixels of 1 channels, 400000000 bytes. Cut them into tiles, or say by --layout which "
+            "pixels of 1 channels, 400000000 bytes. Cut them into tiles, or say by layout which "
             "axes are which.",
         ),
     ],

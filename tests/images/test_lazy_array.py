@@ -90,8 +90,8 @@ def test_what_is_no_image_is_said():
         "Ask for another array."
     )
     assert refusal(array, split="val") == (
-        "the array must hold splits for --split val, got one collection without names. "
-        "Leave out --split, or pass all."
+        "the array must hold splits for split='val', got one collection without names. "
+        "Leave out split, or pass all."
     )
 
 

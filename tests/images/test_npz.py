@@ -53,8 +53,8 @@ def test_the_splits_of_medmnist(tmp_path, split, start, stop):
     )
     assert stats(path, split="all").images == 30
     assert refusal(f"{path}::val_images", split="val") == (
-        f"{path}::val_images must hold splits for --split val, got one array or group. "
-        "Leave out --split, or pass all."
+        f"{path}::val_images must hold splits for split='val', got one array or group. "
+        "Leave out split, or pass all."
     )
 
 

@@ -82,7 +82,7 @@ def test_truth_values_beside_bytes_are_refused(tmp_path):
     np.save(tmp_path / "0.npy", TRUE[0])
     np.save(tmp_path / "1.npy", TRUE[1].astype(np.uint8))
     assert refusal(tmp_path) == (
-        f"the images of {tmp_path} must all be truth values or none, got 1 of 2. Pass --scale, "
+        f"the images of {tmp_path} must all be truth values or none, got 1 of 2. Pass scale, "
         "or sort them."
     )
     assert stats(tmp_path, scale=1).mean.value == pytest.approx((TRUE[:2].mean(),), rel=1e-12)

@@ -137,7 +137,7 @@ def test_ends_that_cross_are_refused():
     with pytest.raises(NormscopeError) as error:
         stats(np.arange(16, dtype=np.uint8).reshape(1, 4, 4), clip="50%:3")
     assert str(error.value) == (
-        "--clip must have LOW below HIGH in every channel, got 7.5 and 3 in channel 0 from "
+        "clip must have LOW below HIGH in every channel, got 7.5 and 3 in channel 0 from "
         "'50%:3'. Move an end."
     )
 

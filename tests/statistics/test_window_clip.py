@@ -91,6 +91,6 @@ def test_one_window_of_all_is_no_matter_to_note(tmp_path):
 def test_no_window(tmp_path, centre, width, function):
     save(tmp_path / "a.dcm", centre, width, function)
     assert refusal(tmp_path / "a.dcm", clip="window") == (
-        "--clip window must have DICOM images whose headers name a window, got none among 1 image. "
+        "clip='window' must have DICOM images whose headers name a window, got none among 1 image. "
         "Give the ends, as -1000:400."
     )
