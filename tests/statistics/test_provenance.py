@@ -27,7 +27,7 @@ def test_the_best_estimator_is_named():
 
 def test_none_explains():
     assert explain("half", MEANS, STDS).sentence == (
-        "half: the mean is best explained by the pixel mean (at most 0.0 standard errors away); "
+        "half: the mean is best explained by the pixel mean (to all the digits given); "
         "no estimator here explains the std; the nearest is the pixel std, 90.0 standard errors "
         "away."
     )

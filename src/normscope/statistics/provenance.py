@@ -189,12 +189,18 @@ def _part(what: str, distances: Mapping[str, tuple[float | None, ...]]) -> str:
     if worst <= FAR:
         return (
             f"the {what} is best explained by the {best} "
-            f"(at most {worst:.1f} standard errors away{_others(known, best)})"
+            f"({_away(worst)}{_others(known, best)})"
         )
     return (
         f"no estimator here explains the {what}; "
         f"the nearest is the {best}, {worst:.1f} standard errors away"
     )
+
+
+def _away(worst: float) -> str:
+    if worst == 0:
+        return "to all the digits given"
+    return f"at most {max(worst, 0.1):.1f} standard errors away"
 
 
 def _others(known: Mapping[str, list[float]], best: str) -> str:
