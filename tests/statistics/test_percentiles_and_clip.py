@@ -210,7 +210,7 @@ def test_the_mean_of_image_means_weighs_images_alike(tmp_path, capsys):
     assert run(["stats", str(tmp_path), "--explain", f"{np.mean(means)}/0.2"]) == 0
     out = capsys.readouterr().out
     assert "mean of image means" in out
-    assert "the mean is best explained by the mean of image means (at most 0.0 standard" in out
+    assert "the mean is best explained by the mean of image means (to all the digits given" in out
 
 
 def test_it_is_not_shown_for_images_of_one_size(capsys):

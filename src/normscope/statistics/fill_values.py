@@ -162,4 +162,6 @@ def _is_apart(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> bool:
 def _text(value: float, dtype: np.dtype) -> str:
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
+    if dtype.kind in "iu":  # as a float, the largest of 64 bits lies above them
+        return str(min(int(value), np.iinfo(dtype).max))
     return str(value if dtype == np.float64 else dtype.type(value))

@@ -187,10 +187,7 @@ def _part(what: str, distances: Mapping[str, tuple[float | None, ...]]) -> str:
     best = min(known, key=lambda name: (max(known[name]), sum(d * d for d in known[name])))
     worst = max(known[best])
     if worst <= FAR:
-        return (
-            f"the {what} is best explained by the {best} "
-            f"({_away(worst)}{_others(known, best)})"
-        )
+        return f"the {what} is best explained by the {best} ({_away(worst)}{_others(known, best)})"
     return (
         f"no estimator here explains the {what}; "
         f"the nearest is the {best}, {worst:.1f} standard errors away"
@@ -198,7 +195,7 @@ def _part(what: str, distances: Mapping[str, tuple[float | None, ...]]) -> str:
 
 
 def _away(worst: float) -> str:
-    if worst == 0:
+    if worst < 1e-9:  # what the arithmetic loses
         return "to all the digits given"
     return f"at most {max(worst, 0.1):.1f} standard errors away"
 
