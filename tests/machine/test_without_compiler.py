@@ -92,6 +92,8 @@ from normscope.trials.outline import outlined
 from normscope.trials.step_memory import step_bytes
 shape = {"channels": 3, "classes": 10, "image_size": (32, 32)}
 network = outlined("resnet20", ModelOptions(), shape)
+assert outlined("mobilenet_v3_small", ModelOptions(), shape) is not None
+assert "sympy" not in sys.modules
 assert step_bytes(network, (2, 3, 32, 32), 10) > 2 * 3 * 32 * 32 * 4
 assert find_entry(LeNet(1, 10, (28, 28)).eval(), 1, (28, 28)) is not None
 assert "torch._dynamo" not in sys.modules

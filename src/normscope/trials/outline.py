@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from normscope.errors import NormscopeError
 from normscope.machine.free_memory import free_memory
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
     from normscope.models.options import ModelOptions
 
 ADVICE = "Use smaller images (--resize, --crop) or another --model, such as resnet18."
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Leaves out normal draws: on ``meta``, where they set nothing, they import for seconds."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if func in {torch.Tensor.normal_, torch.nn.init.normal_}:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def outlined(model: str, options: ModelOptions, shape: dict[str, Any]) -> nn.Module | None:
@@ -39,7 +52,7 @@ def outlined(model: str, options: ModelOptions, shape: dict[str, Any]) -> nn.Mod
     if model.startswith(HUGGING_FACE):  # asks the network for its settings
         return None
     try:
-        with without_compiler(), torch.device("meta"):
+        with without_compiler(), torch.device("meta"), _WithoutDraws():
             return build_model(model, options=options, **shape)
     except Exception:  # noqa: BLE001 - what is wrong is said where it is really built
         return None
