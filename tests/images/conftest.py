@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+
+class EndsItsConnections:
+    """A threading server whose end is theirs too, though clients would keep them open."""
+
+    daemon_threads = False
+
+    def process_request(self, request, client_address):
+        vars(self).setdefault("connections", []).append(request)
+        super().process_request(request, client_address)
+
+    def server_close(self):
+        for connection in vars(self).get("connections", ()):
+            with contextlib.suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
+        super().server_close()
+
+
+class _Server(EndsItsConnections, ThreadingHTTPServer):
+    pass
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -51,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr("normscope.images.remote.PAUSE_SECONDS", 0.01)
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+    with _Server(("127.0.0.1", 0), _Handler) as server:
         server.files, server.statuses, server.asked = {}, {}, []
         server.kills, server.ranges = 0, True
         server.url = f"http://127.0.0.1:{server.server_port}"

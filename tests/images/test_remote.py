@@ -17,6 +17,7 @@ import pytest
 from normscope import stats
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.images import remote
+from tests.images.conftest import EndsItsConnections
 from tests.images.containers.made import check, encode, random_images
 
 pytest.importorskip("fsspec", reason="the extra remote is not installed")
@@ -110,18 +111,21 @@ def test_secrets_are_used_and_never_shown(server):
 def test_a_server_that_never_answers_is_asked_once(monkeypatch):
     monkeypatch.setattr(remote, "READ_SECONDS", 0.2)
     remote._files_of.cache_clear()
-    asked = []
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+    with socket.create_server(("127.0.0.1", 0)) as silent, contextlib.ExitStack() as connections:
+        asked = []
 
         def accept():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # of its end
                 while True:
-                    asked.append(silent.accept()[0])
+                    asked.append(connections.enter_context(silent.accept()[0]))
 
-        threading.Thread(target=accept, daemon=True).start()
+        thread = threading.Thread(target=accept)
+        thread.start()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.npy"
         with pytest.raises(WorkFailed) as error:
             stats(url)
+        silent.shutdown(socket.SHUT_RDWR)  # closing it would leave the thread waiting
+        thread.join()
     remote._files_of.cache_clear()
     assert str(error.value) == (
         f"{url} must be readable, got: no answer in time. Check the address, the network and the "
@@ -180,10 +184,8 @@ def test_s3(bucket, tmp_path):
     )
 
 
-class _CuttingProxy(socketserver.ThreadingTCPServer):
+class _CuttingProxy(EndsItsConnections, socketserver.ThreadingTCPServer):
     """Passes on what client and server say, and cuts some answers in the middle."""
-
-    daemon_threads = True
 
     def __init__(self, target: tuple[str, int]) -> None:
         super().__init__(("127.0.0.1", 0), _Passing)
@@ -193,8 +195,10 @@ class _CuttingProxy(socketserver.ThreadingTCPServer):
 class _Passing(socketserver.BaseRequestHandler):
     def handle(self):
         with socket.create_connection(self.server.target) as there:
-            threading.Thread(target=self._pass, args=(self.request, there), daemon=True).start()
+            asking = threading.Thread(target=self._pass, args=(self.request, there))
+            asking.start()
             self._pass(there, self.request, answers=True)
+            asking.join()
 
     def _pass(self, source, target, *, answers=False):
         with contextlib.suppress(OSError):
@@ -215,10 +219,12 @@ def test_s3_through_connections_that_are_cut(bucket, monkeypatch):
     bucket("a.zip", _archive("a.zip", [encode(image) for image in images]))
     host, port = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://").split(":")
     with _CuttingProxy((host, int(port))) as proxy:
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        threading.Thread(target=proxy.serve_forever).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.server_address[1]}")
         fsspec.get_filesystem_class("s3").clear_instance_cache()
         proxy.cuts = 2
-        check(stats("s3://bkt/a.zip"), images)
-        proxy.shutdown()
+        try:
+            check(stats("s3://bkt/a.zip"), images)
+        finally:
+            proxy.shutdown()
     assert proxy.cut == 2
