@@ -49,6 +49,22 @@ def test_features_and_gradients_are_those_of_the_library(
         assert torch.get_num_threads() == count
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_relu_and_dropout_are_those_of_the_library(count):
+    torch.manual_seed(0)
+    given = [torch.cat(pair) for pair in zip(layers(3), layers(3), strict=True)]
+    given[2][1, 5] = float("nan")
+    pixels = torch.randn(19, 3, 11, 6, dtype=torch.float64)
+    with threads(count):
+        trunk = open_trunk("winograd")
+        features = trunk.forward(pixels, *given)
+        mask = torch.rand(19, features.shape[2]) < 0.5
+        expected = torch.where(mask, features.relu(), 0)
+        found = trunk.kept(pixels, *given, mask=mask)
+    assert found.isnan().any()
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+
+
 def test_a_trunk_goes_from_tests_to_training_and_between_sizes_of_batches():
     torch.manual_seed(0)
     given = layers(3)

@@ -156,7 +156,7 @@ class StackedLeNet:
             fc1 = self.low(w["fc1.weight"])
             # Dropout's factors 1 / kept are left to the products that follow: a factor costs
             # nothing there, and a pass over memory here.
-            features = _keep_(self._convolve(pixels).relu_(), masks.features)
+            features = self._trunk.kept(*self._inputs(pixels), mask=masks.features)
             few = self._trunk.few(features)
             hidden = (
                 torch.baddbmm(bias, features, fc1.mT, alpha=1 / KEPT1)
@@ -225,12 +225,12 @@ class StackedLeNet:
             together = max(1, TESTED_TOGETHER // pixels[0, 0].numel())
         parts = []
         for part in pixels.split(together):
-            parts.append(self._convolve(part))
+            parts.append(self._trunk.forward(*self._inputs(part)))
             self._trunk.forget()
         return torch.cat(parts, dim=1)
 
-    def _convolve(self, pixels: Tensor) -> Tensor:
-        return self._trunk.forward(self.low(pixels), *self._convolutions())
+    def _inputs(self, pixels: Tensor) -> list[Tensor]:
+        return [self.low(pixels), *self._convolutions()]
 
     def _convolutions(self) -> list[Tensor]:
         w = self._weights

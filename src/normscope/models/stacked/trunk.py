@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -55,6 +57,20 @@ class Trunk(ABC):
         Returns:
             Shape ``(models, N, features)``, which the caller may overwrite.
         """
+
+    def kept(self, pixels: Tensor, *layers: Tensor, mask: Tensor) -> Tensor:
+        """Features behind ReLU and dropout, which leaves its factor to what follows.
+
+        Args:
+            pixels: As for ``forward``.
+            layers: Weights and biases, likewise.
+            mask: What dropout keeps, bool, shape ``(N, features)``.
+
+        Returns:
+            As ``forward``.
+        """
+        # The same product as with the mask itself, for which a CPU takes four times as long.
+        return self.forward(pixels, *layers).relu_().mul_(mask.view(torch.uint8))
 
     def few(self, features: Tensor) -> SparseFeatures | None:  # noqa: ARG002 - for those that can
         """Features of which few are not 0, for products over these alone.

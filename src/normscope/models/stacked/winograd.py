@@ -62,6 +62,13 @@ class WinogradTrunk(Trunk):
         self, pixels: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
     ) -> Tensor:
         """Features of every image by every model; see ``Trunk``."""
+        return self._features(pixels, weight1, bias1, weight2, bias2, mask=None)
+
+    def kept(self, pixels: Tensor, *layers: Tensor, mask: Tensor) -> Tensor:
+        """Features behind ReLU and dropout; see ``Trunk``."""
+        return self._features(pixels, *layers, mask=mask)
+
+    def _features(self, pixels: Tensor, *weights_and_biases: Tensor, mask: Tensor | None) -> Tensor:
         rows = pixels.permute(0, 2, 3, 1).contiguous()
         self._layers = [
             _Layers(
@@ -71,16 +78,20 @@ class WinogradTrunk(Trunk):
                 flat(second.permute(0, 2, 3, 1)),
                 flat(last_bias),
             )
-            for first, bias, second, last_bias in zip(weight1, bias1, weight2, bias2, strict=True)
+            for first, bias, second, last_bias in zip(*weights_and_biases, strict=True)
         ]
-        self._share_out(rows)
-        found = each(lambda part: part.forward(self._layers), self._parts)
-        return found[0] if len(found) == 1 else torch.cat(found, dim=1)
+        geometry = Geometry(rows.shape[3], rows.shape[1], rows.shape[2])
+        self._share_out(rows, geometry)
+        height, width = geometry.pooled
+        features = rows.new_empty(len(self._layers), len(rows), height * width * MAPS)
+        of_part = self._of_parts(features)
+        masks = {} if mask is None else self._of_parts(mask[None])
+        each(lambda part: part.forward(self._layers, of_part[part], masks.get(part)), self._parts)
+        return features
 
     def backward(self, gradient: Tensor) -> TrunkGradients:
         """Gradients at the last ``forward``, once; see ``Trunk``."""
-        shares = gradient.split([len(part.pixels) for part in self._parts], dim=1)
-        of_part = dict(zip(self._parts, shares, strict=True))
+        of_part = self._of_parts(gradient)
         found = each(lambda part: part.backward(self._layers, of_part[part]), self._parts)
         weight1, bias1, weight2 = (torch.stack(all_).sum(0) for all_ in zip(*found, strict=True))
         return TrunkGradients(
@@ -99,10 +110,14 @@ class WinogradTrunk(Trunk):
         for part in self._parts:
             part.forget()
 
-    def _share_out(self, rows: Tensor) -> None:
+    def _of_parts(self, numbers: Tensor) -> dict[_Part, Tensor]:
+        """What each part takes of numbers of shape ``(models, N, ...)``."""
+        shares = numbers.split([len(part.pixels) for part in self._parts], dim=1)
+        return dict(zip(self._parts, shares, strict=True))
+
+    def _share_out(self, rows: Tensor, geometry: Geometry) -> None:
         groups = -(-len(rows) // GROUP)
         shares = rows.split(GROUP * -(-groups // torch.get_num_threads()))
-        geometry = Geometry(rows.shape[3], rows.shape[1], rows.shape[2])
         self._spare = [part for part in self._spare if part.fits(geometry, rows.dtype)]
         while len(self._spare) < len(shares):
             self._spare.append(_Part(geometry, rows.dtype))
@@ -132,7 +147,7 @@ class _Part:
         self._saved: list[tuple[Tensor, Tensor]] = []
         self._make_hidden = winograd_passes.hidden_pass(geometry)
         self._transform = passes.transform_pass(tiles, HIDDEN, *tiles.padded)
-        self._pool = winograd_passes.pooling_pass(geometry)
+        self._pools = [winograd_passes.pooling_pass(geometry, masked) for masked in (False, True)]
         self._spread = winograd_passes.spreading_pass(geometry)
         self._gather = passes.gather_pass(tiles, HIDDEN, *tiles.padded)
         self._find = sparse_passes.finding_pass(MAPS * geometry.pooled[0] * geometry.pooled[1])
@@ -142,17 +157,18 @@ class _Part:
     def fits(self, geometry: Geometry, dtype: torch.dtype) -> bool:
         return self._geometry == geometry and self._inputs.matrices.dtype == dtype
 
-    def forward(self, layers: list[_Layers]) -> Tensor:
-        """Features, shape ``(models, N, features)``."""
-        height, width = self._geometry.pooled
-        features = self.pixels.new_empty(len(layers), len(self.pixels), height * width * MAPS)
-        self._saved = [self._forward(of, own) for of, own in zip(layers, features, strict=True)]
-        return features
+    def forward(self, layers: list[_Layers], features: Tensor, mask: Tensor | None) -> None:
+        """Fill the features, shape ``(models, N, features)``; the mask holds for every model."""
+        self._saved = [
+            self._forward(of, own, mask) for of, own in zip(layers, features, strict=True)
+        ]
 
     def forget(self) -> None:
         self._saved = []
 
-    def _forward(self, layers: _Layers, features: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward(
+        self, layers: _Layers, features: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         images = len(self.pixels)
         hidden = self.pixels.new_empty(images, *self._geometry.tiles.padded, HIDDEN)
         down, across = self._geometry.valid
@@ -160,11 +176,13 @@ class _Part:
         hidden[:, :, across:] = 0
         which = torch.empty_like(features)
         pixels, outputs, pooled = flat(self.pixels), flat(hidden), (flat(features), flat(which))
+        masked = mask is not None
+        pool, kept = self._pools[masked], flat(mask) if masked else np.empty(0, bool)
         for first, count in groups(images, GROUP):
             self._make_hidden(pixels, layers.weight1, layers.bias1, outputs, first, count)
             self._transform(outputs, self._inputs.flat, first, count)
             torch.bmm(self._inputs.of(count), layers.matrices, out=self._outputs.matrices)
-            self._pool(self._outputs.flat, layers.bias2, *pooled, first, count)
+            pool(self._outputs.flat, layers.bias2, kept, *pooled, first, count)
         return hidden, which
 
     def backward(self, layers: list[_Layers], gradient: Tensor) -> _Gradients:

@@ -83,8 +83,11 @@ def hidden_pass(geometry: Geometry) -> Callable[..., None]:
 
 
 @inlined
-def pool(tile: Any, bias: Any, features: Any, which: Any) -> None:
-    """The largest of 2 x 2 outputs plus the bias, and which one it is: the first among equals."""
+def pool(tile: Any, bias: Any, mask: Any, masked: Any, features: Any, which: Any) -> None:
+    """The largest of 2 x 2 outputs plus the bias, and which one it is: the first among equals.
+
+    With a mask, what ReLU and the mask leave of it.
+    """
     for c in range(MAPS):
         best, right, below = tile[c], tile[MAPS + c], tile[TILE * MAPS + c]
         corner = tile[(TILE + 1) * MAPS + c]
@@ -94,19 +97,24 @@ def pool(tile: Any, bias: Any, features: Any, which: Any) -> None:
         best = below if below > best else best
         index = CORNER if corner > best else index
         best = corner if corner > best else best
-        features[c] = best + bias[c]
+        best += bias[c]
+        if masked:
+            kept = mask[c]
+            best = ZERO if best < ZERO else best
+            best = best if kept else ZERO
+        features[c] = best
         which[c] = index
 
 
 @cache
-def pooling_pass(geometry: Geometry) -> Callable[..., None]:
+def pooling_pass(geometry: Geometry, masked: bool) -> Callable[..., None]:
     """Products and a bias to features, and which of four outputs each of them is."""
     down, across = geometry.tiles.down, geometry.tiles.across
     height, width = geometry.pooled
     plane, block = geometry.tiles.plane(MAPS), TILE * MAPS
 
     @compiled
-    def pooled(products, bias, features, which, first, count):
+    def pooled(products, bias, mask, features, which, first, count):
         between = np.empty(INPUTS * block, products.dtype)
         outputs = np.empty(TILE * block, products.dtype)
         for n in range(count):
@@ -118,7 +126,7 @@ def pooling_pass(geometry: Geometry) -> Callable[..., None]:
                         for x in range(min(POOLED, width - POOLED * j)):
                             to = ((first + n) * height + POOLED * i + y) * width + POOLED * j + x
                             where, tile = to * MAPS, outputs[2 * (y * block + x * MAPS) :]
-                            pool(tile, bias, features[where:], which[where:])
+                            pool(tile, bias, mask[where:], masked, features[where:], which[where:])
 
     return pooled
 

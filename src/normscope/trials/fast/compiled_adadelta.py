@@ -6,15 +6,22 @@ import math
 from typing import TYPE_CHECKING
 
 from normscope.machine.compiling import compiled
+from normscope.machine.parts import each, shares
 from normscope.trials.fast.optimizers import DECAY, EPSILON, Adadelta
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from torch import Tensor
 
 
 class CompiledAdadelta(Adadelta):
-    """``Adadelta`` that reads and writes each number once a step; see there."""
+    """``Adadelta`` that reads and writes each number once a step, on all cores; see there."""
+
+    def _move_all(self, pieces: Sequence[tuple[Tensor, ...]], rate: float) -> None:
+        move_all = super()._move_all
+        each(lambda part: move_all(pieces[part], rate), shares(len(pieces)))
 
     def _move(self, p: Tensor, g: Tensor, square: Tensor, delta: Tensor, rate: float) -> None:
         weights = p.numpy()

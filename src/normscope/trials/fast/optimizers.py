@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -88,9 +87,12 @@ class Adadelta(Optimizer):
         for row, gradient, squares, deltas, rate in zip(
             self._rows, gradients, self._squares, self._deltas, self._rates, strict=True
         ):
-            pieces = zip(row, _pieces(gradient), squares, deltas, strict=True)
-            for p, g, square, delta in itertools.islice(pieces, self._first, None):
-                self._move(p, g, square, delta, rate)
+            pieces = list(zip(row, _pieces(gradient), squares, deltas, strict=True))
+            self._move_all(pieces[self._first :], rate)
+
+    def _move_all(self, pieces: Sequence[tuple[Tensor, ...]], rate: float) -> None:
+        for p, g, square, delta in pieces:
+            self._move(p, g, square, delta, rate)
 
     def _move(self, p: Tensor, g: Tensor, square: Tensor, delta: Tensor, rate: float) -> None:
         work = self._work[: len(p)]
