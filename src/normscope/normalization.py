@@ -30,7 +30,7 @@ class Normalization:
         std: One number per channel, each greater than 0.
 
     Raises:
-        NormscopeError: If a value is no finite number, or a std is not greater than 0.
+        NormscopeError: If a value is not a finite number, or a std is not greater than 0.
         ChannelMismatch: If mean and std have different numbers of channels, both above one.
 
     Example:
@@ -86,7 +86,7 @@ class Normalization:
             The normalization.
 
         Raises:
-            UnknownName: If the text is no preset's name and has no slash.
+            UnknownName: If the text is not a preset's name and has no slash.
             NormscopeError: If its values cannot be read, or are out of range.
 
         Example:
@@ -110,12 +110,12 @@ class Normalization:
 
     @property
     def channels(self) -> int:
-        """How many channels it names; 1 serves any number."""
+        """How many channels it names; 1 fits any number."""
         return len(self.mean)
 
     @checked
     def for_channels(self, channels: int) -> Normalization:
-        """The same normalization with one value for each of so many channels.
+        """The same normalization with one value for each of this many channels.
 
         Args:
             channels: Channels of the images that will be normalized.
@@ -189,7 +189,7 @@ class Normalization:
             The normalized pixels, same shape, at least float32.
 
         Raises:
-            NormscopeError: If they are no such array.
+            NormscopeError: If they are not such an array.
             ChannelMismatch: If C does not fit.
 
         Example:

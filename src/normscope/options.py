@@ -64,7 +64,7 @@ EXPECTED = Option(
     "library states."
 )
 WEIGHTS = Option(
-    "Start from this file (safetensors, state dict or checkpoint) or from the library's default.",
+    "A file of weights (safetensors, state dict or checkpoint), or default for the library's own.",
     panel=TRIAL,
     metavar="FILE|default",
     kept="options.weights",

@@ -88,7 +88,7 @@ def _floats(folder, change):
 def test_floats_that_leave_0_to_1_by_a_little_are_pixels(stating, tmp_path):
     found = check(**stating, images=_floats(tmp_path, lambda x: x * 1.1 - 0.05), norm="imagenet")
     assert found.verdict == "right"
-    assert "values outside [0, 1] are taken for 0 or 1" in found.evidence[-1].says
+    assert "values outside [0, 1] count as 0 or 1" in found.evidence[-1].says
 
 
 def test_white_of_a_unit_of_its_own_must_be_said(stating, tmp_path):

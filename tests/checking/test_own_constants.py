@@ -77,7 +77,8 @@ def test_other_constants_of_four_bands_are_wrong(network, folder):
     found = check(model=network, images=folder, norm="half", scale=SCALE)
     assert found.sentence.startswith(
         "Wrong: it is normalized with half. That changes no answer on these 80 images (at most "
-        "4.6 % of answers, 95 % sure), but Sequential expects something else; use about 0.14,"
+        "4.6 % of answers, with 95 % confidence), but Sequential expects something else; "
+        "use about 0.14,"
     )
     fitted = found.expected.normalization
     np.testing.assert_allclose(fitted.mean, BANDS.mean, atol=0.01)

@@ -97,12 +97,13 @@ def test_wrong_says_what_it_is_what_to_use_and_what_is_lost():
     little = replace(price, interval=(-0.01, 0.05))
     assert word([opinion(FILES)], HALVES, little).sentence.startswith(
         "Wrong: it is normalized with half. These 200 images do not show whether that costs "
-        "accuracy (at most 0.050, 95 % sure), but net expects something else; use imagenet "
+        "accuracy (at most 0.050, with 95 % confidence), but net expects something else; "
+        "use imagenet "
     )
     none = replace(unlabelled, lost=0.0, interval=(0.0, 0.0188))
     assert word([opinion(FILES)], HALVES, none).sentence.startswith(
         "Wrong: it is normalized with half. That changes no answer on these 200 images (at most "
-        "1.9 % of answers, 95 % sure), but net expects something else; use imagenet "
+        "1.9 % of answers, with 95 % confidence), but net expects something else; use imagenet "
     )
 
 

@@ -47,6 +47,17 @@ def test_nothing_matters(made_study):
     )
 
 
+def test_few_failures_are_said_where_nothing_matters(made_study):
+    failed = np.zeros((4, 3, 20), bool)
+    failed[2, 1, 0] = True
+    study = study_of(made_study, np.where(failed[:, :, 0], 0.97, even()), seeds=20, failed=failed)
+    assert answer_of(study, margin=0.01) == (
+        "no",
+        "No: no choice tried loses more than 0.01, and few runs fail (1 of 240); "
+        "keep what you use.",
+    )
+
+
 def test_trainings_fail_far_off(made_study):
     failed = failing(0)
     study = study_of(made_study, np.where(failed.all(axis=2), 0.1, even()), failed=failed)
@@ -58,7 +69,7 @@ def test_trainings_fail_far_off(made_study):
     assert summarize(study).reasons[0] == (
         "Failures (stuck at chance, or diverged): 18 of 144 runs, all with a mean 6.4 or more "
         "stds from the data's; "
-        "none of 108 nearer (at most 2.7 %, 95 % sure)."
+        "none of 108 nearer (at most 2.7 %, with 95 % confidence)."
     )
 
 

@@ -80,7 +80,7 @@ def test_the_same_bits_as_the_images(tmp_path, name):
     found = stats(path, workers=2)
     _check(found, pixels)
     assert any(
-        note == "Passed over 2 files that are no images: .txt (1), .zip (1)."
+        note == "Passed over 2 files that are not images: .txt (1), .zip (1)."
         for note in found.notes
     )
     _check(stats(tmp_path), pixels)
@@ -354,7 +354,7 @@ def test_trainings_and_audits_read_zips(tmp_path, class_folders, at):
 def test_trainings_pass_packed_tars_over(tmp_path, class_folders):
     _tar(class_folders / "train" / "cats" / "more.tgz", {"a.png": _png(_images(1)[0])}, "w:gz")
     source = open_source(str(class_folders))
-    assert source.passed_over == "Passed over 1 file that is no image: .tgz (1)."
+    assert source.passed_over == "Passed over 1 file that is not an image: .tgz (1)."
 
 
 def test_an_interrupted_run_goes_on(tmp_path):

@@ -194,7 +194,7 @@ def test_a_npy_file_among_others_is_one_image_where_it_may_be(shape, images, tak
     np.save(written, np.zeros(shape, np.uint8))
     found = decode(written.getvalue())
     assert found.values.shape == images
-    assert found.noticed == (f"of arrays whose axes are taken for {taken}",)
+    assert found.noticed == (f"of arrays whose axes are read as {taken}",)
 
 
 def test_many_bands_make_pillow_say_nothing():

@@ -113,7 +113,7 @@ def test_class_folders_without_image_files(tmp_path):
         open_folder(tmp_path)
     assert str(error.value) == (
         f"{tmp_path} must hold image files, each with one folder per class, got fewer than 2 "
-        "folders with any. Passed over 2 files that are no images: .npz (2). Save each image as a "
+        "folders with any. Passed over 2 files that are not images: .npz (2). Save each image as a "
         "file of its own, such as .png, .tif or .npy."
     )
 

@@ -210,7 +210,7 @@ BAD = {
     ),
     f"2500000000 {TOO_LARGE}": _png_claim(50_000, 50_000, 8),
     f"40000 x 40000 {TOO_LARGE}": _png_claim(40_000, 40_000, 16),
-    "0 x 0 pixels is no image": _png_claim(0, 0, 16),
+    "0 x 0 pixels is not an image": _png_claim(0, 0, 16),
     "4000000000000 bytes of pixels is too large": _tiff_claim(),
 }
 

@@ -69,7 +69,7 @@ def test_other_files_are_counted_and_named(tmp_path):
     found = stats(tmp_path)
     assert found.images == 1
     assert found.notes[0] == (
-        "Passed over 4 files that are no images: .csv (2), README (1), pipe (1)."
+        "Passed over 4 files that are not images: .csv (2), README (1), pipe (1)."
     )
     assert [(skip.path.name, skip.reason) for skip in found.skipped] == [
         ("pipe.png", "not a regular file")
@@ -85,14 +85,14 @@ def test_members_of_an_archive_are_known_by_their_content(tmp_path):
             tar.addfile(info, io.BytesIO(data))
     found = stats(archive)
     assert found.images == 1
-    assert found.notes[0] == "Passed over 2 files that are no images: .cls (1), .txt (1)."
+    assert found.notes[0] == "Passed over 2 files that are not images: .cls (1), .txt (1)."
 
 
 def test_a_training_names_what_it_passes_over(class_folders):
     first = next((class_folders / "train").iterdir())
     (first / "notes.txt").write_text("none")
     source = open_folder(class_folders)
-    assert source.passed_over == "Passed over 1 file that is no image: .txt (1)."
+    assert source.passed_over == "Passed over 1 file that is not an image: .txt (1)."
     assert not source.skipped
 
 
@@ -141,7 +141,7 @@ def test_a_guessed_layout_is_said_and_can_be_given(shape, taken, layout, channel
     array = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     found = stats(array, layout=layout)
     assert found.channels == channels
-    assert any(f"are taken for {taken}; --layout" in note for note in found.notes) == (not layout)
+    assert any(f"are read as {taken}; --layout" in note for note in found.notes) == (not layout)
 
 
 def test_a_wrong_layout_is_refused(tmp_path, capsys):

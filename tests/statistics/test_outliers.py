@@ -145,7 +145,7 @@ def test_masks_beside_photographs_make_no_colour_odd(tmp_path):
     found = stats(tmp_path)
     assert found.outliers == ()
     assert (
-        "40 of 80 images have two values alone: if they are masks, leave them out with --select, "
+        "40 of 80 images have only two values: if they are masks, leave them out with --select, "
         "such as --select 'images/*'."
     ) in found.notes
 
@@ -163,7 +163,7 @@ def test_images_of_two_values_are_counted(dtype):
     two = [len(np.unique(image)) == 2 and set(np.unique(image)) <= {0, 1, top} for image in images]
     notes = stats(images).notes
     assert sum(two) == 35
-    assert any(note.startswith("35 of 60 images have two values alone: ") for note in notes)
+    assert any(note.startswith("35 of 60 images have only two values: ") for note in notes)
     assert not any("two values" in note for note in stats(images[:35]).notes)
 
 

@@ -25,6 +25,13 @@ def test_the_best_estimator_is_named():
     assert found.to_json()["std"]["mean image std"] == [pytest.approx(1.75)]
 
 
+def test_the_distances_of_the_others_have_their_unit():
+    assert explain("0.51/0.22", MEANS, STDS).sentence.endswith(
+        "the std is best explained by the mean image std (to all the digits given; "
+        "pixel std 22.5 standard errors away)."
+    )
+
+
 def test_none_explains():
     assert explain("half", MEANS, STDS).sentence == (
         "half: the mean is best explained by the pixel mean (to all the digits given); "

@@ -176,7 +176,7 @@ def test_a_folder_of_files_that_hold_many_images_says_how_to_name_them(tmp_path,
         stats("volumes")
     assert str(error.value) == (
         "volumes must hold at least one readable image, got none. "
-        f"Passed over 2 files that are no images: .npz (2). {advice}"
+        f"Passed over 2 files that are not images: .npz (2). {advice}"
     )
     Image.fromarray(PIXELS[0]).save(tmp_path / "volumes" / "c.png")
     assert advice in stats("volumes").notes

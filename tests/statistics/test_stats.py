@@ -454,12 +454,12 @@ def test_progress_reaches_the_whole(folder, archive):
 
 def test_notes_on_samples_and_whole_splits():
     assert stats(np.zeros((1, 2, 2), np.uint8)).notes == (
-        "1 x 2 x 2 values are taken for NHW; --layout changes it.",
+        "1 x 2 x 2 values are read as NHW; --layout changes it.",
         "One image says nothing of how images differ, so there are no standard errors.",
     )
     assert stats(np.zeros((2, 2, 2), np.uint8)).notes == (
-        "2 x 2 x 2 values are taken for NHW; --layout changes it.",
-        "The standard errors take these 2 images for a sample of more; if they are the whole "
+        "2 x 2 x 2 values are read as NHW; --layout changes it.",
+        "The standard errors treat these 2 images as a sample of more; if they are the whole "
         "collection, its mean and std are exact.",
     )
     assert stats("digits", split="all").notes == (

@@ -267,11 +267,11 @@ def test_readers_of_bytes_say_what_they_cannot_take(tmp_path):
     )
     np.save(tmp_path / "several.npy", np.zeros((3, 1, 4, 4), np.uint8))
     with pytest.raises(
-        UnreadableImage, match="^3 images in one file, an array whose axes are taken for NCHW$"
+        UnreadableImage, match="^3 images in one file, an array whose axes are read as NCHW$"
     ):
         decode_8_bits((tmp_path / "several.npy").read_bytes())
     np.save(tmp_path / "guessed.npy", np.zeros((10, 20, 20), np.uint8))
-    said = "^10 images in one file, an array whose axes are taken for NHW$"
+    said = "^10 images in one file, an array whose axes are read as NHW$"
     with pytest.raises(UnreadableImage, match=said):
         decode_8_bits((tmp_path / "guessed.npy").read_bytes())
 
@@ -282,7 +282,7 @@ def test_what_arrays_of_several_images_are_taken_for_is_said(tmp_path, capsys):
         for i in range(5):
             np.save(tmp_path / label / f"{i}.npy", np.zeros((10, 20, 20), np.uint8))
     source = open_folder(tmp_path)
-    assert source.noticed == ("100 images of arrays whose axes are taken for NHW.",)
+    assert source.noticed == ("100 images of arrays whose axes are read as NHW.",)
     assert open_folder(tmp_path).noticed == source.noticed
     note_source(source)
     assert source.noticed[0] in capsys.readouterr().err

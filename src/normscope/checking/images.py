@@ -54,7 +54,7 @@ class Shown:
         """What the images are."""
         more = [f"{self.grey} grey"] * bool(self.grey)
         more += [f"{self.turned} with an Exif orientation that turns them"] * bool(self.turned)
-        more += ["values outside [0, 1] are taken for 0 or 1"] * self.depth.cut
+        more += ["values outside [0, 1] count as 0 or 1"] * self.depth.cut
         more += [f"{len(self.skipped)} more cannot be read"] * bool(self.skipped)
         height, width = self.pixels.shape[2:]
         size = f"{width} x {height}"

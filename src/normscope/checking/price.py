@@ -50,11 +50,12 @@ class Price:
         if self.labelled and self.interval[0] <= 0:
             return (
                 f"{these.capitalize()} do not show whether that costs accuracy (at most "
-                f"{gap(most)}, 95 % sure)"
+                f"{gap(most)}, with 95 % confidence)"
             )
         if not self.labelled and self.lost < SMALL:
             return (
-                f"That changes no answer on {these} (at most {percent(most)} of answers, 95 % sure)"
+                f"That changes no answer on {these} (at most {percent(most)} of answers, with 95 % "
+                "confidence)"
             )
         return None
 

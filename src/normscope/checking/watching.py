@@ -51,11 +51,11 @@ class Watched(Generic[Batch]):
 def watch(
     loader: Iterable[Batch], norm: str | Normalization, *, batches: int = 3
 ) -> Watched[Batch]:
-    """Watch the first batches of a training, and warn once where they are not normalized so.
+    """Watch a training's first batches, and warn once if they are not normalized with ``norm``.
 
-    Values are held against the ends of the range that the normalization gives, so that it is told
-    when they are not normalized, normalized twice or with other constants, divided by 255 twice or
-    not at all, or hold nan; the order of channels is told where red and blue have other means.
+    Values are compared with the range that the normalization gives. That shows batches that are not
+    normalized, normalized twice or with other constants, divided by 255 twice or not at all, or
+    that hold NaN. Swapped channels show where red and blue have different means.
 
     Args:
         loader: Any iterable of batches: images ``(N, C, H, W)``, alone or with labels.

@@ -29,7 +29,7 @@ def check(
     ] = None,
     json: options.Json = None,
 ) -> None:
-    """Is my normalization right? Exits 0 where it is, and 1 where it is wrong."""
+    """Is my normalization right? Exits 1 if it is wrong."""
     from normscope.checking.check import check as run_check
     from normscope.reports.check_page import NUMBERS, write_check
     from normscope.studies.study_file import PAGE

@@ -16,12 +16,12 @@ class DetectOptions:
     model: str | Any = option(
         MISSING,
         "lenet-bn, resnet20, a torchvision classification model, timm/NAME, hf/NAME, "
-        "package.module:factory, or a Hugging Face or timm folder.",
+        "package.module:factory, or a path: .onnx or a Hugging Face or timm folder.",
         metavar="MODEL",
         argument=True,
         python="A torch.nn.Module, or a name: lenet-bn, resnet20, a torchvision classification "
-        "model, timm/NAME, hf/NAME or package.module:factory; or the path of a Hugging Face or "
-        "timm folder.",
+        "model, timm/NAME, hf/NAME or package.module:factory; or the path of an .onnx file or of a "
+        "Hugging Face or timm folder.",
     )
     images: str | Any = option(
         MISSING,

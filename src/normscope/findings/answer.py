@@ -35,9 +35,13 @@ def answer(found: Findings, table: TrialTable) -> str:
         where = "some runs fail" if found.edges.fails else f"losses exceed {_lost(found)}"
         return f"Only at the edges: far from {OWN} {where}; {allowed(found)}."
     if found.verdict == "no":
-        nothing = "" if found.exact else "fails or "
+        failed = sum(cell.failures for cell in found.cells)
+        nothing = "" if found.exact or failed else "fails or "
+        few = ""
+        if failed:
+            few = f", and few runs fail ({failed} of {sum(c.trainings for c in found.cells):,})"
         most = f"{found.margin:.2g}"
-        return f"No: no choice tried {nothing}loses more than {most}; keep what you use."
+        return f"No: no choice tried {nothing}loses more than {most}{few}; keep what you use."
     return f"Not settled: {_unsettled(found, table)}."
 
 

@@ -129,9 +129,9 @@ def failure_map(
     Gaussian process with a Matern 5/2 kernel, one length for each axis, and its counts are
     binomial. The posterior is Laplace's approximation, averaged over lengths and heights by their
     evidence (Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, sections 3.4
-    and 5.2). Of more than 1,000 rows, near neighbours count as one place. It takes seeds for
-    independent: where the same seeds fail in all cells its intervals
-    are too short, so what is claimed rests on the exact ones.
+    and 5.2). Of more than 1,000 rows, near neighbours count as one place. It treats runs as
+    independent: where the same seeds fail in all cells its intervals are too short, so no verdict
+    rests on it.
 
     Args:
         places: Where each row lies, shape ``(rows, 2)``, each axis scaled to [0, 1].

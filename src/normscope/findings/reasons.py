@@ -98,7 +98,7 @@ def _only_stds(found: Findings, failing: np.ndarray, far: np.ndarray) -> str:
 def _at_most(trainings: int) -> str:
     """What share of failures none among some trainings leaves possible."""
     bound = 1 - 0.05 ** (1 / trainings)
-    return f" (at most {percent(bound)}, 95 % sure)"
+    return f" (at most {percent(bound)}, with 95 % confidence)"
 
 
 def _accuracy(found: Findings, table: TrialTable) -> str:

@@ -153,7 +153,7 @@ def summarize(
 
     Raises:
         NormscopeError: If no seed has finished in every cell, and no training of survival where
-            only those were asked for; or if the reference is no cell of the study, or the margin
+            only those were asked for; or if the reference is not a cell of the study, or the margin
             is out of range.
     """
     return summary_of(read_finished(study), margin, reference)

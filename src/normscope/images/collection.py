@@ -28,7 +28,7 @@ class Stream:
         scale: What brings pixels to [0, 1] where the source itself says so, else None.
         complete: Whether it is all of a named split.
         notes: What was taken for what, in sentences.
-        passed: Counts the files that are no images, by suffix, as the shards are made.
+        passed: Counts the files that are not images, by suffix, as the shards are made.
         names: Takes note of the images' names likewise.
         channel_names: What the source calls the channels, or nothing.
         empty: Which of several sources hold no image, as the shards are made.

@@ -143,7 +143,7 @@ def decode_single(data: bytes, usual: np.dtype | None = None) -> Pixels:
     pixels = decode_for_networks(data)
     if len(pixels.values) != 1:
         axes = [what.removeprefix(AXES) for what in pixels.noticed if what.startswith(AXES)]
-        taken = f", an array whose axes are taken for {axes[0]}" if axes else ""
+        taken = f", an array whose axes are read as {axes[0]}" if axes else ""
         raise UnreadableImage(f"{len(pixels.values)} images in one file{taken}")
     met = pixels.values.dtype
     if usual is not None and met != usual and {met.kind, usual.kind} != {"f"}:

@@ -152,7 +152,7 @@ class DecodedSource:
         validation: Images to choose on, or None where the source has none of its own.
         test: Images to report on.
         skipped: Images that could not be read, with why.
-        passed_over: A sentence on the files that are no images, or nothing.
+        passed_over: A sentence on the files that are not images, or nothing.
         held_out: A sentence on where the test split comes from, where it was drawn here.
         noticed: Sentences on files that hold several images, and what they were taken for.
     """

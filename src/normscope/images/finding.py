@@ -37,7 +37,7 @@ def find_images(
 
     Args:
         path: A folder, a ``.tar`` or ``.zip`` archive or an image file.
-        passed: Counts the files that are no images, by suffix.
+        passed: Counts the files that are not images, by suffix.
         choice: Which of them are taken; files of bands are held by name until all are found.
 
     Yields:

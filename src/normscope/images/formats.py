@@ -107,7 +107,7 @@ def kind_of_name(name: str) -> str:
 
 
 def passed_over(passed: Counter[str]) -> str:
-    """What is said of files that are no images.
+    """What is said of files that are not images.
 
     Args:
         passed: Their number by kind.
@@ -118,7 +118,7 @@ def passed_over(passed: Counter[str]) -> str:
     Example:
         >>> from collections import Counter
         >>> passed_over(Counter({".txt": 40, "README": 1}))
-        'Passed over 41 files that are no images: .txt (40), README (1).'
+        'Passed over 41 files that are not images: .txt (40), README (1).'
     """
     if not passed:
         return ""
@@ -126,5 +126,5 @@ def passed_over(passed: Counter[str]) -> str:
     others = len(passed) - MOST_KINDS
     more = f" and {counted(others, 'other kind')}" if others > 0 else ""
     total = passed.total()
-    what = "is no image" if total == 1 else "are no images"
+    what = "is not an image" if total == 1 else "are not images"
     return f"Passed over {counted(total, 'file')} that {what}: {kinds}{more}."

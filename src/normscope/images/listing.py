@@ -34,7 +34,7 @@ class Listing:
     Attributes:
         classes: Their names, in the order of the labels.
         splits: ``train``, ``validation`` and ``test`` as far as they are there.
-        passed: The number of files that are no images, by suffix.
+        passed: The number of files that are not images, by suffix.
         held_out: Where the test split comes from, in a sentence, if the folder has none.
     """
 

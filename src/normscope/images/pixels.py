@@ -43,7 +43,7 @@ ALIKE = (
 PARTS = ": each counts as an image"
 """At the end of a notice of images that are parts of one file."""
 
-AXES = "of arrays whose axes are taken for "
+AXES = "of arrays whose axes are read as "
 """The start of a notice of what the axes of NumPy files are, if that was guessed."""
 
 UNIT = ": values are in "
@@ -134,7 +134,7 @@ def check_size(height: int, width: int) -> None:
     if height * width > MAX_PIXELS:
         raise UnreadableImage(f"{width} x {height} {TOO_LARGE}")
     if height * width == 0:
-        raise UnreadableImage(f"{width} x {height} pixels is no image")
+        raise UnreadableImage(f"{width} x {height} pixels is not an image")
 
 
 def split_alpha(pixels: np.ndarray) -> Pixels:

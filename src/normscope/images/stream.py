@@ -224,7 +224,7 @@ def _array_stream(
         return stream
     taken = layout_of(array.shape)
     sizes = " x ".join(map(str, array.shape))
-    return replace(stream, notes=(f"{sizes} values are taken for {taken}; --layout changes it.",))
+    return replace(stream, notes=(f"{sizes} values are read as {taken}; --layout changes it.",))
 
 
 def _several_arrays(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ENDS = {
     "grid": "the grid ends",
     "failures": "with the next value runs fail",
-    "loss": "the next value is sure to lose",
+    "loss": "the next value surely loses",
     "open": "not enough is known of the next value",
 }
 

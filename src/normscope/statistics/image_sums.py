@@ -53,7 +53,7 @@ class ImageSums:
         return self.s / np.maximum(self.n, 1)
 
     def two_valued(self, top: int) -> int:
-        """How many images hold two values alone in each channel, 0 and 1 or 0 and the largest.
+        """How many images hold only two values in each channel, 0 and 1 or 0 and the largest.
 
         Args:
             top: The largest value of the pixels' type, of up to 16 bits.

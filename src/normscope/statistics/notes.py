@@ -146,8 +146,8 @@ def _masks(
         return []
     verb = "has" if count == 1 else "have"
     said = (
-        f"{count} of {counted(images, 'image')} {verb} {TWO_VALUED}: if they are masks, leave them "
-        "out with --select, such as --select 'images/*'."
+        f"{count} of {counted(images, 'image')} {verb} only two values: if they are masks, leave "
+        "them out with --select, such as --select 'images/*'."
     )
     return [said]
 
@@ -170,7 +170,7 @@ def _sample_note(images: int, complete: bool) -> str:
             "standard errors hold where they stand for more images like them."
         )
     return (
-        f"The standard errors take these {images} images for a sample of more; if they are the "
+        f"The standard errors treat these {images} images as a sample of more; if they are the "
         "whole collection, its mean and std are exact."
     )
 

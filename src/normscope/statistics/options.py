@@ -45,7 +45,7 @@ class StatsOptions:
         "Explain where these constants come from: MEAN/STD, imagenet, clip, mnist, half or none. "
         "Repeat it for more.",
         python="Explain where these constants come from: MEAN/STD, imagenet, clip, mnist, half or "
-        "none; one text or a list of them.",
+        "none; one string or a list of them.",
     )
     batch_size: int | None = option(
         None, "Also average over batches of this many files, in file order."

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FAR = 3.0
 """Beyond so many standard errors in any channel an estimator does not explain a constant."""
 
+ROUNDED = 1e-9
+"""Less is what the arithmetic loses."""
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -195,11 +198,12 @@ def _part(what: str, distances: Mapping[str, tuple[float | None, ...]]) -> str:
 
 
 def _away(worst: float) -> str:
-    if worst < 1e-9:  # what the arithmetic loses
+    if worst < ROUNDED:
         return "to all the digits given"
     return f"at most {max(worst, 0.1):.1f} standard errors away"
 
 
 def _others(known: Mapping[str, list[float]], best: str) -> str:
     others = [f"{name} {max(values):.1f}" for name, values in known.items() if name != best]
-    return f"; {', '.join(others)}" if others else ""
+    unit = " standard errors away" if max(known[best]) < ROUNDED else ""
+    return f"; {', '.join(others)}{unit}" if others else ""

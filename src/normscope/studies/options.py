@@ -34,7 +34,7 @@ class ScanOptions(TrialOptions):
     mean: str | float | Sequence[float] | ndarray | None = option(
         None,
         f"The grid's means: {FORMS}. {DEFAULT_MEAN} by default.",
-        python=f"The grid's means: a list, an array, one number, or a text: {FORMS}. "
+        python=f"The grid's means: a list, an array, one number, or a string: {FORMS}. "
         f"{DEFAULT_MEAN} by default.",
     )
     std: str | float | Sequence[float] | ndarray | None = option(
@@ -77,7 +77,7 @@ class SearchOptions(TrialOptions):
         "What to vary: NAME=LOW:HIGH or NAME=LOW:HIGH:log, where NAME is mean, std, mean-r to "
         "std-b, weight-init, bias-init, lr or epochs. Repeat it to vary more.",
         metavar="RANGE",
-        python="What to vary: NAME=LOW:HIGH or NAME=LOW:HIGH:log, one text or a list of them; "
+        python="What to vary: NAME=LOW:HIGH or NAME=LOW:HIGH:log, one string or a list of them; "
         "NAME is mean, std, mean-r to std-b, weight-init, bias-init, lr or epochs.",
     )
     at: Sequence[str] = option(

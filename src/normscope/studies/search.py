@@ -63,7 +63,7 @@ class Searching(SearchOptions, Place):
 
 @by_keywords(Searching)
 def search(searching: Searching) -> SearchStudy:
-    """Let a sampler look for the best numbers, then repeat the best it found with fresh seeds.
+    """Let a sampler search for the best numbers, then repeat the best with fresh seeds.
 
     Called again, it goes on to exactly ``trials`` trials; several processes with one ``storage``
     work on one study. Scripts need no ``if __name__ == "__main__"``, except where ``model`` is a

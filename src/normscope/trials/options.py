@@ -55,10 +55,12 @@ class TrialOptions:
     )
     model: str = option(
         "lenet",
-        "lenet, lenet-bn, resnet20, a torchvision model, timm/NAME, hf/NAME, or "
-        "package.module:factory.",
+        "lenet, lenet-bn, resnet20, a torchvision model, timm/NAME, hf/NAME, "
+        "package.module:factory, or with --recipe frozen a model's path.",
         panel=TRIAL,
         kept="model",
+        python="lenet, lenet-bn, resnet20, a torchvision model, timm/NAME, hf/NAME, "
+        "package.module:factory, or with recipe='frozen' a model's path.",
     )
     recipe: str | None = option(
         None,
@@ -152,7 +154,7 @@ class TrainOptions(TrialOptions):
     mean: str | float | Sequence[float] | ndarray | None = option(
         None,
         "One number, or one per channel with commas.",
-        python="One number, or one per channel: a list, an array, or a text with commas.",
+        python="One number, or one per channel: a list, an array, or a string with commas.",
     )
     std: str | float | Sequence[float] | ndarray | None = option(None, "The same, each above 0.")
     seed: int = option(0, "Fixes everything that is drawn at random.", panel=TRIAL, kept="seed")

@@ -48,7 +48,7 @@ def test_values_that_are_no_images_are_counted(tmp_path):
     found = stats(_make(tmp_path / "a", values | others))
     check(found, images)
     assert any(
-        note == "Passed over 3 files that are no images: LMDB values (3)." for note in found.notes
+        note == "Passed over 3 files that are not images: LMDB values (3)." for note in found.notes
     )
 
 

@@ -126,7 +126,7 @@ def test_the_feature_is_found_or_asked_for(tmp_path, example):
     found = stats(f"{path}::left")
     check(found, images[:2])
     assert any(
-        note == "Passed over 1 file that is no image: records without left (1)."
+        note == "Passed over 1 file that is not an image: records without left (1)."
         for note in found.notes
     )
     check(stats(f"{path}::right"), images[2:])

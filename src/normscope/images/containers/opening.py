@@ -122,7 +122,7 @@ def to_be_named(passed: Counter[str]) -> str:
     """What is said of files that were passed over in a folder and hold many images each.
 
     Args:
-        passed: The number of files that are no images, by suffix.
+        passed: The number of files that are not images, by suffix.
 
     Returns:
         A sentence, or nothing without such files.

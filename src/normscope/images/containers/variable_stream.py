@@ -175,4 +175,4 @@ def axes_note(array: ImageArray, layout: str | None) -> str:
         return ""
     sizes = " x ".join(map(str, variable.shape))
     named = f"Axes {', '.join(variable.dims)}: " if variable.axes_are_named else ""
-    return f"{named}{sizes} values are taken for {array.axes}; --layout changes it."
+    return f"{named}{sizes} values are read as {array.axes}; --layout changes it."
