@@ -73,6 +73,14 @@ def test_trainings_fail_far_off(made_study):
     )
 
 
+@pytest.mark.parametrize(
+    ("seeds", "supposed"), [(2, " if runs that share a seed are independent"), (3, "")]
+)
+def test_few_seeds_bound_failures_only_if_their_runs_are_independent(made_study, seeds, supposed):
+    summary = summarize(study_of(made_study, even(), seeds=seeds))
+    assert f", with 95 % confidence{supposed})" in summary.reasons[0]
+
+
 def test_accuracy_falls_far_off(made_study):
     verdict, answer = answer_of(study_of(made_study, even(0.9)), margin=0.01)
     assert verdict == "edges"

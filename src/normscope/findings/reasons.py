@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.findings.answer import reference_name, survival_needed
+from normscope.findings.comparison import FEWEST_SEEDS
 from normscope.findings.failures import TOLERATED
 from normscope.margin import MARGIN
 from normscope.normalization import NONE
@@ -67,7 +68,7 @@ def _failures(found: Findings, table: TrialTable) -> str:
         return "Failures: not recorded; this study is older than that."
     total, failed = int(table.trainings.sum()), int(table.failures.sum())
     if not failed:
-        return f"{FAILURES}: none of {total:,} runs{_at_most(total)}."
+        return f"{FAILURES}: none of {total:,} runs{_at_most(total, table)}."
     rows = np.array([cell.failures > 0 for cell in found.cells])
     distance = np.abs([cell.units.distance for cell in found.cells])
     nearest = float(distance[rows].min())
@@ -82,7 +83,7 @@ def _failures(found: Findings, table: TrialTable) -> str:
     return (
         f"{FAILURES}: {failed:,} of {total:,} runs, all with a mean {nearest:.2g} or more stds "
         f"from the data's{_only_stds(found, rows, ~safe)}; "
-        f"none of {kept:,} nearer{_at_most(kept)}.{luck}"
+        f"none of {kept:,} nearer{_at_most(kept, table)}.{luck}"
     )
 
 
@@ -95,10 +96,13 @@ def _only_stds(found: Findings, failing: np.ndarray, far: np.ndarray) -> str:
     return f" and std {low:.3g} or more" if low > stds[far].min() else ""
 
 
-def _at_most(trainings: int) -> str:
+def _at_most(trainings: int, table: TrialTable) -> str:
     """What share of failures none among some trainings leaves possible."""
     bound = 1 - 0.05 ** (1 / trainings)
-    return f" (at most {percent(bound)}, with 95 % confidence)"
+    supposed = ""
+    if table.trainings.max() < FEWEST_SEEDS:
+        supposed = " if runs that share a seed are independent"
+    return f" (at most {percent(bound)}, with 95 % confidence{supposed})"
 
 
 def _accuracy(found: Findings, table: TrialTable) -> str:
