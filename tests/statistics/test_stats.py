@@ -419,13 +419,13 @@ def test_wrong_options(options, sentence):
 
 
 def test_nothing_readable(tmp_path):
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(tmp_path)
     assert _message(error) == (
         f"{tmp_path} must hold at least one readable image, got none. Check the source."
     )
     (tmp_path / "a.jpg").write_bytes(b"")
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(tmp_path)
     assert _message(error) == (
         f"{tmp_path} must hold at least one readable image, got 1 that cannot be read, the first "
@@ -513,7 +513,7 @@ def test_floats_at_the_ends_of_their_range():
 
 def test_a_thin_image_that_resizing_would_blow_up_is_skipped():
     thin = np.zeros((1, 1, 1, 30_000), np.uint8)
-    with pytest.raises(WorkFailed, match="30000 x 1 pixels is too large after resize=100"):
+    with pytest.raises(NormscopeError, match="30000 x 1 pixels is too large after resize=100"):
         stats(thin, resize=100)
 
 
