@@ -462,10 +462,11 @@ def test_notes_on_samples_and_whole_splits():
         "The standard errors take these 2 images for a sample of more; if they are the whole "
         "collection, its mean and std are exact.",
     )
-    assert stats("digits", split="all").notes == (
-        "These 1797 images are the whole split, whose mean and std are exact; the standard errors "
-        "hold where they stand for more images like them.",
-    )
+    for split, images, whole in ((None, 1438, "split"), ("all", 1797, "collection")):
+        assert stats("digits", split=split).notes == (
+            f"These {images} images are the whole {whole}, whose mean and std are exact; the "
+            "standard errors hold where they stand for more images like them.",
+        )
 
 
 def test_mnist(real_data):

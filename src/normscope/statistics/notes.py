@@ -132,7 +132,7 @@ def _notes(
         )
     if moments.whole is None and (dtype.kind == "f" or dtype.itemsize > 2):
         notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
-    notes.append(_sample_note(images, stream.complete))
+    notes.append(_sample_note(images, stream.whole))
     return tuple(notes)
 
 
@@ -161,12 +161,12 @@ def _noticed(collected: Collected, reading: Reading) -> list[str]:
     return noticed_of(shown)
 
 
-def _sample_note(images: int, complete: bool) -> str:
+def _sample_note(images: int, whole: str) -> str:
     if images < 2:
         return "One image says nothing of how images differ, so there are no standard errors."
-    if complete:
+    if whole:
         return (
-            f"These {images} images are the whole split, whose mean and std are exact; the "
+            f"These {images} images are the whole {whole}, whose mean and std are exact; the "
             "standard errors hold where they stand for more images like them."
         )
     return (
