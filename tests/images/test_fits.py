@@ -45,7 +45,7 @@ def test_floats_with_nan(tmp_path, dtype):
     fits.PrimaryHDU(array).writeto(tmp_path / "a.fit")
     found = stats(tmp_path / "a.fit")
     _close(found, array[~np.isnan(array)].astype(float))
-    assert found.notes[0] == "12 x 19 x 15 values are taken for NHW; --layout changes it."
+    assert found.notes[0] == "12 x 19 x 15 values are taken for NHW; layout changes it."
 
 
 @pytest.mark.parametrize("unsigned", [False, True])

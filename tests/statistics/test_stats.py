@@ -284,10 +284,10 @@ def test_16_bits_say_whether_they_fill_their_range():
     dark[0, 0, 0] = 3
     assert stats(dark).notes[1] == (
         "The 16-bit pixels reach only 235 of 65535: divided by 65535 the images are almost black. "
-        "Pass --scale with what your model divides by, such as 255, all of 8 bits."
+        "Pass scale with what your model divides by, such as 255, all of 8 bits."
     )
     assert stats(dark, scale=235).notes[1] == (
-        "The 16-bit pixels reach 235 of 65535; --scale 235 divides them."
+        "The 16-bit pixels reach 235 of 65535; scale=235 divides them."
     )
     full = np.array([[[0, 65_535]]], np.uint16)
     assert stats(full).notes[1] == "The 16-bit pixels fill their range: they reach 65535 of 65535."
@@ -454,11 +454,11 @@ def test_progress_reaches_the_whole(folder, archive):
 
 def test_notes_on_samples_and_whole_splits():
     assert stats(np.zeros((1, 2, 2), np.uint8)).notes == (
-        "1 x 2 x 2 values are taken for NHW; --layout changes it.",
+        "1 x 2 x 2 values are taken for NHW; layout changes it.",
         "One image says nothing of how images differ, so there are no standard errors.",
     )
     assert stats(np.zeros((2, 2, 2), np.uint8)).notes == (
-        "2 x 2 x 2 values are taken for NHW; --layout changes it.",
+        "2 x 2 x 2 values are taken for NHW; layout changes it.",
         "The standard errors take these 2 images for a sample of more; if they are the whole "
         "collection, its mean and std are exact.",
     )

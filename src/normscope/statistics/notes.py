@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.arguments import for_caller
 from normscope.images.containers.opening import to_be_named
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT, noticed_of
@@ -52,7 +53,7 @@ def notes_on(
     Returns:
         Sentences.
     """
-    return (
+    notes = (
         *stream.notes,
         *(fill.sentence for fill in fills),
         *filter(None, [passed_over(stream.passed), to_be_named(stream.passed), _empty(stream)]),
@@ -64,6 +65,7 @@ def notes_on(
         *_notes(stream, images, moments, given, grey),
         *_dependence(collected),
     )
+    return tuple(map(for_caller, notes))
 
 
 def _empty(stream: Stream) -> str:
