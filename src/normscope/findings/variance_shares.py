@@ -212,11 +212,20 @@ def _terms(places: np.ndarray, axes: Sequence[str]) -> list[_Term]:
     ]
     whole = _projection(np.hstack([np.ones((cells, 1)), *groups]))
     alone = [_projection(np.hstack([np.ones((cells, 1)), group])) for group in groups]
-    middle = np.full((cells, cells), 1 / cells)
-    first = 0.5 * (alone[0] - middle + whole - alone[1])
-    second = 0.5 * (alone[1] - middle + whole - alone[0])
-    forms = (first, second, np.eye(cells) - whole)
-    return [_Term(form, float(round(np.trace(form), 6))) for form in forms]
+    # In place: of thousands of cells each form is a large part of the memory.
+    mean, second = alone
+    first = mean - 1 / cells
+    first += whole
+    first -= second
+    second -= 1 / cells
+    second += whole
+    second -= mean
+    first *= 0.5
+    second *= 0.5
+    del alone, mean
+    np.negative(whole, out=whole)
+    whole[np.diag_indices(cells)] += 1
+    return [_Term(form, float(round(np.trace(form), 6))) for form in (first, second, whole)]
 
 
 def _dummies(place: np.ndarray) -> np.ndarray:
