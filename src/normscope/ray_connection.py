@@ -128,7 +128,7 @@ def _check_is_ray(ray: Any, address: str) -> None:
         OSError: If it does not know its cluster, or does not say so within Ray's own 30 s.
     """
     try:
-        from ray._raylet import GcsClient
+        from ray._raylet import GcsClient  # pyright: ignore[reportAttributeAccessIssue]
     except ImportError:  # of a Ray to come
         return
     try:
