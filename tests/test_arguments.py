@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import normscope
-from normscope.arguments import NO_VALUES, OPTION, as_arguments, named_for
+from normscope.arguments import NO_VALUES, OPTION, as_arguments, for_caller, named_for
 from normscope.cli.app import run
 from normscope.errors import NormscopeError, UnknownName, WorkFailed
+from normscope.models import expected
 
 KNOWN = ["scale", "select", "norm", "batchnorm", "image_size", "resize", "new_head", "seeds"]
 
@@ -107,3 +108,28 @@ def test_the_outermost_call_decides():
     with pytest.raises(WorkFailed) as error, named_for(["scale"]), named_for(["norm"]):
         raise WorkFailed("Give --scale or --norm.")
     assert str(error.value) == "Give scale or --norm."
+
+
+@pytest.mark.parametrize("on_command_line", [False, True])
+def test_notes_name_what_their_caller_gives(on_command_line, tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 4000, (3, 8, 9), np.uint16)
+    path = tmp_path / "a.npy"
+    np.save(path, pixels)
+    if on_command_line:
+        assert run(["stats", str(path)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        scale, layout = "--scale with", "--layout changes it"
+    else:
+        said = " ".join(normscope.stats(path).notes)
+        scale, layout = "scale with", "layout changes it"
+        assert "--" not in said
+    assert f"Pass {scale} what your model divides by, such as 4095" in said
+    assert f"taken for NHW; {layout}." in said
+
+
+def test_warnings_and_later_sentences_name_arguments_too():
+    with pytest.warns(RuntimeWarning, match=r"^norm must be of pixels in \[0, 1\]"):
+        expected.warn_of_larger(normscope.Normalization(127, 50))
+    with named_for(()), pytest.warns(RuntimeWarning, match=r"^--norm must be of pixels"):
+        expected.warn_of_larger(normscope.Normalization(127, 50))
+    assert for_caller("Use --no-batchnorm.") == "Use batchnorm=False."

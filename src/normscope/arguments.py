@@ -1,6 +1,7 @@
 """Options as the caller writes them: ``--scale 1`` on the command line, ``scale=1`` in Python.
 
-Errors are written in the command line's words. Where a Python caller gets one, it names arguments.
+Errors, warnings and results are written in the command line's words. Where a Python caller gets
+them, they name arguments.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _NAMED = ContextVar("_NAMED", default=False)
 """Whether errors already get the words of whoever called first."""
+
+_COMMANDS: list[None] = []
+"""One entry while a command runs, in whichever thread."""
 
 OPTION = re.compile(
     r"(?<![\w-])--([a-z][a-z0-9-]*[a-z0-9])"
@@ -52,6 +56,8 @@ def named_for(arguments: Collection[str]) -> Iterator[None]:
         yield
         return
     token = _NAMED.set(True)
+    commands = [] if arguments else [None]
+    _COMMANDS.extend(commands)
     try:
         yield
     except NormscopeError as error:
@@ -59,14 +65,31 @@ def named_for(arguments: Collection[str]) -> Iterator[None]:
         raise
     finally:
         _NAMED.reset(token)
+        del _COMMANDS[len(_COMMANDS) - len(commands) :]
 
 
-def as_arguments(sentence: str, arguments: Collection[str]) -> str:
+def for_caller(sentence: str) -> str:
+    """A warning, or a sentence of a result, in the words of whoever gets it.
+
+    Args:
+        sentence: As the command line has it.
+
+    Returns:
+        As it is while a command runs, else with arguments in place of options.
+
+    Example:
+        >>> for_caller("Its curve has not settled: more --epochs may raise the accuracy.")
+        'Its curve has not settled: more epochs may raise the accuracy.'
+    """
+    return sentence if _COMMANDS else as_arguments(sentence)
+
+
+def as_arguments(sentence: str, arguments: Collection[str] | None = None) -> str:
     """A sentence on options as one on arguments.
 
     Args:
         sentence: As the command line has it.
-        arguments: Which may be given; other options stay.
+        arguments: Which may be given; other options stay. None if all may be.
 
     Returns:
         The sentence.
@@ -81,9 +104,10 @@ def as_arguments(sentence: str, arguments: Collection[str]) -> str:
     def argument(found: re.Match[str]) -> str:
         name, value = found[1].replace("-", "_"), found[2] or ""
         after = found[0][len(f"--{found[1]}") :]
-        if found[1].startswith(OFF) and found[1].removeprefix(OFF) in arguments:
-            return f"{found[1].removeprefix(OFF)}=False{after}"
-        if name not in arguments:
+        on = found[1].removeprefix(OFF)
+        if on != found[1] and (arguments is None or on in arguments):
+            return f"{on}=False{after}"
+        if arguments is not None and name not in arguments:
             return found[0]
         if not value or NO_VALUES.fullmatch(value):
             return f"{name}{after}"

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 class NormscopeError(Exception):
     """The call was wrong: a sentence that says what must hold, what was met and what to do.
 
+    So it is where a file that was given is none that can be used, whenever that is noticed: absent,
+    of another format, cut or damaged, or without a readable image.
+
     Attributes:
         exit_status: What the command line exits with (2 for a wrong call, 1 for failed work).
     """
@@ -106,6 +109,6 @@ class StudyBusy(NormscopeError):
 
 
 class WorkFailed(NormscopeError):
-    """The call was right and the work could not be done."""
+    """The call was right and the work could not be done: a network, a disk, a node, a check."""
 
     exit_status = 1

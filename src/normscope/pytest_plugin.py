@@ -61,10 +61,14 @@ def _audit_pipeline(
 ) -> Audit:
     __tracebackhide__ = True
     from normscope import audit
+    from normscope.arguments import for_caller
     from normscope.auditing.sentences import failure
 
     found = audit(model, pipeline=pipeline, fail_over=fail_over, **options)
     why = failure(found)
     if found.tested is not None and why is not None:
-        pytest.fail(f"{found.sentences[0]} The pipeline {found.tested.name} {why}.", pytrace=False)
+        pytest.fail(
+            f"{found.sentences[0]} The pipeline {found.tested.name} {for_caller(why)}.",
+            pytrace=False,
+        )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,9 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0
 
 SETTINGS = 4
 """The type of the first frame that such a server sends (RFC 9113, 3.4); its fourth byte."""
+
+CLIENT = "ray://"
+"""Before the address of a server of another kind, through which Ray's client works."""
 
 STANDARD_ERROR = 2
 
@@ -76,11 +79,12 @@ def _quiet_where_it_fails() -> Iterator[None]:
         finally:
             os.dup2(before, STANDARD_ERROR)
         written.seek(0)
-        os.write(STANDARD_ERROR, written.read())
+        with suppress(OSError):  # full
+            os.write(STANDARD_ERROR, written.read())
 
 
 def _connect(ray: Any, address: str) -> None:
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    host, colon, port = address.removeprefix(CLIENT).rpartition(":")
     mend = "Start one by `ray start --head`."
     try:
         if colon and port.isdigit() and "/" not in host:
@@ -88,6 +92,8 @@ def _connect(ray: Any, address: str) -> None:
             _check_speaks(host, int(port))
             mend = "If it answers others, it may want a token: set RAY_AUTH_MODE=token."
         with _quiet_where_it_fails():
+            if colon and not address.startswith(CLIENT):
+                _check_is_ray(ray, address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["no answer"])[0]
@@ -113,3 +119,19 @@ def _check_speaks(host: str, port: int) -> None:
             raise OSError(f"no answer within {PATIENCE_SECONDS} s, as Ray's would be") from None
         if len(first) < 4 or first[3] != SETTINGS:
             raise OSError("an answer of another kind of server")
+
+
+def _check_is_ray(ray: Any, address: str) -> None:
+    """Refuse a server that speaks gRPC but is no Ray's, to which Ray itself would try for ever.
+
+    Raises:
+        OSError: If it does not know its cluster, or does not say so within Ray's own 30 s.
+    """
+    try:
+        from ray._raylet import GcsClient  # pyright: ignore[reportAttributeAccessIssue]
+    except ImportError:  # of a Ray to come
+        return
+    try:
+        GcsClient(address=address)
+    except ray.exceptions.RpcError:
+        raise OSError("an answer of another kind of server") from None

@@ -88,7 +88,7 @@ def test_every_price_is_the_one_found_by_hand(deep):
     assert found.preparation.endswith("divided by 4095")
     assert (
         "The images have more than 8 bits. Prepared correctly means: shorter side 40, centre crop "
-        "32, divided by 4095; --scale says what to divide by."
+        "32, divided by 4095; scale says what to divide by."
     ) in found.sentences
     assert found.sentences[0].endswith("; look for it in your pipeline.")
 

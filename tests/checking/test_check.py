@@ -126,7 +126,7 @@ def test_unused_bits_are_told_and_a_scale_mends_it(stating, flat, tmp_path):
     assert found.sentence.startswith(
         "Wrong: pixels of 16 bits, of which 12 are used (values to 4080) are divided by 65535, "
     )
-    assert found.sentence.endswith("; divide them by 4095 (--scale 4095) and keep the constants.")
+    assert found.sentence.endswith("; divide them by 4095 (scale=4095) and keep the constants.")
     assert check(**stating, images=tmp_path, norm="imagenet", scale=4095).verdict == "right"
 
 
@@ -184,7 +184,7 @@ def test_where_nothing_is_known_it_is_said_what_would_tell(flat):
     found = check(Small(), images=flat, norm="half", count=8)
     assert found.sentence == (
         "Cannot tell: nothing says what Small expects. Give one folder of images per class, or "
-        "--labels FILE."
+        "labels='FILE'."
     )
 
 

@@ -98,7 +98,7 @@ def test_white_of_a_unit_of_its_own_must_be_said(stating, tmp_path):
     assert found.sentence.startswith("Cannot tell: the files hold floats from 250 to 310.")
     assert found.sentence.endswith(
         ", a unit of their own, and nothing says what you divide them by to bring them to [0, 1]. "
-        "Give --scale."
+        "Give scale."
     )
     assert check(**stating, images=folder, norm="imagenet", scale=320).verdict == "right"
 
@@ -112,7 +112,7 @@ def test_constants_of_bytes_are_right_where_nothing_is_divided(stating, flat):
         "Wrong: the constants are of pixels as they are stored, and these are divided by 255, "
     )
     assert found.sentence.endswith(
-        "; divide the constants by that too, or say --scale 1 if you do not divide pixels."
+        "; divide the constants by that too, or say scale=1 if you do not divide pixels."
     )
     assert check(**stating, images=flat, norm=BYTES, count=8, scale=1).verdict == "right"
     assert check(**stating, images=flat, norm="imagenet", count=8, scale=1).verdict == "wrong"
@@ -127,4 +127,4 @@ def test_what_is_expected_is_never_wrong(tmp_path, flat):
 
 def test_other_constants_of_bytes_are_not_blamed_on_the_scale(stating, flat):
     found = check(**stating, images=flat, norm="60/110", scale=1)
-    assert "--scale 255" not in found.sentence
+    assert "scale=255" not in found.sentence

@@ -22,7 +22,7 @@ def test_labels_that_are_no_outputs_are_not_asked_for_once_more(photos):
     )
     assert found.evidence[-1].says == (
         "The labels cannot be used: the 6 folders or names (such as class0) are not among the "
-        "network's 2 outputs. Name them as its classes are (ImageNet's ids), or give --labels FILE "
+        "network's 2 outputs. Name them as its classes are (ImageNet's ids), or give labels='FILE' "
         "with the numbers of outputs."
     )
 

@@ -38,7 +38,7 @@ def test_weights_that_may_have_been_trained_with_what_is_used(trained_anew, flat
         r"Cannot tell: squeezenet1_1 probably expects imagenet \(0.485,0.456,0.406/"
         r"0.229,0.224,0.225\), as its library's own weights do, but nothing shows that these are "
         r"the same. If they do too, it is normalized with half, which changes .*\. Give one folder "
-        r"of images per class, or --labels FILE\.",
+        r"of images per class, or labels='FILE'\.",
         found.sentence,
     )
     assert found.answer.use is None
@@ -52,7 +52,7 @@ def test_weights_that_may_have_been_trained_with_what_is_used(trained_anew, flat
 def test_what_is_under_test_is_said_to_be_no_witness(trained_anew, flat):
     assert check(**trained_anew, images=flat, count=8).sentence == (
         "Cannot tell: nothing else says whether squeezenet1_1 expects what the model's own "
-        "configuration states. Give one folder of images per class, or --labels FILE."
+        "configuration states. Give one folder of images per class, or labels='FILE'."
     )
 
 

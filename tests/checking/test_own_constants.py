@@ -64,7 +64,7 @@ def network():
 def test_constants_of_four_bands_are_right(network, folder):
     found = check(model=network, images=folder, norm=BANDS, scale=SCALE)
     assert found.sentence == (
-        "Right. Sequential expects 0.14,0.16,0.17,0.19/0.06,0.05,0.06,0.09, and --norm gives it."
+        "Right. Sequential expects 0.14,0.16,0.17,0.19/0.06,0.05,0.06,0.09, and norm gives it."
     )
     assert found.expected.normalization == BANDS
     # Against itself nothing is lost, by definition.
@@ -105,13 +105,13 @@ def test_constants_of_whole_pixels_are_right_where_pixels_are_divided_by_more(ne
         "pixels of 16 bits, of which 13 are used (values to 5340) are divided by 65535"
     )
     assert found.sentence.endswith(
-        "; divide them by what is white in them, such as 16383 (--scale 16383) and keep the "
+        "; divide them by what is white in them, such as 16383 (scale=16383) and keep the "
         "constants."
     )
     of_type = Normalization(*([v * white / 65535 for v in values] for values in (mean, std)))
     right = check(model=network, images=folder, norm=of_type)
     assert right.verdict == "right"
-    assert right.sentence.endswith(" of pixels divided by 65535, and --norm gives it.")
+    assert right.sentence.endswith(" of pixels divided by 65535, and norm gives it.")
 
 
 def test_bands_are_counted_where_one_constant_stands_for_all(network, folder):

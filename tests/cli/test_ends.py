@@ -162,3 +162,15 @@ def test_a_full_disk_under_standard_output_is_said():
         "normscope: the output must be writable, got: No space left on device. Free up space, fix "
         "the permissions or choose another place.\n"
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full stands for a full disk")
+@pytest.mark.parametrize("errors", ["2>/dev/full", "2>&-"])
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [("stats nowhere", 2), ("stats digits --bogus", 2), ("bogus", 2), ("stats digits", 0)],
+)
+def test_the_status_is_the_same_where_standard_error_takes_nothing(errors, call, status):
+    done = _shell(f"{sys.executable} -m normscope {call} {errors}")
+    assert done.returncode == status
+    assert bool(done.stdout) == (status == 0)

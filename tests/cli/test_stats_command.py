@@ -71,7 +71,7 @@ def test_a_constant_channel_is_said(tmp_path, capsys):
     [
         (["nowhere"], 2, "source must be one of digits"),
         (["digits", "--split", "val"], 2, "digits must have a split val, got train, test."),
-        (["{empty}"], 1, "must hold at least one readable image, got none."),
+        (["{empty}"], 2, "must hold at least one readable image, got none."),
         (["digits", "--ray", "127.0.0.1:1"], 2, "--ray must be the address of a running cluster"),
     ],
 )

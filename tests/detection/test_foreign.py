@@ -24,10 +24,11 @@ from normscope.detection.foreign import (
     directions,
 )
 from normscope.detection.patches import response_moments
-from normscope.detection.prior import MEAN_PRIOR, OF_IMAGES, SCALES, USUAL_SPREAD, Sizes
+from normscope.detection.prior import MEAN_PRIOR, OF_IMAGES, SCALES, Sizes
 from normscope.detection.ranking import rank
 from normscope.detection.system import LinearSystem
 from normscope.detection.target import find_target
+from normscope.models.preprocessing.dark import USUAL_SPREAD
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.3, 0.2, 0.25)
 TRUE = np.r_[MEAN, np.log(STD)]
@@ -73,12 +74,12 @@ def test_directions_are_what_other_images_do(system_of, coloured_images):
 def test_brightness_and_beliefs_are_of_the_images_size_where_they_are_dark(coloured_images):
     images = torch.from_numpy(coloured_images).double() / 255
     bright = Sizes.of(3 * (images - images.mean()))
-    assert bright.unit == 1
+    assert bright.used == 1
     assert [each.weight for each in bright.prior] == [scale[0] for scale in SCALES]
     assert bright.prior[0].centre.tolist() == [MEAN_PRIOR[0]] * 3 + [SCALES[0][1]] * 3
     dark = Sizes.of(images / 5)
     np.testing.assert_allclose(dark.std, images.std((0, 2, 3)) / 5)
-    assert dark.unit == pytest.approx(float(images.std((0, 2, 3)).mean()) / 5 / USUAL_SPREAD)
+    assert dark.used == pytest.approx(float(images.std((0, 2, 3)).mean()) / 5 / USUAL_SPREAD)
     assert sum(each.weight for each in dark.prior) == pytest.approx(1)
     own = dark.prior[-1]
     np.testing.assert_allclose(own.centre, [*dark.mean, *np.log(dark.std)])

@@ -105,7 +105,7 @@ def test_runs_that_only_never_left_chance_may_need_longer_training(made_study):
     assert answer_of(study) == (
         "unsettled",
         "Not settled: even near the data's statistics 18 of 36 runs never left chance; "
-        "train longer, with more --epochs.",
+        "train longer, with more epochs.",
     )
 
 
@@ -126,11 +126,11 @@ def test_a_usual_choice_loses_and_another_wins(made_study):
     [
         (
             {"seeds": 1},
-            "Not settled: one seed cannot tell luck from the normalization; add --seeds 5.",
+            "Not settled: one seed cannot tell luck from the normalization; add seeds=5.",
         ),
         (
             {"seeds": 2},
-            "Not settled: two seeds cannot tell luck from the normalization; add --seeds 5.",
+            "Not settled: two seeds cannot tell luck from the normalization; add seeds=5.",
         ),
         (
             {"outcome": None},
@@ -139,12 +139,12 @@ def test_a_usual_choice_loses_and_another_wins(made_study):
         ),
         (
             {"outcome": "still learning"},
-            "Not settled: runs had not finished learning; train longer, with more --epochs.",
+            "Not settled: runs had not finished learning; train longer, with more epochs.",
         ),
         (
             {"seeds": 4},
             "Not settled: near the data's statistics none of 36 runs failed, but up to 8 % may; "
-            "add --survival 7.",
+            "add survival=7.",
         ),
         (
             {"failed": failing(slice(None), share=1.0)},
@@ -177,7 +177,7 @@ def test_one_cell_has_nothing_to_be_compared_with(made_study):
     study = made_study("0.2", "0.5", np.full((1, 1, 3), 0.9))
     assert answer_of(study)[1] == (
         "Not settled: one cell has nothing to be compared with; "
-        "give several values of --mean and --std."
+        "give several values of mean and std."
     )
 
 
@@ -192,12 +192,12 @@ def test_a_study_of_survival_alone(made_study):
     near = survival(failing(1, seeds=20), failure="stuck")
     assert near.answer == (
         "Not settled: even near the data's statistics 30 of 60 runs never left chance; "
-        "train longer, with more --epochs."
+        "train longer, with more epochs."
     )
     summary = survival(failing(0, seeds=20))
     assert summary.answer == (
         "Not settled: far from the data's statistics some runs fail; "
-        "final accuracy was not measured; add --seeds 5."
+        "final accuracy was not measured; add seeds=5."
     )
     assert summary.best is None
     assert {c.normalization for c in summary.findings.cells} >= {NONE, Normalization(0.1, 0.3)}

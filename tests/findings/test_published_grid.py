@@ -40,7 +40,7 @@ def test_what_one_seed_of_the_published_grid_says(published):
     found = findings(table, MNIST, axes)
     assert [found.answer, *reasons(found, table, {}, None)] == [
         "Not settled: accuracy goes with the std, but one seed cannot tell cells apart; "
-        "add --seeds 5.",
+        "add seeds=5.",
         "Failures: not recorded; this study is older than that.",
         "Final accuracy: 0.978 (mean/std -0.571/0.02) to 0.994 (2.29/0.2); of its variation, "
         "70 % (61 to 73) goes with std, 5 % (1 to 7) with mean, 10 % (9 to 20) with the rest, "

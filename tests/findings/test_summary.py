@@ -106,7 +106,7 @@ def test_one_seed_gives_no_noise_and_no_answer(made_study):
     assert summary.seed_std is None
     assert summary.cell_std is None
     assert summary.answer == (
-        "Not settled: one seed cannot tell luck from the normalization; add --seeds 5."
+        "Not settled: one seed cannot tell luck from the normalization; add seeds=5."
     )
 
 

@@ -7,8 +7,11 @@ import re
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
+
+from normscope.images import remote
 
 
 class EndsItsConnections:
@@ -82,6 +85,27 @@ def server(monkeypatch):
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    """Where a server accepts every connection and never says a word; and who has asked it."""
+    monkeypatch.setattr("normscope.patience.READ_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as connections:
+        asked = []
+
+        def accept():
+            with contextlib.suppress(OSError):  # of its end
+                while True:
+                    asked.append(connections.enter_context(server.accept()[0]))
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        remote._files_of.cache_clear()
+        yield SimpleNamespace(url=f"http://127.0.0.1:{server.getsockname()[1]}", asked=asked)
+        server.shutdown(socket.SHUT_RDWR)  # closing it would leave the thread waiting
+        thread.join()
+    remote._files_of.cache_clear()
 
 
 @pytest.fixture

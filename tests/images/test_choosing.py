@@ -49,7 +49,7 @@ def test_what_is_selected(select, kept):
 def test_masks_are_said_and_left_out(with_masks):
     folder, colours = with_masks
     masks = (
-        "Half of the images are named .seg.png, half .png: if they are masks, pass --select png."
+        "Half of the images are named .seg.png, half .png: if they are masks, pass select='png'."
     )
     assert masks in stats(folder).notes
     found = stats(folder, select="png")
@@ -65,7 +65,7 @@ def test_masks_in_a_folder_of_their_own(tmp_path):
         save(tmp_path / "masks" / f"{number}.png", RNG.integers(0, 2, (5, 6), np.uint8))
     masks = (
         "As many images are grey as in colour: if they are masks, leave them out with "
-        "--select, such as --select 'images/*'."
+        "select, such as select='images/*'."
     )
     assert masks in stats(tmp_path).notes
     assert stats(tmp_path, select="images/*").images == 3
@@ -237,14 +237,14 @@ def test_trainings_choose_too_and_say_so(tmp_path):
     [
         (
             ["T32_1_B04.tif", "T32_1_B8A.tif", "T32_2_B04.tif", "T32_2_B8A.tif"],
-            "The files look like bands of 2 scenes: --bands B04,B8A puts them together.",
+            "The files look like bands of 2 scenes: bands='B04,B8A' puts them together.",
         ),
-        (["s_vv.tif", "s_vh.tif"], "The files look like bands of 1 scene: --bands vh,vv puts them"),
+        (["s_vv.tif", "s_vh.tif"], "The files look like bands of 1 scene: bands='vh,vv' puts them"),
         (
             ["A01_s1_w1.tif", "A01_s1_w2.tif", "B01_s1_w1.tif", "B01_s1_w2.tif"],
-            "The files look like bands of 2 scenes: --bands w1,w2 puts them together.",
+            "The files look like bands of 2 scenes: bands='w1,w2' puts them together.",
         ),
-        (["x_ch00.tif", "x_ch01.tif"], "The files look like bands of 1 scene: --bands ch00,ch01"),
+        (["x_ch00.tif", "x_ch01.tif"], "The files look like bands of 1 scene: bands='ch00,ch01'"),
         (["T32_1_B04.tif", "T32_1_B8A.tif", "T32_2_B04.tif"], ""),
         (["T32_1_B04.tif", "T32_1_B8A.tif", "other.tif"], ""),
         (["red.tif", "rose.tif"], ""),

@@ -53,7 +53,7 @@ def test_images_lie_along_the_last_axis(tmp_path, version, dtype):
         exact(found, array, 2)
     assert found.images == 40
     assert found.notes[0].endswith("is taken, the only array that can be images.")
-    assert found.notes[1] == ("17 x 13 x 3 x 40 values are read as HWCN; --layout changes it.")
+    assert found.notes[1] == ("17 x 13 x 3 x 40 values are read as HWCN; layout changes it.")
 
 
 @pytest.mark.parametrize("name", [

@@ -81,7 +81,7 @@ def test_series_in_one_folder_are_said_and_compared(tmp_path):
     _slices(tmp_path, "22222222", "thick", 1200)
     assert stats(tmp_path).scale == 1
     assert stats(tmp_path).mean == stats(tmp_path, scale=1).mean
-    note = "The DICOM files are of 2 series: --by series compares them."
+    note = "The DICOM files are of 2 series: by='series' compares them."
     assert note in stats(tmp_path, scale=1).notes
     found = stats(tmp_path, scale=1, by="series")
     assert note not in found.notes

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import pickle
+import socket
 
 import numpy as np
 import pytest
@@ -88,6 +89,15 @@ def test_nowhere_and_not_to_be_downloaded(monkeypatch):
         "fashion-mnist must lie under --root or $NORMSCOPE_DATA, or be downloadable; it is in "
         "neither, and the download failed: no route to host. Fetch it by hand and pass --root."
     )
+
+
+def test_a_silent_server_is_not_waited_for(monkeypatch, silent):
+    monkeypatch.setattr(datasets.MNIST, "mirrors", [f"{silent.url}/"])
+    with pytest.raises(WorkFailed) as error:
+        open_named("mnist", None)
+    assert "the download failed: " in str(error.value)
+    assert "timed out" in str(error.value)
+    assert socket.getdefaulttimeout() is None
 
 
 def test_all_that_a_failed_download_says_is_said(monkeypatch):

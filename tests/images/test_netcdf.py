@@ -70,7 +70,7 @@ def test_what_counts_is_what_netcdf4_reads(tmp_path, kind, times, dtype, attribu
     assert found.notes[:2] == (
         f"Of {path} t (4 x 3 x 9 x 8, {_dtype_of(path)}) is taken, "
         "the only array that can be images.",
-        "Axes time, band, lat, lon: 4 x 3 x 9 x 8 values are read as NCHW; --layout changes it.",
+        "Axes time, band, lat, lon: 4 x 3 x 9 x 8 values are read as NCHW; layout changes it.",
     )
     if "scale_factor" in attributes:
         assert "4 images with a scale and offset in the header, which are applied." in found.notes

@@ -16,7 +16,6 @@ import pytest
 
 from normscope import stats
 from normscope.errors import NormscopeError, WorkFailed
-from normscope.images import remote
 from tests.images.conftest import EndsItsConnections
 from tests.images.containers.made import check, encode, random_images
 
@@ -108,30 +107,27 @@ def test_secrets_are_used_and_never_shown(server):
     assert str(error.value).startswith(f"{server.url}/none.zip must be readable, got: ")
 
 
-def test_a_server_that_never_answers_is_asked_once(monkeypatch):
-    monkeypatch.setattr(remote, "READ_SECONDS", 0.2)
-    remote._files_of.cache_clear()
-    with socket.create_server(("127.0.0.1", 0)) as silent, contextlib.ExitStack() as connections:
-        asked = []
+def test_a_server_that_never_answers_is_asked_once(silent):
+    url = f"{silent.url}/a.npy"
+    with pytest.raises(WorkFailed) as error:
+        stats(url)
+    assert str(error.value) == f"{url} must be readable, got: no answer within 0.2 s. {ADVICE}"
+    assert len(silent.asked) <= 2  # of the request, and of what aiohttp repeats by itself
 
-        def accept():
-            with contextlib.suppress(OSError):  # of its end
-                while True:
-                    asked.append(connections.enter_context(silent.accept()[0]))
 
-        thread = threading.Thread(target=accept)
-        thread.start()
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.npy"
-        with pytest.raises(WorkFailed) as error:
-            stats(url)
-        silent.shutdown(socket.SHUT_RDWR)  # closing it would leave the thread waiting
-        thread.join()
-    remote._files_of.cache_clear()
+@pytest.mark.parametrize("name", ["a.png", "photos/"])
+def test_a_silent_bucket_is_not_an_empty_one(silent, monkeypatch, name):
+    s3fs = pytest.importorskip("s3fs", reason="the extra remote is not installed")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", silent.url)
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(key, "test")
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(WorkFailed) as error:
+        stats(f"s3://bkt/{name}")
+    s3fs.S3FileSystem.clear_instance_cache()
     assert str(error.value) == (
-        f"{url} must be readable, got: no answer in time. Check the address, the network and the "
-        "credentials in the environment."
+        f"s3://bkt/{name} must be readable, got: no answer within 0.2 s. {ADVICE}"
     )
-    assert len(asked) <= 2  # of the request, and of what aiohttp repeats by itself
 
 
 def test_no_such_host(monkeypatch):

@@ -128,4 +128,4 @@ def test_the_scale_of_signed_values_has_their_sign_apart(tmp_path):
     header.BitsStored, header.HighBit, header.PixelRepresentation = 12, 11, 1
     header.PixelData = (header.pixel_array // 2).astype("<i2").tobytes()
     header.save_as(tmp_path / "a.dcm")
-    assert "1 image of 12 bits: --scale 2047 brings them to [-1, 1]." in stats(tmp_path).notes
+    assert "1 image of 12 bits: scale=2047 brings them to [-1, 1]." in stats(tmp_path).notes

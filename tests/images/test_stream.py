@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from normscope.images.encoded import EncodedImage
 from normscope.images.pixels import TOO_LARGE
 from normscope.images.shards import EncodedShard
@@ -161,7 +161,7 @@ def test_an_archive_cut_in_the_middle(tmp_path, keep):
             tar.addfile(info, io.BytesIO(bytes(600)))
     cut = tmp_path / "cut.tar"
     cut.write_bytes(whole.read_bytes()[:keep])
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(cut)
     where = {700: "a.png", 1200: "a header or an image", 2100: "b.png"}[keep]
     assert str(error.value) == (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from normscope.errors import WorkFailed
+from normscope.errors import NormscopeError
 from normscope.images import tiff_windows
 from normscope.images.encoded import EncodedImage
 from normscope.images.tiff import decode_tiff
@@ -112,7 +112,7 @@ def test_resized_it_is_read_whole_or_refused(tmp_path, small_windows, monkeypatc
     assert stats(path, resize=20).pixels == 20 * 25
     monkeypatch.setattr(tiff_windows, "MAX_BYTES", 10_000)
     assert stats(path).pixels == 70 * 90
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(path, crop=20)
     assert str(error.value) == (
         f"{path} must hold at least one readable image, got 1 that cannot be read, the first "
@@ -127,7 +127,7 @@ def test_parts_that_can_only_be_unpacked_whole(tmp_path, small_windows, monkeypa
     monkeypatch.setattr(tiff_windows, "LARGEST_WINDOW_BYTES", 10_000)
     assert stats(path).mean.value == pytest.approx(COLOUR.mean((0, 1)) / 255)
     monkeypatch.setattr(tiff_windows, "MAX_BYTES", 10_000)
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(path)
     assert "18900 bytes of pixels is too large: it is compressed in parts of 18900 bytes" in str(
         error.value
@@ -137,7 +137,7 @@ def test_parts_that_can_only_be_unpacked_whole(tmp_path, small_windows, monkeypa
 def test_a_cut_file_is_skipped(tmp_path, small_windows):
     path = written(tmp_path, "compressed-tiles")
     path.write_bytes(path.read_bytes()[:-3000])
-    with pytest.raises(WorkFailed, match="not a readable TIFF"):
+    with pytest.raises(NormscopeError, match="not a readable TIFF"):
         stats(path)
 
 
@@ -179,7 +179,7 @@ def test_pages_that_lead_back_are_refused(tmp_path, pages, big):
     (tags,) = struct.unpack_from(kind.tagnoformat, data, last)
     struct.pack_into(kind.offsetformat, data, last + kind.tagnosize + tags * kind.tagsize, first)
     path.write_bytes(data)
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(path)
     assert str(error.value) == (
         f"{path} must hold at least one readable image, got 1 that cannot be read, the first "

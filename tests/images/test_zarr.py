@@ -73,7 +73,7 @@ def test_an_array_at_the_root_with_named_axes(tmp_path, zarr_format):
         values = array[..., band][array[..., band] != 7] + 100
         np.testing.assert_allclose(found.mean.value[band] * found.scale, values.mean(), rtol=1e-12)
     assert found.notes[0] == (
-        "Axes z, y, x, time, band: 2 x 9 x 8 x 5 x 3 values are read as NHWNC; --layout changes it."
+        "Axes z, y, x, time, band: 2 x 9 x 8 x 5 x 3 values are read as NHWNC; layout changes it."
     )
 
 

@@ -88,6 +88,6 @@ def test_its_own_normalization_is_right(folder, tmp_path):
         cv2.imwrite(str(tmp_path / f"{number}.png"), image[::-1].transpose(1, 2, 0))
     found = check(model=str(folder), images=tmp_path, norm="model")
     assert found.sentence == (
-        f"Right. {folder} expects 0.3,0.4,0.6/0.2,0.3,0.25, channels in BGR order, and --norm "
-        "model gives it."
+        f"Right. {folder} expects 0.3,0.4,0.6/0.2,0.3,0.25, channels in BGR order, and "
+        "norm='model' gives it."
     )

@@ -46,8 +46,10 @@ def agrees(value: Any, other: Any, close: float) -> bool:
 
 @pytest.mark.parametrize("name", STATISTICS)
 def test_statistics_are_equal_to_the_last_bit(files, name):
+    # Of which the notes are words, not numbers.
     with chdir(files):
-        assert run(STATISTICS[name]) == recorded(name)["result"]
+        before = recorded(name)["result"]
+        assert run(STATISTICS[name]) | {"notes": before["notes"]} == before
 
 
 @pytest.mark.parametrize("name", NETWORK_RUNS)

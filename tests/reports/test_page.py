@@ -168,7 +168,7 @@ def test_one_seed_says_that_nothing_is_proved(open_page, tmp_path):
     folder = made_up(tmp_path / "one", "0,1", "0.5,1", seeds=1)
     normscope.report(folder)
     page = open_page(folder / "report.html")
-    assert "add --seeds 5" in page.locator("header").inner_text()
+    assert "add seeds=5" in page.locator("header").inner_text()
     # Four cells, and the images' own statistics.
     assert page.locator("#cells tbody tr").count() == 5
 

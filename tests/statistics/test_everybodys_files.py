@@ -141,7 +141,7 @@ def test_a_guessed_layout_is_said_and_can_be_given(shape, taken, layout, channel
     array = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     found = stats(array, layout=layout)
     assert found.channels == channels
-    assert any(f"are read as {taken}; --layout" in note for note in found.notes) == (not layout)
+    assert any(f"are read as {taken}; layout" in note for note in found.notes) == (not layout)
 
 
 def test_a_wrong_layout_is_refused(tmp_path, capsys):
@@ -162,7 +162,7 @@ def test_what_an_alpha_channel_means_can_be_said(tmp_path, alpha, channels, mean
     found = stats(tmp_path, alpha=alpha)
     assert (found.channels, round(255 * found.mean.value[0], 9)) == (channels, mean)
     said = (
-        "1 image with an alpha channel: fully transparent pixels do not count (--alpha changes it)."
+        "1 image with an alpha channel: fully transparent pixels do not count (alpha changes it)."
     )
     assert (said in found.notes) == (alpha is None)
 

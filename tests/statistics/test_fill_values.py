@@ -36,7 +36,7 @@ def test_they_are_said_and_the_advice_leaves_them_out(fill, low, high, dtype):
     pixels = beside(fill, low, high, dtype)
     note = stats(pixels, scale=1).notes[0]
     assert note.startswith("10 % of the pixel values are ")
-    assert note.endswith(f" If that means no data, pass --nodata {fill}.")
+    assert note.endswith(f" If that means no data, pass nodata={fill}.")
     again = stats(pixels, scale=1, nodata=fill)
     assert again.mean.value == pytest.approx([pixels[pixels != fill].mean()], rel=1e-12)
     assert not any("far from" in note for note in again.notes)
@@ -45,10 +45,10 @@ def test_they_are_said_and_the_advice_leaves_them_out(fill, low, high, dtype):
 def test_the_sentence_has_the_others_and_the_channels():
     pixels = np.repeat(beside(-32768, 100, 900, np.int16), 3, axis=1)
     ends = pixels[pixels > 0].min(), pixels.max()
-    others = f"far from all others ({ends[0]} to {ends[1]}). If that means no data, pass --nodata"
-    assert stats(pixels).notes[0] == f"10 % of the pixel values are -32768, {others} -32768."
+    others = f"far from all others ({ends[0]} to {ends[1]}). If that means no data, pass nodata"
+    assert stats(pixels).notes[0] == f"10 % of the pixel values are -32768, {others}=-32768."
     pixels[:, 1] = np.abs(pixels[:, 1]) % 900 + 1
-    sentence = f"10 % of the pixel values of channels 0 and 2 are -32768, {others} -32768."
+    sentence = f"10 % of the pixel values of channels 0 and 2 are -32768, {others}=-32768."
     assert stats(pixels).notes[0] == sentence
 
 
@@ -61,7 +61,7 @@ def test_zero_is_zero_in_floats_too():
 def test_the_least_float_reads_back():
     pixels = beside(np.finfo(np.float32).min, 0, 3000, np.float32)
     note = stats(pixels, scale=1).notes[0]
-    fill = float(note.split("--nodata ")[1].rstrip("."))
+    fill = float(note.split("nodata=")[1].rstrip("."))
     assert stats(pixels, scale=1, nodata=fill).minimum[0] >= 0
 
 
@@ -93,7 +93,7 @@ def test_the_range_is_that_of_measurements_of_either_sign():
     def note(pixels):
         return next(note for note in stats(pixels).notes if "16-bit" in note)
 
-    dark = "the images are almost black. Pass --scale with what your model divides by, such as"
+    dark = "the images are almost black. Pass scale with what your model divides by, such as"
     assert note(beside(65535, 0, 4000, np.uint16)).endswith(f"{dark} 4095, all of 12 bits.")
     signed = np.int16([[[-11200, 0, 40, 6200]]])
     assert note(signed).startswith("The 16-bit pixels reach only -11200 of 32767: ")

@@ -24,13 +24,7 @@ from normscope.statistics.stats import stats
 pytest.importorskip("ray", reason="the ray extra is not installed")
 
 
-@pytest.mark.thorough
-def test_a_cluster_gives_the_same_bits_though_a_node_dies(tmp_path):
-    rng = np.random.default_rng(0)
-    for number in range(400):
-        pixels = rng.integers(0, 256, (48, 48 + number % 5, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{number:03}.png")
-    (tmp_path / "100.png").write_bytes(b"broken")
+def _afresh(script, *arguments):
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(normscope.__file__).parents[1]),
@@ -39,10 +33,21 @@ def test_a_cluster_gives_the_same_bits_though_a_node_dies(tmp_path):
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     }
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", Path(__file__).with_name("on_a_cluster.py"), tmp_path],
+        [sys.executable, "-W", "ignore", Path(__file__).with_name(script), *arguments],
         env=environment, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-2000:]
+    return run
+
+
+@pytest.mark.thorough
+def test_a_cluster_gives_the_same_bits_though_a_node_dies(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(400):
+        pixels = rng.integers(0, 256, (48, 48 + number % 5, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number:03}.png")
+    (tmp_path / "100.png").write_bytes(b"broken")
+    run = _afresh("on_a_cluster.py", tmp_path)
     printed = json.loads(run.stdout.splitlines()[-1])
     assert printed["killed_midway"]
     assert printed["found"] == stats(str(tmp_path), batch_size=70, workers=2).to_json()
@@ -100,12 +105,23 @@ def test_a_port_that_is_no_clusters(monkeypatch, answer, reason, client):
     )
 
 
+def test_another_server_that_speaks_grpc():
+    # A node's own, since a cluster's address is that of another server beside it.
+    found = _afresh("beside_a_cluster.py")
+    address, sentence = json.loads(found.stdout.splitlines()[-1])
+    assert sentence == (
+        f"ray must be the address of a running cluster, got {address}: an answer of another kind "
+        "of server. If it answers others, it may want a token: set RAY_AUTH_MODE=token."
+    )
+
+
 def test_a_cluster_that_wants_a_token(monkeypatch):
     # What Ray 2.60 raises where the cluster has a token and RAY_AUTH_MODE is not set.
     def refuse(address, **_):
         raise ConnectionError(f"Failed to connect to Ray cluster at {address}")
 
     monkeypatch.setattr("ray.init", refuse)
+    monkeypatch.setattr(ray_connection, "_check_is_ray", lambda *_: None)
     with (
         answering(SETTINGS) as address,
         pytest.raises(NormscopeError) as error,

@@ -145,8 +145,8 @@ def test_masks_beside_photographs_make_no_colour_odd(tmp_path):
     found = stats(tmp_path)
     assert found.outliers == ()
     assert (
-        "40 of 80 images have only two values: if they are masks, leave them out with --select, "
-        "such as --select 'images/*'."
+        "40 of 80 images have only two values: if they are masks, leave them out with select, "
+        "such as select='images/*'."
     ) in found.notes
 
 

@@ -284,10 +284,10 @@ def test_16_bits_say_whether_they_fill_their_range():
     dark[0, 0, 0] = 3
     assert stats(dark).notes[1] == (
         "The 16-bit pixels reach only 235 of 65535: divided by 65535 the images are almost black. "
-        "Pass --scale with what your model divides by, such as 255, all of 8 bits."
+        "Pass scale with what your model divides by, such as 255, all of 8 bits."
     )
     assert stats(dark, scale=235).notes[1] == (
-        "The 16-bit pixels reach 235 of 65535; --scale 235 divides them."
+        "The 16-bit pixels reach 235 of 65535; scale=235 divides them."
     )
     full = np.array([[[0, 65_535]]], np.uint16)
     assert stats(full).notes[1] == "The 16-bit pixels fill their range: they reach 65535 of 65535."
@@ -419,13 +419,13 @@ def test_wrong_options(options, sentence):
 
 
 def test_nothing_readable(tmp_path):
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(tmp_path)
     assert _message(error) == (
         f"{tmp_path} must hold at least one readable image, got none. Check the source."
     )
     (tmp_path / "a.jpg").write_bytes(b"")
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(tmp_path)
     assert _message(error) == (
         f"{tmp_path} must hold at least one readable image, got 1 that cannot be read, the first "
@@ -454,18 +454,19 @@ def test_progress_reaches_the_whole(folder, archive):
 
 def test_notes_on_samples_and_whole_splits():
     assert stats(np.zeros((1, 2, 2), np.uint8)).notes == (
-        "1 x 2 x 2 values are read as NHW; --layout changes it.",
+        "1 x 2 x 2 values are read as NHW; layout changes it.",
         "One image says nothing of how images differ, so there are no standard errors.",
     )
     assert stats(np.zeros((2, 2, 2), np.uint8)).notes == (
-        "2 x 2 x 2 values are read as NHW; --layout changes it.",
+        "2 x 2 x 2 values are read as NHW; layout changes it.",
         "The standard errors treat these 2 images as a sample of more; if they are the whole "
         "collection, its mean and std are exact.",
     )
-    assert stats("digits", split="all").notes == (
-        "These 1797 images are the whole split, whose mean and std are exact; the standard errors "
-        "hold where they stand for more images like them.",
-    )
+    for split, images, whole in ((None, 1438, "split"), ("all", 1797, "collection")):
+        assert stats("digits", split=split).notes == (
+            f"These {images} images are the whole {whole}, whose mean and std are exact; the "
+            "standard errors hold where they stand for more images like them.",
+        )
 
 
 def test_mnist(real_data):
@@ -513,7 +514,7 @@ def test_floats_at_the_ends_of_their_range():
 
 def test_a_thin_image_that_resizing_would_blow_up_is_skipped():
     thin = np.zeros((1, 1, 1, 30_000), np.uint8)
-    with pytest.raises(WorkFailed, match="30000 x 1 pixels is too large after resize=100"):
+    with pytest.raises(NormscopeError, match="30000 x 1 pixels is too large after resize=100"):
         stats(thin, resize=100)
 
 

@@ -294,6 +294,11 @@ def test_pages_and_pixels_without_a_value_are_refused(tmp_path):
             path, rng.integers(0, 2**16, (3, *SHAPE), np.uint16), photometric="minisblack"
         )
 
+    def pages_of_bytes(path, rng, _):
+        tifffile.imwrite(
+            path, rng.integers(0, 2**8, (3, *SHAPE), np.uint8), photometric="minisblack"
+        )
+
     def nodata(path, rng, label):
         pixels = rng.random(SHAPE, np.float32)
         pixels[0, 0] = -1
@@ -301,6 +306,7 @@ def test_pages_and_pixels_without_a_value_are_refused(tmp_path):
 
     for write, reason in (
         (pages, "a TIFF of several pages, of which a network is shown one"),
+        (pages_of_bytes, "a TIFF of several pages, of which a network is shown one"),
         (nodata, "float32 pixels that do not count (nodata), which a network would be shown"),
     ):
         root = fill(tmp_path / write.__name__, write, ".tif", 1)
@@ -310,6 +316,20 @@ def test_pages_and_pixels_without_a_value_are_refused(tmp_path):
             f"{root / 'train' / 'a'} must hold at least one image that can be used, got none: "
             f"0.tif: {reason}. Mend or remove the class, or change --resize and --crop."
         )
+
+
+def test_smaller_copies_and_masks_are_no_pages(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8)
+    for name, page, options in (
+        ("smaller", pixels[::2, ::2], {"subfiletype": 1}),
+        ("mask", pixels > 99, {"subfiletype": 4, "photometric": "mask"}),
+        ("other", pixels[:4], {}),
+    ):
+        path = tmp_path / f"{name}.tif"
+        with tifffile.TiffWriter(path) as file:
+            file.write(pixels, contiguous=False, metadata=None)
+            file.write(page, contiguous=False, metadata=None, **options)
+        np.testing.assert_array_equal(decode_for_networks(path.read_bytes()).values[0, 0], pixels)
 
 
 def test_mapped_pixels_are_as_written(pairs):

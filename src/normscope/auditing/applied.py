@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from normscope.models.preprocessing.dark import unit_of
+from normscope.models.preprocessing.dark import used_by_constants
 from normscope.wording import channels_text
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class AppliedNormalization:
         """
         of_mean, of_std = TOLERANCES[self.closeness]
         mean, std = np.asarray(reference.mean), np.asarray(reference.std)
-        room = of_mean * unit_of(reference)
+        room = of_mean * used_by_constants(reference)
         return bool(
             self.order != tuple(range(len(self.order)))
             or (np.abs(np.asarray(self.mean) - mean) > room).any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from normscope.arguments import for_caller
 from normscope.auditing.audit_numbers import AuditNumbers
 from normscope.auditing.audit_table import audit_table
 from normscope.auditing.sentences import answer, sentences, verdict
@@ -18,15 +19,16 @@ class Audit(AuditNumbers):
     @property
     def sentences(self) -> list[str]:
         """What was found, in words."""
-        return sentences(self)
+        return [for_caller(sentence) for sentence in sentences(self)]
 
     @property
     def left_out(self) -> list[str]:
         """Which mistakes have no price, and why."""
-        return [f"{m.name} is not tested: {m.reason}." for m in self.mistakes if m.cost is None]
+        left_out = [m for m in self.mistakes if m.cost is None]
+        return [f"{m.name} is not tested: {for_caller(m.reason or '')}." for m in left_out]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {answer(self)}>"
+        return f"<{type(self).__name__}: {self.sentences[0]}>"
 
     def _repr_html_(self) -> str:
         first, *others = self.sentences
@@ -43,7 +45,7 @@ class Audit(AuditNumbers):
         return {
             "model": self.model,
             "verdict": verdict(self),
-            "answer": answer(self),
+            "answer": for_caller(answer(self)),
             "source": self.source,
             "images": self.images,
             "classes": self.classes,

@@ -11,7 +11,7 @@ from normscope.auditing.applied import TOLERANCES, AppliedNormalization
 from normscope.auditing.mistakes import correct_values, wants_bytes
 from normscope.auditing.value_map import ValueMap
 from normscope.images.frames import COLOURS
-from normscope.models.preprocessing.dark import unit_of
+from normscope.models.preprocessing.dark import used_by_constants
 from normscope.normalization import PRESETS
 from normscope.wording import listed
 
@@ -110,7 +110,7 @@ def _distance(applied: AppliedNormalization, values: ValueMap, reference: Normal
         return np.inf
     of_mean, of_std = TOLERANCES[applied.closeness]
     # An error of the std moves a mean that lies far from where pixels do.
-    unit = unit_of(reference)
+    unit = used_by_constants(reference)
     middle = np.where(unit < 1, reference.mean, MIDDLE)
     room = of_mean * unit + of_std * np.abs(mean - middle)
     return float(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normscope.arguments import for_caller
 from normscope.auditing.audited_network import AuditedNetwork
 from normscope.auditing.pipeline import Pipeline
 from normscope.auditing.variants import Preparation
@@ -272,4 +273,5 @@ def _evidence(
     ranked = sorted(opinions, key=lambda o: (-o.confidence, o.source not in {LABELS, FILES}))
     lines += [Evidence(o.source, o.says, o.confidence) for o in ranked]
     lines += [Evidence("contradiction", said) for said in stated.contradictions]
-    return [*lines, *(Evidence("images", said) for said in of_images)]
+    lines += [Evidence("images", said) for said in of_images]
+    return [replace(line, says=for_caller(line.says)) for line in lines]

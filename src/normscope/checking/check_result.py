@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from normscope.arguments import for_caller
 from normscope.notebook_html import HtmlTable, notebook_html
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Check:
     @property
     def sentence(self) -> str:
         """The answer in words."""
-        return self.answer.sentence
+        return for_caller(self.answer.sentence)
 
     @property
     def right(self) -> bool:

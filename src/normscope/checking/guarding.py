@@ -15,7 +15,7 @@ import numpy as np
 
 from normscope.auditing.explaining import mistakes_of
 from normscope.models.expected import check_of_unit
-from normscope.models.preprocessing.dark import unit_of
+from normscope.models.preprocessing.dark import used_by_constants
 from normscope.normalization import Normalization
 from normscope.wording import check_at_least, listed
 
@@ -147,7 +147,9 @@ class Guard:
         right = self.normalization.for_channels(len(low))
         mean, std = np.asarray(right.mean), np.asarray(right.std)
         misfit = _misfit(low, high, mean, std)
-        if misfit <= FITS or (unit_of(right).min() < 1 and self._of_dark(low, high, right)):
+        if misfit <= FITS or (
+            used_by_constants(right).min() < 1 and self._of_dark(low, high, right)
+        ):
             return self._reversed(mean, std)
         named = []
         for name, description, values in mistakes_of(right):

@@ -25,6 +25,7 @@ def main() -> None:
     # Threads that spin while they wait slow a busy machine down a hundredfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _open_standard_streams()
+    _bear_a_full_standard_error()
     _encode_everything()
     terminated = False
 
@@ -103,6 +104,27 @@ def _open_standard_streams() -> None:
         while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
             os.set_inheritable(number, True)
         os.close(number)
+
+
+def _bear_a_full_standard_error() -> None:
+    """Let what cannot be said go unsaid: the status is that of the work, whoever listens."""
+    import io
+    import sys
+
+    class Patient(io.FileIO):
+        def write(self, data) -> int:
+            try:
+                return super().write(data)
+            except OSError:
+                return memoryview(data).nbytes
+
+    before = sys.stderr
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(Patient(2, "w", closefd=False)),
+        getattr(before, "encoding", None),
+        getattr(before, "errors", None),
+        line_buffering=True,
+    )
 
 
 def _encode_everything() -> None:

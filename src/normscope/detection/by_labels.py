@@ -22,6 +22,8 @@ from normscope.progress import silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from torch import Tensor
+
     from normscope.detection.answers import Network
     from normscope.detection.candidates import Candidate
     from normscope.detection.label_rounds import Compared
@@ -41,8 +43,8 @@ likelier with ``clip`` than with ``imagenet``, its own: constants as near as the
 how usual they are.
 """
 
-SMALLEST_SPREAD = 0.01
-"""Standard deviation of pixels, where they hardly vary."""
+SMALLEST_SHARE, SMALLEST_SPREAD = 0.03, 0.01
+"""Of a channel's standard deviation in the largest, where it hardly varies; and where none does."""
 
 
 def weigh_by_labels(
@@ -93,11 +95,24 @@ def weigh_by_labels(
         found = refine(
             lambda n: tempered_likelihoods(whole.log_probabilities(n, best.order), labels),
             best.normalization,
-            whole.pixels.std((0, 2, 3)).double().clamp(min=SMALLEST_SPREAD).numpy(),
+            spread(whole.pixels),
         )
     shares, none = _posterior(full, found, full.resamples(generator, RESAMPLES))
     confidences = dict(zip(full.candidates, shares.tolist(), strict=True))
     return LabelEvidence.of(everyone, confidences, none, found and found.fitted, tables)
+
+
+def spread(pixels: Tensor) -> np.ndarray:
+    """How far pixels vary, which is what constants are measured in.
+
+    Args:
+        pixels: Shape ``(N, C, H, W)``, of any brightness.
+
+    Returns:
+        Standard deviations above 0, shape ``(C,)``; of darker images as much smaller.
+    """
+    found = pixels.std((0, 2, 3)).double().numpy()
+    return np.maximum(found, SMALLEST_SHARE * found.max() or SMALLEST_SPREAD)
 
 
 def _race(

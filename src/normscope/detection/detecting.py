@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from normscope.arguments import for_caller
 from normscope.detection.augmented_views import AssumedAugmentation, likely
 from normscope.detection.by_answers import weigh_by_answers
 from normscope.detection.candidates import BGR, RGB, Candidate, candidates, orders
@@ -129,7 +130,7 @@ def detect(detecting: Detecting) -> Detection | AnswerEvidence:
         for hypothesis in _hypotheses(network, target, pixels, detecting, tried, sizes):
             hypotheses.append(hypothesis)
             tell(len(hypotheses), len(tried) * len(orders(pixels.shape[1])))
-        return _detection(name, target, pixels, hypotheses, detecting, notes, sizes.unit)
+        return _detection(name, target, pixels, hypotheses, detecting, notes, sizes.used)
 
 
 def _hypotheses(
@@ -147,7 +148,7 @@ def _hypotheses(
         for order, system in _systems(model, target, images, augmentation, seed):
             fitting = tuple(c for c in known if c.order == order)
             centre = solve(system, _starts(system, fitting))
-            foreign = directions([systems[order] for systems in ways], sizes.unit)
+            foreign = directions([systems[order] for systems in ways], sizes.used)
             points = [c.unknowns for c in fitting]
             evidence = weigh(system, centre, points, foreign, sizes.prior)
             yield Hypothesis(
@@ -270,7 +271,7 @@ def _notes(target: Target, misfit: float, foreign: float) -> tuple[str, ...]:
             "for other brightness, contrast, sharpness and colour. Give --augmentation and images "
             "of the training."
         )
-    return tuple(notes)
+    return tuple(map(for_caller, notes))
 
 
 def _size(images: torch.Tensor) -> tuple[int, int]:

@@ -37,7 +37,7 @@ OPPONENT = ((1.0, 0.0, -1.0), (-0.5, 1.0, -0.5))
 BRIGHTNESS, BRIGHTNESS_OF_CHANNEL = 0.04, 0.03
 CONTRAST, CONTRAST_OF_CHANNEL = 0.13, 0.04
 """Prior sizes, in units of pixels of [0, 1] and of log stds. Of dark images those of brightness are
-less in proportion (``prior.Sizes.unit``)."""
+less in proportion (``prior.Sizes.used``)."""
 
 ALTERATIONS = (1.1, 0.9, 0.15, 0.75)
 """Prior sizes in units of what ``altered`` does: fine and coarse smoothing, edges and colour."""

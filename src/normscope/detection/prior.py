@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from normscope.detection.patches import as_unit_range
+from normscope.models.preprocessing.dark import used_by_images
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,9 +25,6 @@ The first is for pixels of [0, 1], the second for pixels of 0..255.
 """
 
 MEAN_PRIOR = (0.45, 0.3)
-
-USUAL_SPREAD = 0.15
-"""Photographs and digits have at least this std, of all channels' the mean."""
 
 OF_IMAGES = (0.5, 1.2, 0.7)
 """Of dark images: how likely constants have their size, how far a mean then lies from theirs, in
@@ -61,9 +59,9 @@ class Sizes(NamedTuple):
         return cls(*each.T)
 
     @property
-    def unit(self) -> float:
+    def used(self) -> float:
         """How large differences of brightness are beside those of photographs: at most 1."""
-        return min(1.0, float(self.std.mean()) / USUAL_SPREAD)
+        return used_by_images(self.std)
 
     @property
     def prior(self) -> list[Believed]:
@@ -77,7 +75,7 @@ class Sizes(NamedTuple):
             )
             for weight, centre, spread in SCALES
         ]
-        if self.unit == 1:
+        if self.used == 1:
             return usual
         share, of_mean, of_log_std = OF_IMAGES
         return [

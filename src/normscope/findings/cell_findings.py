@@ -106,6 +106,7 @@ def cell_findings(
     if rows is not None and lost is not None and rows.enough:
         verdicts = lost.verdicts(margin)
     smooth = _smooth(table, units)
+    images_variance = np.zeros(count) if noise is None else noise.shared.diagonal
     return tuple(
         CellFinding(
             normalization=n,
@@ -123,7 +124,7 @@ def cell_findings(
             difference=_known(difference[k]),
             low=_known(low[k]),
             high=_known(high[k]),
-            images_variance=0.0 if noise is None else float(noise.shared[k, k]),
+            images_variance=float(images_variance[k]),
             verdict=verdicts[k],
             loss_bound=None if lost is None else _known(lost.bound[k]),
         )

@@ -13,7 +13,7 @@ from normscope.findings.distributions import inverse_trigamma, t_quantile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from normscope.findings.image_noise import ImageNoise
+    from normscope.findings.image_noise import ImageNoise, Shared
 
 ERROR_RATE = 0.05
 
@@ -40,7 +40,7 @@ class Means:
         seed_variance: Variance of each mean that more seeds would lower and that other rows do not
             share, shape ``(rows,)``.
         freedom: Its degrees of freedom, shape ``(rows,)``.
-        shared: Covariance that more test images alone would lower, shape ``(rows, rows)``.
+        shared: Covariance that more test images alone would lower.
         seeds: How many seeds each row was trained with.
         trials: How many trainings each mean is over, shape ``(rows,)``.
         common: Variance that one seed adds to all rows alike.
@@ -50,7 +50,7 @@ class Means:
     mean: np.ndarray
     seed_variance: np.ndarray
     freedom: np.ndarray
-    shared: np.ndarray
+    shared: Shared
     seeds: int
     trials: np.ndarray
     common: float = 0.0
@@ -69,8 +69,8 @@ class Means:
     def differences(self, other: int) -> Differences:
         """Every row less one of them."""
         seed = self.seed_variance + self.seed_variance[other]
-        diagonal = np.diag(self.shared)
-        images = np.maximum(diagonal + diagonal[other] - 2 * self.shared[other], 0)
+        diagonal = self.shared.diagonal
+        images = np.maximum(diagonal + diagonal[other] - 2 * self.shared.of_row(other), 0)
         total = np.where(np.arange(len(seed)) == other, 0.0, seed + images)
         parts = self.seed_variance**2 / self.freedom
         doubt = np.maximum(parts + parts[other], np.finfo(float).tiny)

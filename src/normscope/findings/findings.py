@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.arguments import for_caller
 from normscope.errors import NormscopeError
 from normscope.findings.answer import answer
 from normscope.findings.by_axis import leading, slices
@@ -106,7 +107,7 @@ def findings(
         if rows and enough
         else None,
     )
-    return replace(found, answer=answer(found, table))
+    return replace(found, answer=for_caller(answer(found, table)))
 
 
 def _noise(table: TrialTable) -> ImageNoise | None:

@@ -8,6 +8,38 @@ import numpy as np
 
 
 @dataclass(frozen=True)
+class Shared:
+    """Covariance of the rows' means that more seeds would not lower.
+
+    Of thousands of rows a matrix is gigabytes: it is kept once, beside what is added to it.
+
+    Attributes:
+        matrix: Shape ``(rows, rows)``.
+        added: To its diagonal, shape ``(rows,)``.
+    """
+
+    matrix: np.ndarray
+    added: np.ndarray
+
+    @property
+    def diagonal(self) -> np.ndarray:
+        """The variances, shape ``(rows,)``."""
+        return np.diag(self.matrix) + self.added
+
+    def of_row(self, row: int) -> np.ndarray:
+        """Of one row with each, shape ``(rows,)``."""
+        found = self.matrix[row].copy()
+        found[row] += self.added[row]
+        return found
+
+    def of_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Of some rows, by their indices, as a matrix that may be changed."""
+        found = self.matrix[np.ix_(rows, rows)]
+        found[np.diag_indices(len(rows))] += self.added[rows]
+        return found
+
+
+@dataclass(frozen=True)
 class ImageNoise:
     """Variances that another draw of as many test images would cause.
 
@@ -21,15 +53,14 @@ class ImageNoise:
         of_seeds: Covariance of the seeds' means over rows, shape ``(seeds, seeds)``.
         single: Mean variance of one trial's accuracy.
         residual: In the mean square of what neither rows nor seeds explain.
-        shared: Covariance of the rows' means that more seeds would not lower, shape
-            ``(rows, rows)``.
+        shared: Covariance of the rows' means that more seeds would not lower.
     """
 
     of_rows: np.ndarray
     of_seeds: np.ndarray
     single: float
     residual: float
-    shared: np.ndarray
+    shared: Shared
 
 
 def independent_images(accuracies: np.ndarray, images: int) -> ImageNoise:
@@ -49,7 +80,7 @@ def independent_images(accuracies: np.ndarray, images: int) -> ImageNoise:
         np.eye(seeds) * binomial / rows,
         binomial,
         binomial,
-        np.zeros((rows, rows)),
+        Shared(np.zeros((rows, rows)), np.zeros(rows)),
     )
 
 
@@ -86,7 +117,7 @@ def shared_images(correct: np.ndarray, learned: np.ndarray | None = None) -> Ima
     # Answers that agree on a few images prove little: a difference has at least one image's noise.
     least = 0.5 / images**2
     return ImageNoise(
-        of_rows, of_seeds, single, max(0.0, float(residual)), of_rows + np.diag(least - within)
+        of_rows, of_seeds, single, max(0.0, float(residual)), Shared(of_rows, least - within)
     )
 
 
@@ -100,4 +131,6 @@ def _covariance_of_means(by_image: np.ndarray) -> np.ndarray:
     """Covariance of the means over images of rows, shape ``(rows, rows)``."""
     images = by_image.shape[1]
     centred = by_image - by_image.mean(axis=1, keepdims=True)
-    return (centred @ centred.T).astype(float) / (images * max(images - 1, 1))
+    products = (centred @ centred.T).astype(float)
+    products /= images * max(images - 1, 1)
+    return products

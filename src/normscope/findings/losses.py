@@ -98,10 +98,11 @@ def resolution(
         return 1 / images
     factor = 1.0 if seeds is None else rows.seeds / seeds
     drawn_rows = np.append(cleared, reference)
-    variance, shared = rows.seed_variance[drawn_rows] * factor, rows.shared
-    images_part = shared[np.ix_(drawn_rows, drawn_rows)]
-    values, vectors = np.linalg.eigh(np.diag(variance) + images_part)
-    root = vectors * np.sqrt(np.maximum(values, 0))
+    covariance = rows.shared.of_rows(drawn_rows)
+    covariance[np.diag_indices(len(drawn_rows))] += rows.seed_variance[drawn_rows] * factor
+    values, root = np.linalg.eigh(covariance)
+    del covariance  # of thousands of rows it is a large part of the memory
+    root *= np.sqrt(np.maximum(values, 0))
     drawn = np.random.default_rng(0).standard_normal((DRAWS, len(drawn_rows))) @ root.T
     found = rows.differences(reference)
     se = np.sqrt(found.seed_se**2 * factor + found.images_se**2)[cleared]

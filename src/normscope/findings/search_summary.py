@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import optuna
 
+from normscope.arguments import for_caller
 from normscope.errors import NormscopeError, WorkFailed
 from normscope.findings.fresh_seeds import (
     accuracies,
@@ -126,7 +127,8 @@ def summarize_search(study: SearchStudy) -> SearchSummary:
     )
     found = SearchSummary(**numbers)
     found = replace(found, settle=what_settles(found, differences, specification.replicates))
-    return replace(found, answer=answer(found), reasons=reasons(specification, found))
+    why = tuple(map(for_caller, reasons(specification, found)))
+    return replace(found, answer=for_caller(answer(found)), reasons=why)
 
 
 def _refuse(study: SearchStudy) -> NoReturn:

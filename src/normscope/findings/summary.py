@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normscope.arguments import for_caller
 from normscope.findings.findings import findings
 from normscope.findings.reasons import reasons
 from normscope.findings.scan_results import cell_axes, read_finished
@@ -188,7 +189,7 @@ def summary_of(
         at_model=_reference(specification.expected, compared),
         **_numbers(results.grid, results.trials),
         findings=found,
-        reasons=tuple(reasons(found, table, steps, reached)),
+        reasons=tuple(map(for_caller, reasons(found, table, steps, reached))),
         reached=reached,
         speeds=steps,
     )

@@ -41,18 +41,28 @@ class Share:
 
 @dataclass(frozen=True)
 class _Term:
-    """One part of the variation between cells: a quadratic form of the cells' means."""
+    """One part of the variation between cells, of a quadratic form of the cells' means.
 
-    form: np.ndarray
+    Attributes:
+        square: Of the means, summed over seeds.
+        of_images: What the draw of the test images adds to it.
+        freedom: The form's trace.
+    """
+
+    square: float
+    of_images: float
     freedom: float
 
-    def square(self, accuracies: np.ndarray) -> float:
-        means = accuracies.mean(axis=1)
-        # Rounding can leave a tiny negative number where there is nothing.
-        return max(0.0, float(accuracies.shape[1] * means @ self.form @ means))
-
-    def noise(self, covariance: np.ndarray, seeds: int) -> float:
-        return float(seeds * (self.form * covariance).sum())
+    @classmethod
+    def of(cls, form: np.ndarray, accuracies: np.ndarray, noise: ImageNoise) -> _Term:
+        """Its numbers, for which alone the form is needed: shape ``(cells, cells)``."""
+        means, seeds = accuracies.mean(axis=1), accuracies.shape[1]
+        return cls(
+            # Rounding can leave a tiny negative number where there is nothing.
+            max(0.0, float(seeds * means @ form @ means)),
+            float(seeds * (form * noise.of_rows).sum()),
+            float(round(np.trace(form), 6)),
+        )
 
 
 def variance_shares(
@@ -86,7 +96,7 @@ def variance_shares(
     cells, seeds = accuracies.shape
     if cells < 2 or not np.ptp(accuracies) > 0:
         return None
-    terms = _terms(np.asarray(places), axes)
+    terms = _terms(np.asarray(places), axes, accuracies, noise)
     if seeds == 1:
         draws, components = _one_seed(accuracies, terms, noise)
     else:
@@ -132,16 +142,12 @@ def _many_seeds(
     )
     normal = rng.standard_normal((len(terms), DRAWS))
     drawn = [
-        _component(term, accuracies, interaction, noise, z)
+        _drawn(term, accuracies, interaction + term.of_images / max(term.freedom, 1.0), z)
         for term, z in zip(terms, normal, strict=True)
     ]
     points, point_seed = split(np.array([residual]), np.array([seed_square]))
     found = [
-        max(
-            0.0,
-            term.square(accuracies) - term.noise(noise.of_rows, seeds) - term.freedom * points[0],
-        )
-        / (seeds * (cells - 1))
+        max(0.0, term.square - term.of_images - term.freedom * points[0]) / (seeds * (cells - 1))
         for term in terms
     ]
     images = np.full(DRAWS, noise.residual)
@@ -149,18 +155,6 @@ def _many_seeds(
         np.stack([*drawn, seed + interaction, images]),
         [*found, float(point_seed[0] + points[0]), noise.residual],
     )
-
-
-def _component(
-    term: _Term,
-    accuracies: np.ndarray,
-    interaction: np.ndarray,
-    noise: ImageNoise,
-    normal: np.ndarray,
-) -> np.ndarray:
-    """Draws of one part of the variance between cells."""
-    of_images = term.noise(noise.of_rows, accuracies.shape[1]) / max(term.freedom, 1.0)
-    return _drawn(term, accuracies, interaction + of_images, normal)
 
 
 def _drawn(
@@ -171,7 +165,7 @@ def _drawn(
     if not term.freedom:
         return np.zeros(len(normal))
     scale = np.maximum(error, np.finfo(float).tiny)
-    ratio = np.minimum(term.square(accuracies) / scale, 1e12)
+    ratio = np.minimum(term.square / scale, 1e12)
     return noncentrality(ratio, term.freedom, normal) * scale / (seeds * (cells - 1))
 
 
@@ -184,13 +178,13 @@ def _one_seed(
     *axes, both = terms
     images = np.full(DRAWS, noise.single)
     freedom = max(both.freedom, 1.0)
-    error = both.square(accuracies) / rng.chisquare(freedom, DRAWS)
+    error = both.square / rng.chisquare(freedom, DRAWS)
     drawn = [
         _drawn(term, accuracies, error, z)
         for term, z in zip(axes, rng.standard_normal((len(axes), DRAWS)), strict=True)
     ]
     own = np.maximum(error - images, 0)
-    squares = [term.square(accuracies) / (cells - 1) for term in (*axes, both)]
+    squares = [term.square / (cells - 1) for term in (*axes, both)]
     of_images = min(noise.single, squares[-1])
     return (
         np.stack([*drawn, own, np.zeros(DRAWS), images]),
@@ -198,8 +192,10 @@ def _one_seed(
     )
 
 
-def _terms(places: np.ndarray, axes: Sequence[str]) -> list[_Term]:
-    """The quadratic forms of mean, std and both."""
+def _terms(
+    places: np.ndarray, axes: Sequence[str], accuracies: np.ndarray, noise: ImageNoise
+) -> list[_Term]:
+    """What the quadratic forms of mean, std and both give."""
     cells = len(places)
     groups = [
         np.hstack(
@@ -210,23 +206,36 @@ def _terms(places: np.ndarray, axes: Sequence[str]) -> list[_Term]:
         )
         for kind in ("mean", "std")
     ]
-    whole = _projection(np.hstack([np.ones((cells, 1)), *groups]))
-    alone = [_projection(np.hstack([np.ones((cells, 1)), group])) for group in groups]
-    middle = np.full((cells, cells), 1 / cells)
-    first = 0.5 * (alone[0] - middle + whole - alone[1])
-    second = 0.5 * (alone[1] - middle + whole - alone[0])
-    forms = (first, second, np.eye(cells) - whole)
-    return [_Term(form, float(round(np.trace(form), 6))) for form in forms]
+    whole = _basis(np.hstack([np.ones((cells, 1)), *groups]))
+    mean, std = (_basis(np.hstack([np.ones((cells, 1)), group])) for group in groups)
+
+    def alone(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        form = one @ one.T
+        form -= 1 / cells
+        form += whole @ whole.T
+        form -= other @ other.T
+        form *= 0.5
+        return form
+
+    def left() -> np.ndarray:
+        form = whole @ whole.T
+        np.negative(form, out=form)
+        form[np.diag_indices(cells)] += 1
+        return form
+
+    # One at a time and in place: of thousands of cells each is a large part of the memory.
+    forms = (lambda: alone(mean, std), lambda: alone(std, mean), left)
+    return [_Term.of(form(), accuracies, noise) for form in forms]
 
 
 def _dummies(place: np.ndarray) -> np.ndarray:
     return (place[:, None] == np.unique(place)[None, :]).astype(float)
 
 
-def _projection(design: np.ndarray) -> np.ndarray:
+def _basis(design: np.ndarray) -> np.ndarray:
+    """Orthonormal columns that span a design's; their products are the projection on them."""
     left, sizes, _ = np.linalg.svd(design, full_matrices=False)
-    left = left[:, sizes > 1e-9 * sizes.max()]
-    return left @ left.T
+    return left[:, sizes > 1e-9 * sizes.max()]
 
 
 def noncentrality(square: np.ndarray, freedom: float, normal: np.ndarray) -> np.ndarray:

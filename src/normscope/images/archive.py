@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from typing import TYPE_CHECKING, BinaryIO
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from normscope.images.encoded import LINK, EncodedImage, not_readable, open_binary
 from normscope.images.formats import ARRAYS, HEAD, SUFFIXES, is_image, kind_of_name
 
@@ -29,8 +29,7 @@ def tar_members(archive: str, passed: Counter[str] | None = None) -> Iterator[En
         start like an image.
 
     Raises:
-        NormscopeError: If the file is no tar archive or cannot be read.
-        WorkFailed: If the archive is cut in the middle.
+        NormscopeError: If the file is no whole tar archive or cannot be read.
     """
     try:
         with open_binary(archive) as raw:
@@ -41,7 +40,7 @@ def tar_members(archive: str, passed: Counter[str] | None = None) -> Iterator[En
                     # tarfile keeps every header it has seen; any number of them must fit.
                     tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
                     if info.offset_data + info.size > size:
-                        raise WorkFailed(cut(archive, info.name))
+                        raise NormscopeError(cut(archive, info.name))
                     if is_hidden(info):
                         continue
                     if _is_image(info, raw):
@@ -50,12 +49,12 @@ def tar_members(archive: str, passed: Counter[str] | None = None) -> Iterator[En
                     elif passed is not None:
                         passed[kind_of_name(info.name)] += 1
                 if size < tar.offset + tarfile.BLOCKSIZE:
-                    raise WorkFailed(cut(archive, "the end marker"))
+                    raise NormscopeError(cut(archive, "the end marker"))
     except OSError as error:
         raise NormscopeError(not_readable(archive, error)) from None
     except tarfile.ReadError as error:
         if "truncated" in str(error) or "unexpected end" in str(error):
-            raise WorkFailed(cut(archive, "a header or an image")) from None
+            raise NormscopeError(cut(archive, "a header or an image")) from None
         raise NormscopeError(
             f"{archive} must be an uncompressed tar archive, got: {error}. "
             "Unpack it, or make the archive again."

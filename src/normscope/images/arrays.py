@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import NormscopeError
+from normscope.images.formats import NPY_MAGIC
 from normscope.images.pixels import AXES, Pixels, UnreadableImage, in_native_type
 from normscope.wording import first_line
 
@@ -143,6 +144,7 @@ def open_npy(path: Path) -> np.ndarray:
         NormscopeError: If the file is no array, is truncated, or would unpickle objects.
     """
     try:
+        _check_start(path)
         with READING_HEADERS:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
@@ -157,6 +159,14 @@ def open_npy(path: Path) -> np.ndarray:
         f"{path} must be a NumPy file of one array, got an archive of several. "
         "Give it a name that ends in .npz."
     )
+
+
+def _check_start(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(len(NPY_MAGIC))
+    if head != NPY_MAGIC and head[:2] != b"PK":
+        # NumPy would take it for a pickle.
+        raise ValueError("a file of another kind" if head else "an empty file")
 
 
 def decode_npy(data: bytes) -> Pixels:

@@ -26,7 +26,7 @@ class Stream:
         shards: Yields the shards in file order.
         total: Counts the units of all shards, or None where that cannot be known beforehand.
         scale: What brings pixels to [0, 1] where the source itself says so, else None.
-        complete: Whether it is all of a named split.
+        whole: What it is all of, as ``split``; nothing where more may belong to it.
         notes: What was taken for what, in sentences.
         passed: Counts the files that are not images, by suffix, as the shards are made.
         names: Takes note of the images' names likewise.
@@ -38,7 +38,7 @@ class Stream:
     shards: Callable[[], Iterator[Shard]]
     total: Callable[[], float | None]
     scale: float | None = None
-    complete: bool = False
+    whole: str = ""
     notes: tuple[str, ...] = ()
     passed: Counter[str] = field(default_factory=Counter)
     names: NamesMet = field(default_factory=NamesMet)

@@ -22,7 +22,7 @@ from normscope.images.formats import (
     is_nifti,
 )
 from normscope.images.jpeg import decode_jpeg
-from normscope.images.pillow import decode_by_pillow, is_tiff_of_bytes
+from normscope.images.pillow import decode_by_pillow, has_several_pages, is_tiff_of_bytes
 from normscope.images.pixels import (
     AXES,
     SEVERAL_PAGES,
@@ -101,7 +101,7 @@ def decode_for_networks(data: bytes) -> Pixels:
     """Decode an image, or several, as networks are trained on.
 
     As ``decode`` does, but a TIFF of bytes goes through Pillow, which takes its fourth channel for
-    alpha and shows its first page.
+    alpha.
 
     Args:
         data: The file's bytes.
@@ -110,25 +110,26 @@ def decode_for_networks(data: bytes) -> Pixels:
         One image; of a volume, of frames and of a NumPy file all that it holds.
 
     Raises:
-        UnreadableImage: As of ``decode``, or if it is a TIFF of several pages that are not bytes,
-            or of more pixels than other images may have.
+        UnreadableImage: As of ``decode``, or if it is a TIFF of several pages, or of more
+            pixels than other images may have.
     """
     if data[:4] not in TIFF_MAGIC or is_dicom(data[:HEAD]):
         return decode(data)
     if is_tiff_of_bytes(data):
-        return _bounded(decode_by_pillow, data)
-    from normscope.images.tiff import decode_shown_tiff
+        pixels = _bounded(decode_by_pillow, data)
+        has_pages = has_several_pages(data)
+    else:
+        from normscope.images.tiff import decode_shown_tiff
 
-    pixels = _bounded(decode_shown_tiff, data)
-    if SEVERAL_PAGES in pixels.noticed:
+        pixels = _bounded(decode_shown_tiff, data)
+        has_pages = SEVERAL_PAGES in pixels.noticed
+    if has_pages:
         raise UnreadableImage("a TIFF of several pages, of which a network is shown one")
     return pixels
 
 
 def decode_single(data: bytes, usual: np.dtype | None = None) -> Pixels:
     """Decode an image of any depth and number of channels.
-
-    Of a TIFF with several pages of bytes it is the first.
 
     Args:
         data: The file's bytes.

@@ -11,6 +11,7 @@ from normscope.errors import NormscopeError, WorkFailed
 from normscope.images.decoded import DecodedSource, LabelledImages
 from normscope.images.idx import read_idx
 from normscope.machine.without_compiler import import_torchvision
+from normscope.patience import patient
 from normscope.wording import first_line
 
 IDX_FOLDERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
@@ -114,7 +115,8 @@ def _torchvision_set(name: str):
 
 def _download(name: str, folder: Path) -> None:
     try:
-        _torchvision_set(name)(folder, train=True, download=True)
+        with patient():
+            _torchvision_set(name)(folder, train=True, download=True)
     except (OSError, RuntimeError) as error:
         raise WorkFailed(
             f"{name} must lie under --root or $NORMSCOPE_DATA, or be downloadable; it is in "

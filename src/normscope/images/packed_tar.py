@@ -11,7 +11,7 @@ import zlib
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, BinaryIO
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from normscope.images.archive import cut, has_image_name, is_hidden
 from normscope.images.encoded import LINK, EncodedImage, not_readable, open_binary
 from normscope.images.formats import GZIP_MAGIC, HEAD, is_image, kind_of_name
@@ -44,8 +44,7 @@ def packed_tar_members(archive: str, passed: Counter[str] | None = None) -> Iter
         As ``tar_members``; each offset is how far the archive has been read.
 
     Raises:
-        NormscopeError: If the file is no such archive, cannot be read, or is a bomb.
-        WorkFailed: If the archive is cut in the middle, or damaged.
+        NormscopeError: If the file is no such archive, cannot be read, is a bomb, cut or damaged.
     """
     try:
         with open_binary(archive) as raw:
@@ -60,12 +59,12 @@ def packed_tar_members(archive: str, passed: Counter[str] | None = None) -> Iter
     except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, ValueError) as error:
         text = str(error)
         if isinstance(error, EOFError) or "truncated" in text or "unexpected end" in text:
-            raise WorkFailed(cut(archive, "its packed bytes")) from None
+            raise NormscopeError(cut(archive, "its packed bytes")) from None
         if isinstance(error, OSError) and error.strerror:
             raise NormscopeError(not_readable(archive, error)) from None
         if isinstance(error, tarfile.ReadError):
             raise NormscopeError(_no_such(archive, text)) from None
-        raise WorkFailed(
+        raise NormscopeError(
             f"{archive} must be whole, got damaged bytes: {text}. Copy it again."
         ) from None
 
@@ -92,7 +91,7 @@ def _members(archive: str, file: _Bounded, passed: Counter[str] | None) -> Itera
     while file.read(tarfile.RECORDSIZE):
         pass  # to the checksum at the end
     if not file.has_ended:
-        raise WorkFailed(cut(archive, "the end marker"))
+        raise NormscopeError(cut(archive, "the end marker"))
 
 
 def _no_such(archive: str, met: str) -> str:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 BITS_PER_SAMPLE, GDAL_METADATA = 258, 42112
 """Tags of TIFF (TIFF 6.0, 1992, section 8) and of GDAL, with scales of bands."""
 
+SUBFILE, REDUCED, MASK = 254, 1, 4
+"""What a page of a TIFF is beside the first image (TIFF 6.0, section 8)."""
+
 AVIF = {b"avif", b"avis"}
 FIRST_FRAME = "with several frames: the first counts"
 WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
@@ -79,6 +82,25 @@ def is_tiff_of_bytes(data: bytes) -> bool:
         return False
     scaled = 'role="scale"' in said or 'role="offset"' in said
     return max(bits) <= 8 and image.mode[:1] not in {"I", "F"} and not scaled
+
+
+def has_several_pages(data: bytes) -> bool:
+    """Whether a TIFF has a second page like its first, and no smaller copy or mask of it.
+
+    Args:
+        data: The file's bytes, of which Pillow shows the first page.
+
+    Returns:
+        Whether it has.
+    """
+    with _silently_opened(data) as image:
+        first = image.size, image.mode
+        try:
+            image.seek(1)
+        except (EOFError, OSError, SyntaxError, ValueError, KeyError):
+            return False
+        kind = image.tag_v2.get(SUBFILE, 0)  # pyright: ignore[reportAttributeAccessIssue]
+        return (image.size, image.mode) == first and not kind & (REDUCED | MASK)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from normscope import patience
 from normscope.errors import MissingExtra, NormscopeError, WorkFailed
 from normscope.images.remote_errors import is_late, reason_of, refusal_of, status_of
 
@@ -22,7 +23,6 @@ ATTEMPTS = 3
 PAUSE_SECONDS = 0.5
 """Before the second attempt, and twice as long before each further one."""
 
-CONNECT_SECONDS, READ_SECONDS = 10, 30
 BUFFER_BYTES = 2**20
 
 MOST_HELD_BYTES = 2**28
@@ -180,11 +180,22 @@ def list_remote(url: str) -> list[tuple[str, int]]:
 
     def find(files: Any, path: str) -> list[tuple[str, int]]:
         found = files.find(path, detail=True)
+        if not found:
+            _check_empty(files, path)
         return sorted(
             (files.unstrip_protocol(name), info.get("size") or 0) for name, info in found.items()
         )
 
     return _tried(url, find)
+
+
+def _check_empty(files: Any, path: str) -> None:
+    # fsspec takes a folder that cannot be read for an empty one.
+    try:
+        files.ls(path)
+    except FileNotFoundError as error:
+        if error.__cause__ is not None:
+            raise
 
 
 class _RemoteFile(io.RawIOBase):
@@ -231,16 +242,18 @@ def _files_of(protocol: str) -> Any:
         raise MissingExtra("fsspec") from None
     options: dict[str, Any] = {}
     if protocol == "s3":
-        retries = {"max_attempts": 1}
+        retries = {"total_max_attempts": 1}
         options["config_kwargs"] = {
-            "connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS, "retries": retries,
-        }  # fmt: skip
+            "connect_timeout": patience.CONNECT_SECONDS,
+            "read_timeout": patience.READ_SECONDS,
+            "retries": retries,
+        }
     try:
         if protocol in {"http", "https"}:
             import aiohttp
 
             timeout = aiohttp.ClientTimeout(
-                total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+                total=None, sock_connect=patience.CONNECT_SECONDS, sock_read=patience.READ_SECONDS
             )
             options["client_kwargs"] = {"timeout": timeout}
         return fsspec.filesystem(protocol, **options)
@@ -268,7 +281,7 @@ def _tried(url: str, work: Callable[[Any, str], Any]) -> Any:
                 error = cause
             refusal = refusal_of(error)
             if refusal is None and is_late(error) and server not in _ANSWERED:
-                refusal = "no answer in time"
+                refusal = reason_of(error)
             if refusal is not None or attempt == ATTEMPTS:
                 break_off = refusal or f"{reason_of(error)} in each of {ATTEMPTS} attempts"
                 raise WorkFailed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from normscope import patience
+
 
 def refusal_of(error: Exception) -> str | None:
     """Why another attempt is of no use, or None."""
@@ -28,7 +30,10 @@ def reason_of(error: Exception) -> str:
     if status is not None:
         return f"status {status}"
     if is_late(error):
-        return "no answer in time"
+        seconds = (
+            patience.CONNECT_SECONDS if "Connect" in type(error).__name__ else patience.READ_SECONDS
+        )
+        return f"no answer within {seconds} s"
     return f"no connection ({type(error).__name__})"
 
 

@@ -256,7 +256,7 @@ def _named_stream(name: str, split: str | None, root: Path | None) -> Stream:
     wanted = list(splits) if split == "all" else [split or "train"]
     arrays = {key: splits[key].pixels for key in wanted if splits[key] is not None}
     stream = _several_arrays(name, arrays, None)
-    return replace(stream, scale=source.scale, complete=True)
+    return replace(stream, scale=source.scale, whole="collection" if split == "all" else "split")
 
 
 def _items_stream(source: Any) -> Stream:

@@ -124,22 +124,23 @@ def opened_tiff(source: BinaryIO) -> Iterator[TiffFile]:
 
 
 def _check_chain(file: TiffFile) -> None:
-    """Refuse pages that lead back to an earlier one, which tifffile follows for ever."""
+    """Refuse pages that lead back to an earlier one, for ever, or behind the file's end."""
     data, kind = file.filehandle, file.tiff
     offset, met = file.pages.first.offset, set()
-    while 0 < offset < data.size:
+    while offset > 0:
         if offset in met:
             raise UnreadableImage(f"its page {len(met)} leads back to an earlier one")
-        met.add(offset)
         data.seek(offset)
         count = data.read(kind.tagnosize)
-        if len(count) < kind.tagnosize:
-            return  # tifffile says what is wrong
-        (tags,) = struct.unpack(kind.tagnoformat, count)
-        data.seek(offset + kind.tagnosize + tags * kind.tagsize)
-        following = data.read(kind.offsetsize)
+        following = b""
+        if len(count) == kind.tagnosize:
+            (tags,) = struct.unpack(kind.tagnoformat, count)
+            data.seek(offset + kind.tagnosize + tags * kind.tagsize)
+            following = data.read(kind.offsetsize)
         if len(following) < kind.offsetsize:
-            return
+            # tifffile would take the pages before it for all.
+            raise UnreadableImage(f"a TIFF that is cut: its page {len(met)} lies behind its end")
+        met.add(offset)
         (offset,) = struct.unpack(kind.offsetformat, following)
 
 

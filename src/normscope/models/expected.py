@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from normscope.arguments import for_caller
 from normscope.errors import NormscopeError, UnknownName
 from normscope.models.building import published
 from normscope.models.claims import Claim, claims
@@ -56,7 +57,7 @@ def check_of_unit(normalization: Normalization, name: str = "--norm") -> Normali
 def warn_of_larger(normalization: Normalization) -> None:
     """Warn of what ``check_of_unit`` refuses, where any constants may be tried."""
     if is_of_stored(normalization):
-        warnings.warn(_of_larger(normalization, "--norm"), RuntimeWarning, stacklevel=2)
+        warnings.warn(_of_larger(normalization, for_caller("--norm")), RuntimeWarning, stacklevel=2)
 
 
 def _of_larger(normalization: Normalization, name: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.arguments import for_caller
 from normscope.images.containers.opening import to_be_named
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT, noticed_of
@@ -52,7 +53,7 @@ def notes_on(
     Returns:
         Sentences.
     """
-    return (
+    notes = (
         *stream.notes,
         *(fill.sentence for fill in fills),
         *filter(None, [passed_over(stream.passed), to_be_named(stream.passed), _empty(stream)]),
@@ -64,6 +65,7 @@ def notes_on(
         *_notes(stream, images, moments, given, grey),
         *_dependence(collected),
     )
+    return tuple(map(for_caller, notes))
 
 
 def _empty(stream: Stream) -> str:
@@ -132,7 +134,7 @@ def _notes(
         )
     if moments.whole is None and (dtype.kind == "f" or dtype.itemsize > 2):
         notes.append("Quantiles are known to within 0.8 %: wide pixels share bins.")
-    notes.append(_sample_note(images, stream.complete))
+    notes.append(_sample_note(images, stream.whole))
     return tuple(notes)
 
 
@@ -161,12 +163,12 @@ def _noticed(collected: Collected, reading: Reading) -> list[str]:
     return noticed_of(shown)
 
 
-def _sample_note(images: int, complete: bool) -> str:
+def _sample_note(images: int, whole: str) -> str:
     if images < 2:
         return "One image says nothing of how images differ, so there are no standard errors."
-    if complete:
+    if whole:
         return (
-            f"These {images} images are the whole split, whose mean and std are exact; the "
+            f"These {images} images are the whole {whole}, whose mean and std are exact; the "
             "standard errors hold where they stand for more images like them."
         )
     return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from normscope.images.choosing import Choice
 from normscope.images.containers.opening import to_be_named
 from normscope.images.decoded import Skipped, check_all_read
@@ -68,7 +68,7 @@ def stats(measuring: Measuring) -> CollectionStatistics:
 
     Raises:
         NormscopeError: If an option is wrong, or the images cannot be summed together.
-        WorkFailed: If no image could be read, or one could not and ``strict`` is set.
+        WorkFailed: If an image could not be read and ``strict`` is set.
 
     Example:
         >>> import numpy as np
@@ -178,7 +178,7 @@ def _check_images(collected: Collected, stream: Stream, strict: bool) -> None:
     if not collected.kinds:
         met = f"{len(skipped)} that cannot be read, the first {first}" if skipped else "none"
         said = [passed_over(stream.passed), to_be_named(stream.passed) or "Check the source."]
-        raise WorkFailed(
+        raise NormscopeError(
             f"{name} must hold at least one readable image, got {met}. "
             + " ".join(filter(None, said))
         )

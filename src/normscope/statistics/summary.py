@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.arguments import for_caller
 from normscope.errors import NormscopeError
 from normscope.images.decoded import Skipped
 from normscope.images.scale import scale_of
@@ -148,7 +149,7 @@ def summarize_collection(
         histogram=moments.histogram,
         grey_images=grey,
         nan=collected.nan,
-        skipped=tuple(Skipped(Path(path), why) for _, path, why in collected.skipped),
+        skipped=tuple(Skipped(Path(path), for_caller(why)) for _, path, why in collected.skipped),
         notes=(
             *((clip.note,) if clip is not None and clip.note else ()),
             *notes_on(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from normscope.arguments import for_caller
 from normscope.errors import NormscopeError
 from normscope.machine.free_memory import free_memory
 from normscope.models.building import build_model
@@ -60,7 +61,7 @@ def check_memory(trial: TrialSpec, source: DecodedSource) -> None:
         )
     warnings.warn(
         f"a training of {named} needs at least {needs}. {gb(free)} are free, and the system may "
-        f"end it. {ADVICE}",
+        f"end it. {for_caller(ADVICE)}",
         RuntimeWarning,
         stacklevel=2,
     )

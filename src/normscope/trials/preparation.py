@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normscope.arguments import for_caller
 from normscope.errors import NormscopeError
 from normscope.images.decoded import check_all_read
 from normscope.images.opening import open_source
@@ -187,7 +188,7 @@ def prepare_source(
     if transform.scale is None:
         sentences += filter(None, [unused_bits(moments, whole.scale)])
     for sentence in sentences:
-        warnings.warn(f"{name}: {sentence}", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"{name}: {for_caller(sentence)}", RuntimeWarning, stacklevel=2)
     return PreparedSource(
         source=with_train_images(split, train_images),
         fingerprint=whole.fingerprint(),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normscope.arguments import for_caller
 from normscope.notebook_html import HtmlTable, notebook_html
 from normscope.trials import outcome as outcomes
 from normscope.wording import counted
@@ -116,7 +117,7 @@ class TrialResult:
         if self.outcome == "learned":
             return "It learned, and changed little in the last third of its epochs."
         if self.outcome == "still learning":
-            return "Its curve has not settled: more --epochs may raise the accuracy."
+            return for_caller("Its curve has not settled: more --epochs may raise the accuracy.")
         if self.outcome == "stuck":
             one = f"always giving one answer ({self.chance:.4f})"
             if self.accuracy > (self.chance or 0.0):

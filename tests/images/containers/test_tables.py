@@ -9,7 +9,7 @@ import pytest
 
 from normscope import stats
 from normscope.cli.app import run
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from normscope.images.stream import open_stream
 from tests.images.containers.made import check, decoded, encode, random_images, try_damaged
 
@@ -79,7 +79,7 @@ def test_a_path_without_bytes_is_not_followed(tmp_path):
     (tmp_path / "secret.png").write_bytes(encode(random_images(1)[0]))
     rows = [{"bytes": None, "path": str(tmp_path / "secret.png")}, None]
     _stream(pa.table({"image": pa.array(rows, IMAGE)}), tmp_path / "a.arrow")
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(tmp_path / "a.arrow")
     assert str(error.value) == (
         f"{tmp_path}/a.arrow must hold at least one readable image, got 2 that cannot be read, "
@@ -125,7 +125,7 @@ def test_tables_without_rows(tmp_path):
     _stream(table, tmp_path / "a.arrow")
     _file(table, tmp_path / "b.arrow")
     for name in ("a.parquet", "a.arrow", "b.arrow"):
-        with pytest.raises(WorkFailed) as error:
+        with pytest.raises(NormscopeError) as error:
             stats(tmp_path / name)
         assert str(error.value) == (
             f"{tmp_path / name} must hold at least one readable image, got none. Check the source."

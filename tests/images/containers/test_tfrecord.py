@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from normscope import stats
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from tests.images.containers.made import check, encode, random_images, try_damaged
 
 pytest.importorskip("google.protobuf", reason="the package protobuf is not installed")
@@ -165,14 +165,14 @@ def test_cut_and_other_files(tmp_path, example):
     path = tmp_path / "a.tfrecord"
     records = _records(example, random_images(2))
     path.write_bytes(b"".join(records)[:-9])
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(path)
     assert str(error.value) == (
         f"{path} must be whole, got a file that is cut in the record at byte {len(records[0])}. "
         "Copy it again."
     )
     path.write_bytes(records[0] + b"\1" + records[1])
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(path)
     assert str(error.value) == (
         f"{path} must be whole, got a damaged length at byte {len(records[0])}. Copy it again."
@@ -186,7 +186,7 @@ def test_cut_and_other_files(tmp_path, example):
             "Check the path, or write it again."
         )
     path.write_bytes(b"")
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats(path)
     assert str(error.value) == (
         f"{path} must hold at least one readable image, got none. Check the source."
@@ -197,7 +197,7 @@ def test_a_length_that_is_a_lie_is_not_believed(tmp_path):
     length = struct.pack("<Q", 2**62)
     path = tmp_path / "a.tfrecord"
     path.write_bytes(length + _masked(length) + b"x" * 100)
-    with pytest.raises(WorkFailed, match="is cut in the record at byte 0"):
+    with pytest.raises(NormscopeError, match="is cut in the record at byte 0"):
         stats(path)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.formats import HEAD, is_image
 from normscope.images.pixels import UnreadableImage
@@ -69,7 +69,7 @@ def whole_table(
     Args:
         path: Its file.
         kind: What it should be, such as ``Parquet file``.
-        opened: Opens it; what it raises then is a wrong call, later a work that failed.
+        opened: Opens it.
 
     Yields:
         What it opened.
@@ -78,16 +78,13 @@ def whole_table(
         NormscopeError: If it is damaged.
         GeneratorExit: If who reads it has read enough.
     """
-    is_open = False
     try:
         with opened(path) as table:
-            is_open = True
             yield table
     except (NormscopeError, GeneratorExit):
         raise
     except DAMAGE as error:
-        failure = WorkFailed if is_open else NormscopeError
-        raise failure(
+        raise NormscopeError(
             f"{path} must be a whole {kind}, got: {first_line(error)}. "
             "Copy it again, or write it again."
         ) from None

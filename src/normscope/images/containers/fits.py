@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from normscope.images.containers.opening import Wanted
     from normscope.images.containers.variable import Box
 
+SIGNATURE, NEXT = b"SIMPLE", b"XTENSION"
+"""The first words of a file, and of each further unit."""
+
 TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 """Of BITPIX (FITS standard 4.0, table 8)."""
 
@@ -37,8 +40,9 @@ def open_stream(wanted: Wanted) -> Stream:
     Returns:
         The images, unread.
     """
-    with whole_file(wanted.path, "FITS file"), _opened(wanted.path) as file:
+    with whole_file(wanted.path, "FITS file") as head, _opened(wanted.path, head) as file:
         units = list(file)
+        _check_whole(wanted.path, units)
         names = _names(units)
         variables = [
             _variable(wanted.path, index, names[index], unit)
@@ -51,8 +55,26 @@ def open_stream(wanted: Wanted) -> Stream:
     return stream_of(variables, wanted)
 
 
+def _check_whole(path: str, units: list) -> None:
+    """Refuse a file that was cut, of which astropy would take what is left."""
+    with open_binary(path) as raw:
+        size = raw.seek(0, 2)
+        last = units[-1].fileinfo()
+        raw.seek(last["datLoc"] + last["datSpan"])
+        if raw.read(len(NEXT)) == NEXT:
+            raise ValueError(f"a unit {len(units)} that is cut in its header")
+    for index, unit in enumerate(units):
+        place = unit.fileinfo()
+        # Of a compressed unit the size is that of the image; the last padding may be left out.
+        needed = place["datLoc"] + min(unit.size, place["datSpan"])
+        if needed > size:
+            raise ValueError(f"{size:,} of the {needed:,} bytes up to the end of its unit {index}")
+
+
 @contextmanager
-def _opened(path: str) -> Iterator[fits.HDUList]:
+def _opened(path: str, head: bytes = SIGNATURE) -> Iterator[fits.HDUList]:
+    if not head.startswith(SIGNATURE):
+        raise ValueError("a file of another kind" if head else "an empty file")
     # Scaled here: astropy gives single precision to integers of 16 bits, and does not map them.
     if is_remote(path):
         with (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.encoded import EncodedImage, not_readable, open_binary
 from normscope.images.encoded_shards import encoded_shards
@@ -164,5 +164,7 @@ class _Tree:
         self.raw.seek(at)
         return self.raw.read(size)
 
-    def _damaged(self, met: str) -> WorkFailed:
-        return WorkFailed(f"{self.path} must be a whole LMDB database, got {met}. Copy it again.")
+    def _damaged(self, met: str) -> NormscopeError:
+        return NormscopeError(
+            f"{self.path} must be a whole LMDB database, got {met}. Copy it again."
+        )

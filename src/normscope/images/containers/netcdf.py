@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,9 +77,18 @@ def _classic(path: str) -> list[Variable]:
 
 
 def _opened(path: str) -> netcdf_file:
-    if is_remote(path):
-        return netcdf_file(io.BytesIO(held_remote(path, "NetCDF's classic format")), mmap=False)
-    return netcdf_file(path, mmap=True)
+    is_mapped = not is_remote(path)
+    file = (
+        Path(path).open("rb")  # noqa: SIM115 - closed with what is returned
+        if is_mapped
+        else io.BytesIO(held_remote(path, "NetCDF's classic format"))
+    )
+    try:
+        return netcdf_file(file, mmap=is_mapped)
+    except (IndexError, ValueError):
+        # Else SciPy would fail again as it is collected; its own words are those of arrays.
+        file.close()
+        raise ValueError("a header that is damaged, or promises more than there is") from None
 
 
 def _read(path: str, name: str, box: Box) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import google_crc32c
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.containers.held import Record, held_shards
 from normscope.images.containers.wire import DamagedMessage, bytes_features
@@ -117,7 +117,7 @@ def _records(path: str, raw: BinaryIO, size: int) -> Iterator[bytes | Unreadable
                     "Check the path, or write it again."
                 )
             # Where the next record starts is not known any more.
-            raise WorkFailed(
+            raise NormscopeError(
                 f"{path} must be whole, got a damaged length at byte {at}. Copy it again."
             )
         at += HEADER.size + length + FOOTER.size
@@ -140,8 +140,8 @@ def masked_checksum(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def _cut(path: str, at: int) -> WorkFailed:
-    return WorkFailed(
+def _cut(path: str, at: int) -> NormscopeError:
+    return NormscopeError(
         f"{path} must be whole, got a file that is cut in the record at byte {at}. Copy it again."
     )
 

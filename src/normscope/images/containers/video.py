@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import NormscopeError
 from normscope.images.collection import Stream, check_split_is_whole
 from normscope.images.encoded import not_readable, open_binary, stamp
 from normscope.images.pixels import ALIKE, MAX_PIXELS, UnreadableImage
@@ -141,7 +141,7 @@ def _opened(path: str) -> Iterator[Any]:
     except (FFmpegError, ValueError) as error:
         met = getattr(error, "strerror", None) or str(error)
         if is_open:
-            raise WorkFailed(f"{path} must be whole, got: {met}. Copy it again.") from None
+            raise NormscopeError(f"{path} must be whole, got: {met}. Copy it again.") from None
         raise NormscopeError(_no_video(path, met)) from None
     except OSError as error:
         raise NormscopeError(not_readable(path, error)) from None

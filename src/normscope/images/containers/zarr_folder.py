@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
+from zarr.storage import LocalStore
 
 from normscope.images.containers.ome_zarr import OmeImage, is_plate, ome_image
 from normscope.images.containers.packing import Packing
 from normscope.images.containers.remote_zarr import RemoteZarr
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole
+from normscope.images.containers.whole_chunks import WholeChunks
 from normscope.images.remote import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from zarr.abc.store import Store
 
     from normscope.images.collection import Stream
     from normscope.images.containers.opening import Wanted
@@ -37,7 +41,8 @@ def open_stream(wanted: Wanted) -> Stream:
     """
     with whole(wanted.path, "Zarr folder"):
         there = RemoteZarr(wanted.path) if is_remote(wanted.path) else None
-        root = zarr.open(there or wanted.path, mode="r")
+        store = WholeChunks(there or LocalStore(wanted.path, read_only=True))
+        root = zarr.open(store, mode="r")
         if isinstance(root, zarr.Array):
             variables = [_variable(wanted.path, "", root)]
         else:
@@ -80,6 +85,8 @@ def _image_of(name: str, images: dict[str, OmeImage | None]) -> tuple[str, OmeIm
 
 
 def _variable(path: str, name: str, array: zarr.Array, image: OmeImage | None = None) -> Variable:
+    assert isinstance(array.store, WholeChunks)
+    array.store.note(array)
     attributes = array.attrs.asdict()
     metadata: Any = array.metadata.to_dict()
     named: Any = metadata.get("dimension_names") or attributes.get("_ARRAY_DIMENSIONS") or ()
@@ -93,7 +100,7 @@ def _variable(path: str, name: str, array: zarr.Array, image: OmeImage | None = 
         dims=dims if len(dims) == array.ndim else (),
         chunks=tuple(array.chunks),
         packing=Packing.of(attributes),
-        stored=_stored_of(path, name, array),
+        stored=_stored_of(path, name, array.store.inner),
         channel_names=image.channel_names if image else (),
     )
 
@@ -102,8 +109,7 @@ def _read(array: zarr.Array, box: Box) -> np.ndarray:
     return np.asarray(array[box])
 
 
-def _stored_of(path: str, name: str, array: zarr.Array) -> Callable[[], int] | None:
-    store = array.store
+def _stored_of(path: str, name: str, store: Store) -> Callable[[], int] | None:
     if isinstance(store, RemoteZarr):
         return partial(store.stored, name) if store.supports_listing else None
     return partial(_stored, os.path.join(path, name))  # noqa: PTH118

@@ -10,6 +10,7 @@ from normscope.models.class_names import IMAGENET_OUTPUTS
 from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.preprocessing.claim import RGB, Claim
 from normscope.normalization import Normalization
+from normscope.patience import patient
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class TorchvisionModel:
         from torchvision.models import get_model
 
         try:
-            return get_model(self._name, weights="DEFAULT", progress=False)
+            with patient():
+                return get_model(self._name, weights="DEFAULT", progress=False)
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "reason", error)  # of what urllib could not open
             said = getattr(reason, "strerror", None) or first_line(reason)

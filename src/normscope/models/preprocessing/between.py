@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.models.preprocessing.dark import unit_of
+from normscope.models.preprocessing.dark import used_by_constants
 from normscope.normalization import NONE
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def same(one: Normalization | None, other: Normalization | None, close: float = 
 
 def _ends(normalization: Normalization) -> np.ndarray:
     """The darkest and the brightest pixels that such constants are for."""
-    mean, unit = np.asarray(normalization.mean), unit_of(normalization)
+    mean, unit = np.asarray(normalization.mean), used_by_constants(normalization)
     ends = np.clip([mean - unit / 2, mean + unit / 2], 0, 1)
     return np.where(unit < 1, ends, [[0.0], [1.0]])
 
