@@ -9,11 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from normscope.studies.executors import forking
+from tests.processes import is_running, wait_until
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="workers are spawned elsewhere"
@@ -223,17 +223,6 @@ def parents():
 def test_forks_end_with_their_parent(parents, number):
     parent, *workers = parents.pop()
     assert len(workers) == 2
-    assert all(_runs(worker) for worker in workers)
+    assert all(map(is_running, workers))
     os.kill(parent, number)
-    deadline = time.monotonic() + 30
-    while any(_runs(worker) for worker in (parent, *workers)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def _runs(process):
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text(encoding="ascii")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rsplit(")", 1)[1].split()[0] != "Z"
+    wait_until(lambda: not any(map(is_running, (parent, *workers))), 30)
