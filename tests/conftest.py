@@ -21,6 +21,7 @@ from normscope.studies.specification import ScanSpec
 from normscope.trials.recipe import LENET
 from normscope.trials.result import FinishedTrial, TrialResult, pack_bits
 from normscope.trials.spec import TrialSpec
+from tests.fresh_processes import fresh_processes
 from tests.postgresql import running_server, server_programs
 
 # A shell ignores SIGINT for what it runs in the background, and children inherit that.
@@ -51,6 +52,13 @@ def real_weights() -> Path:
     if not folder:
         pytest.skip("NORMSCOPE_WEIGHTS is not set: real weights are needed")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def run_beside_torch():
+    """Runs a script in a process of its own that has imported torch, and no more."""
+    with fresh_processes("torch") as run:
+        yield run
 
 
 @pytest.fixture(scope="session")
