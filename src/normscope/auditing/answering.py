@@ -16,7 +16,7 @@ from normscope.images.tensors import shared
 from normscope.machine.cores import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from normscope.auditing.asking import Part
     from normscope.auditing.audited_network import AuditedNetwork
@@ -73,7 +73,7 @@ class Answers:
         """
         return self._network.drift(self._moments[name]) if name in self._moments else {}
 
-    def asked(self, batches: Iterable[Batch]) -> Iterator[int]:
+    def asked(self, batches: Iterable[Batch]) -> Generator[int, None, None]:
         """Ask the network about batches in every way, one batch ahead of the answers taken.
 
         Yields:
