@@ -22,6 +22,7 @@ from normscope.trials.recipe import LENET
 from normscope.trials.result import FinishedTrial, TrialResult, pack_bits
 from normscope.trials.spec import TrialSpec
 from tests.fresh_processes import fresh_processes
+from tests.left_behind import LeftBehind
 from tests.postgresql import running_server, server_programs
 
 # A shell ignores SIGINT for what it runs in the background, and children inherit that.
@@ -34,6 +35,15 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NORMSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def left_behind(own_cache):
+    """Fails the test that leaves a thread, a socket or a setting behind, and not a later one."""
+    before = LeftBehind()
+    yield
+    before.restore_path()
+    assert before.faults() == []
 
 
 @pytest.fixture(scope="session")
