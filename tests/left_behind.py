@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -13,8 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-KEPT_THREADS = ("part_", "asyncio", "tqdm_monitor", "fsspecIO", "Dummy-")
-"""Threads, by the beginnings of their names, that live as long as the process."""
+KEPT_THREADS = (
+    "part_", "asyncio", "tqdm_monitor", "fsspecIO", "zarr_io", "Dummy-", "ThreadPoolExecutor-"
+)  # fmt: skip
+"""Threads, by the beginnings of their names, that live as long as the process; the last are dask's,
+which ends them when it computes again."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 
@@ -60,11 +64,16 @@ class LeftBehind:
         faults += [f"the variable {name}" for name in self._changed_variables()]
         if threads := self._living_threads():
             faults.append(f"threads: {threads}")
-        if not _sockets() <= self._sockets:
+        if self._new_sockets():
             gc.collect()  # what the collector closes is a ResourceWarning of this test
-        if sockets := _sockets() - self._sockets:
+        if sockets := self._new_sockets():
             faults.append(f"sockets: {sockets}")
         return faults
+
+    def _new_sockets(self) -> list[str]:
+        """Those of a network: the pairs of event loops live as long as these."""
+        new = [number for name, number in _sockets().items() if name not in self._sockets]
+        return [described for number in new if (described := _described(number))]
 
     def restore_path(self) -> None:
         """Forget the folders of modules of the test's own."""
@@ -91,10 +100,15 @@ def _is_library(place: str) -> bool:
     return Path(place).is_relative_to(sys.prefix)
 
 
-def _sockets() -> set[str]:
-    """The open ones, by their numbers; none where the system does not tell."""
-    found = set()
+def _sockets() -> dict[str, int]:
+    """The open ones by their names, with their descriptors; none where the system does not tell."""
+    found = {}
     for opened in Path("/proc/self/fd").iterdir() if Path("/proc/self/fd").exists() else ():
         with suppress(OSError):  # what lists them is closed
-            found.add(str(opened.readlink()))
-    return {target for target in found if target.startswith("socket:")}
+            found[str(opened.readlink())] = int(opened.name)
+    return {name: number for name, number in found.items() if name.startswith("socket:")}
+
+
+def _described(number: int) -> str:
+    with socket.socket(fileno=os.dup(number)) as found:
+        return "" if found.family == socket.AF_UNIX else str(found)
