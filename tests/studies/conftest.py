@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+import optuna
 import pytest
 
 from normscope.studies.options import ScanOptions
 from normscope.studies.scan_planning import plan_scan
 from tests.fresh_processes import fresh_processes
+
+
+@pytest.fixture
+def quiet_optuna():
+    """Optuna tells of no trial, until the test ends."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(before)
 
 
 @pytest.fixture
