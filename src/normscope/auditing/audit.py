@@ -121,12 +121,8 @@ def audit(auditing: Auditing) -> Audit:
         made,
     )
     skipped: list[Skipped] = []
-    with (
-        watched(auditing.on_image, "images") as tell,
-        # Where an error ends the audit, their threads end with it.
-        closing(reader.batches(skipped)) as batches,
-        closing(answers.asked(batches)) as asked,
-    ):
+    asked = answers.asked(reader.batches(skipped))
+    with watched(auditing.on_image, "images") as tell, closing(asked):
         for answered in asked:
             check_all_read(originals.name, skipped, auditing.strict)
             tell(answered + len(skipped), len(originals.images))
