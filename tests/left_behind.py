@@ -64,14 +64,18 @@ class LeftBehind:
         faults += [f"the variable {name}" for name in self._changed_variables()]
         if threads := self._living_threads():
             faults.append(f"threads: {threads}")
-        if self._new_sockets():
-            gc.collect()  # what the collector closes is a ResourceWarning of this test
-        deadline = time.monotonic() + SECONDS
-        while (sockets := self._new_sockets()) and time.monotonic() < deadline:
-            time.sleep(0.02)  # a client closes its own once it has heard of the server's end
-        if sockets:
+        if sockets := self._lasting_sockets():
             faults.append(f"sockets: {sockets}")
         return faults
+
+    def _lasting_sockets(self) -> list[str]:
+        sockets, deadline = self._new_sockets(), time.monotonic() + SECONDS
+        if sockets:
+            gc.collect()  # what the collector closes is a ResourceWarning of this test
+        while sockets and time.monotonic() < deadline:
+            time.sleep(0.02)  # a client closes its own once it has heard of the server's end
+            sockets = self._new_sockets()
+        return sockets
 
     def _new_sockets(self) -> list[str]:
         """Those of a network: the pairs of event loops live as long as these."""
@@ -106,10 +110,13 @@ def _is_library(place: str) -> bool:
 def _sockets() -> dict[str, int]:
     """The open ones by their names, with their descriptors; none where the system does not tell."""
     found = {}
-    for opened in Path("/proc/self/fd").iterdir() if Path("/proc/self/fd").exists() else ():
-        with suppress(OSError):  # what lists them is closed
-            found[str(opened.readlink())] = int(opened.name)
-    return {name: number for name, number in found.items() if name.startswith("socket:")}
+    with suppress(FileNotFoundError), os.scandir("/proc/self/fd") as opened:
+        for each in opened:
+            with suppress(OSError):  # what lists them is closed
+                name = os.readlink(each.path)  # noqa: PTH115 - a tenth of the time
+                if name.startswith("socket:"):
+                    found[name] = int(each.name)
+    return found
 
 
 def _described(number: int) -> str:
