@@ -21,6 +21,8 @@ from normscope.studies.specification import ScanSpec
 from normscope.trials.recipe import LENET
 from normscope.trials.result import FinishedTrial, TrialResult, pack_bits
 from normscope.trials.spec import TrialSpec
+from tests.fresh_processes import fresh_processes
+from tests.left_behind import LeftBehind
 from tests.postgresql import running_server, server_programs
 
 # A shell ignores SIGINT for what it runs in the background, and children inherit that.
@@ -33,6 +35,15 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NORMSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def left_behind(own_cache):
+    """Fails the test that leaves a thread, a socket or a setting behind, and not a later one."""
+    before = LeftBehind()
+    yield
+    before.restore_path()
+    assert before.faults() == []
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +62,13 @@ def real_weights() -> Path:
     if not folder:
         pytest.skip("NORMSCOPE_WEIGHTS is not set: real weights are needed")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def run_beside_torch():
+    """Runs a script in a process of its own that has imported torch, and no more."""
+    with fresh_processes("torch") as run:
+        yield run
 
 
 @pytest.fixture(scope="session")

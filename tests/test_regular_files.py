@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from normscope import regular_files
 from normscope.cli.app import run
-from normscope.regular_files import is_special, read_text
+from normscope.regular_files import is_special, open_regular, read_text
 
 
 @pytest.fixture
@@ -85,6 +86,15 @@ def test_a_database(pipe, tmp_path, capsys):
     assert capsys.readouterr().err == sentence
     assert run(["report", str(tmp_path), "--storage", "sqlite:////dev/zero"]) == 2
     assert capsys.readouterr().err == sentence.replace(str(path), "/dev/zero")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_what_is_refused_is_closed(tmp_path, pipe):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for path in (tmp_path, pipe("p"), "/dev/zero"):
+        with pytest.raises(OSError, match=r"Is a directory|not a regular file"):
+            open_regular(path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_text_is_bounded(tmp_path, monkeypatch):

@@ -45,7 +45,8 @@ def open_regular(path: str | Path) -> io.FileIO:
         OSError: If it cannot be read, or is no regular file.
     """
     # Not to wait for a pipe's writer, where the system knows that.
-    file = io.FileIO(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
+    at_once = getattr(os, "O_NONBLOCK", 0)
+    file = io.FileIO(path, opener=lambda name, flags: os.open(name, flags | at_once))
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "not a regular file")

@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.processes import wait_until
 
 NORMSCOPE = [sys.executable, "-m", "normscope"]
 
@@ -23,6 +24,7 @@ def many_images(tmp_path):
     return path
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 @pytest.mark.parametrize(
     ("number", "status", "sentence"),
     [
@@ -34,7 +36,7 @@ def test_a_signal_ends_it_with_one_sentence(many_images, number, status, sentenc
     with subprocess.Popen(
         [*NORMSCOPE, "stats", str(many_images)], stderr=subprocess.PIPE, text=True
     ) as run:
-        time.sleep(3)
+        wait_until(lambda: many_images.name in Path(f"/proc/{run.pid}/maps").read_text())
         run.send_signal(number)
         _, errors = run.communicate(timeout=60)
     assert (run.returncode, errors) == (status, sentence)
@@ -42,12 +44,15 @@ def test_a_signal_ends_it_with_one_sentence(many_images, number, status, sentenc
 
 def test_a_signal_while_it_starts_ends_it_likewise(tmp_path):
     # The first module that takes time to import; here it takes for ever.
-    (tmp_path / "typer.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
+    (tmp_path / "typer.py").write_text(
+        "import pathlib, time\npathlib.Path(__file__).with_name('begun').touch()\ntime.sleep(60)\n",
+        encoding="utf-8",
+    )
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
     with subprocess.Popen(
         [*NORMSCOPE, "--help"], stderr=subprocess.PIPE, text=True, env=environment
     ) as run:
-        time.sleep(2)
+        wait_until((tmp_path / "begun").exists)
         run.send_signal(signal.SIGINT)
         _, errors = run.communicate(timeout=60)
     assert (run.returncode, errors) == (130, "normscope: interrupted.\n")

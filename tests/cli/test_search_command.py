@@ -1,19 +1,13 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 
 from normscope.cli.app import run
 from normscope.cli.kept_report import KEPT
 from normscope.studies.search_study import SearchStudy
-from tests.postgresql import free_port
 
 SMALL = ["--epochs", "1", "--train-images", "60"]
 OVER = ["--over", "mean=-1:2", "--over", "std=0.05:1:log"]
@@ -99,40 +93,21 @@ def test_wrong_words_about_a_search(capsys, tmp_path, monkeypatch):
         assert "tulip" not in err
 
 
-def test_the_dashboard_opens_a_search_as_it_is(searched, tmp_path):
-    pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
-    port = free_port()
-    command = [
-        Path(sys.executable).with_name("optuna-dashboard"), f"sqlite:///{searched}/study.db",
-        "--host", "127.0.0.1", "--port", str(port), "--server", "wsgiref",
-    ]  # fmt: skip
-    log = tmp_path / "log"
-    with (
-        log.open("w") as written,
-        subprocess.Popen(command, stdout=written, stderr=subprocess.STDOUT) as dashboard,
-    ):
-        try:
-            wait_for(port, dashboard)
-            page = fetch(f"http://127.0.0.1:{port}/dashboard/")
-            assert "<title>" in page
-            studies = json.loads(fetch(f"http://127.0.0.1:{port}/api/studies"))["study_summaries"]
-            names = {study["study_name"] for study in studies}
-            assert names == {searched.name, f"{searched.name} replicates"}
-        finally:
-            dashboard.kill()
+def test_the_dashboard_opens_a_search_as_it_is(searched):
+    dashboard = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+    app = dashboard.wsgi(f"sqlite:///{searched}/study.db")
 
+    def fetched(path):
+        request, statuses = {}, []
+        setup_testing_defaults(request)
+        request["PATH_INFO"] = path
+        answer = app(request, lambda status, *_: statuses.append(status))
+        page = b"".join(answer).decode()
+        getattr(answer, "close", list)()  # of a file
+        assert statuses == ["200 OK"]
+        return page
 
-def wait_for(port: int, server: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert server.poll() is None
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError("the dashboard did not answer")
-
-
-def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return answer.read().decode()
+    assert "<title>" in fetched("/dashboard/")
+    studies = json.loads(fetched("/api/studies"))["study_summaries"]
+    names = {study["study_name"] for study in studies}
+    assert names == {searched.name, f"{searched.name} replicates"}

@@ -4,9 +4,13 @@ import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
+from sklearn.gaussian_process import GaussianProcessRegressor
+from threadpoolctl import threadpool_info
 
 from normscope.findings import failures
 from normscope.findings.failures import failure_map, region
+from normscope.findings.smooth_map import smooth_map
 
 
 def test_a_large_grid_needs_memory_for_its_cells_once():
@@ -42,3 +46,34 @@ def test_many_rows_are_smoothed_as_few_places(monkeypatch):
     away = np.abs(places[:, 0] - 0.6) > 0.1
     assert np.abs(shares[away, 0] - shares[away, 1]).max() < 0.05
     assert np.median(np.abs(shares[:, 0] - shares[:, 1])) < 0.01
+
+
+def blas_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def smoothed_failures():
+    failure_map(np.random.default_rng(0).random((9, 2)), np.arange(9) % 2, np.ones(9))
+
+
+def smoothed_accuracies():
+    axes = (np.array([0.0, 0.5]), np.array([0.5, 1.0]))
+    smooth_map(np.array([0.9, 0.8, 0.7, 0.9]), np.full(4, 0.01), axes, (False, True))
+
+
+@pytest.mark.parametrize(
+    ("smoothed", "owner", "step"),
+    [
+        (smoothed_failures, failures, "_laplace"),
+        (smoothed_accuracies, GaussianProcessRegressor, "fit"),
+        (smoothed_accuracies, GaussianProcessRegressor, "predict"),
+    ],
+)
+def test_small_matrices_are_not_shared_among_cores(smoothed, owner, step, monkeypatch):
+    met, before, taken = [], blas_threads(), getattr(owner, step)
+    monkeypatch.setattr(
+        owner, step, lambda *given, **how: (met.extend(blas_threads()), taken(*given, **how))[1]
+    )
+    smoothed()
+    assert set(met) == {1}
+    assert blas_threads() == before

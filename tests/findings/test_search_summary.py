@@ -26,14 +26,17 @@ from tests.studies.function_in_place_of_training import evaluate
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     """A finished search of 40 trials and 3 replicates over a function."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     out = tmp_path_factory.mktemp("searched") / "study"
     options = SearchOptions(
         over=["mean=-1:2", "std=0.05:1:log"], trials=40, replicates=3, epochs=1, out=out
     )
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(in_process, "run_trial", evaluate)
-        return run_search(plan_search(options), Place(workers=1))
+        study = run_search(plan_search(options), Place(workers=1))
+    optuna.logging.set_verbosity(before)
+    return study
 
 
 def test_the_honest_value_is_the_mean_of_fresh_seeds(searched):

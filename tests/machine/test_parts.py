@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 
@@ -41,7 +40,8 @@ def test_shares_are_nearly_equal(count, ends):
 
 
 FORKED = """
-import os
+import os, warnings
+warnings.simplefilter("ignore")
 from normscope.machine.parts import each
 
 each(abs, [-1, -2])
@@ -53,7 +53,5 @@ print(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are used on Linux alone")
-def test_a_fork_begins_threads_of_its_own():
-    call = [sys.executable, "-W", "ignore", "-c", FORKED]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=120)
-    assert done.stdout == "0\n", done.stderr
+def test_a_fork_begins_threads_of_its_own(run_beside_torch, tmp_path):
+    assert run_beside_torch(FORKED, tmp_path)[0] == "0\n"

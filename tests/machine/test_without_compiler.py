@@ -1,8 +1,5 @@
 """Torch's compiler is imported when it is asked for, and not by torchvision alone."""
 
-import subprocess
-import sys
-
 import pytest
 
 IMPORTED = """
@@ -34,10 +31,8 @@ assert torch._dynamo.__file__
         ("import torchvision", True),
     ],
 )
-def test_the_compiler_comes_when_it_is_asked_for(before, compiler):
-    program = IMPORTED.format(before=before, compiler=compiler)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_the_compiler_comes_when_it_is_asked_for(before, compiler, run_beside_torch, tmp_path):
+    run_beside_torch(IMPORTED.format(before=before, compiler=compiler), tmp_path)
 
 
 ASKED_MEANWHILE = """
@@ -60,13 +55,13 @@ assert torch._dynamo.config.verbose in {True, False}
         "from torch._dynamo import disable; assert disable(recursive=False)(abs)(-1) == 1",
     ],
 )
-def test_whatever_else_is_asked_of_the_compiler_meanwhile_is_answered(ask):
-    program = ASKED_MEANWHILE.replace("{ask}", ask)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_whatever_else_is_asked_of_the_compiler_meanwhile_is_answered(
+    ask, run_beside_torch, tmp_path
+):
+    run_beside_torch(ASKED_MEANWHILE.replace("{ask}", ask), tmp_path)
 
 
-def test_models_and_resizing_do_without_the_compiler():
+def test_models_and_resizing_do_without_the_compiler(run_beside_torch, tmp_path):
     program = """
 import sys
 import numpy as np
@@ -77,11 +72,12 @@ TorchvisionModel("squeezenet1_1").build(3, 10, (32, 32))
 assert resized(np.zeros((1, 3, 8, 8), np.uint8), None, 4, 4)[0].shape == (1, 3, 4, 4)
 assert "torch._dynamo" not in sys.modules
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_beside_torch(program, tmp_path)
 
 
-def test_a_network_is_outlined_and_its_first_layer_found_without_the_compiler():
+def test_a_network_is_outlined_and_its_first_layer_found_without_the_compiler(
+    run_beside_torch, tmp_path
+):
     program = """
 import sys
 import torch
@@ -98,5 +94,4 @@ assert step_bytes(network, (2, 3, 32, 32), 10) > 2 * 3 * 32 * 32 * 4
 assert find_entry(LeNet(1, 10, (28, 28)).eval(), 1, (28, 28)) is not None
 assert "torch._dynamo" not in sys.modules
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_beside_torch(program, tmp_path)

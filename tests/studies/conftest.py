@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+import optuna
 import pytest
 
 from normscope.studies.options import ScanOptions
 from normscope.studies.scan_planning import plan_scan
-from tests.studies.fresh_processes import fresh_processes
+from tests.fresh_processes import fresh_processes
+
+
+@pytest.fixture
+def quiet_optuna():
+    """Optuna tells of no trial, until the test ends."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(before)
 
 
 @pytest.fixture
@@ -25,8 +35,12 @@ def small_plan(small_options):
     return plan_scan(small_options)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def run_afresh():
-    """Runs a script in a process of its own."""
-    with fresh_processes() as run:
+    """Runs a script in a process of its own that has imported what trials need."""
+    with fresh_processes(
+        "normscope.studies.executors.processes",
+        "normscope.trials.fast.training",
+        "normscope.trials.train",
+    ) as run:
         yield run

@@ -25,8 +25,7 @@ HERE = Place(workers=1)
 
 
 @pytest.fixture
-def options(tmp_path):
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+def options(tmp_path, quiet_optuna):
     return SearchOptions(
         over=("mean=-1:2", "std=0.05:1:log"), trials=40, sampler="random", replicates=1,
         epochs=EPOCHS, out=tmp_path / "study", halving=True,
@@ -171,8 +170,7 @@ def test_a_diverged_trial_goes_no_further(options, monkeypatch):
     assert len(study.trials()) + len(study.stopped()) == 40
 
 
-def test_real_trials_that_are_stopped_give_what_their_specification_gives(tmp_path):
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+def test_real_trials_that_are_stopped_give_what_their_specification_gives(tmp_path, quiet_optuna):
     options = SearchOptions(
         over=("mean=-2:3", "std=0.02:2:log"), trials=6, sampler="random", replicates=0, epochs=4,
         train_images=400, out=tmp_path / "real", halving=True,

@@ -231,7 +231,8 @@ def test_a_signal_waits_until_a_worker_that_starts_is_known(number):
 
     before = signal.signal(number, end)
     listening = threading.Event()
-    threading.Thread(target=listening.wait).start()  # another that may receive it
+    another = threading.Thread(target=listening.wait)  # that may receive it
+    another.start()
     known = False
     try:
         with pytest.raises(KeyboardInterrupt) as raised, without_interrupts():
@@ -241,6 +242,7 @@ def test_a_signal_waits_until_a_worker_that_starts_is_known(number):
         assert signal.getsignal(number) is end
     finally:
         listening.set()
+        another.join()
         signal.signal(number, before)
     assert raised.value.args == (number,)
     assert known

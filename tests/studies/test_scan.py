@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from normscope.studies.scan_planning import default_folder, plan_again, plan_sca
 from normscope.studies.specification import ScanSpec
 from normscope.studies.study import Study
 from normscope.trials.running import run_trial
+from tests.processes import is_running, wait_until, workers_that_train
 from tests.studies.made_results import with_trial
 from tests.trials.test_train import numbers
 
@@ -31,9 +33,18 @@ def everything(study: Study) -> dict[str, object]:
     return {trial.spec.key(): numbers(trial.result) for trial in study.trials()}
 
 
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory):
+    """Where a finished scan lies, of which each test gets a copy."""
+    return tmp_path_factory.mktemp("scanned") / "study"
+
+
 @pytest.fixture
-def finished_scan(small_plan):
-    return run_scan(small_plan, Place(workers=1))
+def finished_scan(small_plan, scanned):
+    if not scanned.exists():
+        run_scan(replace(small_plan, out=scanned), Place(workers=1))
+    shutil.copytree(scanned, small_plan.out)
+    return Study.open(small_plan.out)
 
 
 def test_every_cell_and_reference_is_trained_once(small_plan):
@@ -126,37 +137,12 @@ def test_workers_die_with_a_killed_parent(tmp_path):
     ]  # fmt: skip
 
     with subprocess.Popen(command, env=os.environ) as scan:
-        deadline = time.monotonic() + 60
-        while len(children(scan.pid)) < 2 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        workers = children(scan.pid)
-        time.sleep(3)
-        scan.send_signal(signal.SIGKILL)
-    assert len(workers) == 2
-    deadline = time.monotonic() + 30
-    while any(is_running(worker) for worker in workers) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(is_running(worker) for worker in workers)
-
-
-def children(parent: int) -> list[int]:
-    """The processes that a process has started, by the kernel's own list."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == parent:
-            found.append(int(stat.parent.name))
-    return found
-
-
-def is_running(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+            workers = workers_that_train(scan.pid)
+        finally:
+            scan.kill()
+    assert len(workers) == 2
+    wait_until(lambda: not any(map(is_running, workers)), 30)
 
 
 def test_a_specification_can_be_passed_back_in(finished_scan, small_plan, tmp_path):

@@ -30,9 +30,8 @@ HERE = Place(workers=1)
 
 
 @pytest.fixture(autouse=True)
-def function_in_place_of_training(monkeypatch):
+def function_in_place_of_training(monkeypatch, quiet_optuna):
     monkeypatch.setattr(in_process, "run_trial", evaluate)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -56,11 +55,9 @@ for model in ("lenet", "lenet-bn"):
 """
 
 
-def test_networks_train_where_numba_is_absent():
-    call = [sys.executable, "-c", WITHOUT_NUMBA]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=200)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.split()) == 2
+def test_networks_train_where_numba_is_absent(run_beside_torch, tmp_path):
+    out, _ = run_beside_torch(WITHOUT_NUMBA, tmp_path)
+    assert len(out.split()) == 2
 
 
 def test_a_numba_that_does_not_fit_is_told_of(monkeypatch, unasked, tmp_path):

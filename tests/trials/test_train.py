@@ -9,6 +9,7 @@ import torch
 from normscope.errors import ChannelMismatch
 from normscope.images.decoded import LabelledImages
 from normscope.init_scale import InitScale
+from normscope.machine.cores import threads
 from normscope.models.lenet import LeNet
 from normscope.normalization import IMAGENET, NONE, Normalization
 from normscope.trials.recipe import LENET_ARTICLE, LENET_STEPLR
@@ -30,8 +31,7 @@ def test_the_article_recipe_is_the_notebooks_loop_to_the_last_bit(few_digits, sp
     )
     ours = train(spec, source)
     seeds = generators(spec.seed)
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
+    with threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.initialization)
         model = LeNet(1, 10, (8, 8))
         torch.manual_seed(seeds.dropout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from normscope.images.tensors import shared
 from normscope.machine.cores import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator
 
     from normscope.auditing.asking import Part
     from normscope.auditing.audited_network import AuditedNetwork
@@ -73,23 +74,26 @@ class Answers:
         """
         return self._network.drift(self._moments[name]) if name in self._moments else {}
 
-    def asked(self, batches: Iterable[Batch]) -> Iterator[int]:
+    def asked(self, batches: Generator[Batch, None, None]) -> Generator[int, None, None]:
         """Ask the network about batches in every way, one batch ahead of the answers taken.
+
+        Args:
+            batches: They are closed with it, since an error would leave their threads running.
 
         Yields:
             After each batch, how many images have their answers.
         """
-        remaining = iter(batches)
-        first = next(remaining, None)
-        if first is None:
-            return
-        pixels = shared(first.variants[REFERENCE].pixels).to(self._network.device)
-        with workers(*self._network.prepare(pixels, self._ways[REFERENCE][1])) as pool:
-            asking = Asking(self._network, self._ways, pool)
-            begun = one_ahead((batch, asking.begin(batch)) for batch in chain([first], remaining))
-            for batch, parts in begun:
-                self._take(batch, parts)
-                yield len(self.labels)
+        with closing(batches):
+            first = next(batches, None)
+            if first is None:
+                return
+            pixels = shared(first.variants[REFERENCE].pixels).to(self._network.device)
+            with workers(*self._network.prepare(pixels, self._ways[REFERENCE][1])) as pool:
+                asking = Asking(self._network, self._ways, pool)
+                begun = ((batch, asking.begin(batch)) for batch in chain([first], batches))
+                for batch, parts in one_ahead(begun):
+                    self._take(batch, parts)
+                    yield len(self.labels)
 
     def _take(self, batch: Batch, parts: dict[str, list[Part]]) -> None:
         self._labels.append(batch.labels)

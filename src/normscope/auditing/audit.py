@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -120,8 +121,9 @@ def audit(auditing: Auditing) -> Audit:
         made,
     )
     skipped: list[Skipped] = []
-    with watched(auditing.on_image, "images") as tell:
-        for answered in answers.asked(reader.batches(skipped)):
+    asked = answers.asked(reader.batches(skipped))
+    with watched(auditing.on_image, "images") as tell, closing(asked):
+        for answered in asked:
             check_all_read(originals.name, skipped, auditing.strict)
             tell(answered + len(skipped), len(originals.images))
     check_all_read(originals.name, skipped, auditing.strict)

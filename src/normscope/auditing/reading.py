@@ -17,7 +17,7 @@ from normscope.images.pixels import UnreadableImage
 from normscope.machine.cores import available_cores, workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from torch import Tensor
 
@@ -91,7 +91,7 @@ class Reader:
     mistakes: frozenset[str]
     pipeline: Callable[[bytes, str], Tensor] | None = None
 
-    def batches(self, skipped: list[Skipped]) -> Iterator[Batch]:
+    def batches(self, skipped: list[Skipped]) -> Generator[Batch, None, None]:
         """Every image, in the order of the folder.
 
         Args:

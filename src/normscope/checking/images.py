@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -90,14 +91,16 @@ def shown(
     handed = HandedOver()
     pixels, labels, tested = [], [], []
     coloured = turned = 0
-    for batch in Reader(originals, preparation, frozenset(), pipeline).batches(skipped):
-        pixels.append(batch.variants[REFERENCE].pixels)
-        labels.append(batch.labels)
-        coloured += batch.coloured
-        turned += batch.turned
-        if batch.tested is not None:
-            handed.add(pixels[-1], batch.tested, batch.views)
-            tested += batch.tested
+    reader = Reader(originals, preparation, frozenset(), pipeline)
+    with closing(reader.batches(skipped)) as batches:  # its threads end with it
+        for batch in batches:
+            pixels.append(batch.variants[REFERENCE].pixels)
+            labels.append(batch.labels)
+            coloured += batch.coloured
+            turned += batch.turned
+            if batch.tested is not None:
+                handed.add(pixels[-1], batch.tested, batch.views)
+                tested += batch.tested
     if not pixels:
         raise NormscopeError(none_readable(originals.name, skipped))
     whole = np.concatenate(pixels)

@@ -81,7 +81,7 @@ def workers(count: int, torch_threads: int = 1) -> Iterator[ThreadPoolExecutor]:
     import torch
 
     before = torch.get_num_threads()
-    pool = ThreadPoolExecutor(count, initializer=_limit, initargs=(torch_threads,))
+    pool = ThreadPoolExecutor(count, "normscope", _limit, (torch_threads,))
     try:
         yield pool
     finally:

@@ -1,6 +1,6 @@
-"""Fresh processes that run scripts: forks of one that has imported torch and done nothing else.
+"""Fresh processes that run scripts: forks of one that has imported something and no more.
 
-Importing it takes longer than what most scripts do.
+To import torch takes longer than what most scripts do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 IMPORTED = """
 import json, os, sys
-import normscope.studies.executors.processes, normscope.trials.fast.training, normscope.trials.train
+import {modules}
 
 for line in iter(sys.stdin.readline, ""):
     asked = json.loads(line)
@@ -37,10 +37,20 @@ for line in iter(sys.stdin.readline, ""):
 
 
 @contextmanager
-def fresh_processes() -> Iterator[Callable[[str, Path], tuple[str, str]]]:
-    """A function that runs a script in a folder, and returns its output and errors."""
+def fresh_processes(*modules: str) -> Iterator[Callable[[str, Path], tuple[str, str]]]:
+    """A function that runs a script in a folder, and returns its output and errors.
+
+    Args:
+        modules: What its process has imported.
+
+    Yields:
+        The function. The script must end with exit status 0.
+    """
     with subprocess.Popen(
-        [sys.executable, "-W", "error::DeprecationWarning", "-c", IMPORTED],
+        [
+            sys.executable, "-W", "error::DeprecationWarning", "-c",
+            IMPORTED.replace("{modules}", ", ".join(modules)),
+        ],
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as first:  # fmt: skip
