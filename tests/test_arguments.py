@@ -124,7 +124,7 @@ def test_notes_name_what_their_caller_gives(on_command_line, tmp_path, capsys):
         scale, layout = "scale with", "layout changes it"
         assert "--" not in said
     assert f"Pass {scale} what your model divides by, such as 4095" in said
-    assert f"taken for NHW; {layout}." in said
+    assert f"read as NHW; {layout}." in said
 
 
 def test_warnings_and_later_sentences_name_arguments_too():

@@ -77,14 +77,14 @@ def test_few_test_images_are_named_where_they_cannot_tell_learning_from_chance()
         " runs, wherever the mean lies. On 24 test images even 0.625 cannot be told from chance."
     )
     assert answer(found, few) == (
-        "Not settled: no run can be told from chance on 24 test images; use more, or more epochs."
+        "Not settled: no run can be told from chance on 24 test images; use more, or more --epochs."
     )
     some = replace(few, failures=np.array([3, 3, 2]), stuck=np.array([3, 3, 2]))
     some.learned[2, 1] = True
     said = answer(findings(some, DATA, AXES), some)
     assert said == (
         "Not settled: even near the data's statistics 8 of 9 runs cannot be told from chance on 24 "
-        "test images; use more, or more epochs."
+        "test images; use more, or more --epochs."
     )
     assert len(said.split()) <= 25
     many = replace(few, test_images=1000)

@@ -91,6 +91,7 @@ def server(monkeypatch):
 def silent(monkeypatch):
     """Where a server accepts every connection and never says a word; and who has asked it."""
     monkeypatch.setattr("normscope.patience.READ_SECONDS", 0.2)
+    monkeypatch.setattr("normscope.images.remote._ANSWERED", set())
     with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as connections:
         asked = []
 

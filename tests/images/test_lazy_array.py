@@ -59,7 +59,7 @@ def test_the_axes_of_xarray_go_by_their_names(dims, images, channels, chunked):
     found = stats(data.chunk({dims[0]: 9}) if chunked else data)
     assert (found.images, found.channels) == (images, channels)
     exact(found, BYTES if channels == 3 else BYTES.reshape(120, 1, 17, 13), 1)
-    assert found.notes[0].startswith(f"Axes {', '.join(dims)}: 40 x 3 x 17 x 13 values are taken ")
+    assert found.notes[0].startswith(f"Axes {', '.join(dims)}: 40 x 3 x 17 x 13 values are read ")
 
 
 def test_floats_of_xarray_with_nothing_in_some():

@@ -173,7 +173,7 @@ def test_s3(bucket, tmp_path):
     with pytest.raises(WorkFailed) as error:
         stats("s3://bkt/none.tar")
     assert str(error.value) == f"s3://bkt/none.tar must be readable, got: nothing there. {ADVICE}"
-    with pytest.raises(WorkFailed) as error:
+    with pytest.raises(NormscopeError) as error:
         stats("s3://bkt/photos/none/")
     assert str(error.value) == (
         "s3://bkt/photos/none/ must hold at least one readable image, got none. Check the source."
