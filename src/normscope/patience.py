@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 """For a connection, and for each further part of an answer."""
 
+_ONE_AT_A_TIME = threading.RLock()
+"""Else one thread would bring back the limit that another has set."""
+
 
 @contextmanager
 def patient() -> Iterator[None]:
@@ -20,9 +24,10 @@ def patient() -> Iterator[None]:
     Yields:
         Nothing; meanwhile it is so for every thread, but where a library has a limit of its own.
     """
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(READ_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+    with _ONE_AT_A_TIME:
+        before = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(READ_SECONDS)
+        try:
+            yield
+        finally:
+            socket.setdefaulttimeout(before)

@@ -332,6 +332,18 @@ def test_smaller_copies_and_masks_are_no_pages(tmp_path):
         np.testing.assert_array_equal(decode_for_networks(path.read_bytes()).values[0, 0], pixels)
 
 
+@pytest.mark.parametrize("cut", [0, 1, 40])
+def test_pages_of_bytes_that_were_cut_are_no_first_page(tmp_path, cut):
+    path = tmp_path / "pages.tif"
+    with tifffile.TiffWriter(path) as file:
+        for page in np.random.default_rng(0).integers(0, 256, (3, *SHAPE), np.uint8):
+            file.write(page, contiguous=False, metadata=None)
+    with tifffile.TiffFile(path) as file:
+        second = file.pages[1].offset
+    with pytest.raises(UnreadableImage, match="a TIFF that is cut: its page 1 lies behind its end"):
+        decode_for_networks(path.read_bytes()[: second + cut])
+
+
 def test_mapped_pixels_are_as_written(pairs):
     source = open_folder(pairs[1])
     pixels = np.asarray(Image.open(pairs[1] / "train" / "b" / "7.png"))

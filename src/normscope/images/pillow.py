@@ -91,16 +91,24 @@ def has_several_pages(data: bytes) -> bool:
         data: The file's bytes, of which Pillow shows the first page.
 
     Returns:
-        Whether it has.
+        Whether it has; a second page that Pillow cannot show is unlike its first.
+
+    Raises:
+        UnreadableImage: If the file is cut before a page ends.
     """
     with _silently_opened(data) as image:
         first = image.size, image.mode
         try:
             image.seek(1)
-        except (EOFError, OSError, SyntaxError, ValueError, KeyError):
+            kind = image.tag_v2.get(SUBFILE, 0)  # pyright: ignore[reportAttributeAccessIssue]
+            return (image.size, image.mode) == first and not kind & (REDUCED | MASK)
+        except EOFError:
             return False
-        kind = image.tag_v2.get(SUBFILE, 0)  # pyright: ignore[reportAttributeAccessIssue]
-        return (image.size, image.mode) == first and not kind & (REDUCED | MASK)
+        except Exception:  # noqa: BLE001 - whatever it is, tifffile says whether pages are missing
+            from normscope.images.tiff import opened_tiff
+
+            with opened_tiff(io.BytesIO(data)):
+                return False
 
 
 @contextmanager
