@@ -111,6 +111,9 @@ def _bear_a_full_standard_error() -> None:
     import io
     import sys
 
+    if sys.platform == "win32":  # whose console takes characters, not bytes
+        return
+
     class Patient(io.FileIO):
         def write(self, data) -> int:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,11 @@ def decode_for_networks(data: bytes) -> Pixels:
     if is_tiff_of_bytes(data):
         pixels = _bounded(decode_by_pillow, data)
         has_pages = has_several_pages(data)
+        if has_pages is None:  # it is unlike the first, or the file is cut, which tifffile tells
+            from normscope.images.tiff import opened_tiff
+
+            with opened_tiff(io.BytesIO(data)):
+                has_pages = False
     else:
         from normscope.images.tiff import decode_shown_tiff
 
