@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
 from normscope.models.stacked.parameters import Layout, stack_rows
 from normscope.models.stacked.silence import Silence
+from normscope.models.stacked.trunk import keep_
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,7 +164,7 @@ class StackedLeNet:
                 if few is None
                 else few.times(fc1.mT, 1 / KEPT1).add_(bias)
             )
-        hidden = _keep_(hidden.relu_(), masks.hidden)
+        hidden = keep_(hidden.relu_(), masks.hidden)
         high = hidden.to(self.rows.dtype)
         logits = torch.baddbmm(w["fc2.bias"][:, None], high, w["fc2.weight"].mT, alpha=1 / KEPT2)
         log_probabilities = F.log_softmax(logits, dim=2)
@@ -242,11 +243,6 @@ def _silent(features: Tensor) -> bool:
     # The first image alone tells of most that live. A GPU would have to be waited for.
     on_cpu = features.device.type == "cpu"
     return on_cpu and not features[:, 0].any() and not features.any()
-
-
-def _keep_(numbers: Tensor, mask: Tensor) -> Tensor:
-    # The same product as with the mask itself, for which a CPU takes four times as long.
-    return numbers.mul_(mask.view(torch.uint8))
 
 
 def _scaled(left: Tensor, right: Tensor, factor: float) -> Tensor:
