@@ -84,8 +84,8 @@ def test_the_likeliest_is_right_and_the_others_are_named():
 def test_another_that_cannot_be_told_from_it_is_not_wrong():
     assert judge([labels()], CLIP, COSTS_LITTLE).sentence == (
         "Cannot tell: the labels do not tell imagenet, clip and cifar10 apart, and --norm x is one "
-        "of them; against imagenet, the likeliest, it costs at most 0.020 of accuracy on "
-        "200 images. Give more labelled images."
+        "of them; against imagenet, the likeliest, it costs at most 0.020 of accuracy "
+        "(200 images, 95 % confidence). Give more labelled images."
     )
 
 
@@ -94,7 +94,7 @@ def test_what_nobody_tried_is_wrong_only_where_it_costs():
     assert judge([labels()], own, COSTS_LITTLE).sentence == (
         "Cannot tell: by the labels net expects one of imagenet, clip and cifar10, and they do not "
         "show that --norm x is worse; against imagenet, the likeliest, it costs at most 0.020 of "
-        "accuracy on 200 images. Give more labelled images."
+        "accuracy (200 images, 95 % confidence). Give more labelled images."
     )
     assert judge([labels()], own, LOSES).word == "wrong"
 

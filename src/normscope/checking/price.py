@@ -39,7 +39,7 @@ class Price:
             return f"changes about {percent(self.lost)} of its answers"
         if self.interval[0] <= 0:
             most = gap(max(0.0, self.interval[1]))
-            return f"costs at most {most} of accuracy on {self.images} images"
+            return f"costs at most {most} of accuracy ({self.images} images, 95 % confidence)"
         return f"costs about {gap(self.lost)} of accuracy"
 
     @property

@@ -180,13 +180,13 @@ class Detection:
 
     def candidate_table(self) -> tuple[list[str], list[list[str]]]:
         """Headings and rows of the likeliest candidates."""
-        ordered = sorted(self.candidates, key=lambda c: (-round(c.confidence, 3), c.score))
+        ordered = sorted(self.candidates, key=lambda c: (-round(c.confidence, 3), c.misfit))
         rows = [
             [
                 ranked.candidate.name,
                 channels_text(ranked.candidate.normalization.mean),
                 channels_text(ranked.candidate.normalization.std),
-                f"{ranked.score:.2g}",
+                f"{ranked.misfit:.2g}",
                 confidence_text(ranked.confidence),
             ]
             for ranked in ordered[:MOST_SHOWN]
@@ -227,7 +227,7 @@ class Detection:
             "candidates": [
                 {
                     **ranked.candidate.to_json(),
-                    "score": ranked.score,
+                    "misfit": ranked.misfit,
                     "confidence": ranked.confidence,
                 }
                 for ranked in self.candidates

@@ -128,13 +128,13 @@ class Ranked:
 
     Attributes:
         candidate: A known normalization in one order of channels.
-        score: How far BatchNorm's means (in running stds) and log stds typically are off, their
+        misfit: How far BatchNorm's means (in running stds) and log stds typically are off, their
             average, under the augmentation that fits it best. Smaller is better.
         confidence: Probability that the network was trained with it.
     """
 
     candidate: Candidate
-    score: float
+    misfit: float
     confidence: float
 
 
@@ -159,7 +159,7 @@ def rank(hypotheses: list[Hypothesis]) -> list[Ranked]:
     """The candidates by their probability."""
     logs: dict[Candidate, list[np.ndarray]] = {}
     priors: dict[Candidate, list[float]] = {}
-    scores: dict[Candidate, list[float]] = {}
+    misfits: dict[Candidate, list[float]] = {}
     for hypothesis in hypotheses:
         for candidate, log, prior in zip(
             hypothesis.candidates, hypothesis.known, hypothesis.prior_known, strict=True
@@ -167,7 +167,7 @@ def rank(hypotheses: list[Hypothesis]) -> list[Ranked]:
             halves = np.split(hypothesis.evidence.system.residual(candidate.unknowns), 2)
             logs.setdefault(candidate, []).append(log)
             priors.setdefault(candidate, []).append(prior)
-            scores.setdefault(candidate, []).append(
+            misfits.setdefault(candidate, []).append(
                 float(np.mean([typical_size(half) for half in halves]))
             )
     unknown = [hypothesis.unknown for hypothesis in hypotheses]
@@ -178,7 +178,7 @@ def rank(hypotheses: list[Hypothesis]) -> list[Ranked]:
         max(hypotheses, key=lambda hypothesis: hypothesis.total).misfit,
     )[1:]
     ranked = [
-        Ranked(candidate, min(scores[candidate]), float(confidence))
+        Ranked(candidate, min(misfits[candidate]), float(confidence))
         for candidate, confidence in zip(logs, confidences, strict=True)
     ]
     return sorted(ranked, key=lambda each: -each.confidence)
