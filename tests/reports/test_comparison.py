@@ -82,8 +82,10 @@ def test_studies_of_failures_alone_are_compared_by_where_runs_fail(tmp_path, ope
         folders.append(folder)
     comparison = compare(folders, tmp_path / "page.html")
     assert comparison.sentences == [
-        "In the data's own stds, one run in ten fails from a mean this far off: "
-        f"4.1 in {folders[0]}, 6.1 in {folders[1]}, none up to 6.1 in {folders[2]}."
+        "In the data's own stds, one run in ten or more fails from a mean this far off (in "
+        "brackets the 95 % interval of the share there): "
+        f"4.1 in {folders[0]} (72 % to 100 %), 6.1 in {folders[1]} (71 % to 100 %), "
+        f"none up to 6.1 in {folders[2]}."
     ]
     page = open_page(tmp_path / "page.html", width=390)
     text = page.locator("main").inner_text()

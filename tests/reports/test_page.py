@@ -210,8 +210,9 @@ def test_where_trainings_fail_is_laid_over_each_other(open_page, tmp_path, capsy
     assert run(["report", *map(str, folders), "--out", str(out), "--json", "-"]) == 0
     # The nearest means that die: 3 and -1, of images with mean 0.3055 and std 0.3761.
     expected = (
-        "In the data's own stds, one run in ten fails from a mean this far off: "
-        f"6.1 in {folders[0]}, 3.5 in {folders[1]}."
+        "In the data's own stds, one run in ten or more fails from a mean this far off (in "
+        "brackets the 95 % interval of the share there): "
+        f"6.1 in {folders[0]} (42 % to 100 %), 3.5 in {folders[1]} (46 % to 100 %)."
     )
     assert json.loads(capsys.readouterr().out)["sentences"][-1] == expected
     page = open_page(out)

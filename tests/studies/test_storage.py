@@ -7,7 +7,7 @@ from logging import getLogger
 
 import pytest
 from optuna.storages import RDBStorage
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from normscope.errors import NormscopeError
@@ -20,14 +20,14 @@ from tests.postgresql import PASSWORD
 def test_a_database_that_does_not_answer():
     with pytest.raises(NormscopeError) as error:
         open_url("postgresql://me:tulip@127.0.0.1:1/studies")
-    text = str(error.value)
-    assert text.startswith(
+    said = str(error.value)
+    assert said.startswith(
         "--storage must be a database that answers, got "
         "postgresql+psycopg://me:***@127.0.0.1:1/studies: "
     )
-    assert text.endswith("Check the address, the name, the password and that the database runs.")
-    assert "tulip" not in text
-    assert "\n" not in text
+    assert said.endswith("Check the address, the name, the password and that the database runs.")
+    assert "tulip" not in said
+    assert "\n" not in said
 
 
 def test_a_wrong_password_is_not_shown(postgresql):
@@ -115,6 +115,23 @@ def test_reading_makes_no_tables(postgresql, tmp_path):
     open_url(postgresql)
     assert open_url(postgresql, begin=False).names() == []
     engine.dispose()
+
+
+def test_tables_that_are_refused_leave_no_connection_open(postgresql):
+    url = postgresql.replace("postgresql:", "postgresql+psycopg:")
+    open_url(postgresql)
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE version_info SET schema_version = 11"))
+            connection.execute(text("UPDATE alembic_version SET version_num = 'v9.9.9.a'"))
+        with pytest.raises(NormscopeError, match="--storage must be a database that answers"):
+            open_url(postgresql)
+        with engine.connect() as connection:
+            others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            assert connection.execute(text(others)).scalar() == 1
+    finally:
+        engine.dispose()
 
 
 def test_reading_makes_no_tables_in_memory():

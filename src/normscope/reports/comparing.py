@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
@@ -23,7 +24,7 @@ from normscope.reports.report_files import DOTS_PER_INCH
 from normscope.reports.writing import read_summary
 from normscope.studies.study import Study
 from normscope.studies.study_file import flat
-from normscope.wording import counted, listed
+from normscope.wording import counted, listed, percent
 from normscope.writing import check_ours, write_result
 
 if TYPE_CHECKING:
@@ -96,15 +97,24 @@ class Comparison:
         often, never = [], []
         for study in self.studies:
             cells = [cell for cell in study.summary.findings.cells if cell.trainings]
-            far = [abs(c.units.distance) for c in cells if c.smooth and c.smooth.share >= OFTEN]
-            if far:
-                often.append(f"{min(far):.2g} in {study.name}")
+            failing = [
+                (abs(cell.units.distance), cell.smooth)
+                for cell in cells
+                if cell.smooth and cell.smooth.share >= OFTEN
+            ]
+            if failing:
+                distance, there = min(failing, key=itemgetter(0))
+                ends = f"{percent(there.low)} to {percent(there.high)}"
+                often.append(f"{distance:.2g} in {study.name} ({ends})")
             elif cells and not any(cell.failures for cell in cells):
                 most = max(abs(cell.units.distance) for cell in cells)
                 never.append(f"none up to {most:.2g} in {study.name}")
         if not often or len(often) + len(never) < 2:
             return []
-        start = "In the data's own stds, one run in ten fails from a mean this far off"
+        start = (
+            "In the data's own stds, one run in ten or more fails from a mean this far off (in "
+            "brackets the 95 % interval of the share there)"
+        )
         return [f"{start}: {', '.join([*often, *never])}."]
 
     def _sentence(self, study: ComparedStudy) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from logging import getLogger
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optuna import create_study, get_all_study_names, load_study, logging
 from optuna.exceptions import StorageInternalError
@@ -154,17 +154,20 @@ def read_file(path: Path) -> Storage:
         NormscopeError: If the file cannot be read, or is another program's.
     """
     check_not_special(path)
-    held = snapshot(path)
-    try:
-        check_tables(held, path)
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise NormscopeError(unreadable(path, error)) from None
-    options = {"creator": lambda: held, "poolclass": StaticPool}
     advice = "Check the file, and go on with a study by the scan or search that it is of."
-    with answering(str(path), advice):
-        rdb = RDBStorage("sqlite://", engine_kwargs=options)
-        held.execute("PRAGMA query_only=ON")
-        return Storage(rdb, str(path), advice, only_read=True)
+    with ExitStack() as on_errors:
+        held = on_errors.enter_context(closing(snapshot(path)))
+        try:
+            check_tables(held, path)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise NormscopeError(unreadable(path, error)) from None
+        options = {"creator": lambda: held, "poolclass": StaticPool}
+        with answering(str(path), advice):
+            rdb = _ClosedOnErrors("sqlite://", options)
+            held.execute("PRAGMA query_only=ON")
+            storage = Storage(rdb, str(path), advice, only_read=True)
+        on_errors.pop_all()
+    return storage
 
 
 def open_url(text: str, *, begin: bool = True) -> Storage:
@@ -245,13 +248,25 @@ def _write_ahead(connection: DBAPIConnection, _record: object) -> None:
     cursor.close()
 
 
+class _ClosedOnErrors(RDBStorage):
+    """Optuna's storage, which leaves no connection open where it cannot be made."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
+        try:
+            super().__init__(url, engine_kwargs)
+        except BaseException:
+            if "engine" in vars(self):
+                self.engine.dispose()
+            raise
+
+
 def _connect(url: URL) -> RDBStorage:
     getLogger(RDBStorage.__module__).addFilter(without_fallback)
     options = {"pool_pre_ping": True, "connect_args": _waits(url)}
     text = url.render_as_string(hide_password=False)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return RDBStorage(text, engine_kwargs=options)
+            return _ClosedOnErrors(text, options)
         except RuntimeError as error:
             # The tables of another Optuna.
             raise StorageInternalError(str(error)) from error
