@@ -44,6 +44,29 @@ SMALL = ["--epochs", "1", "--train-images", "60"]
             "source must be one of digits, mnist, fashion-mnist, cifar10, cifar100 or a folder of "
             "images, got 'digts'. Did you mean 'digits'?",
         ),
+        *(
+            (
+                [*command, url],
+                f"{name} must lie on this machine, got {shown}. Download it, and give its folder "
+                "or archive.",
+            )
+            for command, url, name, shown in [
+                (["train"], "https://a:b@host/x.zip?sig=1", "source", "https://host/x.zip"),
+                (["scan"], "s3://bucket/key", "source", "s3://bucket/key"),
+                (
+                    ["audit", "resnet18", "--norm", "none", "--images"],
+                    "gs://b",
+                    "--images",
+                    "gs://b",
+                ),
+                (
+                    ["check", "resnet18", "--norm", "none", "--images"],
+                    "gs://b",
+                    "--images",
+                    "gs://b",
+                ),
+            ]
+        ),
         (
             ["scan", "--model", "lennet"],
             "model must be one of lenet, lenet-bn, resnet20 or a torchvision classification model, "

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from normscope.images.formats import HEAD
 from normscope.images.pixels import UnreadableImage
-from normscope.images.remote import is_remote, open_remote, read_remote, remote_stamp
+from normscope.images.remote import open_remote, read_remote, remote_stamp
 from normscope.images.unpacking import HEADER_BYTES, Packing, unpack
+from normscope.images.urls import is_remote
 from normscope.regular_files import open_regular
 
 if TYPE_CHECKING:

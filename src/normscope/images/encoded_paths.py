@@ -8,8 +8,8 @@ from normscope.errors import NormscopeError
 from normscope.images.collection import check_split_is_whole
 from normscope.images.containers.opening import is_container, split_part
 from normscope.images.formats import ARCHIVES, PACKED_ARCHIVES, SUFFIXES, is_image
-from normscope.images.remote import is_remote
 from normscope.images.tree import head_of, split_folder
+from normscope.images.urls import is_remote
 
 LISTS = (".csv", ".json", ".jsonl", ".tsv", ".txt")
 LISTED = "If it lists images, name them in its place; from Python, pass a list of their paths."

@@ -13,8 +13,8 @@ from normscope.images.choosing import Choice
 from normscope.images.encoded import EncodedImage
 from normscope.images.formats import ARCHIVES, PACKED_ARCHIVES, kind_of_name
 from normscope.images.packed_tar import packed_tar_members
-from normscope.images.remote import is_remote
 from normscope.images.tree import split_folder, split_of_path, walk_images
+from normscope.images.urls import is_remote
 from normscope.images.zip_archive import zip_members
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from normscope.images import named
 from normscope.images.encoded import not_readable
 from normscope.images.formats import ARCHIVES
 from normscope.images.transform import UNCHANGED
+from normscope.images.urls import check_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,7 @@ def open_source(
             "source must be a name, or a folder, .tar or .zip of images for trials, got the file "
             f"{path}. Sort its images into train/ and test/ with one folder per class."
         )
+    check_local(source, "source")
     if len(path.parts) > 1:
         raise NormscopeError(
             f"source must be a name or a folder of images that exists, got {path}: nothing is "

@@ -19,6 +19,7 @@ from normscope.images.formats import ARCHIVES
 from normscope.images.listing import archive_named, list_images
 from normscope.images.pixels import UnreadableImage
 from normscope.images.tree import SPLIT_FOLDERS, split_of_path
+from normscope.images.urls import check_local
 from normscope.wording import counted
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def find_originals(path: str | Path) -> Originals:
     """
     folder = Path(path)
     if not folder.is_dir() and not (folder.is_file() and folder.suffix.lower() in ARCHIVES):
+        check_local(folder, "--images")
         if not folder.exists():
             met, advice = "nothing there", "Check the path."
         else:

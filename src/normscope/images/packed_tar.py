@@ -15,7 +15,7 @@ from normscope.errors import NormscopeError
 from normscope.images.archive import cut, has_image_name, is_hidden
 from normscope.images.encoded import LINK, EncodedImage, not_readable, open_binary
 from normscope.images.formats import GZIP_MAGIC, HEAD, is_image, kind_of_name
-from normscope.images.remote import is_remote
+from normscope.images.urls import is_remote
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import io
-import re
 import threading
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from normscope import patience
 from normscope.errors import MissingExtra, NormscopeError, WorkFailed
 from normscope.images.remote_errors import is_late, reason_of, refusal_of, status_of
+from normscope.images.urls import with_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-URL = re.compile(r"(s3|gs|gcs|https?|hf|az|abfs)://", re.IGNORECASE)
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.5
@@ -30,36 +27,6 @@ _HOLDING = threading.Lock()
 
 _ANSWERED: set[str] = set()
 """Servers that have answered: others are not waited for again."""
-
-_SECRETS: dict[str, str] = {}
-"""URLs as they were given, by what they are called from then on: without user and query."""
-
-
-def is_remote(path: str) -> bool:
-    """Whether a path is the URL of something elsewhere."""
-    return URL.match(path) is not None
-
-
-def without_secrets(url: str) -> str:
-    """What a URL is called in all that is shown or kept; ``open_remote`` knows the rest.
-
-    Args:
-        url: As the user gave it, perhaps with a password or a signature.
-
-    Returns:
-        The URL without user, password, query and fragment.
-
-    Raises:
-        NormscopeError: If it is none.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise NormscopeError(f"{url} must be an address, got: {error}. Check it.") from None
-    shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    if shown != url:
-        _SECRETS[shown] = url
-    return shown
 
 
 def open_remote(url: str) -> io.BufferedReader:
@@ -118,24 +85,6 @@ def read_remote_if_there(
             raise
 
     return _tried(url, work)
-
-
-def remote_below(url: str, name: str) -> str:
-    """The URL of a file below another, which is asked for with the same secrets.
-
-    Args:
-        url: As ``without_secrets`` returns it.
-        name: Its path below that.
-
-    Returns:
-        Likewise without secrets.
-    """
-    below = f"{url}/{name}"
-    if url in _SECRETS:
-        parts = urlsplit(_SECRETS[url])
-        path = f"{parts.path.rstrip('/')}/{name}"
-        _SECRETS[below] = urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
-    return below
 
 
 @lru_cache(maxsize=1)
@@ -264,7 +213,7 @@ def _files_of(protocol: str) -> Any:
 
 
 def _tried(url: str, work: Callable[[Any, str], Any]) -> Any:
-    full = _SECRETS.get(url, url)
+    full = with_secrets(url)
     protocol, _, rest = full.partition("://")
     files, server = _files_of(protocol.lower()), f"{protocol}://{rest.partition('/')[0]}"
     for attempt in range(1, ATTEMPTS + 1):

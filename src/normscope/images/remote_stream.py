@@ -18,8 +18,9 @@ from normscope.images.encoded import EncodedImage
 from normscope.images.encoded_shards import encoded_shards
 from normscope.images.finding import archive_images
 from normscope.images.formats import ARCHIVES, ARRAYS, PACKED_ARCHIVES, SUFFIXES, kind_of_name
-from normscope.images.remote import list_remote, without_secrets
+from normscope.images.remote import list_remote
 from normscope.images.tree import split_of_path
+from normscope.images.urls import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

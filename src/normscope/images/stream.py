@@ -27,9 +27,9 @@ from normscope.images.idx import read_idx
 from normscope.images.items import as_array, shards_of_items
 from normscope.images.names_met import NamesMet
 from normscope.images.opening import NAMES, open_source
-from normscope.images.remote import is_remote, without_secrets
 from normscope.images.remote_stream import open_remote_stream
 from normscope.images.shards import ArrayShard, Shard
+from normscope.images.urls import is_remote, without_secrets
 from normscope.keywords import check_path
 from normscope.regular_files import is_special
 

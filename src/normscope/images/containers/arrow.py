@@ -10,7 +10,7 @@ import pyarrow as pa
 from normscope.images.containers.columns import encoded, table_stream, whole_table
 from normscope.images.containers.held import Record, held_shards
 from normscope.images.encoded import open_binary
-from normscope.images.remote import is_remote
+from normscope.images.urls import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from normscope.images.containers.packing import Packing
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
 from normscope.images.encoded import open_binary, size_of
-from normscope.images.remote import is_remote
+from normscope.images.urls import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

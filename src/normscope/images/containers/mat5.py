@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from normscope.images.encoded import open_binary, size_of
-from normscope.images.remote import is_remote
+from normscope.images.urls import is_remote
 from normscope.wording import counted
 
 if TYPE_CHECKING:

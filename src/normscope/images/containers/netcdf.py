@@ -14,7 +14,8 @@ from normscope.errors import NormscopeError
 from normscope.images.containers.packing import Packing
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
-from normscope.images.remote import held_remote, is_remote
+from normscope.images.remote import held_remote
+from normscope.images.urls import is_remote
 
 if TYPE_CHECKING:
     from normscope.images.collection import Stream

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from normscope.images.containers.columns import encoded, leaf, table_stream, whole_table
 from normscope.images.containers.held import Record, decoded, held_shards
 from normscope.images.encoded import open_binary, stamp
-from normscope.images.remote import is_remote
 from normscope.images.shards import Item, digest
+from normscope.images.urls import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 
-from normscope.images.remote import list_remote, read_remote_if_there, remote_below
+from normscope.images.remote import list_remote, read_remote_if_there
+from normscope.images.urls import remote_below
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

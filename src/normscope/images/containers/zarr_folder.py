@@ -18,7 +18,7 @@ from normscope.images.containers.remote_zarr import RemoteZarr
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole
 from normscope.images.containers.whole_chunks import WholeChunks
-from normscope.images.remote import is_remote
+from normscope.images.urls import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
