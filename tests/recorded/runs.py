@@ -60,11 +60,13 @@ VOLATILE = {
 
 
 def processor() -> str:
-    """The processor and torch, on which numbers are the same to the last bit."""
+    """The processor and the libraries, on which numbers are the same to the last bit."""
+    import scipy
     import torch
 
     flags = torch.backends.cpu.get_cpu_capability()
-    return f"{platform.machine()} {flags}, torch {torch.__version__}"
+    libraries = ", ".join(f"{each.__name__} {each.__version__}" for each in (torch, np, scipy))
+    return f"{platform.machine()} {flags}, {libraries}"
 
 
 def make_files(folder: Path) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 
 from normscope.studies.options import ScanOptions
 from normscope.studies.scan_planning import plan_scan
@@ -15,6 +18,19 @@ def quiet_optuna():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     yield
     optuna.logging.set_verbosity(before)
+
+
+@pytest.fixture
+def optunas_own():
+    """What Optuna itself opens at a URL, closed when the test ends."""
+    with ExitStack() as closed:
+
+        def storage(url: str) -> RDBStorage:
+            opened = RDBStorage(url)
+            closed.callback(opened.engine.dispose)
+            return opened
+
+        yield storage
 
 
 @pytest.fixture

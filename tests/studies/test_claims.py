@@ -16,7 +16,9 @@ UNIT = {"x": FloatDistribution(0, 1)}
 
 @pytest.fixture
 def storage(tmp_path):
-    return open_file(tmp_path / "study.db").optuna
+    opened = open_file(tmp_path / "study.db")
+    yield opened.optuna
+    del opened  # which closes it
 
 
 def claims(storage, *, alone=False, grace_seconds=0.2) -> Claims:

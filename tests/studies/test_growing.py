@@ -87,13 +87,14 @@ def test_only_what_is_new_runs(small_options, ran, more):
     assert not ran
 
 
-def test_a_study_that_has_grown_still_opens_for_optuna(small_options, ran):
+def test_a_study_that_has_grown_still_opens_for_optuna(small_options, ran, optunas_own):
     run_scan(plan_scan(small_options), Place(workers=1))
     run_scan(
         plan_scan(replace(small_options, std="0.05,0.1,0.5,0.31622776601683794,1,3", seeds=3)),
         Place(workers=1),
     )
-    study = optuna.load_study(study_name=None, storage=f"sqlite:///{small_options.out}/study.db")
+    storage = optunas_own(f"sqlite:///{small_options.out}/study.db")
+    study = optuna.load_study(study_name=None, storage=storage)
     frame = study.trials_dataframe()
     assert len(frame) == len(ran)
     assert set(frame["params_std"].dropna()) >= {0.05, 0.1, 0.5, 1.0, 3.0}

@@ -43,11 +43,12 @@ def test_what_is_added_is_read_back(small_plan, result):
     assert (finished.spec, finished.result) == (spec, result)
 
 
-def test_optunas_own_tools_see_the_axes(small_plan, result):
+def test_optunas_own_tools_see_the_axes(small_plan, result, optunas_own):
     study = Study.create(small_plan.out, small_plan.specification)
     trial = small_plan.specification.trials()[-1]
     study.add(trial, result)
-    loaded = optuna.load_study(study_name=None, storage=f"sqlite:///{small_plan.out}/study.db")
+    storage = optunas_own(f"sqlite:///{small_plan.out}/study.db")
+    loaded = optuna.load_study(study_name=None, storage=storage)
     assert loaded.best_trial.params == {"mean": 0.5, "std": 1.0, "seed": 1}
     assert loaded.best_value == 0.75
     assert loaded.user_attrs["specification"]["schema"] == 1
@@ -99,9 +100,9 @@ def test_another_specification_is_refused(small_plan):
     )
 
 
-def test_a_study_cut_off_while_it_was_created_is_begun_anew(small_plan):
+def test_a_study_cut_off_while_it_was_created_is_begun_anew(small_plan, optunas_own):
     small_plan.out.mkdir()
-    storage = f"sqlite:///{small_plan.out}/study.db"
+    storage = optunas_own(f"sqlite:///{small_plan.out}/study.db")
     optuna.create_study(storage=storage, study_name="study")
     study = Study.create(small_plan.out, small_plan.specification)
     assert study.trials() == []

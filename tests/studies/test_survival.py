@@ -44,7 +44,7 @@ def test_only_what_is_asked_for_is_written(small_plan):
     assert [trial.seed for trial in specification.full_trials()] == [1998] * 7 + [1999] * 7
 
 
-def test_they_are_kept_apart(small_options):
+def test_they_are_kept_apart(small_options, optunas_own):
     study = run_scan(plan_scan(replace(small_options, survival=2)), Place(workers=1))
     for found in (study, Study.open(small_options.out)):
         assert [len(found.trials()), len(found.survival_trials())] == [14, 14]
@@ -56,9 +56,9 @@ def test_they_are_kept_apart(small_options):
     )
     assert everything(alone) == everything(study)
     # Optuna's own tools see a study of each kind.
-    url = f"sqlite:///{small_options.out}/study.db"
-    assert sorted(optuna.get_all_study_names(url)) == ["study", "study survival"]
-    one = optuna.load_study(study_name="study survival", storage=url).trials[-1]
+    storage = optunas_own(f"sqlite:///{small_options.out}/study.db")
+    assert sorted(optuna.get_all_study_names(storage)) == ["study", "study survival"]
+    one = optuna.load_study(study_name="study survival", storage=storage).trials[-1]
     assert one.params == {"mean": 0.5, "std": 1.0, "seed": SURVIVAL_SEEDS + 1}
 
 

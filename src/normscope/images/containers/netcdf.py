@@ -86,10 +86,11 @@ def _opened(path: str) -> netcdf_file:
     )
     try:
         return netcdf_file(file, mmap=is_mapped)
-    except (IndexError, ValueError):
-        # Else SciPy would fail again as it is collected; its own words are those of arrays.
-        file.close()
-        raise ValueError("a header that is damaged, or promises more than there is") from None
+    except BaseException as error:
+        file.close()  # Else SciPy would fail again as it is collected.
+        if isinstance(error, IndexError | ValueError):  # Its words are those of arrays.
+            raise ValueError("a header that is damaged, or promises more than there is") from None
+        raise
 
 
 def _read(path: str, name: str, box: Box) -> np.ndarray:
