@@ -16,9 +16,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from normscope import watch
 from normscope.checking.guarding import Guard, NormalizationWarning
 from normscope.errors import NormscopeError
-from normscope.normalization import IMAGENET, MNIST, PRESETS, Normalization
-
-MEAN, STD = (torch.tensor(v)[:, None, None] for v in (IMAGENET.mean, IMAGENET.std))
+from normscope.normalization import MNIST, PRESETS, Normalization
+from tests.checking.batches import MEAN, STD, pictures, said_of_loader
 
 
 @dataclass
@@ -27,25 +26,6 @@ class Held:
 
     images: object
     values = None
-
-
-def _photos(count=48, size=32):
-    """Smooth pictures that are redder than blue, as ImageNet's are."""
-    drawn = np.random.default_rng(0)
-    tint = np.array([0.55, 0.46, 0.36])[:, None, None]
-    coarse = drawn.normal(tint, 0.3, (count, 3, 6, 6))
-    smooth = torch.nn.functional.interpolate(torch.from_numpy(coarse), size, mode="bicubic")
-    return smooth.clamp(0, 1).float()
-
-
-def _said(images, norm="imagenet", batch_size=16):
-    loader = DataLoader(TensorDataset(images, torch.zeros(len(images))), batch_size)
-    with warnings.catch_warnings(record=True) as met:
-        warnings.simplefilter("always")
-        seen = list(watch(loader, norm))
-    assert len(seen) == len(loader) == len(watch(loader, norm))
-    assert all(w.category is NormalizationWarning for w in met)
-    return [str(w.message) for w in met]
 
 
 WRONG = {
@@ -57,7 +37,7 @@ WRONG = {
     "nothing is divided by the std": lambda x: x - MEAN,
     "the mean stands in the place of the std": lambda x: (x - MEAN) / MEAN,
     "they are normalized with half": lambda x: 2 * x - 1,
-    "images are BGR for RGB, or far bluer than those that it is from": (
+    "images are BGR for RGB, unless they are by nature far more blue, as under water": (
         lambda x: (x.flip(1) - MEAN) / STD
     ),
     "they hold nan or inf": lambda x: torch.where(x > 0.99, torch.nan, x),
@@ -69,9 +49,10 @@ WRONG = {
 
 @pytest.mark.parametrize("said", WRONG)
 def test_what_is_wrong_is_said_once(said):
-    found = _said(WRONG[said](_photos()))
+    found = said_of_loader(WRONG[said](pictures()))
     assert len(found) == 1
-    assert found[0].startswith("The first batches are not what imagenet gives: ")
+    are = "may not be" if "BGR" in said else "are not"
+    assert found[0].startswith(f"The first batches {are} what imagenet gives: ")
     if not said.startswith("they reach"):
         assert said in found[0]
     else:
@@ -82,16 +63,16 @@ def test_what_is_wrong_is_said_once(said):
 def test_nothing_is_said_of_what_is_right(norm):
     right = PRESETS[norm].for_channels(3)
     mean, std = (torch.tensor(v)[:, None, None] for v in (right.mean, right.std))
-    images = (_photos() - mean) / std
-    assert _said(images, norm) == []
+    images = (pictures() - mean) / std
+    assert said_of_loader(images, norm) == []
     # Erased parts, padding behind the normalization and low contrast are no other normalization.
     erased = images.clone()
     erased[:, :, :5, :1] = torch.randn(len(images), 3, 5, 1)
-    assert _said(erased, norm) == []
+    assert said_of_loader(erased, norm) == []
     padded = torch.nn.functional.pad(images, (4, 4, 4, 4))
-    assert _said(padded, norm) == []
-    faint = (0.35 + 0.3 * _photos() - mean) / std
-    assert _said(faint, norm) == []
+    assert said_of_loader(padded, norm) == []
+    faint = (0.35 + 0.3 * pictures() - mean) / std
+    assert said_of_loader(faint, norm) == []
 
 
 @pytest.mark.parametrize(("mean", "std"), [(0.147, 0.083), (0.2, 0.1)])
@@ -107,26 +88,26 @@ def test_dark_images_that_never_are_white_are_right(mean, std):
 
 
 def test_bytes_and_shapes_are_told():
-    photos = (255 * _photos()).byte()
-    (said,) = _said(photos, "half")
+    photos = (255 * pictures()).byte()
+    (said,) = said_of_loader(photos, "half")
     assert said == (
         "The first batches are not what half gives: pixels of 0..255 are handed over as they are."
     )
-    (said,) = _said(photos.permute(0, 2, 3, 1), "imagenet")
-    assert said.endswith(
-        "their shape is (16, 32, 32, 3), and it has 3 channels; the channels come last."
-    )
+    (said,) = said_of_loader(photos[:, :1], "imagenet")
+    assert said.endswith("their shape is (16, 1, 32, 32), and it has 3 channels.")
+    (said,) = said_of_loader(torch.from_numpy(photos.numpy().astype("u2") * 257), "none")
+    assert said.endswith("they reach from 0 to 65535, and it can only give 0 to 1.")
 
 
 def test_a_channel_alone():
-    digits = _photos()[:, :1]
-    assert _said((digits - MNIST.mean[0]) / MNIST.std[0], "mnist") == []
-    (said,) = _said(digits, "mnist")
+    digits = pictures()[:, :1]
+    assert said_of_loader((digits - MNIST.mean[0]) / MNIST.std[0], "mnist") == []
+    (said,) = said_of_loader(digits, "mnist")
     assert "they are not normalized" in said
 
 
 def test_batches_of_every_form_are_looked_at_and_passed_on_unchanged():
-    images = _photos(8)
+    images = pictures(8)
     named = UserDict(pixel_values=images)
     batches = (
         images,
@@ -143,9 +124,18 @@ def test_batches_of_every_form_are_looked_at_and_passed_on_unchanged():
 
 
 @pytest.mark.parametrize(
-    "batch", ["no images", [torch.zeros(3, 8, 8)], torch.zeros(2, 4, 3, 8, 8), Held(1)]
+    "batch",
+    [
+        "no images",
+        [torch.zeros(8, 8, 8)],
+        torch.zeros(2, 4, 5, 8, 8),
+        Held(1),
+        pictures(2).to_sparse(),
+        pictures(2).to(torch.complex64),
+        pictures(2).to("meta"),
+    ],
 )
-def test_batches_without_images_are_said(batch):
+def test_batches_without_images_aresaid_of_loader(batch):
     with pytest.warns(NormalizationWarning) as met:
         assert len(list(watch([batch] * 4, "half"))) == 4
     assert [str(warning.message) for warning in met] == [
@@ -155,7 +145,7 @@ def test_batches_without_images_are_said(batch):
 
 
 def test_a_loader_of_fewer_batches_is_judged_as_it_ends():
-    watched = watch([_photos()], "imagenet")
+    watched = watch([pictures()], "imagenet")
     with pytest.warns(NormalizationWarning, match="they are not normalized"):
         list(watched)
     with warnings.catch_warnings():
@@ -171,10 +161,13 @@ def test_no_batches_to_look_at_are_refused():
 
 
 def test_a_watched_loader_is_like_the_loader():
-    loader = DataLoader(TensorDataset(_photos(8)), 4)
+    loader = DataLoader(TensorDataset(pictures(8)), 4)
     watched = watch(loader, "none")
     assert watched.batch_size == 4
     assert watched.dataset is loader.dataset
+    assert watched
+    assert watch(iter(loader), "none")
+    assert not watch([], "none")
     assert len(pickle.loads(pickle.dumps(watched))) == 2
 
 
@@ -216,14 +209,14 @@ def test_a_trainer_is_warned_and_goes_on(tmp_path):
         assert module.steps == 1
         return [str(w.message) for w in met if w.category is NormalizationWarning]
 
-    assert trained((_photos() - MEAN) / STD) == []
-    assert trained(_photos()) == [
+    assert trained((pictures() - MEAN) / STD) == []
+    assert trained(pictures()) == [
         "The first batches are not what imagenet gives: they are not normalized."
     ]
 
 
 def test_a_guard_stops_looking():
     guard = Guard("half", batches=1)
-    assert guard.look(_photos(4)) is not None
+    assert guard.look(pictures(4)) is not None
     assert guard.done
     assert guard.look(torch.full((1, 3, 4, 4), torch.nan)) is None

@@ -7,20 +7,22 @@ a network is given tell what was done to them, whatever augmentation is used.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from normscope.auditing.explaining import mistakes_of
+from normscope.checking.batch_images import images_of, sampled, shape_of
 from normscope.models.expected import check_of_unit
 from normscope.models.preprocessing.dark import used_by_constants
 from normscope.normalization import Normalization
-from normscope.wording import check_at_least, listed
+from normscope.wording import check_at_least, first_line, listed
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Callable
+
+    from normscope.checking.batch_images import Place, Sampled
 
 ENDS = (0.002, 0.998)
 """Quantiles that stand for the darkest and brightest pixels."""
@@ -39,16 +41,31 @@ SPAN, OFF = 1.5, 1.0
 """Between their ends images have at least so many stds, and their mean is at most so many off."""
 
 AS_GOOD = 0.01
-SAMPLE = 200_000
-"""Pixels of a batch whose quantiles are taken."""
 
+LITTLE = 0.3
+SEVERAL = 3
+"""Of fewer images that use more of [0, 1] than ``LITTLE``, nobody can tell whether their contrast
+is low."""
+
+TWICE = "twice"
+"""What a mistake is called that ends so."""
 COLOURED = 0.03
 """Red and blue of a normalization whose means are nearer say nothing of the order."""
+
+FEW = 8
+"""Of so many pixels of a sample one is kept."""
 
 SURE = 4.0
 """Standard errors by which the means of red and blue must be in the other order."""
 
+VIVID = 0.2
+MORE_VIVID = 0.03
+"""By so much more of the pixels must be blue by ``VIVID`` than red: images of the earth from above
+are bluer than photographs, but hardly any of their pixels are blue."""
+
 FEWEST_IMAGES = 16
+
+REVERSED = "images are BGR for RGB"
 
 
 class NormalizationWarning(UserWarning):
@@ -74,10 +91,7 @@ class Guard:
         self._name = norm if isinstance(norm, str) else f"{norm:.4g}"
         self._left = self._asked = batches
         self._ended = False
-        self._low: list[np.ndarray] = []
-        self._high: list[np.ndarray] = []
-        self._many: list[np.ndarray] = []
-        self._means: list[np.ndarray] = []
+        self._seen: dict[Place, _Seen] = {}
 
     @property
     def done(self) -> bool:
@@ -88,8 +102,7 @@ class Guard:
         """Take in a batch.
 
         Args:
-            batch: As a loader gives it: images ``(N, C, H, W)`` alone, first in a tuple or list, or
-                under any key.
+            batch: As a loader gives it: images alone, in tuples or lists, or under any key.
 
         Returns:
             A sentence on what is wrong, once enough is seen; None before, and where nothing is.
@@ -97,15 +110,26 @@ class Guard:
         if self.done:
             return None
         self._left -= 1
-        images = images_of(batch)
-        if images is None:
-            return self.finish() if self.done else None
+        return self._without_errors(self._look, batch)
+
+    def _without_errors(self, step: Callable[..., str | None], *given: Any) -> str | None:
+        try:
+            return step(*given)
+        except Exception as error:  # noqa: BLE001 - whatever a batch is, a training goes on
+            return self._cannot_tell(f"{type(error).__name__}, {first_line(error)}")
+
+    def _look(self, batch: Any) -> str | None:
         channels = self.normalization.channels
-        if channels > 1 and images.shape[1] != channels:
-            return self._end(_wrong_shape(images, channels))
-        if images.is_floating_point() and not bool(images.isfinite().all()):
-            return self._end("they hold nan or inf")
-        self._take(images)
+        found = images_of(batch, channels)
+        if not found and (shape := shape_of(batch)) is not None:
+            return self._end(f"their shape is {shape}, and it has {channels} channels")
+        for count, (place, images) in enumerate(found.items()):
+            pixels = sampled(images)
+            if pixels.finite:
+                # Batches of grey and of colour may take turns.
+                self._seen.setdefault((*place, len(pixels.pixels)), _Seen()).add(pixels)
+            elif count == 0:  # such as depths behind the images, which may be unknown
+                return self._end("they hold nan or inf")
         return self.finish() if self.done else None
 
     def finish(self) -> str | None:
@@ -116,115 +140,121 @@ class Guard:
         """
         if self._ended or self._left == self._asked:
             return None
-        if not self._low:
-            self._end(None)
-            return (
-                f"Whether the first batches are what {self._name} gives cannot be told: they hold "
-                "no tensor of images (N, C, H, W). Watch a loader that gives one."
+        if not self._seen:
+            return self._cannot_tell(
+                "they hold no tensor of images (N, C, H, W). Watch a loader that gives one"
             )
-        return self._end(self._judged())
+        return self._without_errors(self._of_all)
+
+    def _of_all(self) -> str | None:
+        judged = [self._judged(seen) for seen in self._seen.values()]
+        # Where one of several is as it should be, the others are something else, such as targets.
+        return self._end(None if None in judged else judged[0])
+
+    def _cannot_tell(self, why: str) -> str:
+        self._end(None)
+        return f"Whether the first batches are what {self._name} gives cannot be told: {why}."
 
     def _end(self, found: str | None) -> str | None:
         self._left, self._ended = 0, True
         if found is None:
             return None
-        return f"The first batches are not what {self._name} gives: {found}."
+        are = "may not be" if found.startswith(REVERSED) else "are not"
+        return f"The first batches {are} what {self._name} gives: {found}."
 
-    def _take(self, images: Tensor) -> None:
-        import torch
-
-        by_channel = images.detach().float().transpose(0, 1).flatten(1)
-        step = max(1, by_channel.shape[1] // SAMPLE)
-        ends = torch.tensor([*ENDS, *MANY], device=by_channel.device)
-        found = by_channel[:, ::step].quantile(ends, dim=1).double().cpu().numpy()
-        self._low.append(found[0])
-        self._high.append(found[1])
-        self._many.append(found[2:])
-        self._means.append(images.detach().float().mean((2, 3)).double().cpu().numpy())
-
-    def _judged(self) -> str | None:
-        low, high = np.min(self._low, axis=0), np.max(self._high, axis=0)
+    def _judged(self, seen: _Seen) -> str | None:
+        low, high = np.min(seen.low, axis=0), np.max(seen.high, axis=0)
         right = self.normalization.for_channels(len(low))
         mean, std = np.asarray(right.mean), np.asarray(right.std)
         misfit = _misfit(low, high, mean, std)
-        if misfit <= FITS or (
-            used_by_constants(right).min() < 1 and self._of_dark(low, high, right)
-        ):
-            return self._reversed(mean, std)
-        named = []
-        for name, description, values in mistakes_of(right):
-            scale = np.diag(values.matrix)
-            if name.startswith("bgr") or not scale.all():
-                continue
-            # Of a pipeline "it is", of batches "they are".
-            said = re.sub("^it is", "they are", description)
-            named.append((_misfit(low, high, -values.shift / scale, 1 / scale), said))
-        best = min(named)[0]
-        if best <= FITS and misfit > DOES_NOT:
-            alike = [said for one, said in sorted(named) if one <= best + AS_GOOD]
-            return listed(list(dict.fromkeys(alike)), "or")
-        raw = np.mean(self._many, axis=0) * std + mean
-        if raw.min() < -FITS or raw.max() > 1 + FITS:
-            allowed = (-mean / std).min(), ((1 - mean) / std).max()
-            return (
-                f"they reach from {low.min():.3g} to {high.max():.3g}, and it can only give "
-                f"{allowed[0]:.3g} to {allowed[1]:.3g}"
-            )
-        return None
-
-    def _of_dark(self, low: np.ndarray, high: np.ndarray, right: Normalization) -> bool:
-        """Whether values are as of images that are dark, whose brightest pixels are far below 1."""
-        mean, std = np.asarray(right.mean), np.asarray(right.std)
         inside = (low * std + mean).min() >= -FITS and (high * std + mean).max() <= 1 + FITS
-        centre = np.concatenate(self._means).mean(axis=0)
-        return bool(inside and (high - low).min() >= SPAN and np.abs(centre).max() <= OFF)
+        dark = inside and used_by_constants(right).min() < 1
+        if misfit <= FITS or (dark and seen.of_dark(low, high)):
+            return seen.reversed(right)
+        used = float(((high - low) * std).max())
+        if not inside or used < LITTLE or len(np.concatenate(seen.means)) >= SEVERAL:
+            found = _named(low, high, right)
+            if found and misfit > DOES_NOT:
+                return found
+        raw = np.mean(seen.many, axis=0) * std + mean
+        if raw.min() >= -FITS and raw.max() <= 1 + FITS:
+            return None
+        allowed = (-mean / std).min(), ((1 - mean) / std).max()
+        least, most, lowest, highest = (
+            f"{value + 0.0:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+            for value in (low.min(), high.max(), *allowed)
+        )
+        return f"they reach from {least} to {most}, and it can only give {lowest} to {highest}"
 
-    def _reversed(self, mean: np.ndarray, std: np.ndarray) -> str | None:
+
+@dataclass
+class _Seen:
+    """What was seen of the images at one place of the batches, an array for each batch."""
+
+    low: list[np.ndarray] = field(default_factory=list)
+    high: list[np.ndarray] = field(default_factory=list)
+    many: list[np.ndarray] = field(default_factory=list)
+    few: list[np.ndarray] = field(default_factory=list)
+    means: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, images: Sampled) -> None:
+        low, high, *many = np.quantile(images.pixels, (*ENDS, *MANY), axis=1)
+        self.low.append(low)
+        self.high.append(high)
+        self.many.append(np.asarray(many))
+        self.few.append(images.pixels[:, ::FEW])
+        self.means.append(images.means)
+
+    def of_dark(self, low: np.ndarray, high: np.ndarray) -> bool:
+        """Whether values are as of images that are dark, whose brightest pixels are far below 1."""
+        centre = np.concatenate(self.means).mean(axis=0)
+        return bool((high - low).min() >= SPAN and np.abs(centre).max() <= OFF)
+
+    def reversed(self, right: Normalization) -> str | None:
         """Whether red and blue have changed places, by which of them is brighter."""
+        mean, std = np.asarray(right.mean), np.asarray(right.std)
         if len(mean) != 3 or abs(mean[0] - mean[2]) < COLOURED:
             return None
-        pixels = np.concatenate(self._means) * std + mean
-        redder = (pixels[:, 0] - pixels[:, 2]) * np.sign(mean[0] - mean[2])
+        sign = np.sign(mean[0] - mean[2])
+        red, _, blue = (np.concatenate(self.means) * std + mean).T
+        redder = (red - blue) * sign
         if len(redder) < FEWEST_IMAGES:
             return None
         error = redder.std(ddof=1) / np.sqrt(len(redder))
-        if redder.mean() + SURE * error >= -abs(mean[0] - mean[2]) / 4:
+        red, _, blue = np.concatenate(self.few, axis=1) * std[:, None] + mean[:, None]
+        vivid = (red - blue) * sign
+        more = (vivid < -VIVID).mean() - (vivid > VIVID).mean()
+        if redder.mean() + SURE * error >= -abs(mean[0] - mean[2]) / 4 or more < MORE_VIVID:
             return None
-        return "images are BGR for RGB, or far bluer than those that it is from"
+        colour = "blue, as under water" if sign > 0 else "red"
+        return f"{REVERSED}, unless they are by nature far more {colour}"
+
+
+def _named(low: np.ndarray, high: np.ndarray, right: Normalization) -> str | None:
+    """The mistakes after which the darkest and brightest pixels lie as they do."""
+    fitting: list[tuple[float, str]] = []
+    twice, normalized_twice = np.inf, ""
+    for name, description, values in mistakes_of(right):
+        scale = np.diag(values.matrix)
+        if name.startswith("bgr") or not scale.all():
+            continue
+        misfit = _misfit(low, high, -values.shift / scale, 1 / scale)
+        # Of a pipeline "it is", of batches "they are".
+        said = re.sub("^it is", "they are", description)
+        if name == TWICE:
+            twice, normalized_twice = misfit, said
+        elif name.endswith(f", {TWICE}") and twice <= DOES_NOT:
+            said = normalized_twice  # with two kinds of constants is rarer
+        if misfit <= FITS:
+            fitting.append((misfit, said))
+    if not fitting:
+        return None
+    best = min(fitting)[0]
+    alike = [said for misfit, said in sorted(fitting) if misfit <= best + AS_GOOD]
+    return listed(list(dict.fromkeys(alike)), "or")
 
 
 def _misfit(low: np.ndarray, high: np.ndarray, mean: np.ndarray, std: np.ndarray) -> float:
     """How far the darkest and brightest pixels lie from 0 and 1 under a normalization."""
     ends = np.stack([low * std + mean, high * std + mean])
     return float(max(np.abs(ends.min(axis=0)).max(), np.abs(ends.max(axis=0) - 1).max()))
-
-
-def _wrong_shape(images: Tensor, channels: int) -> str:
-    last = images.shape[-1] == channels
-    advice = "; the channels come last" if last else ""
-    return f"their shape is {tuple(images.shape)}, and it has {channels} channels{advice}"
-
-
-def images_of(batch: Any) -> Tensor | None:
-    """The images of a batch: its first tensor of four dimensions.
-
-    Args:
-        batch: A tensor or an array, or a tuple, list, mapping or dataclass that holds one.
-
-    Returns:
-        Shape ``(N, C, H, W)``; None where there is none.
-    """
-    import torch
-
-    if isinstance(batch, np.ndarray) and batch.dtype.kind in "buif":
-        batch = torch.from_numpy(batch)
-    if isinstance(batch, torch.Tensor):
-        return batch if batch.ndim == 4 and batch.numel() else None
-    parts: Any = ()
-    if isinstance(batch, Mapping):
-        parts = batch.values()
-    elif is_dataclass(batch):
-        parts = vars(batch).values()
-    elif isinstance(batch, tuple | list):
-        parts = batch
-    return next((found for found in map(images_of, parts) if found is not None), None)

@@ -41,6 +41,9 @@ class Watched(Generic[Batch]):
     def __len__(self) -> int:
         return len(self.loader)  # pyright: ignore[reportArgumentType] - where the loader has one
 
+    def __bool__(self) -> bool:
+        return bool(self.loader)  # else it would have to have a length
+
     def __getattr__(self, name: str) -> Any:
         if name == "loader":  # before it is there, as when it is copied
             raise AttributeError(name)
@@ -55,10 +58,14 @@ def watch(
 
     Values are compared with the range that the normalization gives. That shows batches that are not
     normalized, normalized twice or with other constants, divided by 255 twice or not at all, or
-    that hold NaN. Swapped channels show where red and blue have different means.
+    that hold NaN. Swapped channels show where red and blue have different means. Where several
+    parts of a batch may be the images, one that is right is enough; what remains unclear, as of a
+    few images of low contrast, is passed over in silence. A batch that cannot be read is said, and
+    never ends a training.
 
     Args:
-        loader: Any iterable of batches: images ``(N, C, H, W)``, alone or with labels.
+        loader: Any iterable of batches, alone or with labels: images ``(N, C, H, W)`` or
+            ``(N, H, W, C)``, videos with one axis more, or lists of images.
         norm: What the batches should be normalized with: ``MEAN/STD``, a name, or a
             ``Normalization``.
         batches: How many to look at; of a shorter loader, all.
