@@ -143,6 +143,39 @@ def test_the_right_pipeline_loses_nothing(photos, found):
     assert (tested.cost.lost, tested.like, tested.fails) == (0, None, False)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda tensor: tensor.numpy(),
+        lambda tensor: tensor.permute(1, 2, 0).numpy().astype(">f8"),
+        lambda tensor: tensor[None],
+        lambda tensor: {"pixel_values": [tensor.numpy()]},
+        lambda tensor: ({"image": tensor}, 3),
+    ],
+)
+def test_a_pipeline_may_give_its_image_in_any_form(photos, given):
+    def right(image):
+        return given(networks.right(image))
+
+    def wrong(image):
+        return given(networks.unnormalized(image))
+
+    assert audited(photos / "val", pipeline=right, fail_over=0.0).tested.fails is False
+    assert audited(photos / "val", pipeline=wrong, fail_over=0.01).tested.like == "none"
+
+
+def test_a_pipeline_must_give_one_image_of_floats(photos):
+    def several(image):
+        return networks.right(image)[None].repeat(5, 1, 1, 1)
+
+    with pytest.raises(NormscopeError) as error:
+        audited(photos, pipeline=several)
+    assert "pipeline='several' must give a float tensor of shape (3, H, W)" in str(error.value)
+    assert "got float32 of shape (5, 3, 32, 32) for " in str(error.value)
+    with pytest.raises(NormscopeError, match=r"got uint8 of shape \(3, \d+, \d+\) for "):
+        audited(photos, pipeline=np.asarray)
+
+
 @pytest.mark.parametrize("images", ["", "val"])
 def test_a_wrong_pipeline_is_recognized(photos, images):
     run = audited(photos / images, pipeline=networks.unnormalized, fail_over=0.01)

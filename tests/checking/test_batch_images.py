@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from normscope import watch
-from normscope.checking.batch_images import sampled
+from normscope.auditing.batch_images import sampled
 from normscope.checking.guarding import Guard, NormalizationWarning
 from normscope.normalization import PRESETS
 from tests.checking.batches import MEAN, STD, pictures, said_of_batch, said_of_loader

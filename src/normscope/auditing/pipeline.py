@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from normscope.auditing.batch_images import image_in
 from normscope.errors import NormscopeError
 from normscope.models.importing import import_callable
 from normscope.wording import first_line
@@ -20,8 +21,9 @@ class Pipeline:
     """Calls a transform on encoded images, opened as torchvision's loader opens them.
 
     Args:
-        transform: Takes a Pillow image and gives a float tensor of shape ``(C, H, W)``; or its
-            name, ``package.module:transform``.
+        transform: Takes a Pillow image and gives a float tensor of shape ``(C, H, W)``, or the like
+            of NumPy, as a batch of one or in a mapping; or its name,
+            ``package.module:transform``.
         channels: How many channels the network takes.
 
     Raises:
@@ -86,6 +88,7 @@ class Pipeline:
         import torch
 
         met = type(tensor).__name__
+        tensor = image_in(tensor, self._channels)
         if isinstance(tensor, torch.Tensor):
             met = f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
             if (

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normscope.auditing.batch_images import images_of, sampled, shape_of
 from normscope.auditing.explaining import mistakes_of
-from normscope.checking.batch_images import images_of, sampled, shape_of
 from normscope.models.expected import check_of_unit
 from normscope.models.preprocessing.dark import used_by_constants
 from normscope.normalization import Normalization
@@ -22,7 +22,7 @@ from normscope.wording import check_at_least, first_line, listed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from normscope.checking.batch_images import Place, Sampled
+    from normscope.auditing.batch_images import Place, Sampled
 
 ENDS = (0.002, 0.998)
 """Quantiles that stand for the darkest and brightest pixels."""

@@ -1,4 +1,4 @@
-"""The images in a batch of any form, and a sample of their pixels.
+"""The images in a batch of any form, one image alone, and a sample of pixels.
 
 A batch is not copied: where it lies, the memory may be full. What is sampled is counted with by
 NumPy, since torch's own ways depend on its default precision, and not every device has float64.
@@ -67,6 +67,30 @@ def images_of(batch: Any, channels: int) -> dict[Place, list[Any]]:
         of_bits = str(held.dtype).endswith("bool")
         found.setdefault((of_bits, rank), {}).setdefault(place, []).append(view)
     return found[min(found)] if found else {}
+
+
+def image_in(given: Any, channels: int) -> Any:
+    """The only image of what a transform gives, alone or in a batch, a mapping or a tuple.
+
+    Args:
+        given: Whatever it is.
+        channels: Of the network.
+
+    Returns:
+        A tensor ``(C, H, W)`` where there is just one image; else what was given.
+    """
+    import torch
+
+    found = [view for views in images_of(given, channels).values() for view in views]
+    view = found[0] if len(found) == 1 else np.empty(0)
+    if view.ndim == 4 and len(view) == 1:
+        view = view[0]
+    if view.ndim != 3 or view.shape[-1] != channels:
+        return given
+    if isinstance(view, np.ndarray):
+        kind = np.float32 if view.dtype.kind == "f" else view.dtype.newbyteorder("=")
+        view = torch.from_numpy(np.array(view, kind))  # a copy, since a view may be read-only
+    return view.movedim(-1, 0)
 
 
 def shape_of(batch: Any) -> tuple[int, ...] | None:
