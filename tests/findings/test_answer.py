@@ -173,6 +173,43 @@ def test_noise_leaves_a_loss_open(made_study):
     assert answer.startswith("Not settled: near the data's statistics a loss of up to 0.0")
 
 
+def slightly_worse(loss, far=0.97):
+    cells = even(far)
+    cells[1, 0] -= loss
+    return cells
+
+
+def test_what_only_more_test_images_would_tell_is_answered_by_its_bound(made_study):
+    """Of 1,000 images a loss of 8 is neither surely one nor none, whatever seeds are added."""
+    for seeds in (20, 60):
+        study = study_of(made_study, slightly_worse(0.008), seeds=seeds)
+        verdict, answer = answer_of(study)
+        assert verdict == "no"
+        assert answer == "No: no choice tried fails or loses more than 0.016; keep what you use."
+        assert summarize(study).reasons[-1] == (
+            "A loss below 0.016 may go unnoticed here, so only larger ones count; to find 0.002 "
+            "takes more test images than these 1,000."
+        )
+        assert answer_of(study, margin=0.01) == (
+            "unsettled",
+            "Not settled: near the data's statistics a loss of up to 0.016 cannot be excluded; "
+            "more test images would tell.",
+        )
+    # What surely loses something is not called none, here nor at the edges.
+    assert answer_of(study_of(made_study, slightly_worse(0.013), seeds=20))[0] == "unsettled"
+    far = study_of(made_study, slightly_worse(0.008, far=0.945), seeds=20)
+    assert answer_of(far)[0] == "unsettled"
+    farther = study_of(made_study, slightly_worse(0.008, far=0.92), seeds=20)
+    assert answer_of(farther)[1] == (
+        "Only at the edges: far from the data's statistics losses exceed 0.036; "
+        "means 0.1 to 0.3 with stds 0.3 to 0.8 lose at most 0.016."
+    )
+    # Nor is what more seeds would tell.
+    noisy = study_of(made_study, slightly_worse(0.02), noise=0.02, seeds=8)
+    assert answer_of(noisy)[0] == "unsettled"
+    assert answer_of(noisy, margin=0.03)[1].endswith("more seeds would tell.")
+
+
 def test_one_cell_has_nothing_to_be_compared_with(made_study):
     study = made_study("0.2", "0.5", np.full((1, 1, 3), 0.9))
     assert answer_of(study)[1] == (

@@ -165,7 +165,8 @@ def _unsettled(found: Findings, table: TrialTable) -> str:
     if core.bound is None or core.bound > found.margin:
         loss = "nothing" if core.bound is None else f"a loss of up to {gap(core.bound)}"
         seeds = found.seeds_to_settle
-        more = f"about {seeds} seeds" if seeds else "more test images"
+        more = f"about {seeds} seeds" if seeds and seeds > found.seeds else "more seeds"
+        more = "more test images" if found.left_to_images else more
         return f"{failing}near {here} {loss} cannot be excluded; {more} would tell"
     return f"far from {OWN} nothing is sure; {allowed(found)}"
 

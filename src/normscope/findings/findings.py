@@ -16,11 +16,11 @@ from normscope.findings.comparison import Means, means
 from normscope.findings.data_units import DataUnits, data_units
 from normscope.findings.failures import TOLERATED
 from normscope.findings.image_noise import independent_images, shared_images
-from normscope.findings.losses import Losses, losses, resolution, seeds_to_resolve
+from normscope.findings.judging import Asked, judged
+from normscope.findings.losses import Losses, losses, seeds_to_resolve
 from normscope.findings.scan_findings import Findings
 from normscope.findings.tolerance import CellStates, Tolerance, tolerance
 from normscope.findings.variance_shares import Share, variance_shares
-from normscope.findings.verdict import part, word
 from normscope.margin import MARGIN
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from normscope.findings.trial_table import TrialTable
     from normscope.normalization import Normalization
     from normscope.studies.axis import Axis
-
-
-LARGEST_MARGIN = 0.05
-"""No default is larger: nobody calls such a loss none, whatever a small study can resolve."""
 
 
 def findings(
@@ -49,8 +45,7 @@ def findings(
         table: Its trials by cell and seed, at least one cell.
         data: The images' own mean and std.
         axes: The grid's.
-        margin: The largest loss that does not matter; by default 0.002, or what the study can
-            resolve where that is more, up to 0.05.
+        margin: The largest loss that does not matter; by default as of ``judged``.
         reference: What cells are compared with; the images' own statistics by default, and where
             these were not tried with every seed, or none of their trainings learned, the nearest
             cell of which some did.
@@ -74,24 +69,25 @@ def findings(
     rows = _means(table, noise)
     lost = None if rows is None else losses(rows, row)
     enough = rows is not None and rows.enough
-    resolved = resolution(rows, row, usual & asked, table.test_images) if rows and enough else None
-    limit = margin or min(max(MARGIN, resolved or 0.0), LARGEST_MARGIN)
     lines = [mask for masks in slices(table, axes).values() for mask in masks]
-    core, edges = (
-        part(table, mask, lines, lost if enough else None, limit)
-        for mask in (usual & asked, ~usual & asked)
+    proved = judged(
+        table,
+        Asked(usual & asked, ~usual & asked, lines),
+        rows if enough else None,
+        row,
+        margin,
     )
+    limit = proved.margin
     cells = cell_findings(table, units, rows, row, limit, lost, noise)
-    said = word(table, core, edges)
     allowed = None
     if [axis.name for axis in axes] == ["mean", "std"] and lost is not None and enough:
         allowed = _tolerance(table, axes, table.normalizations[row], lost, limit)
     shares = _shares(table, axes, noise)
     found = Findings(
-        verdict=said,
+        verdict=proved.word,
         answer="",
         margin=limit,
-        resolution=resolved,
+        resolution=proved.resolution,
         seeds=table.seeds,
         exact=table.exact,
         data=data,
@@ -100,12 +96,13 @@ def findings(
         leading=leading(table, axes, shares),
         cells=cells,
         grid_cells=table.cells,
-        usual=core,
-        edges=edges,
+        usual=proved.usual,
+        edges=proved.edges,
         tolerance=allowed,
         seeds_to_settle=seeds_to_resolve(rows, row, usual & asked, table.test_images, MARGIN)
         if rows and enough
         else None,
+        left_to_images=proved.left_to_images,
     )
     return replace(found, answer=for_caller(answer(found, table)))
 

@@ -22,7 +22,8 @@ class Findings:
         verdict: Whether the normalization matters: yes, no, only at the edges, or not settled.
         answer: The same in one sentence, which says what to do.
         margin: The largest loss that does not matter.
-        resolution: The loss that the study can exclude; None where it cannot exclude any.
+        resolution: The loss that the study can exclude, however many seeds it had; None where it
+            cannot exclude any.
         seeds: How many seeds every cell was trained with to the end.
         exact: Whether nothing is drawn at random, as with a frozen network.
         data: The images' own mean and std.
@@ -35,6 +36,8 @@ class Findings:
         edges: What is proved of the others.
         tolerance: How far the reference may be moved; None where the axes are not mean and std.
         seeds_to_settle: How many seeds would resolve 0.002; None where no number of seeds would.
+        left_to_images: Whether only more test images could tell if a usual normalization loses more
+            than the margin.
     """
 
     verdict: Word
@@ -53,6 +56,7 @@ class Findings:
     edges: Part
     tolerance: Tolerance | None
     seeds_to_settle: int | None
+    left_to_images: bool
 
     @property
     def at_reference(self) -> CellFinding:
