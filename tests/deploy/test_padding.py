@@ -97,11 +97,6 @@ class Both(nn.Module):
         return self.layer(padded) + padded[..., 1:-1, 1:-1]
 
 
-class Standardized(nn.Conv2d):
-    def forward(self, images):
-        return functional.conv2d(images, self.weight - self.weight.mean(), self.bias)
-
-
 class WithAnswer(nn.Conv2d):
     def forward(self, images):
         return functional.conv2d(images, self.weight, self.bias).relu()
@@ -112,7 +107,6 @@ class WithAnswer(nn.Conv2d):
     [
         (ByHalf(), "padding in front of it depends on the size of the image"),
         (Both(), "the network computes with the pixels by 'add'"),
-        (Standardized(3, 4, 3), "the network computes with the pixels by 'convolution'"),
         (WithAnswer(3, 4, 3), "the network computes with the pixels by 'WithAnswer'"),
     ],
 )

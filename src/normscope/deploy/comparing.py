@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from normscope.errors import WorkFailed
 from normscope.images.originals import find_originals, some_pixels, with_channels
 from normscope.images.tensors import normalized
+from normscope.models.copying import copied
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def check_exact(model: nn.Module, folded: Folded, images: Tensor) -> float:
     Raises:
         WorkFailed: If it is more than rounding can explain.
     """
-    wide = copy.deepcopy(model).eval().double()
+    wide = copied(model).eval().double()
     difference, spread = largest_difference(wide, folded, folded.model, images, torch.float64)
     if not difference <= EXACT * max(1.0, spread):
         raise WorkFailed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from normscope.deploy.saving import Built, check_folder, check_suffix, describe,
 from normscope.errors import NormscopeError
 from normscope.images.size import check_length
 from normscope.models.building import published
+from normscope.models.copying import copied
 from normscope.models.expected import check_of_unit, stated_normalization, takes_blue_first
 from normscope.models.files.naming import ONNX, names_program
 from normscope.models.trained import build_trained, channel_count
@@ -114,9 +114,7 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
         "channels": count,
         "image_size": side,
     }
-    exact = check_exact(
-        model, fold(copy.deepcopy(model).double(), normalization, **options), compared
-    )
+    exact = check_exact(model, fold(copied(model).double(), normalization, **options), compared)
     folded = fold(model, normalization, **options)
     if not math.isfinite(largest_difference(model, folded, folded.model, compared)[0]):
         raise NormscopeError(not_held(norm, "float32"))

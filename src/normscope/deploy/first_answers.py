@@ -1,0 +1,88 @@
+"""Does a changed first layer give what the original gave? Asked of random pixels where it stands.
+
+The rest of the network is the same in both, so that neither needs to be run to its end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from normscope.deploy.differences import ROUNDING
+from normscope.deploy.entry import NoExactFold
+from normscope.models.first_layer import floating_dtype
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from normscope.deploy.affine import Affine
+
+
+class _Reached(Exception):
+    """The forward pass has come as far as it is needed."""
+
+
+def check_first_answers(
+    original: nn.Module,
+    folded: nn.Module,
+    names: Collection[str],
+    affine: Affine,
+    size: tuple[int, int],
+) -> None:
+    """Refuse a fold whose first layers are not used as tracing has seen them.
+
+    A network may call a layer that it keeps in a list of its own, where no other can be put in its
+    place, or do something in a hook.
+
+    Args:
+        original: The network as it was, in evaluation mode.
+        folded: The network that takes raw pixels.
+        names: Of the layers that were changed and are still called.
+        affine: The map from what the folded one takes to what the original does.
+        size: Height and width of the images in pixels.
+
+    Raises:
+        NoExactFold: If a layer's answers differ by more than rounding, or it is not called.
+    """
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(2, len(affine.factor), *size, generator=generator, dtype=torch.float64)
+    factor, offset = (torch.from_numpy(v).reshape(-1, 1, 1) for v in (affine.factor, affine.offset))
+    expected = _first_answers(original, names, images)
+    found = _first_answers(folded, names, (images - offset) / factor)
+    rounding = ROUNDING.get(str(floating_dtype(original)).removeprefix("torch."), 1.0)
+    allowed = rounding * (1 + float(offset.abs().max()))
+    for name in names:
+        if name not in found or not _agree(expected[name], found[name], allowed):
+            raise NoExactFold(f"{name or 'the model'} gives something else once it is changed")
+
+
+def _first_answers(network: nn.Module, names: Collection[str], images: Tensor) -> dict[str, Tensor]:
+    answers: dict[str, Tensor] = {}
+    hooks = []
+    for name in names:
+
+        def keep(_: nn.Module, given: Any, answer: Tensor, name: str = name) -> None:  # noqa: ARG001
+            answers.setdefault(name, answer.detach().double())
+            if len(answers) == len(names):
+                raise _Reached
+
+        hooks.append(network.get_submodule(name).register_forward_hook(keep))
+    parameter = next(network.parameters(), images)
+    try:
+        with torch.no_grad():
+            network(images.to(parameter.device, floating_dtype(network)))
+    except _Reached:
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return answers
+
+
+def _agree(expected: Tensor, found: Tensor, allowed: float) -> bool:
+    if expected.shape != found.shape:
+        return False
+    # What is not finite is told elsewhere.
+    return not (found - expected).abs().max() > allowed * expected.abs().max()
