@@ -8,11 +8,12 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import weight_norm
 
+from normscope.cli.app import run
 from normscope.deploy.folding import fold
 from normscope.deploy.saving import Built, load_folded, save_folded
 from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
-from tests.deploy.refusals import no_fold
+from tests.deploy.refusals import no_fold, said
 from tests.deploy.test_folding import RGB, assert_folds, batch_norm, normalized, raw
 
 
@@ -218,6 +219,31 @@ def test_lazy_layers_are_refused():
         "the model's weights must be there, got lazy layers that have met no image. Run the model "
         "on one image first."
     )
+
+
+class Masks(nn.Module):
+    """Several outputs, as segmentation has them, or one in a mapping."""
+
+    def __init__(self, count=2):
+        super().__init__()
+        self.conv = convolution()
+        self.count = count
+
+    def forward(self, images):
+        return {f"out{i}": self.conv(images) for i in range(self.count)}
+
+
+class Mask(Masks):
+    def __init__(self):
+        super().__init__(1)
+
+
+def test_a_network_of_several_outputs_is_refused(capsys, tmp_path):
+    options = ["--norm", "half", "--image-size", 8, "-o", tmp_path / "folded.safetensors"]
+    assert said(capsys, "tests.deploy.test_entries:Masks", *options) == (
+        "Masks must have one output, shape (N, classes), got 2. Give the classes' alone."
+    )
+    assert run(["fold", "tests.deploy.test_entries:Mask", *map(str, options)]) == 0
 
 
 def refusing(_, images):

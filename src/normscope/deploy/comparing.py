@@ -12,6 +12,7 @@ from normscope.errors import WorkFailed
 from normscope.images.originals import find_originals, some_pixels, with_channels
 from normscope.images.tensors import normalized
 from normscope.models.copying import copied
+from normscope.models.outputs import only_tensor
 from normscope.normalization import Normalization
 
 if TYPE_CHECKING:
@@ -92,9 +93,11 @@ def largest_difference(
         outputs to see it beside.
     """
     bytes_in_01 = images.to(dtype) / 255
+    name = type(model).__name__
     with torch.no_grad():
-        expected = model(normalized(bytes_in_01, folded.normalization)).double()
-        found = run(as_taken(folded, images, dtype)).double()
+        given = normalized(bytes_in_01, folded.normalization)
+        expected = only_tensor(model(given), name).double()
+        found = only_tensor(run(as_taken(folded, images, dtype)), name).double()
     return float((found - expected).abs().max()), float(expected.std())
 
 

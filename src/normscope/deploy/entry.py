@@ -251,7 +251,7 @@ def features_of(given: Tensor, axis: int, channels: int) -> tuple[int, ...]:
     Raises:
         NoExactFold: If one feature holds pixels of several channels.
     """
-    values = _values(given, axis)
+    values = _values(given, axis, CLOSE)
     found = values.round()
     if (np.abs(values - found) > CLOSE).any() or not ((found > 0) & (found <= channels)).all():
         raise NoExactFold("channels meet in one of its features")
@@ -272,7 +272,9 @@ def own_arithmetic(answers: Sequence[Tensor], axis: int) -> tuple[tuple[int, ...
     Raises:
         NoExactFold: If one feature holds pixels of several channels, or of none.
     """
-    offset, *ones = (_values(answer, axis) for answer in answers)
+    rounding = 64 * torch.finfo(answers[0].dtype).eps
+    allowed = rounding * max(1.0, *(float(answer.abs().max()) for answer in answers))
+    offset, *ones = (_values(answer, axis, allowed) for answer in answers)
     factors = np.array(ones) - offset
     features = np.abs(factors).argmax(0)
     factor = factors[features, np.arange(len(offset))]
@@ -282,10 +284,9 @@ def own_arithmetic(answers: Sequence[Tensor], axis: int) -> tuple[tuple[int, ...
     return tuple(features.tolist()), Affine(factor, offset)
 
 
-def _values(given: Tensor, axis: int) -> np.ndarray:
-    """The one value of each feature."""
+def _values(given: Tensor, axis: int, allowed: float) -> np.ndarray:
+    """The one value of each feature, but for rounding."""
     rows = given.movedim(axis, 0).flatten(1)
-    rounding = 8 * torch.finfo(rows.dtype).eps * rows.abs().clamp(min=1)
-    if ((rows - rows[:, :1]).abs() > rounding).any():
+    if ((rows - rows[:, :1]).abs() > allowed).any():
         raise NoExactFold("channels meet in one of its features")
     return rows[:, 0].double().cpu().numpy()
