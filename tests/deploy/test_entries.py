@@ -62,6 +62,10 @@ class Parts(nn.ModuleList):
         return torch.cat([layer(images[:, i : i + 1]) for i, layer in enumerate(self)], 1)
 
 
+def mirrored(images):
+    return images, images.flip(-1)
+
+
 def like_torchvision(network, images):
     """What torchvision's ``normalize`` does, in place on a copy."""
     mean, std = (images.new_tensor([0.1, 0.2, v]).reshape(3, 1, 1) for v in (0.3, 0.4))
@@ -81,6 +85,9 @@ ENTRIES = {
     "mirrored too": lambda: By(
         lambda m, x: m.conv(x) + m.conv(x.flip(-1)).flip(-1), conv=convolution()
     ),
+    "normalized inside and mirrored too": lambda: By(
+        lambda m, x: sum(map(m.conv, mirrored(x / 2 - 1))), conv=convolution()
+    ),
     "by keyword": lambda: By(lambda m, x: m.conv(input=x), conv=convolution()),
     "behind its own type": lambda: By(
         lambda m, x: m.conv(x.type(m.conv.weight.dtype)), conv=convolution()
@@ -97,6 +104,10 @@ ENTRIES = {
     ),
     "weight_norm": lambda: nn.Sequential(weight_norm(convolution())),
     "standardized weights": lambda: StandardizedWeights(3, 4, 3, padding=1),
+    "in inference mode": lambda: By(
+        torch.inference_mode()(lambda m, x: m.own(x) + m.wide(x)),
+        wide=convolution(), own=StandardizedWeights(3, 4, 3, padding=1),
+    ),
     "another stride than its own": lambda: OtherStride(3, 4, 3, padding=1),
     "normalized inside": lambda: By(
         lambda m, x: m.conv((0.3 - x) * x.new_tensor([1.0, 2.0, 3.0]).reshape(3, 1, 1)),
@@ -140,6 +151,15 @@ def test_same_padding_may_begin_at_another_size():
                 assert (folded.model(pixels) - expected).abs().max() < 1e-10
 
 
+@pytest.mark.parametrize("kind", [nn.Conv2d, StandardizedWeights])
+def test_autocast_rounds_and_is_folded(kind):
+    model = By(torch.autocast("cpu", torch.bfloat16)(lambda m, x: m.conv(x)), conv=kind(3, 4, 3))
+    folded, pixels = fold(model, RGB, image_size=8), raw(3, 8, 8)
+    expected = model(normalized(pixels, RGB, 3).float())
+    assert folded.model(pixels).dtype == expected.dtype == torch.bfloat16
+    assert (folded.model(pixels) - expected).abs().max() < 0.05 * expected.std()
+
+
 def hooked():
     layer = convolution()
     layer.register_forward_hook(lambda _, __, answer: answer.relu())
@@ -164,6 +184,11 @@ class Hidden(nn.Module):
         return images
 
 
+def asking(network, images):
+    assert isinstance(network.conv, nn.Conv2d), "a Conv2d is needed"
+    return network.conv(images)
+
+
 class Gain(nn.Conv2d):
     def forward(self, images):
         answer = functional.conv2d(images, self.weight, self.bias, padding=self.padding)
@@ -174,8 +199,17 @@ class Gain(nn.Conv2d):
     ("model", "why"),
     [
         (hooked(), "a hook changes what 0 gives"),
+        (hooked()[0], "a hook changes what the model gives"),
         (turned(), "0 gives something else once it is changed"),
         (Hidden(), "conv gives something else once it is changed"),
+        (
+            By(asking, conv=convolution()),
+            "the network no longer runs once conv is changed: a Conv2d is needed",
+        ),
+        (
+            By(lambda m, x: m.conv(x / x.shape[2]), conv=convolution()),
+            "what the network does to the pixels depends on the size of the image",
+        ),
         (Gain(3, 4, 3, padding=1), "the network computes with the pixels by 'Gain'"),
         (
             By(
@@ -210,6 +244,16 @@ def test_other_entries_are_refused_with_why(model, why):
     with pytest.raises(NormscopeError) as caught:
         fold(model, RGB, image_size=8)
     assert str(caught.value) == no_fold(why)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_torchscript_is_sent_to_its_file():
+    with pytest.raises(NormscopeError) as caught:
+        fold(torch.jit.trace(nn.Conv2d(3, 4, 3), torch.zeros(1, 3, 8, 8)), RGB, image_size=8)
+    assert str(caught.value) == (
+        "the model must have layers that can be replaced, got a TorchScript program. Save it and "
+        "fold its file: normscope fold FILE.pt."
+    )
 
 
 def test_lazy_layers_are_refused():

@@ -276,7 +276,7 @@ class Nothing(nn.Module):
         (nn.Sequential(nn.ZeroPad2d(1), nn.ZeroPad2d(1), nn.Conv2d(3, 1, 3)), "'constant_pad_nd'"),
         (
             nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 1, 3, padding=1)),
-            "it pads what is padded already",
+            "1 pads what is padded already",
         ),
         (nn.Linear(8, 2), "channels meet in one of its features"),
         (Nothing(), "no layer reads the pixels"),

@@ -105,7 +105,7 @@ class WithAnswer(nn.Conv2d):
 @pytest.mark.parametrize(
     ("model", "why"),
     [
-        (ByHalf(), "padding in front of it depends on the size of the image"),
+        (ByHalf(), "padding in front of layer depends on the size of the image"),
         (Both(), "the network computes with the pixels by 'add'"),
         (WithAnswer(3, 4, 3), "the network computes with the pixels by 'WithAnswer'"),
     ],
@@ -114,6 +114,6 @@ def test_other_padding_is_refused_with_why(model, why):
     with pytest.raises(NormscopeError) as caught:
         fold(model, RGB, image_size=7)
     assert str(caught.value) == (
-        "one convolution, linear layer or BatchNorm must read the pixels, unchanged and once, for "
-        f"an exact fold; here {why}. Keep the normalization outside the model."
+        "only convolutions, linear layers and BatchNorms may read the pixels, for an exact fold; "
+        f"here {why}. Keep the normalization outside the model."
     )

@@ -80,6 +80,12 @@ class Affine:
         offset = other.factor * self.offset + other.offset * (1 - self.factor)
         return Affine(self.factor, offset)
 
+    def is_close(self, other: Affine) -> bool:
+        """Whether another map of as many channels is the same, but for rounding."""
+        return bool(
+            np.allclose(self.factor, other.factor) and np.allclose(self.offset, other.offset)
+        )
+
     def take(self, channels: Sequence[int]) -> Affine:
         """The map of some channels by their indices, in their order; an index may be repeated."""
         chosen = list(channels)

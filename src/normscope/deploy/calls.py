@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from normscope.deploy.watching import FOLDABLE, is_plain
+from normscope.deploy.watching import FOLDABLE, is_plain, version_of
+from normscope.models.first_layer import floating_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,20 +59,21 @@ class Calls:
             self.given.setdefault(module, []).append(given[0] if given else named["input"])
 
     def _keep(self, _: nn.Module, given: object, answer: Tensor) -> None:  # noqa: ARG002
-        self._plain_answers.append((answer, answer._version))
+        self._plain_answers.append((answer, version_of(answer)))
 
     def _leave(self, module: nn.Module, _: object, answer: Any) -> None:
         self.watch.at_work.pop()
         if is_plain(module):
             own, version = self._plain_answers.pop()
-            kept = answer is own and own._version == version
+            kept = answer is own and version_of(own) == version
             if not kept and self.watch.holds_image(self.given[module][-1]):
                 self.hooked.add(module)
             return
         convolved = self.watch.convolved.pop(module, [])
         self.given.setdefault(module, []).extend(each.args[0] for each in convolved)
         if convolved:
-            self.computed[module] = convolved[0].layer
+            # Where autocast rounds the weights, the layer still has the type of the module's own.
+            self.computed[module] = convolved[0].layer.to(floating_dtype(module))
         if convolved and not (len(convolved) == 1 and convolved[0].is_answer(answer)):
             self.watch.readers.append((None, type(module).__name__))
 

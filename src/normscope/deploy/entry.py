@@ -12,6 +12,7 @@ from torch import nn
 from normscope.deploy.affine import Affine
 from normscope.deploy.calls import Calls
 from normscope.deploy.padding import same_sides
+from normscope.deploy.refusals import WHOLE, NoExactFold, not_taken
 from normscope.deploy.watching import CONVOLUTIONS, Watch, owners_of_weights, storage_of
 from normscope.errors import NormscopeError
 from normscope.machine.without_compiler import without_compiler
@@ -28,23 +29,6 @@ if TYPE_CHECKING:
 
 CLOSE = 0.1
 """How far from a whole number a mean of equal pixels may be by rounding; of whole ones."""
-
-
-class NoExactFold(NormscopeError):
-    """The pixels do not meet one layer first.
-
-    Args:
-        met: What was found in its place.
-    """
-
-    def __init__(self, met: str) -> None:
-        super().__init__(
-            "one convolution, linear layer or BatchNorm must read the pixels, unchanged and once, "
-            f"for an exact fold; here {met}. Keep the normalization outside the model."
-        )
-
-    def __reduce__(self) -> tuple[type[NormscopeError], tuple[str]]:
-        return NormscopeError, (str(self),)
 
 
 @dataclass(frozen=True)
@@ -115,19 +99,22 @@ def find_entries(model: nn.Module, channels: int, image_size: tuple[int, int]) -
     """
     entries = _traced(model, channels, image_size)
     larger = (image_size[0] + 1, image_size[1] + 1)
-    if not any(entry.padding or isinstance(entry.layer, CONVOLUTIONS) for entry in entries):
+    if not any(e.padding or e.own or isinstance(e.layer, CONVOLUTIONS) for e in entries):
         return entries
     try:
-        others = {entry.name: entry.padding for entry in _traced(model, channels, larger)}
+        others = {entry.name: entry for entry in _traced(model, channels, larger)}
     except NormscopeError:
         return entries  # it takes images of one size
     sizes = (image_size, larger)
     return tuple(_at_any_size(entry, others.get(entry.name), sizes) for entry in entries)
 
 
-def _at_any_size(entry: Entry, other: Padding | None, sizes: Sequence[tuple[int, int]]) -> Entry:
+def _at_any_size(entry: Entry, larger: Entry | None, sizes: Sequence[tuple[int, int]]) -> Entry:
     """The entry with padding that follows the size of the image, if it does."""
-    layer, padding = entry.layer, entry.padding
+    if larger is not None and not _same(entry.own, larger.own):
+        raise NoExactFold("what the network does to the pixels depends on the size of the image")
+    layer, padding, said = entry.layer, entry.padding, entry.name or WHOLE
+    other = larger and larger.padding
     known = padding or other
     if known is None or other == padding:
         return entry
@@ -141,15 +128,7 @@ def _at_any_size(entry: Entry, other: Padding | None, sizes: Sequence[tuple[int,
         return replace(entry, padding=replace(found, same=True))
     if padding is None:
         return entry  # images of this size are not padded
-    raise NoExactFold("padding in front of it depends on the size of the image")
-
-
-def not_taken(image: Tensor, reason: str) -> str:
-    """What is said where a network does not run on such images ``(N, C, H, W)``."""
-    return (
-        f"the model must take images of shape {tuple(image.shape[1:])}, got: {reason}. Give its "
-        "--image-size and --channels."
-    )
+    raise NoExactFold(f"padding in front of {said} depends on the size of the image")
 
 
 def _traced(model: nn.Module, channels: int, image_size: tuple[int, int]) -> tuple[Entry, ...]:
@@ -204,25 +183,33 @@ def _entry(
     channels: int,
     answers: list[list[Tensor]] | None = None,
 ) -> Entry:
-    given, times = calls.given[layer], calls.times[layer]
+    given, times, said = calls.given[layer], calls.times[layer], name or WHOLE
     if len(given) < times or not all(map(watch.holds_image, given)):
-        raise NoExactFold(f"{name} is used {times} times, and not for the pixels alone")
+        raise NoExactFold(f"{said} is used {times} times, and not for the pixels alone")
     if layer in calls.hooked:
-        raise NoExactFold(f"a hook changes what {name} gives")
+        raise NoExactFold(f"a hook changes what {said} gives")
     if layer in watch.used_elsewhere:
-        raise NoExactFold(f"the weights of {name} are used elsewhere too")
+        raise NoExactFold(f"the weights of {said} are used elsewhere too")
     axis = -1 if isinstance(layer, nn.Linear) else 1
-    padding, *others = [_padding(watch, calls, each, layer) for each in given]
+    padding, *others = [_padding(watch, calls, each, said, layer) for each in given]
     if answers is None:
         met = [(features_of(each, axis, channels), None) for each in given]
     else:
         met = [own_arithmetic(each, axis) for each in zip(*answers, strict=True)]
-    if any(each != padding for each in others) or any(each != met[0] for each in met):
-        raise NoExactFold(f"{name} is used {times} times, each time for other channels")
-    return Entry(name, calls.computed.get(layer, layer), met[0][0], padding, met[0][1])
+    features, own = met[0]
+    alike = all(other == features and _same(each, own) for other, each in met)
+    if not alike or any(each != padding for each in others):
+        raise NoExactFold(f"{said} is used {times} times, each time for other channels")
+    return Entry(name, calls.computed.get(layer, layer), features, padding, own)
 
 
-def _padding(watch: Watch, calls: Calls, given: Tensor, layer: nn.Module) -> Padding | None:
+def _same(one: Affine | None, other: Affine | None) -> bool:
+    return one is other or (one is not None and other is not None and one.is_close(other))
+
+
+def _padding(
+    watch: Watch, calls: Calls, given: Tensor, said: str, layer: nn.Module
+) -> Padding | None:
     if storage_of(given) not in watch.padded:
         return None
     padded, padding = watch.padded[storage_of(given)]
@@ -233,7 +220,7 @@ def _padding(watch: Watch, calls: Calls, given: Tensor, layer: nn.Module) -> Pad
         padding = replace(padding, module=None)
     own = layer.padding not in {"valid", (0, 0)}
     if own and (padding.value != 0 or layer.padding_mode != "zeros"):
-        raise NoExactFold("it pads what is padded already")
+        raise NoExactFold(f"{said} pads what is padded already")
     return padding
 
 

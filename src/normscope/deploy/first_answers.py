@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from normscope.deploy.differences import ROUNDING
-from normscope.deploy.entry import NoExactFold
+from normscope.deploy.refusals import WHOLE, NoExactFold
 from normscope.models.first_layer import floating_dtype
+from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -44,18 +45,26 @@ def check_first_answers(
         size: Height and width of the images in pixels.
 
     Raises:
-        NoExactFold: If a layer's answers differ by more than rounding, or it is not called.
+        NoExactFold: If a layer's answers differ by more than rounding, or it is not called, or the
+            network no longer runs.
+        OutOfMemoryError: If the device's memory does not suffice.
     """
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, len(affine.factor), *size, generator=generator, dtype=torch.float64)
     factor, offset = (torch.from_numpy(v).reshape(-1, 1, 1) for v in (affine.factor, affine.offset))
     expected = _first_answers(original, names, images)
-    found = _first_answers(folded, names, (images - offset) / factor)
-    rounding = ROUNDING.get(str(floating_dtype(original)).removeprefix("torch."), 1.0)
-    allowed = rounding * (1 + float(offset.abs().max()))
+    try:
+        found = _first_answers(folded, names, (images - offset) / factor)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        changed = " and ".join(name or WHOLE for name in names)
+        met = f"the network no longer runs once {changed} is changed: {first_line(error)}"
+        raise NoExactFold(met) from error
+    taken, widest = floating_dtype(original), 1 + float(offset.abs().max())
     for name in names:
-        if name not in found or not _agree(expected[name], found[name], allowed):
-            raise NoExactFold(f"{name or 'the model'} gives something else once it is changed")
+        if name not in found or not _agree(expected[name], found[name], taken, widest):
+            raise NoExactFold(f"{name or WHOLE} gives something else once it is changed")
 
 
 def _first_answers(network: nn.Module, names: Collection[str], images: Tensor) -> dict[str, Tensor]:
@@ -64,7 +73,7 @@ def _first_answers(network: nn.Module, names: Collection[str], images: Tensor) -
     for name in names:
 
         def keep(_: nn.Module, given: Any, answer: Tensor, name: str = name) -> None:  # noqa: ARG001
-            answers.setdefault(name, answer.detach().double())
+            answers.setdefault(name, answer.detach().clone())
             if len(answers) == len(names):
                 raise _Reached
 
@@ -81,8 +90,12 @@ def _first_answers(network: nn.Module, names: Collection[str], images: Tensor) -
     return answers
 
 
-def _agree(expected: Tensor, found: Tensor, allowed: float) -> bool:
+def _agree(expected: Tensor, found: Tensor, taken: torch.dtype, widest: float) -> bool:
     if expected.shape != found.shape:
         return False
+    # Under autocast a layer is less precise than its network's weights.
+    types = (str(dtype).removeprefix("torch.") for dtype in (taken, expected.dtype))
+    allowed = widest * max(ROUNDING.get(dtype, 1.0) for dtype in types)
+    wide = expected.double()
     # What is not finite is told elsewhere.
-    return not (found - expected).abs().max() > allowed * expected.abs().max()
+    return not (found.double() - wide).abs().max() > allowed * wide.abs().max()

@@ -16,6 +16,7 @@ from normscope.deploy.entry import find_entries, find_entry
 from normscope.deploy.first_answers import check_first_answers
 from normscope.deploy.given_file import done_by
 from normscope.deploy.layers import RawPixels, build_layer, put_layer
+from normscope.deploy.refusals import WHOLE
 from normscope.deploy.watching import BATCH_NORMS
 from normscope.errors import NormscopeError
 from normscope.keywords import checked
@@ -83,6 +84,11 @@ def fold(
         >>> bool((folded.model(raw) - layer(normalized)).abs().max() < 1e-5)
         True
     """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise NormscopeError(
+            "the model must have layers that can be replaced, got a TorchScript program. Save it "
+            "and fold its file: normscope fold FILE.pt."
+        )
     if isinstance(normalization, str):
         normalization = Normalization.parse(normalization)
     if to == "uint8":
@@ -148,8 +154,8 @@ def _fold_entry(
     plan = _plan(entry, here)
     if plan is None:
         raise NormscopeError(
-            f"a value of each channel must become 0 for {entry.name} to be padded with it, "
-            "got a channel that is constant. Keep the normalization outside the model."
+            f"a value of each channel must become 0 for {entry.name or WHOLE} to be padded with "
+            "it, got a channel that is constant. Keep the normalization outside the model."
         )
     return _replace_entry(model, entry, plan, here, changes)
 

@@ -87,6 +87,9 @@ class Watch(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
+        if torch.is_inference_mode_enabled() and func._can_decompose():  # elsewhere torch does it
+            with self:
+                return func.decompose(*args, **(kwargs or {}))
         out = func(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         results = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
@@ -100,7 +103,7 @@ class Watch(TorchDispatchMode):
         elif name == "constant_pad_nd" and self._follows_pad(*args):
             return self._pad(*args)
         elif name == "convolution" and module is not None and self._is_of_layer(module, args):
-            made = Convolved(args, results[0], results[0]._version)
+            made = Convolved(args, results[0], version_of(results[0]))
             self.convolved.setdefault(module, []).append(made)
             self.readers.append((module, name))
         elif name in FOLLOWED and any(map(self._is_padded, tensors)):
@@ -202,7 +205,7 @@ class Convolved(NamedTuple):
     def is_answer(self, answer: Any) -> bool:
         """Whether a module gives this and nothing more."""
         same = isinstance(answer, Tensor) and storage_of(answer) == storage_of(self.answer)
-        return same and self.answer._version == self.version
+        return same and version_of(self.answer) == self.version
 
 
 def is_plain(module: nn.Module) -> bool:
@@ -232,6 +235,11 @@ def owners_of_weights(model: nn.Module) -> dict[int, nn.Module]:
 def storage_of(tensor: Tensor) -> int:
     """Which memory a tensor lies in; views share it."""
     return tensor.untyped_storage()._cdata
+
+
+def version_of(tensor: Tensor) -> int:
+    """How often a tensor has been written to; one of inference mode does not count it."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _moves(name: str, args: tuple, results: list[Tensor]) -> bool:
