@@ -139,6 +139,13 @@ def test_every_name_of_a_layer_is_written_and_read(tmp_path):
     assert torch.equal(read(pixels), folded.model(pixels))
 
 
+def test_a_class_that_computes_its_weights_is_not_given_folded_ones():
+    model = nn.Sequential(StandardizedWeights(3, 4, 3))
+    folded = assert_folds(model, RGB, 3, (13, 10))
+    with pytest.raises(RuntimeError, match="Missing key"):
+        model.load_state_dict(folded.model.model.state_dict())
+
+
 def test_same_padding_may_begin_at_another_size():
     layers = pytest.importorskip("timm.layers")
     model = nn.Sequential(layers.Conv2dSame(3, 4, 2, 2)).double().eval()

@@ -42,6 +42,7 @@ class Entry:
         features: For each of its input channels (or features), the image's channel it comes from.
         padding: What is put around the pixels in front of it, besides its own padding.
         own: What the network itself does to each of those channels before; None for nothing.
+        computed: Whether the network's own computes its weights.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Entry:
     features: tuple[int, ...]
     padding: Padding | None = None
     own: Affine | None = None
+    computed: bool = False
 
     def meets(self, affine: Affine) -> Affine:
         """What the layer has to do to its features for a map of the image's channels."""
@@ -200,7 +202,8 @@ def _entry(
     alike = all(other == features and _same(each, own) for other, each in met)
     if not alike or any(each != padding for each in others):
         raise NoExactFold(f"{said} is used {times} times, each time for other channels")
-    return Entry(name, calls.computed.get(layer, layer), features, padding, own)
+    plain = calls.computed.get(layer, layer)
+    return Entry(name, plain, features, padding, own, computed=plain is not layer)
 
 
 def _same(one: Affine | None, other: Affine | None) -> bool:

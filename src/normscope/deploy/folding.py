@@ -247,8 +247,10 @@ def _plan(entry: Entry, affine: Affine) -> dict[str, Any] | None:
         before = {} if apart else {"before": list(padding.sides)}
         total = "same" if padding.same else total
         return {**plan, "kind": "PaddedConvolution", "sides": total, **before}
-    if not any(sides):
+    if not any(sides) and not entry.computed:
         return plan
+    # Its own class would compute other weights from the folded ones: they get another name, even
+    # where nothing is padded, so that it does not take them.
     if layer.padding_mode == "zeros":
         if not np.isfinite(affine.zeros).all():
             return None

@@ -58,6 +58,8 @@ class ChannelPad(nn.Module):
         if self.before:
             pixels = functional.pad(pixels, [-side for side in self.before])
         sides = self.sides_of(pixels)
+        if not any(sides):
+            return pixels
         inside = functional.pad(torch.ones_like(pixels[:1, :1]), sides)
         return functional.pad(pixels, sides) + (1 - inside) * self.value
 
