@@ -14,6 +14,6 @@ def said(capsys, *arguments):
 def no_fold(met):
     """The sentence where the file's first layer is not such a one."""
     return (
-        "only convolutions, linear layers and BatchNorms may read the pixels, for an exact fold; "
-        f"here {met}. Keep the normalization outside the model."
+        "only convolutions, linear layers and BatchNorms whose weights can be changed may read the "
+        f"pixels, for an exact fold; here {met}. Keep the normalization outside the model."
     )

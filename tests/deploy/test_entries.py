@@ -167,6 +167,18 @@ def test_autocast_rounds_and_is_folded(kind):
     assert (folded.model(pixels) - expected).abs().max() < 0.05 * expected.std()
 
 
+def test_the_first_layers_are_compared_without_tf32():
+    seen = []
+
+    def noting(network, images):
+        seen.append(torch.backends.cudnn.conv.fp32_precision)
+        return network.conv(images)
+
+    fold(By(noting, conv=convolution()), RGB, image_size=8)
+    assert seen[-2:] == ["ieee", "ieee"]  # the original and its fold
+    assert torch.backends.cudnn.conv.fp32_precision == seen[0] != "ieee"
+
+
 def hooked():
     layer = convolution()
     layer.register_forward_hook(lambda _, __, answer: answer.relu())

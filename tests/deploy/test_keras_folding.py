@@ -221,8 +221,8 @@ def mixed():
 def test_no_exact_fold(tmp_path, capsys, build, met):
     build().save(tmp_path / "x.keras")
     assert said(capsys, tmp_path / "x.keras", "--norm", "half", "-o", tmp_path / "raw.keras") == (
-        "only convolutions, linear layers and BatchNorms may read the pixels, for an exact fold; "
-        f"here {met}. Keep the normalization outside the model."
+        "only convolutions, linear layers and BatchNorms whose weights can be changed may read the "
+        f"pixels, for an exact fold; here {met}. Keep the normalization outside the model."
     )
     assert [p.name for p in tmp_path.iterdir()] == ["x.keras"]
 

@@ -114,6 +114,6 @@ def test_other_padding_is_refused_with_why(model, why):
     with pytest.raises(NormscopeError) as caught:
         fold(model, RGB, image_size=7)
     assert str(caught.value) == (
-        "only convolutions, linear layers and BatchNorms may read the pixels, for an exact fold; "
-        f"here {why}. Keep the normalization outside the model."
+        "only convolutions, linear layers and BatchNorms whose weights can be changed may read the "
+        f"pixels, for an exact fold; here {why}. Keep the normalization outside the model."
     )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from normscope.deploy.differences import ROUNDING
 from normscope.deploy.refusals import WHOLE, NoExactFold
+from normscope.machine.device import without_tf32
 from normscope.models.first_layer import floating_dtype
 from normscope.wording import first_line
 
@@ -80,7 +81,7 @@ def _first_answers(network: nn.Module, names: Collection[str], images: Tensor) -
         hooks.append(network.get_submodule(name).register_forward_hook(keep))
     parameter = next(network.parameters(), images)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), without_tf32():
             network(images.to(parameter.device, floating_dtype(network)))
     except _Reached:
         pass

@@ -23,8 +23,8 @@ class NoExactFold(NormscopeError):
 
     def __init__(self, met: str) -> None:
         super().__init__(
-            "only convolutions, linear layers and BatchNorms may read the pixels, for an exact "
-            f"fold; here {met}. Keep the normalization outside the model."
+            "only convolutions, linear layers and BatchNorms whose weights can be changed may read "
+            f"the pixels, for an exact fold; here {met}. Keep the normalization outside the model."
         )
 
     def __reduce__(self) -> tuple[type[NormscopeError], tuple[str]]:
