@@ -309,6 +309,19 @@ def test_a_network_of_several_outputs_is_refused(capsys, tmp_path):
     assert run(["fold", "tests.deploy.test_entries:Mask", *map(str, options)]) == 0
 
 
+class AlwaysDropping(Mask):
+    def forward(self, images):
+        return functional.dropout(self.conv(images))
+
+
+def test_random_outputs_are_told_from_a_wrong_fold(capsys, tmp_path):
+    options = ["--norm", "half", "--image-size", 8, "-o", tmp_path / "folded.safetensors"]
+    assert said(capsys, "tests.deploy.test_entries:AlwaysDropping", *options) == (
+        "the network must give the same outputs for the same images in evaluation mode, got others "
+        "each time. Mend it; a dropout may be on, as F.dropout(x) without training=self.training."
+    )
+
+
 def refusing(_, images):
     raise AssertionError(f"Input height ({images.shape[2]}) doesn't match model (224)")
 
