@@ -14,6 +14,6 @@ def said(capsys, *arguments):
 def no_fold(met):
     """The sentence where the file's first layer is not such a one."""
     return (
-        "one convolution, linear layer or BatchNorm must read the pixels, unchanged and once, for "
-        f"an exact fold; here {met}. Keep the normalization outside the model."
+        "only convolutions, linear layers and BatchNorms whose weights can be changed may read the "
+        f"pixels, for an exact fold; here {met}. Keep the normalization outside the model."
     )

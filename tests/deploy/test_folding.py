@@ -242,15 +242,6 @@ class Around(nn.Module):
         return self.layer(images) + images
 
 
-class Two(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = nn.Conv2d(3, 3, 3), nn.Conv2d(3, 3, 3)
-
-    def forward(self, images):
-        return self.first(images) + self.second(images)
-
-
 class Functional(nn.Module):
     def __init__(self):
         super().__init__()
@@ -279,14 +270,13 @@ class Nothing(nn.Module):
     [
         (Twice(), "layer is used 2 times"),
         (Around(), "computes with the pixels by 'add'"),
-        (Two(), "2 layers do (first, second)"),
         (Functional(), "computes with the pixels by 'conv"),
         (nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(3, 1, 1)), "computes with the pixels by 'max"),
         (nn.Sequential(nn.ZeroPad2d(1), nn.Linear(10, 2)), "'constant_pad_nd'"),
         (nn.Sequential(nn.ZeroPad2d(1), nn.ZeroPad2d(1), nn.Conv2d(3, 1, 3)), "'constant_pad_nd'"),
         (
             nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 1, 3, padding=1)),
-            "it pads what is padded already",
+            "1 pads what is padded already",
         ),
         (nn.Linear(8, 2), "channels meet in one of its features"),
         (Nothing(), "no layer reads the pixels"),

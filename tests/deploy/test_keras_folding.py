@@ -212,7 +212,7 @@ def mixed():
 @pytest.mark.parametrize(
     ("build", "met"),
     [
-        (two_readers, "2 operations do (convolution, convolution)"),
+        (two_readers, "2 operations do, where a file may have one (convolution, convolution)"),
         (shared, "the weights of its first layer are computed while it runs, or shared"),
         (inverted, "own (Normalization) is inverted"),
         (mixed, "own (Normalization) treats pixels by their place"),
@@ -221,8 +221,8 @@ def mixed():
 def test_no_exact_fold(tmp_path, capsys, build, met):
     build().save(tmp_path / "x.keras")
     assert said(capsys, tmp_path / "x.keras", "--norm", "half", "-o", tmp_path / "raw.keras") == (
-        "one convolution, linear layer or BatchNorm must read the pixels, unchanged and once, for "
-        f"an exact fold; here {met}. Keep the normalization outside the model."
+        "only convolutions, linear layers and BatchNorms whose weights can be changed may read the "
+        f"pixels, for an exact fold; here {met}. Keep the normalization outside the model."
     )
     assert [p.name for p in tmp_path.iterdir()] == ["x.keras"]
 

@@ -27,7 +27,7 @@ GRAPHS = {
     "two layers": (
         [node("Conv", "x w", "a"), node("Conv", "x w", "b"), node("Add", "a b", "y")],
         KERNEL,
-        "2 nodes do (Conv 'Conv_a', Conv 'Conv_b')",
+        "2 nodes do, where a file may have one (Conv 'Conv_a', Conv 'Conv_b')",
     ),
     "around": (
         [node("Conv", "x w", "a", pads=[1, 1, 1, 1]), node("Add", "a x", "y")],
@@ -69,7 +69,7 @@ GRAPHS = {
          node("Cast", "n", "m", to=TensorProto.FLOAT), node("ReduceMean", "m", "f", keepdims=0),
          node("Mul", "w f", "v"), node("Conv", "x v", "y")],
         KERNEL,
-        "2 nodes do (Conv 'Conv_a', Conv 'Conv_y')",
+        "2 nodes do, where a file may have one (Conv 'Conv_a', Conv 'Conv_y')",
     ),
     "weights by the shape": (
         [node("Shape", "x", "n"), node("Cast", "n", "m", to=TensorProto.FLOAT),

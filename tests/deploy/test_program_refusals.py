@@ -92,7 +92,7 @@ def without_weights():
             Computed,
             "the weights of its first layer are computed while it runs, or shared",
         ),
-        (Both, "2 operations do (_convolution, _convolution)"),
+        (Both, "2 operations do, where a file may have one (_convolution, _convolution)"),
         (Ones, "the network computes with the pixels by 'constant_pad_nd'"),
         (Products, "the network computes with the pixels by 'bmm'"),
         (Quantized, "the network computes with the pixels by 'quantize_per_tensor'"),

@@ -63,6 +63,29 @@ class Affine:
         """This map followed by another."""
         return Affine(later.factor * self.factor, later.factor * self.offset + later.offset)
 
+    def behind(self, other: Affine) -> Affine:
+        """The map of what another map makes of pixels that does to it what this does to pixels.
+
+        Args:
+            other: A map that is applied first, and stays.
+
+        Returns:
+            The map ``m`` for which ``m(other(pixel))`` is ``other(self(pixel))``.
+
+        Example:
+            >>> two, three = np.array([2.0]), np.array([3.0])
+            >>> Affine(two, three).behind(Affine(three, two))
+            Affine(factor=array([2.]), offset=array([7.]))
+        """
+        offset = other.factor * self.offset + other.offset * (1 - self.factor)
+        return Affine(self.factor, offset)
+
+    def is_close(self, other: Affine) -> bool:
+        """Whether another map of as many channels is the same, but for rounding."""
+        return bool(
+            np.allclose(self.factor, other.factor) and np.allclose(self.offset, other.offset)
+        )
+
     def take(self, channels: Sequence[int]) -> Affine:
         """The map of some channels by their indices, in their order; an index may be repeated."""
         chosen = list(channels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,19 +10,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from normscope.deploy.affine import Affine
+from normscope.deploy.batch_norm import batch_norm_affine, shifted_batch_norm
 from normscope.deploy.before import Before, Fold
-from normscope.deploy.entry import find_entry
+from normscope.deploy.entry import find_entries, find_entry
+from normscope.deploy.first_answers import check_first_answers
+from normscope.deploy.given_file import done_by
 from normscope.deploy.layers import RawPixels, build_layer, put_layer
+from normscope.deploy.refusals import WHOLE
 from normscope.deploy.watching import BATCH_NORMS
 from normscope.errors import NormscopeError
 from normscope.keywords import checked
+from normscope.models.copying import copied
 from normscope.models.expected import check_of_unit
-from normscope.models.first_layer import channels_taken
+from normscope.models.first_layer import channels_taken, floating_dtype
 from normscope.normalization import Normalization
 from normscope.wording import check_at_least
 
 if TYPE_CHECKING:
+    from normscope.deploy.affine import Affine
     from normscope.deploy.entry import Entry
 
 
@@ -80,6 +84,11 @@ def fold(
         >>> bool((folded.model(raw) - layer(normalized)).abs().max() < 1e-5)
         True
     """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise NormscopeError(
+            "the model must have layers that can be replaced, got a TorchScript program. Save it "
+            "and fold its file: normscope fold FILE.pt."
+        )
     if isinstance(normalization, str):
         normalization = Normalization.parse(normalization)
     if to == "uint8":
@@ -90,38 +99,65 @@ def fold(
     before = Before.of(normalization, to, channels, residual=residual)
     if channels is None and before.channels == 1:
         before = Before.of(normalization, to, channels_taken(model), residual=residual)
-    new = copy.deepcopy(model).eval().requires_grad_(False)
+    original = copied(model).eval().requires_grad_(False)
+    new = copied(original)
     changes: dict[str, dict[str, Any]] = {}
-    new = _fold_into(new, before.affine, before.channels, size, changes)
-    dtype = next((t.dtype for t in new.parameters() if t.is_floating_point()), torch.float32)
+    new = _fold_into(new, normalization, before, size, changes)
+    called = [name for name, plan in changes.items() if plan["kind"] != "Identity"]
+    check_first_answers(original, new, called, before.affine, size)
     return Folded(
-        model=RawPixels(new, dtype), normalization=normalization, takes=before.takes,
-        scale=before.scale, changes=changes, channels=before.channels, image_size=size,
+        model=RawPixels(new, floating_dtype(original)), normalization=normalization,
+        takes=before.takes, scale=before.scale, changes=changes, channels=before.channels,
+        image_size=size,
     )  # fmt: skip
 
 
 def _fold_into(
     model: nn.Module,
-    affine: Affine,
-    channels: int,
+    normalization: Normalization,
+    before: Before,
     size: tuple[int, int],
     changes: dict[str, dict[str, Any]],
 ) -> nn.Module:
-    entry = find_entry(model, channels, size)
-    here = affine.take(entry.features)
-    if not isinstance(entry.layer, BATCH_NORMS):
-        plan = _plan(entry, here)
-        if plan is None:
-            raise NormscopeError(
-                f"a value of each channel must become 0 for {entry.name} to be padded with it, "
-                "got a channel that is constant. Keep the normalization outside the model."
-            )
-        return _replace_entry(model, entry, plan, here, changes)
-    behind = _fold_behind(model, entry, affine, channels, size, changes)
-    if behind is not None:
-        return behind
-    plan, state = _shifted_batch_norm(entry.layer, here)
-    return _replace(model, entry.name, plan, state, changes)
+    affine, channels = before.affine, before.channels
+    entries = find_entries(model, channels, size)
+    for entry in entries:
+        _check_once(entry, normalization, channels)
+    if len(entries) == 1 and isinstance(entries[0].layer, BATCH_NORMS):
+        behind = _fold_behind(model, entries[0], affine, channels, size, changes)
+        if behind is not None:
+            return behind
+    for entry in entries:
+        model = _fold_entry(model, entry, entry.meets(affine), changes)
+    return model
+
+
+def _check_once(entry: Entry, normalization: Normalization, channels: int) -> None:
+    if entry.own is None or sorted(entry.features) != list(range(channels)):
+        return
+    twice = done_by(entry.own.take(np.argsort(entry.features).tolist()), normalization)
+    if twice is not None:
+        pixels, first = twice
+        raise NormscopeError(
+            f"the network must not already do the normalization, got one that applies "
+            f"{normalization} itself to pixels of {pixels}. Give what is applied before the "
+            f"network: {first}."
+        )
+
+
+def _fold_entry(
+    model: nn.Module, entry: Entry, here: Affine, changes: dict[str, dict[str, Any]]
+) -> nn.Module:
+    if isinstance(entry.layer, BATCH_NORMS):
+        plan, state = shifted_batch_norm(entry.layer, here)
+        return _replace(model, entry.name, plan, state, changes)
+    plan = _plan(entry, here)
+    if plan is None:
+        raise NormscopeError(
+            f"a value of each channel must become 0 for {entry.name or WHOLE} to be padded with "
+            "it, got a channel that is constant. Keep the normalization outside the model."
+        )
+    return _replace_entry(model, entry, plan, here, changes)
 
 
 def _fold_behind(
@@ -136,14 +172,14 @@ def _fold_behind(
     # BatchNorm is gone.
     if entry.features != tuple(range(channels)):
         return None
-    without = put_layer(copy.deepcopy(model), entry.name, nn.Identity())
+    without = put_layer(copied(model), entry.name, nn.Identity())
     try:
         following = find_entry(without, channels, size)
     except NormscopeError:
         return None
-    if isinstance(following.layer, BATCH_NORMS):
+    if following.own is not None or isinstance(following.layer, BATCH_NORMS):
         return None
-    here = affine.then(_batch_norm_affine(entry.layer)).take(following.features)
+    here = affine.then(batch_norm_affine(entry.layer)).take(following.features)
     plan = _plan(following, here)
     if plan is None:
         return None
@@ -211,8 +247,10 @@ def _plan(entry: Entry, affine: Affine) -> dict[str, Any] | None:
         before = {} if apart else {"before": list(padding.sides)}
         total = "same" if padding.same else total
         return {**plan, "kind": "PaddedConvolution", "sides": total, **before}
-    if not any(sides):
+    if not any(sides) and not entry.computed:
         return plan
+    # Its own class would compute other weights from the folded ones: they get another name, even
+    # where nothing is padded, so that it does not take them.
     if layer.padding_mode == "zeros":
         if not np.isfinite(affine.zeros).all():
             return None
@@ -252,45 +290,3 @@ def _folded_state(
         value = torch.from_numpy(padded)
         state["pad.value"] = value.reshape(-1, *[1] * plan["dimensions"])
     return {name: t.to(weight.device, weight.dtype) for name, t in state.items()}
-
-
-def _batch_norm_affine(layer: nn.Module) -> Affine:
-    mean, factor, offset = (t.numpy() for t in _batch_norm_numbers(layer))
-    return Affine(factor, offset - mean * factor)
-
-
-def _shifted_batch_norm(
-    layer: nn.Module, affine: Affine
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    assert isinstance(layer, nn.modules.batchnorm._BatchNorm)
-    mean, _, bias = _batch_norm_numbers(layer)
-    weight = torch.ones_like(mean) if layer.weight is None else layer.weight.detach().double().cpu()
-    variance = layer.running_var
-    assert variance is not None
-    state = {
-        "weight": weight * torch.from_numpy(affine.factor),
-        "bias": bias,
-        "running_mean": (mean - torch.from_numpy(affine.offset)) / torch.from_numpy(affine.factor),
-        "running_var": variance.double().cpu(),
-    }
-    kind = type(layer).__name__
-    plan = {
-        "kind": "BatchNorm2d" if isinstance(layer, nn.SyncBatchNorm) else kind,
-        "num_features": layer.num_features,
-        "eps": layer.eps,
-    }
-    return plan, {name: t.to(variance.device, variance.dtype) for name, t in state.items()}
-
-
-def _batch_norm_numbers(layer: nn.Module) -> Sequence[Tensor]:
-    # Mean, factor and bias in float64.
-    assert isinstance(layer, nn.modules.batchnorm._BatchNorm)
-    if layer.running_mean is None or layer.running_var is None:
-        raise NormscopeError(
-            "a BatchNorm that meets the pixels must have running statistics for an exact fold, "
-            "got one that uses the batch's own, which undo any normalization. Leave it as it is."
-        )
-    mean, variance = (t.detach().double().cpu() for t in (layer.running_mean, layer.running_var))
-    weight = torch.ones_like(mean) if layer.weight is None else layer.weight.detach().double().cpu()
-    bias = torch.zeros_like(mean) if layer.bias is None else layer.bias.detach().double().cpu()
-    return mean, weight / torch.sqrt(variance + layer.eps), bias

@@ -116,17 +116,34 @@ def check_once(
     Raises:
         NormscopeError: If both are the same.
     """
-    if own is None or not (own.factor > 0).all() or _identity(own):
-        return
+    twice = None if own is None else done_by(own, given)
+    if twice is not None:
+        pixels, first = twice
+        raise NormscopeError(
+            f"the graph already normalizes: {source} applies {given} itself to "
+            f"pixels of {pixels} ({', '.join(nodes)}), so that --norm {norm} in front of it "
+            f"would do it twice. Give what is applied before the file: --norm {first}."
+        )
+
+
+def done_by(own: Affine, given: Normalization) -> tuple[str, str] | None:
+    """Whether what a network does to each channel is a normalization.
+
+    Args:
+        own: What it does to the image's channels, in their order.
+        given: The normalization.
+
+    Returns:
+        Of which pixels, and the normalization of what is given to the network; None if it is not.
+    """
+    if not (own.factor > 0).all() or _identity(own):
+        return None
     mean, std = -own.offset / own.factor, 1 / own.factor
     for scale, first, pixels in ((1, "none", "[0, 1]"), (255, str(BYTES), "0..255")):
         found = Normalization((mean / scale).tolist(), (std / scale).tolist())
         if same(found, given.for_channels(found.channels)):
-            raise NormscopeError(
-                f"the graph already normalizes: {source} applies {given} itself to "
-                f"pixels of {pixels} ({', '.join(nodes)}), so that --norm {norm} in front of it "
-                f"would do it twice. Give what is applied before the file: --norm {first}."
-            )
+            return pixels, first
+    return None
 
 
 def same(one: Normalization, other: Normalization) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.deploy.affine import Affine
-from normscope.deploy.entry import NoExactFold
+from normscope.deploy.refusals import NoExactFold
 from normscope.deploy.watching import storage_of
 
 if TYPE_CHECKING:

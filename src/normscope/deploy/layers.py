@@ -58,6 +58,8 @@ class ChannelPad(nn.Module):
         if self.before:
             pixels = functional.pad(pixels, [-side for side in self.before])
         sides = self.sides_of(pixels)
+        if not any(sides):
+            return pixels
         inside = functional.pad(torch.ones_like(pixels[:1, :1]), sides)
         return functional.pad(pixels, sides) + (1 - inside) * self.value
 
@@ -107,6 +109,13 @@ class PaddedConvolution(nn.Sequential):
             self.pad = ChannelPad(sides, options["in_channels"], before)
         self.convolution = CONVOLUTIONS[dimensions](**options)
 
+    def __getattr__(self, name: str) -> Any:
+        """What a network asks its convolution for, such as the type of its weights."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("convolution"), name)
+
 
 def build_layer(plan: dict[str, Any]) -> nn.Module:
     """The layer that a plan describes, with weights yet to be loaded.
@@ -130,11 +139,11 @@ def build_layer(plan: dict[str, Any]) -> nn.Module:
 
 
 def put_layer(model: nn.Module, name: str, layer: nn.Module) -> nn.Module:
-    """Put a layer in the place of a network's.
+    """Put a layer in the place of a network's, under each of its names.
 
     Args:
         model: Changed in place.
-        name: The old layer's name; empty if the model is that layer itself.
+        name: One of the old layer's names; empty if the model is that layer itself.
         layer: The new one.
 
     Returns:
@@ -142,6 +151,9 @@ def put_layer(model: nn.Module, name: str, layer: nn.Module) -> nn.Module:
     """
     if not name:
         return layer
-    parent, _, attribute = name.rpartition(".")
-    setattr(model.get_submodule(parent), attribute, layer)
+    old = model.get_submodule(name)
+    for parent in list(model.modules()):
+        for attribute, child in list(parent._modules.items()):
+            if child is old:
+                setattr(parent, attribute, layer)
     return model

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.deploy.affine import Affine
-from normscope.deploy.entry import NoExactFold
 from normscope.deploy.onnx_graph import FLOATS, ONNX_DOMAINS, attribute, inputs_of, named
+from normscope.deploy.refusals import NoExactFold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -227,7 +227,8 @@ def _only_reader(graph: Graph, readers: list[NodeProto], pixels: set[str]) -> No
     if not readers:
         raise NoExactFold("no layer reads the pixels")
     if len(readers) > 1:
-        raise NoExactFold(f"{len(readers)} nodes do ({', '.join(map(named, readers))})")
+        names = ", ".join(map(named, readers))
+        raise NoExactFold(f"{len(readers)} nodes do, where a file may have one ({names})")
     (node,) = readers
     if node.input[0] not in pixels or pixels.intersection(node.input[1:]):
         raise NoExactFold(f"{named(node)} multiplies by them")

@@ -10,12 +10,12 @@ import onnx
 from onnx import helper
 
 from normscope.deploy.before import Before, Fold
-from normscope.deploy.entry import NoExactFold
 from normscope.deploy.onnx_entry import ARITHMETIC, find_graph_entry
 from normscope.deploy.onnx_graph import Graph, attribute, named
 from normscope.deploy.onnx_layers import folded_layer
 from normscope.deploy.onnx_padding import Nodes, Widths, pad_channels
 from normscope.deploy.onnx_pruning import drop_unused
+from normscope.deploy.refusals import NoExactFold
 
 if TYPE_CHECKING:
     from onnx import NodeProto

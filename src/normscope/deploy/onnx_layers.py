@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.deploy.entry import NoExactFold
 from normscope.deploy.onnx_graph import attribute, named
 from normscope.deploy.onnx_padding import convolution_widths, pad_channels
+from normscope.deploy.refusals import NoExactFold
 
 if TYPE_CHECKING:
     from onnx import NodeProto

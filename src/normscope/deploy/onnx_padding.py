@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
 
-from normscope.deploy.entry import NoExactFold
 from normscope.deploy.onnx_graph import attribute, named
+from normscope.deploy.refusals import NoExactFold
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from normscope.deploy.entry import NoExactFold, features_of, not_taken
+from normscope.deploy.entry import features_of
 from normscope.deploy.program_watching import ProgramWatch
+from normscope.deploy.refusals import NoExactFold, not_taken
 from normscope.deploy.watching import storage_of
 from normscope.errors import NormscopeError
 from normscope.models.files.program_network import reason_of
@@ -130,7 +131,7 @@ def _only_operation(watch: ProgramWatch) -> Operation:
         raise NoExactFold("no layer reads the pixels")
     if len(found) > 1:
         names = ", ".join(operation.name for operation in found)
-        raise NoExactFold(f"{len(found)} operations do ({names})")
+        raise NoExactFold(f"{len(found)} operations do, where a file may have one ({names})")
     (operation,) = found
     if any(value != 1 for value in operation.more.values()):
         raise NoExactFold(f"'{operation.name}' does more than multiply and add")

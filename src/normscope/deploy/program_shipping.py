@@ -11,7 +11,6 @@ import torch
 from normscope.deploy.before import Before
 from normscope.deploy.comparing import some_images
 from normscope.deploy.differences import not_held
-from normscope.deploy.entry import NoExactFold
 from normscope.deploy.given_file import (
     channels_of,
     check_once,
@@ -23,6 +22,7 @@ from normscope.deploy.keras_kind import KerasKind
 from normscope.deploy.program_comparing import Comparison, FoldedProgram
 from normscope.deploy.program_entry import find_program_entry
 from normscope.deploy.program_folding import InPlace, fold_in_place
+from normscope.deploy.refusals import NoExactFold
 from normscope.deploy.saving import describe
 from normscope.deploy.torch_kinds import ExportedKind, ScriptKind
 from normscope.errors import NormscopeError

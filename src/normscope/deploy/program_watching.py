@@ -34,6 +34,8 @@ class ProgramWatch(Watch):
         image: Its pixels hold the number of their channel.
     """
 
+    follows_arithmetic = False
+
     def __init__(self, image: Tensor) -> None:
         super().__init__(image)
         self.operations: list[Operation] = []

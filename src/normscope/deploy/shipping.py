@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,10 @@ from normscope.deploy.saving import Built, check_folder, check_suffix, describe,
 from normscope.errors import NormscopeError
 from normscope.images.size import check_length
 from normscope.models.building import published
+from normscope.models.copying import copied
 from normscope.models.expected import check_of_unit, stated_normalization, takes_blue_first
 from normscope.models.files.naming import ONNX, names_program
+from normscope.models.outputs import only_tensor
 from normscope.models.trained import build_trained, channel_count
 from normscope.normalization import Normalization
 from normscope.writing import check_no_input
@@ -114,14 +115,13 @@ def ship(chosen: FoldOptions) -> Shipped | ShippedGraph | ShippedProgram:
         "channels": count,
         "image_size": side,
     }
-    exact = check_exact(
-        model, fold(copy.deepcopy(model).double(), normalization, **options), compared
-    )
+    exact = check_exact(model, fold(copied(model).double(), normalization, **options), compared)
     folded = fold(model, normalization, **options)
     if not math.isfinite(largest_difference(model, folded, folded.model, compared)[0]):
         raise NormscopeError(not_held(norm, "float32"))
     agreed = check_with_processor(name, model, folded, compared) if norm == "model" else None
-    built = Built(name, int(folded.model(compared[:1]).shape[-1]))
+    output = only_tensor(folded.model(compared[:1]), name)
+    built = Built(name, int(output.shape[-1]))
     run = save_folded(folded, path, built)
     difference, spread = largest_difference(model, folded, run, compared)
     notes = () if agreed is None else (agreed,)

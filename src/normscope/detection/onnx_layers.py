@@ -12,12 +12,12 @@ from onnx import ModelProto, ValueInfoProto
 from torch import nn
 
 from normscope.deploy.affine import Affine
-from normscope.deploy.entry import NoExactFold
 from normscope.deploy.onnx_entry import find_graph_entry
 from normscope.deploy.onnx_graph import Graph, attribute
 from normscope.deploy.onnx_input import image_input
 from normscope.deploy.onnx_padding import Nodes, convolution_widths
 from normscope.deploy.onnx_pruning import drop_unused
+from normscope.deploy.refusals import NoExactFold
 from normscope.models.files.onnx_file import read_graph
 from normscope.models.files.onnx_network import OnnxNetwork
 from normscope.models.preprocessing.colours import rounded

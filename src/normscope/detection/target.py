@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
 
 from normscope.deploy.entry import find_entry
 from normscope.detection.system import Averages
 from normscope.errors import NormscopeError
+from normscope.models.first_layer import floating_dtype
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Target:
 def find_target(
     model: nn.Module, channels: int, image_size: tuple[int, int], batch_size: int
 ) -> Target | None:
-    """Run a black image through a network and see which BatchNorm it meets first.
+    """Run an image through a network and see which BatchNorm it meets first.
 
     Args:
         model: In evaluation mode.
@@ -70,24 +72,34 @@ def find_target(
     entry = _entry(model, channels, image_size)
     convolution = _plain_convolution(entry, channels)
     met: list[tuple[nn.Module, Any]] = []
-    outputs: list[Any] = []
+    convolved: list[tuple[Tensor, Any]] = []
     hooks = [
         module.register_forward_pre_hook(lambda module, given: met.append((module, given[0])))
         for module in model.modules()
         if isinstance(module, AnyBatchNorm) and module.running_mean is not None
     ]
-    if convolution is not None:
-        hooks.append(convolution.register_forward_hook(lambda *call: outputs.append(call[2])))
-    parameter = next(model.parameters(), torch.empty(0))
-    black = torch.zeros(1, channels, *image_size, dtype=parameter.dtype, device=parameter.device)
+    if convolution is not None and entry is not None:
+        layer = model.get_submodule(entry.name)
+        hooks.append(
+            layer.register_forward_hook(
+                lambda _, given, named, answer: convolved.append(
+                    (given[0] if given else named["input"], answer)
+                ),
+                with_kwargs=True,
+            )
+        )
+    device = next(model.parameters(), torch.empty(0)).device
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, channels, *image_size, generator=generator)
+    image = image.to(device, floating_dtype(model))
     try:
         with torch.no_grad():
-            model(black)
+            model(image)
     except torch.OutOfMemoryError:
         raise
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:
         raise NormscopeError(
-            f"the model must take images of shape {tuple(black.shape[1:])}, got: "
+            f"the model must take images of shape {tuple(image.shape[1:])}, got: "
             f"{first_line(error)}. Give --resize and --crop as in its evaluation, and --channels "
             "rgb for grey images of a colour network."
         ) from error
@@ -97,7 +109,9 @@ def find_target(
     if not met:
         return None
     module, given = met[0]
-    direct = bool(outputs) and given is outputs[0]
+    direct = [answer is given for _, answer in convolved] == [True] and _is_image(
+        convolved[0][0], image, entry
+    )
     names = {module: name for name, module in model.named_modules()}
     averages, alive = _averages(module, names[module], batch_size)
     return Target(
@@ -115,9 +129,19 @@ def _entry(model: nn.Module, channels: int, image_size: tuple[int, int]) -> Entr
         return None
 
 
+def _is_image(given: Tensor, image: Tensor, entry: Entry | None) -> bool:
+    """Whether a layer reads the image itself, but for its channels' order and zeros around it."""
+    if entry is None:
+        return False
+    expected = image[:, list(entry.features)]
+    if entry.padding is not None and not entry.padding.inside:
+        expected = functional.pad(expected, entry.padding.sides)
+    return given.shape == expected.shape and torch.equal(given.to(expected.dtype), expected)
+
+
 def _plain_convolution(entry: Entry | None, channels: int) -> nn.Conv2d | None:
     layer = entry.layer if entry else None
-    if not isinstance(layer, nn.Conv2d) or layer.groups > 1 or entry is None:
+    if not isinstance(layer, nn.Conv2d) or layer.groups > 1 or entry is None or entry.own:
         return None
     if entry.padding is not None and entry.padding.value != 0:
         return None

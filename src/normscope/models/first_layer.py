@@ -63,6 +63,12 @@ def describe_first_layer(layer: nn.Module) -> dict[str, float | None]:
     return numbers
 
 
+def floating_dtype(model: nn.Module) -> torch.dtype:
+    """What type of numbers a network computes with, by its first weights; float32 without any."""
+    weights = (t.dtype for t in model.parameters() if t.is_floating_point())
+    return next(weights, torch.float32)
+
+
 def channels_taken(model: nn.Module) -> int | None:
     """How many channels a network's first convolution takes, in the order of its layers.
 

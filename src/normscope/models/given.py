@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from normscope.errors import NormscopeError
+from normscope.models.copying import copied
 from normscope.models.outputs import Logits, only_tensor
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class GivenModel:
         """A copy of the network in evaluation mode."""
         if not isinstance(self._model, nn.Module):
             return CallableNetwork(self._model, name_of(self._model)).eval()
-        network = copy.deepcopy(self._model).eval()
+        network = copied(self._model).eval()
         if isinstance(network, torch.jit.ScriptModule):  # its weights and layers are its own affair
             return CallableNetwork(network.forward, name_of(self._model)).eval()
         # As transformers' classifiers give them.
