@@ -13,8 +13,8 @@ from torch import nn
 import normscope
 from normscope.cli.app import run
 from normscope.errors import NormscopeError
-from normscope.keywords import memory
 from normscope.studies.study import Study
+from normscope.system_errors import in_sentences
 
 FULL = (
     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB of "
@@ -113,12 +113,12 @@ def test_python_callers(photos):
 
 
 def test_memory_of_the_machine():
-    with pytest.raises(NormscopeError) as error, memory():
+    with pytest.raises(NormscopeError) as error, in_sentences():
         np.empty(2**62, np.uint8)
     assert str(error.value) == (
         "the work must fit the memory that is free, got: Unable to allocate 4.00 EiB for an array "
         "with shape (4611686018427387904,) and data type uint8. End what else holds memory, or use "
         "smaller images (--resize, --crop) or a smaller model."
     )
-    with pytest.raises(RuntimeError, match="^another$"), memory():
+    with pytest.raises(RuntimeError, match="^another$"), in_sentences():
         raise RuntimeError("another")

@@ -1,14 +1,12 @@
-"""What Python callers and command lines give: values of the right types, and possible paths."""
+"""What callers give: values of the types that annotations name, and possible paths."""
 
 from __future__ import annotations
 
-import errno
 import functools
 import inspect
 import os
 import re
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType
@@ -16,10 +14,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from normscope.arguments import named_for
 from normscope.errors import NormscopeError
-from normscope.wording import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy import ndarray
 
@@ -53,22 +50,6 @@ ADVICE = {
     "SearchStudy": "Open its folder with normscope.SearchStudy.open; a scan has summarize.",
 }
 """Where a value cannot be converted."""
-
-
-NOT_WRITABLE = {
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EBUSY,
-    errno.EFBIG,
-    errno.EISDIR,
-    errno.ENOENT,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.ENXIO,
-    errno.EPERM,
-    errno.EROFS,
-}
-"""What the system says where an output cannot be written."""
 
 
 def parts_of(annotation: Any) -> list[str]:
@@ -123,80 +104,6 @@ def as_text(numbers: str | float | Sequence[float] | ndarray) -> str:
     if isinstance(numbers, str):
         return numbers
     return ",".join(map(repr, numbers if isinstance(numbers, Sequence) else [numbers]))
-
-
-@contextmanager
-def names_that_fit() -> Iterator[None]:
-    """Say it in one sentence where a path is longer than the system allows.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        NormscopeError: In place of the system's error.
-        OSError: Every other one, as it is.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        path = str(error.filename2 or error.filename or "")
-        raise NormscopeError(
-            f"a path must have names that the system takes, got {path[:40]}...: too long. "
-            "Shorten it."
-        ) from None
-
-
-@contextmanager
-def outputs() -> Iterator[None]:
-    """Say it in one sentence where an output cannot be written.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        NormscopeError: In place of the system's error.
-        OSError: Every other one, as it is.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NOT_WRITABLE:
-            raise
-        advice = "Free up space, fix the permissions"
-        if error.errno == errno.ENXIO:  # of a pipe or a socket that nobody reads
-            advice = "Start what reads it first"
-        raise NormscopeError(
-            f"{error.filename2 or error.filename or 'the output'} must be writable, got: "
-            f"{error.strerror}. {advice} or choose another place."
-        ) from None
-
-
-@contextmanager
-def memory() -> Iterator[None]:
-    """Say it in one sentence where the memory of this machine or its device does not suffice.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        NormscopeError: In place of the error of torch or NumPy.
-        RuntimeError: Every other one, as it is.
-        MemoryError: Never.
-    """
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        on_device = type(error).__name__ == "OutOfMemoryError"  # torch's, not imported here
-        if not on_device and not isinstance(error, MemoryError):
-            raise
-        reason = re.sub(r"(Tried to allocate [\d.]+ \w+)\..*", r"\1", first_line(error))
-        raise NormscopeError(
-            f"the work must fit the memory that is free, got: {reason}. End what else holds "
-            "memory, or use smaller images (--resize, --crop) or a smaller model"
-            f"{', or use --device cpu' if on_device else ''}."
-        ) from None
 
 
 def check_types(annotations: Mapping[str, Any], values: Mapping[str, Any]) -> None:

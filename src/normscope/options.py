@@ -6,12 +6,12 @@ import dataclasses
 import difflib
 import inspect
 import textwrap
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from normscope.arguments import named_for
-from normscope.keywords import check_types, fitted, memory, names_that_fit, outputs
+from normscope.keywords import check_types, fitted
+from normscope.system_errors import in_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -201,8 +201,7 @@ def by_keywords(
                 raise TypeError(f"{function.__name__}() {error}{advice}") from None
             given = {name: fitted(types[name], value) for name, value in given.items()}
             check_types(types, given)
-            writes = outputs() if "out" in types else nullcontext()
-            with named_for(types), memory(), names_that_fit(), writes:
+            with named_for(types), in_sentences(writes="out" in types):
                 return function(cast("Any", kind)(**given))
 
         for name in ("__name__", "__qualname__", "__module__"):

@@ -13,7 +13,7 @@ import typer
 from normscope.arguments import named_for
 from normscope.cli.output import printable
 from normscope.errors import EXTRAS, MissingExtra, NormscopeError, WorkFailed
-from normscope.keywords import memory, names_that_fit, outputs
+from normscope.system_errors import in_sentences
 
 COMMANDS = (
     "stats",
@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
         OSError: If the system failed in a way that is not about writing a file.
     """
     try:
-        with named_for(()), outputs(), memory():
+        with named_for(()), in_sentences():
             return _run(arguments)
     except NormscopeError as error:
         print(f"normscope: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the one place that says so
@@ -75,8 +75,7 @@ def _run(arguments: list[str]) -> int:
     _check_values(arguments)
     status = 0
     try:
-        with names_that_fit():
-            command_line(arguments)(arguments, prog_name="normscope")
+        command_line(arguments)(arguments, prog_name="normscope")
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 0
     try:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from normscope.findings.scan_results import read_finished
 from normscope.findings.summary import Summary, summary_of
-from normscope.keywords import checked, names_that_fit, outputs
+from normscope.keywords import checked
 from normscope.reports.report_files import ReportFiles
 from normscope.studies.study import Study
 from normscope.studies.study_file import FIGURES, PAGE, SUMMARY, is_search
+from normscope.system_errors import in_sentences
 
 if TYPE_CHECKING:
     from normscope.findings.scan_results import ScanResults
@@ -47,7 +48,7 @@ def report(
         NormscopeError: If there is no study, or one with nothing finished to report.
         WorkFailed: If every trial of a search diverged.
     """
-    with names_that_fit(), outputs():
+    with in_sentences():
         return _report(Path(folder), margin, reference, storage, name)
 
 
