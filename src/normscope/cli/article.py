@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from normscope.cli import options
-from normscope.cli.output import note, say_what_loads, show, write_json
+from normscope.cli.output import PlainTable, note, say_what_loads, show, write_json
 
 if TYPE_CHECKING:
     from normscope.article.running import Outcome
@@ -85,9 +85,6 @@ def article(
 
 
 def _show(outcome: Outcome, json: str | None) -> None:
-    from rich import box
-    from rich.table import Table
-
     from normscope.article.agreement import WORDS
 
     published = outcome.published
@@ -95,12 +92,11 @@ def _show(outcome: Outcome, json: str | None) -> None:
     if outcome.absent is not None:
         show(f"  not run: {outcome.absent}", json_target=json)
         return
-    table = Table("", "published", "measured", "noise", "", box=box.SIMPLE_HEAD)
+    table = PlainTable(["", "published", "measured", "noise", ""], [])
     for row in outcome.rows:
         noise = f"{row.noise:.4f}" if row.noise else ""
-        table.add_row(
-            row.label, f"{row.published:.4f}", f"{row.measured:.4f}", noise, WORDS[row.verdict]
-        )
+        numbers = [f"{row.published:.4f}", f"{row.measured:.4f}", noise]
+        table.rows.append([row.label, *numbers, WORDS[row.verdict]])
     show(
         table, f"What the notebook computed: {published.computed}", *outcome.notes, json_target=json
     )

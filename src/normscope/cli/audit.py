@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from normscope.auditing.options import AuditOptions
 from normscope.cli import options
-from normscope.cli.output import note, note_skipped, printable, show, write_json
+from normscope.cli.output import PlainTable, note, note_skipped, show, write_json
 from normscope.progress import progress
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from normscope.auditing.audit_result import Audit
 
 EXAMPLE = (
@@ -79,16 +76,10 @@ def _exit_if_it_fails(found: Audit) -> None:
         raise typer.Exit(FAILED)
 
 
-def _table(found: Audit) -> Table:
-    from rich import box
-    from rich.table import Table
-
+def _table(found: Audit) -> PlainTable:
     from normscope.auditing.audit_table import audit_table
 
     headings, rows = audit_table(found)
     # What each mistake is stands in the second column.
     kept = [k for k in range(len(headings)) if k != 1 or Console().width >= ROOM_FOR_DESCRIPTIONS]
-    table = Table(*(headings[k] for k in kept), box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*(Text(printable(row[k])) for k in kept))
-    return table
+    return PlainTable([headings[k] for k in kept], [[row[k] for k in kept] for row in rows])

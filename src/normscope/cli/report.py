@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from normscope.cli import options
 from normscope.cli.kept_report import PrintedReport, fingerprint, keep_report, kept_report
@@ -125,15 +124,11 @@ def show_report(
 def _show_comparison(
     folders: list[Path], out: Path, json: str | None, margin: float | None, reference: str | None
 ) -> None:
-    from rich import box
-    from rich.table import Table
-
     from normscope.findings.summary_table import HIGHEST, NOTHING, OWN, notable_cells
     from normscope.reports.comparing import compare
 
     comparison = compare(folders, out, margin, reference)
-    headings = ("study", "answer", "highest at", "accuracy", "at data", "at none")
-    table = Table(*headings, box=box.SIMPLE_HEAD)
+    table = PlainTable(["study", "answer", "highest at", "accuracy", "at data", "at none"], [])
     for study in comparison.studies:
         summary = study.summary
         rows = notable_cells(summary.findings)
@@ -144,6 +139,6 @@ def _show_comparison(
         ]
         name = "" if best is None else f"{best.normalization:.4g}"
         word = summary.answer.partition(":")[0]
-        table.add_row(Text(study.name), word, name, *accuracies)
+        table.rows.append([study.name, word, name, *accuracies])
     show(*comparison.sentences, table, f"Written: {out}", json_target=json)
     write_json(comparison.to_json(), json)
