@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from normscope.statistics.exact import Exact
+from normscope.statistics.exact import Exact, exact_variance
 from normscope.statistics.kinds import Kind, common_kind
 
 if TYPE_CHECKING:
@@ -153,5 +153,4 @@ def _added(left: Sums, right: Sums) -> Sums:
 
 def _settled(n: Exact, s: Exact, q: Exact) -> Settled:
     mean = Fraction(float(Fraction(s) / n))
-    exact = max(Fraction(0), Fraction(q) / n - (Fraction(s) / n) ** 2)
-    return Settled(1, mean, Fraction(float(exact)))
+    return Settled(1, mean, Fraction(float(exact_variance(n, s, q))))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
-from normscope.statistics.exact import Exact, exact_sqrt
+from normscope.statistics.exact import Exact, exact_sqrt, exact_variance
 
 if TYPE_CHECKING:
     from normscope.statistics.batches import Settled
@@ -104,11 +104,7 @@ def pixel_mean_of(images: tuple[PerImage, ...], scale: float) -> Estimate:
 
 def pixel_std_of(images: tuple[PerImage, ...], scale: float) -> Estimate:
     """The pixel std from sums over images alone, as of a group of images."""
-    values = (
-        exact_sqrt(max(Fraction(0), Fraction(i.q) / i.n - (Fraction(i.s) / i.n) ** 2))
-        / float(scale)
-        for i in images
-    )
+    values = (exact_sqrt(exact_variance(i.n, i.s, i.q)) / float(scale) for i in images)
     return Estimate(tuple(values), tuple(_std_se(i, Fraction(scale)) for i in images))
 
 
@@ -218,7 +214,7 @@ def _mean_se(i: PerImage, scale: Fraction) -> float | None:
 
 def _std_se(i: PerImage, scale: Fraction) -> float | None:
     mean = Fraction(i.s) / i.n
-    variance = max(Fraction(0), Fraction(i.q) / i.n - mean * mean)
+    variance = exact_variance(i.n, i.s, i.q)
     if not variance:
         return None
     c = mean * mean - variance
@@ -253,9 +249,7 @@ def _root_mean_image_variance(i: PerImage, scale: Fraction) -> tuple[float, floa
 def _variance_of_mean(count: int, total: Exact, squares: Exact) -> Fraction | None:
     if count < 2:
         return None
-    return max(Fraction(0), Fraction(squares) / count - (Fraction(total) / count) ** 2) / (
-        count - 1
-    )
+    return exact_variance(count, total, squares) / (count - 1)
 
 
 def _ratio_variance(i: PerImage, squares: Exact) -> Fraction | None:

@@ -166,6 +166,12 @@ def exact_sqrt(value: Exact) -> float:
     return float(Fraction(root, 1 << (shift // 2)))
 
 
+def exact_variance(n: Exact, total: Exact, squares: Exact) -> Fraction:
+    """The variance of ``n`` numbers, with divisor n, from their sum and that of their squares."""
+    # Squares of floats below 1e-140 are rounded, which could leave a little less than 0.
+    return max(Fraction(0), Fraction(squares * n - total * total) / (n * n))
+
+
 def _chunk_sums(rows: np.ndarray) -> list[Fraction]:
     totals, rest = [Fraction(0)] * len(rows), rows
     # Integers of so many bits add up to less than 2**53, which float64 holds exactly.

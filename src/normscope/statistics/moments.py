@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.errors import ChannelMismatch, NormscopeError
-from normscope.statistics.exact import Exact, exact_dot, exact_sqrt, exact_sum, integer_dot
+from normscope.statistics.exact import (
+    Exact,
+    exact_dot,
+    exact_sqrt,
+    exact_sum,
+    exact_variance,
+    integer_dot,
+)
 from normscope.statistics.histogram import bin_values, count_bins, count_whole
 
 if TYPE_CHECKING:
@@ -243,8 +250,7 @@ class Moments:
         """
         self._check_counted()
         return tuple(
-            # Squares of floats below 1e-140 are rounded, which could leave a little less than 0.
-            max(Fraction(0), Fraction(q * n - s * s) / (n * n) / Fraction(scale) ** 2)
+            exact_variance(n, s, q) / Fraction(scale) ** 2
             for q, s, n in zip(self.squares, self.sums, self.n, strict=True)
         )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from normscope.images.pixels import UnreadableImage
+from normscope.statistics.exact import exact_variance
 from normscope.statistics.image_sums import ImageSums, sum_images
 from normscope.statistics.moments import Moments
 
@@ -111,6 +111,6 @@ def sum_windows(parts: Iterable[Pixels], reading: Reading) -> WindowSums:
 
 def _variances(moments: Moments) -> list[float]:
     return [
-        float(max(Fraction(0), Fraction(q) / n - (Fraction(s) / n) ** 2)) if n else 0.0
+        float(exact_variance(n, s, q)) if n else 0.0
         for n, s, q in zip(moments.n, moments.sums, moments.squares, strict=True)
     ]
