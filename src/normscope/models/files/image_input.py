@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from normscope.errors import NormscopeError
 from normscope.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -83,6 +85,18 @@ class ImageInput:
                 f"images must have {counted(self.channels, 'channel')} for {path}, got "
                 f"{images.shape[1]}. Give such images, or --channels rgb or grey."
             )
+
+    def in_batches(self, run: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """The outputs of any number of images, in batches of the size that the program takes."""
+        if self.batch is None:
+            return run(images)
+        outputs = []
+        for part in images.split(self.batch):
+            missing = self.batch - len(part)
+            filled = torch.cat([part, part[:1].expand(missing, -1, -1, -1)]) if missing else part
+            given = run(filled)
+            outputs.append(given[: len(part)] if missing else given)
+        return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
 
 def one_input(path: Path, names: Sequence[str]) -> str:

@@ -69,17 +69,12 @@ class OnnxNetwork(nn.Module):
         given = images.detach().to("cpu", self._dtype)
         if self.input.channels_last:
             given = given.permute(0, 2, 3, 1)
-        size = self.input.batch or len(given)
-        parts = [self._run(part, size) for part in given.split(size)]
-        outputs = torch.cat(parts) if len(parts) > 1 else parts[0]
+        outputs = self.input.in_batches(self._run, given)
         if self._whole:
             outputs = as_answers(outputs, images, self.path)
         return outputs.to(images.device, torch.float32)
 
-    def _run(self, images: Tensor, size: int) -> Tensor:
-        missing = size - len(images)
-        if missing:
-            images = torch.cat([images, images[:1].expand(missing, -1, -1, -1)])
+    def _run(self, images: Tensor) -> Tensor:
         feed = {self._name: images.contiguous().numpy()}
         try:
             found: np.ndarray = self._session.run(None, feed)[0]
@@ -88,8 +83,7 @@ class OnnxNetwork(nn.Module):
                 f"{self.path} must take images of shape {tuple(images.shape)}, got: "
                 f"{_reason(error)}. Give --resize and --crop as in its evaluation."
             ) from None
-        outputs = torch.from_numpy(found)
-        return outputs[: len(images) - missing] if missing else outputs
+        return torch.from_numpy(found)
 
 
 def _session(path: Path, part: ModelProto | None) -> Any:

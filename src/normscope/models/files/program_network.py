@@ -58,15 +58,10 @@ class ProgramNetwork(nn.Module):
         """The outputs ``(N, outputs)`` of normalized images ``(N, C, H, W)``."""
         self.input.check(self.path, images)
         given = self.input.arranged(images.to(self.dtype))
-        size = self.input.batch or max(1, len(given))
-        parts = [self._run(part, size) for part in given.split(size)]
-        outputs = torch.cat(parts) if len(parts) > 1 else parts[0]
+        outputs = self.input.in_batches(self._run, given)
         return as_answers(outputs, images, self.path).to(images.device, torch.float32)
 
-    def _run(self, images: Tensor, size: int) -> Tensor:
-        missing = size - len(images) if self.input.batch else 0
-        if missing:
-            images = torch.cat([images, images[:1].expand(missing, -1, -1, -1)])
+    def _run(self, images: Tensor) -> Tensor:
         try:
             outputs = self.program(images)
         except (NormscopeError, torch.OutOfMemoryError):
@@ -76,8 +71,7 @@ class ProgramNetwork(nn.Module):
                 f"{self.path} must take images of shape {tuple(images.shape)}, got: "
                 f"{reason_of(error)}. Give --resize and --crop as in its evaluation."
             ) from None
-        outputs = only_tensor(outputs, str(self.path))
-        return outputs[: len(images) - missing] if missing else outputs
+        return only_tensor(outputs, str(self.path))
 
 
 def reason_of(error: Exception) -> str:
