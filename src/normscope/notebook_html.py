@@ -76,7 +76,7 @@ def notebook_html(answer: str, sentences: Iterable[str] = (), *tables: HtmlTable
     Args:
         answer: In bold, first.
         sentences: Reasons and notes, one a line.
-        tables: Below them.
+        tables: Below them, those that have rows.
 
     Returns:
         HTML in which every name is escaped.
@@ -86,5 +86,5 @@ def notebook_html(answer: str, sentences: Iterable[str] = (), *tables: HtmlTable
         '<div><p><b>No: &lt;b&gt; is fine.</b></p><p>3 of 3 runs learned.</p></div>'
     """
     paragraphs = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
-    shown = "".join(table._repr_html_() for table in tables)
+    shown = "".join(table._repr_html_() for table in tables if table.rows)
     return f"<div><p><b>{html.escape(answer)}</b></p>{paragraphs}{shown}</div>"

@@ -32,12 +32,11 @@ class Audit(AuditNumbers):
 
     def _repr_html_(self) -> str:
         first, *others = self.sentences
-        unread = [[str(image.path), image.reason] for image in self.skipped]
         return notebook_html(
             first,
             [*others, *self.left_out],
             HtmlTable(*audit_table(self)),
-            *[HtmlTable(("skipped", "why"), unread, words=True)] * bool(unread),
+            HtmlTable(("skipped", "why"), [image.texts for image in self.skipped], words=True),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -54,7 +53,7 @@ class Audit(AuditNumbers):
             "reference": self.reference.to_json(),
             "mistakes": [mistake.to_json() for mistake in self.mistakes],
             "pipeline": None if self.tested is None else self.tested.to_json(),
-            "skipped": [[str(image.path), image.reason] for image in self.skipped],
+            "skipped": [image.texts for image in self.skipped],
             "options": self.options,
             "settings": self.settings,
             "seconds": self.seconds,

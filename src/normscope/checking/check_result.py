@@ -82,12 +82,11 @@ class Check:
 
     def _repr_html_(self) -> str:
         rows = [[line.source, line.says] for line in self.evidence]
-        unread = [[str(image.path), image.reason] for image in self.skipped]
         return notebook_html(
             self.sentence,
             [],
             HtmlTable(("evidence", "what it says"), rows, words=True),
-            *[HtmlTable(("skipped", "why"), unread, words=True)] * bool(unread),
+            HtmlTable(("skipped", "why"), [image.texts for image in self.skipped], words=True),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -106,7 +105,7 @@ class Check:
             "model": self.model,
             "source": self.source,
             "images": self.images,
-            "skipped": [[str(image.path), image.reason] for image in self.skipped],
+            "skipped": [image.texts for image in self.skipped],
             "options": self.options,
             "seconds": self.seconds,
         }

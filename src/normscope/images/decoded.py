@@ -27,6 +27,11 @@ class Skipped:
     path: Path
     reason: str
 
+    @property
+    def texts(self) -> list[str]:
+        """Both as a row of text."""
+        return [str(self.path), self.reason]
+
 
 def check_all_read(name: str, skipped: Sequence[Skipped], strict: bool) -> None:
     """Refuse images that could not be read, where the user asked for that.

@@ -164,7 +164,7 @@ def _pack(
         "pixels_end": pixels_file.tell(),
         "block_sums": pixels_file.sums,
         "noticed": met.noticed,
-        "skipped": [[str(s.path), s.reason] for s in skipped],
+        "skipped": [one.texts for one in skipped],
     }
     text = json.dumps(footer).encode()
     numbers = (n.to_bytes(NUMBER_BYTES, "little") for n in (zlib.crc32(text), len(text)))

@@ -31,13 +31,12 @@ class CollectionStatistics(CollectionNumbers):
         first = STANDARD_ERROR if self.errors_known else ""
         groups = [] if self.groups is None else [self.groups.sentence]
         odd = [[o.path, str(o.frame), o.reason] for o in self.outliers]
-        unread = [[str(skipped.path), skipped.reason] for skipped in self.skipped]
         return notebook_html(
             numbers,
             [self.headline, *groups, *self.notes, *(e.sentence for e in self.explanations)],
             HtmlTable((first, *self.channel_names), rows),
-            *[HtmlTable(("unlike the rest", "frame", "why"), odd, words=True)] * bool(odd),
-            *[HtmlTable(("skipped", "why"), unread, words=True)] * bool(unread),
+            HtmlTable(("unlike the rest", "frame", "why"), odd, words=True),
+            HtmlTable(("skipped", "why"), [image.texts for image in self.skipped], words=True),
         )
 
 

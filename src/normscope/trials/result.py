@@ -196,7 +196,7 @@ class FinishedTrial:
         ]
         table = HtmlTable(["epoch", *EPOCH_NUMBERS.values()], rows)
         said = [DIVERGED] * self.result.diverged
-        return notebook_html(self.sentence, said, *[table] * bool(rows))
+        return notebook_html(self.sentence, said, table)
 
     def outcome(self, margin: float) -> Outcome | None:
         """What became of the training where another gain than 0.002 matters.
