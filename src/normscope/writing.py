@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
 from normscope.regular_files import is_special
@@ -103,6 +104,16 @@ def write_result(path: Path, text: str) -> None:
     """
     check_ours(path)
     write_text(path, text)
+
+
+def json_text(data: Any) -> str:
+    """Plain values, all finite, as our files and standard output have them."""
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
+
+
+def write_numbers(path: Path, data: Any) -> None:
+    """Write plain values as JSON, as ``write_result`` does."""
+    write_result(path, json_text(data))
 
 
 def check_ours(path: Path) -> None:

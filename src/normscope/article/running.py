@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from normscope.article.resnet import resnet_grid, resnet_points, resnet_search
 from normscope.errors import NormscopeError, UnknownName
 from normscope.machine.environment import describe_environment
 from normscope.reports.page import render
-from normscope.writing import write_result
+from normscope.writing import write_numbers, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,8 +87,7 @@ def run_article(
                 raise
             outcome = Outcome(EXPERIMENTS[wanted], [], [], str(error))
         setting.out.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(outcome.to_json(), indent=2, allow_nan=False) + "\n"
-        write_result(setting.out / f"{wanted}.json", text)
+        write_numbers(setting.out / f"{wanted}.json", outcome.to_json())
         outcomes.append(outcome)
     return outcomes
 

@@ -28,7 +28,7 @@ from normscope.studies.study_file import (
     SUMMARY,
     TRIALS,
 )
-from normscope.writing import write_result
+from normscope.writing import write_numbers
 
 KEPT = ".report.json"
 
@@ -179,7 +179,7 @@ def keep_report(
         return
     with suppress(OSError, NormscopeError):
         kept = {"asked": asked, "files": files, **asdict(printed)}
-        write_result(folder / KEPT, json.dumps(kept, indent=2) + "\n")
+        write_numbers(folder / KEPT, kept)
 
 
 def _are_there(folder: Path, files: dict[str, str]) -> bool:

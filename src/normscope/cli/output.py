@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from normscope.wording import counted, plural
-from normscope.writing import write_result
+from normscope.writing import json_text, write_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -158,11 +157,10 @@ def write_json(data: dict[str, Any], target: str | None) -> None:
     """
     if target is None:
         return
-    text = json.dumps(data, indent=2, allow_nan=False) + "\n"
     if target == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(json_text(data))
     else:
-        write_result(Path(target), text)
+        write_numbers(Path(target), data)
 
 
 def note_source(source: DecodedSource) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,23 +30,23 @@ def write_audit(audit: Audit, folder: Path) -> list[Path]:
     figure = folder / FIGURES / FIGURE
     figure.parent.mkdir(parents=True, exist_ok=True)
     files = ReportFiles(folder)
-    files.text(NUMBERS, json.dumps(audit.to_json(), indent=2, allow_nan=False) + "\n")
+    files.numbers(NUMBERS, audit.to_json())
     written = [folder / NUMBERS]
     image = None
     if audit.priced or audit.tested is not None:
         files.figure(f"{FIGURES}/{FIGURE}", draw_audit_prices(audit_prices(audit)))
-        image = base64.b64encode(figure.read_bytes()).decode("ascii")
+        image = figure.read_bytes()
         written.append(figure)
     files.text(PAGE, audit_page(audit, image))
     return [*written, folder / PAGE]
 
 
-def audit_page(audit: Audit, image: str | None) -> str:
+def audit_page(audit: Audit, image: bytes | None) -> str:
     """Write an audit's page.
 
     Args:
         audit: What was found.
-        image: Its figure as a PNG in base64, if there is one.
+        image: Its figure as a PNG, if there is one.
 
     Returns:
         HTML, with its style, script and figure inside. Names appear as text.

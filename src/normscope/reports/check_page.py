@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from normscope.reports.commands import options_command
 from normscope.reports.page import render
 from normscope.studies.study_file import PAGE
 from normscope.wording import counted
-from normscope.writing import write_result
+from normscope.writing import write_numbers, write_result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +25,7 @@ def write_check(check: Check, folder: Path) -> list[Path]:
         The files: ``check.json`` and ``report.html``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_result(folder / NUMBERS, json.dumps(check.to_json(), indent=2, allow_nan=False) + "\n")
+    write_numbers(folder / NUMBERS, check.to_json())
     write_result(folder / PAGE, check_page(check))
     return [folder / NUMBERS, folder / PAGE]
 

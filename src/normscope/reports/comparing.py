@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections import Counter
 from dataclasses import dataclass
@@ -222,11 +221,11 @@ def _page(comparison: Comparison) -> str:
     )
 
 
-def _boundaries(comparison: Comparison) -> str | None:
-    """The figure as base64, where there are failures to show and few enough studies to tell."""
+def _boundaries(comparison: Comparison) -> bytes | None:
+    """The figure as a PNG, where there are failures to show and few enough studies to tell."""
     studies = {s.name: failure_boundary(s.summary.findings) for s in comparison.studies}
     if len(studies) > len(STYLES) or not any(study.failed.any() for study in studies.values()):
         return None
     drawn = io.BytesIO()
     draw_failure_boundaries(studies).savefig(drawn, dpi=DOTS_PER_INCH)
-    return base64.b64encode(drawn.getvalue()).decode("ascii")
+    return drawn.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from importlib.resources import files
@@ -100,6 +101,7 @@ def render(template: str, data: dict[str, Any], **values: Any) -> str:
     )  # fmt: skip
     environment.filters |= {
         "at": _at,
+        "base64": _base64,
         "words": _words,
         "options_whole": _options_whole,
         "few_digits": _few_digits,
@@ -113,6 +115,10 @@ def render(template: str, data: dict[str, Any], **values: Any) -> str:
         style=Markup(read("page.css")),  # noqa: S704 - our own file
         script=Markup(read("rounding.js") + read("page.js")),  # noqa: S704 - our own file
     )
+
+
+def _base64(picture: bytes) -> str:
+    return base64.b64encode(picture).decode("ascii")
 
 
 def _options_whole(text: str) -> Markup:

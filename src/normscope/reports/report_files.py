@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from normscope.regular_files import digest
-from normscope.writing import check_ours, replacing
+from normscope.writing import check_ours, json_text, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,10 @@ class ReportFiles:
         check_ours(self.folder / name)
         with self._noted(name) as path:
             path.write_text(text, encoding="utf-8")
+
+    def numbers(self, name: str, data: Any) -> None:
+        """Write plain values as JSON, likewise."""
+        self.text(name, json_text(data))
 
     def figure(self, name: str, figure: Figure) -> None:
         """Write a picture, in a folder that is made where there is none."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import TYPE_CHECKING
 
 from normscope.figures.search_contours import (
@@ -54,7 +52,7 @@ def write_search_report(study: SearchStudy, files: ReportFiles | None = None) ->
     folder, study = study.folder, study.read()
     summary = summarize_search(study)
     files = files or ReportFiles(folder)
-    files.text(SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
+    files.numbers(SUMMARY, summary.to_json())
     history = search_history(study, summary.honest_best)
     files.figure(f"{FIGURES}/history.png", draw_search_history(history))
     # One finished trial has neither neighbours nor a better one, so there is nothing to map.
@@ -105,7 +103,7 @@ def search_page(study: SearchStudy, summary: SearchSummary, figures: Path) -> st
     # Several maps side by side are too small for a narrow window, which scrolls them.
     broad = {"contours": " broad"} if len(study.specification.over) > 2 else {}
     panels = [
-        (heading, looks + broad.get(name, ""), base64.b64encode(path.read_bytes()).decode("ascii"))
+        (heading, looks + broad.get(name, ""), path.read_bytes())
         for name, (heading, looks) in PANELS.items()
         if (path := figures / f"{name}.png").is_file()
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,7 +99,7 @@ def write_files(files: ReportFiles, results: ScanResults, summary: Summary) -> N
     from normscope.figures.best_cells import best_cells_histogram, draw_best_cells
     from normscope.reports.page import scan_page
 
-    files.text(SUMMARY, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
+    files.numbers(SUMMARY, summary.to_json())
     drawn = accuracy_map(results)
     files.figure(f"{FIGURES}/accuracy_map.png", draw_accuracy_map(drawn))
     if summary.findings.seeds:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ from normscope.statistics.names import Roots
 from normscope.statistics.options import StatsOptions
 from normscope.statistics.reading import OUTLIERS, Reading
 from normscope.statistics.summary import summarize_collection
-from normscope.writing import write_result
+from normscope.writing import write_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -125,7 +124,7 @@ def stats(measuring: Measuring) -> CollectionStatistics:
     _check_images(collected, stream, measuring.strict)
     result = summarize_collection(collected, stream, reading, measuring.scale, constants, clip)
     if out is not None:
-        write_result(out / "stats.json", json.dumps(result.to_json(), indent=2) + "\n")
+        write_numbers(out / "stats.json", result.to_json())
     return result
 
 
