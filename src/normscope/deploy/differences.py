@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +43,14 @@ class Differences:
         if self.first_layer is None:
             return ""
         return f"; at the first layer {self.first_layer:.2g} of its outputs' std"
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` holds of them."""
+        return {
+            "first_layer_difference": self.first_layer,
+            "largest_difference": self.largest,
+            "output_std": self.spread,
+        }
 
     def check(self, dtype: str, what: str) -> None:
         """Refuse more than rounding can explain.

@@ -81,9 +81,7 @@ class ShippedGraph:
             "merged": list(self.folded.merged),
             "own_factor": None if own is None else own.factor.tolist(),
             "own_offset": None if own is None else own.offset.tolist(),
-            "first_layer_difference": self.differences.first_layer,
-            "largest_difference": self.differences.largest,
-            "output_std": self.differences.spread,
+            **self.differences.to_json(),
         }
 
 

@@ -97,9 +97,7 @@ class ShippedProgram:
             "subtracted": None if subtracted is None else subtracted.tolist(),
             "own_factor": None if own is None else own.factor.tolist(),
             "own_offset": None if own is None else own.offset.tolist(),
-            "first_layer_difference": self.differences.first_layer,
-            "largest_difference": self.differences.largest,
-            "output_std": self.differences.spread,
+            **self.differences.to_json(),
         }
 
 

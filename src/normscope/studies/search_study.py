@@ -151,10 +151,7 @@ class SearchStudy:
             names = storage.names()
         name = name or _only_search(names) or folder.resolve().name
         if name not in names:
-            raise NormscopeError(
-                f"{storage.shown} must hold the study '{name}', got "
-                f"{', '.join(sorted(names)) or 'none'}. Name it by --study."
-            )
+            raise storage.lacks(name)
         return cls(folder, specification, storage, name)
 
     def __repr__(self) -> str:

@@ -101,6 +101,14 @@ class Storage:
         # Not by the studies' summaries: to make those, Optuna reads all trials.
         return get_all_study_names(self.optuna)
 
+    def lacks(self, name: str) -> NormscopeError:
+        """What is said where it holds no study of that name."""
+        with self.reading():
+            held = ", ".join(sorted(self.names())) or "none"
+        return NormscopeError(
+            f"{self.shown} must hold the study '{name}', got {held}. Name it by --study."
+        )
+
     def begun(self, name: str) -> Study:
         """A study, made where there is none of that name; in what is only read, beside it."""
         if name in self.names():  # else Optuna tells that it uses the one there

@@ -107,11 +107,7 @@ class Study(ScanTrials):
         if study is not None:
             return study
         if storage_url is not None:
-            storage = open_url(storage_url, begin=False)
-            raise NormscopeError(
-                f"{storage.shown} must hold the study '{name or folder.resolve().name}', got "
-                f"{', '.join(sorted(storage.names())) or 'none'}. Name it by --study."
-            )
+            raise open_url(storage_url, begin=False).lacks(name or folder.resolve().name)
         if (folder / SPECIFICATION).is_file():
             raise NormscopeError(
                 f"{folder} must hold the trials of its scan in a {DATABASE}, got none. Run the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +17,8 @@ from normscope.models.preprocessing.hugging_face_processor import open_processor
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor, nn
 
 
@@ -119,17 +122,13 @@ class HuggingFaceModel:
             )
 
 
-class _fetched:  # noqa: N801 - used as a with statement
+@contextmanager
+def _fetched(name: str) -> Iterator[None]:
     """Say in one sentence what transformers could not fetch."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError | ValueError):
-            raise WorkFailed(
-                f"hf/{self._name} must be a folder or a repository of an image classifier that "
-                f"can be fetched, got: {first_line(error)}. Check the name and the network."
-            ) from None
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise WorkFailed(
+            f"hf/{name} must be a folder or a repository of an image classifier that "
+            f"can be fetched, got: {first_line(error)}. Check the name and the network."
+        ) from None
