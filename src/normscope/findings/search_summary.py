@@ -61,71 +61,68 @@ def summarize_search(study: SearchStudy) -> SearchSummary:
         _refuse(study)
     configurations, known = best_configurations(trials), references(specification)
     results, stopped, best = study.results(), study.stopped(), configurations[0]
+    # No study resolves less than one test image.
     images = results[0].result.test_images
-    numbers: dict[str, Any] = {
-        "trials": len(trials),
-        "wanted": specification.trials,
-        "sampler": specification.sampler,
-        "diverged": sum(trial.diverged for trial in [*trials, *stopped]),
-        "failed": sum(map(failed, results)) + sum(trial.diverged for trial in stopped),
-        "stopped_early": len(stopped),
-        "chosen_on": specification.chosen_on,
-        "best": {
-            "values": best.values,
-            "score": best.score,
-            "accuracy": best.accuracy,
-            "number": best.number,
-        },
-        "honest_best": None,
-        "repeated": [],
-        "references": {},
-        "good": good_configurations(trials, specification.over, stopped),
-        "importance": importance(study.optuna_study, trials),
-        "frozen": not specification.trial.recipe.trains,
-        "all_equal": len({trial.score for trial in trials}) == 1,
-        # No study resolves less than one test image.
-        "margin": max(MARGIN, 1 / images),
-    }
+    margin = max(MARGIN, 1 / images)
+    frozen = not specification.trial.recipe.trains
     table = fresh_seeds(
         [*(trial.spec for trial in configurations), *known.values()],
         study.replicates(),
         specification.replicates,
     )
+    honest, repeated = None, []
+    rows: dict[str, dict[str, Any]] = {}
     differences: dict[str, np.ndarray] = {}
     if table.size:
-        repeated, known_rows = table[: len(configurations)], table[len(configurations) :]
-        numbers["honest_best"], chosen = honest_best(configurations, repeated)
-        numbers["repeated"] = [
+        chosen_rows, known_rows = table[: len(configurations)], table[len(configurations) :]
+        honest, chosen = honest_best(configurations, chosen_rows)
+        repeated = [
             {"values": trial.values, "optimistic": trial.score, **repeated_row(row)}
-            for trial, row in zip(configurations, repeated, strict=True)
+            for trial, row in zip(configurations, chosen_rows, strict=True)
         ]
-        rows = dict(zip(known, known_rows, strict=True))
-        differences = {name: chosen - accuracies(row) for name, row in rows.items()}
-        numbers["references"] = {
-            name: {
+        for name, row in zip(known, known_rows, strict=True):
+            difference = differences[name] = chosen - accuracies(row)
+            compared = {
                 **known[name].normalization.to_json(),
                 "weight_init": known[name].init_scale.weight,
                 "bias_init": known[name].init_scale.bias,
                 **repeated_row(row),
-                **difference_from(differences[name], images, len(repeated)),
+                **difference_from(difference, images, len(chosen_rows)),
             }
-            for name, row in rows.items()
-        }
-        for name, row in rows.items():
-            compared = numbers["references"][name]
-            if numbers["frozen"]:
+            if frozen:
                 compared["difference_interval"] = over_images(
-                    repeated[0, 0].result.correct_images(),
+                    chosen_rows[0, 0].result.correct_images(),
                     row[0].result.correct_images(),
                     looks=len(trials),
                 )
-            compared["verdict"] = difference_verdict(
-                compared["difference_interval"], numbers["margin"]
-            )
-    numbers["verdict"], numbers["decided_by"] = search_verdict(
-        numbers["references"], numbers["margin"]
+            compared["verdict"] = difference_verdict(compared["difference_interval"], margin)
+            rows[name] = compared
+    said, decided_by = search_verdict(rows, margin)
+    found = SearchSummary(
+        trials=len(trials),
+        wanted=specification.trials,
+        sampler=specification.sampler,
+        diverged=sum(trial.diverged for trial in [*trials, *stopped]),
+        failed=sum(map(failed, results)) + sum(trial.diverged for trial in stopped),
+        stopped_early=len(stopped),
+        chosen_on=specification.chosen_on,
+        best={
+            "values": best.values,
+            "score": best.score,
+            "accuracy": best.accuracy,
+            "number": best.number,
+        },
+        honest_best=honest,
+        repeated=repeated,
+        references=rows,
+        good=good_configurations(trials, specification.over, stopped),
+        importance=importance(study.optuna_study, trials),
+        frozen=frozen,
+        all_equal=len({trial.score for trial in trials}) == 1,
+        margin=margin,
+        verdict=said,
+        decided_by=decided_by,
     )
-    found = SearchSummary(**numbers)
     found = replace(found, settle=what_settles(found, differences, specification.replicates))
     why = tuple(map(for_caller, reasons(specification, found)))
     return replace(found, answer=for_caller(answer(found)), reasons=why)
