@@ -141,7 +141,7 @@ def share(value: float, images: int) -> str:
         >>> share(0.825, 200), share(0.825, 10000)
         ('0.825', '0.8250')
     """
-    return fixed(value, _decimals_of(images))
+    return fixed(value, min(MOST_DECIMALS, max(2, math.ceil(math.log10(images)))))
 
 
 def percent(value: float) -> str:
@@ -163,10 +163,6 @@ def percent(value: float) -> str:
     decimals = 1 if per_cent >= 99 else max(0, 1 - math.floor(math.log10(per_cent)))
     text = fixed(value, decimals, 100)
     return f"{text.rstrip('0').rstrip('.') if decimals else text} %"
-
-
-def _decimals_of(images: int) -> int:
-    return min(MOST_DECIMALS, max(2, math.ceil(math.log10(images))))
 
 
 def span(interval: Sequence[float]) -> str:

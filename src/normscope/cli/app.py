@@ -105,11 +105,8 @@ def _check_values(arguments: list[str]) -> None:
 def _flags(arguments: list[str]) -> set[str]:
     command: Any = typer.main.get_command(command_line(arguments))
     command = command.commands.get(arguments[0], command)
-    return {flag for option in command.params for flag in _names_of(option)}
-
-
-def _names_of(option: Any) -> list[str]:
-    return [*option.opts, *option.secondary_opts] if getattr(option, "is_flag", False) else []
+    flags = [option for option in command.params if getattr(option, "is_flag", False)]
+    return {name for flag in flags for name in (*flag.opts, *flag.secondary_opts)}
 
 
 def _drop_output() -> None:

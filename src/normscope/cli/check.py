@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from normscope.checking.options import CheckOptions
 from normscope.cli import options
 from normscope.cli.output import note, note_skipped, show, write_json
 from normscope.progress import progress
-
-if TYPE_CHECKING:
-    from normscope.checking.check_result import Check
 
 EXAMPLE = "Example: normscope check model.onnx --images photos --norm imagenet"
 
@@ -43,14 +40,11 @@ def check(
     # First of all: whoever reads what is printed may stop reading.
     written = [] if out is None else write_check(found, out)
     write_json(found.to_json(), json)
-    show(found.sentence, "", *_lines(found), json_target=json)
+    lines = (f"- {line.source}: {line.says}" for line in found.evidence)
+    show(found.sentence, "", *lines, json_target=json)
     if written:
         show(f"Written: {', '.join(map(str, written))}", json_target=json)
     if found.verdict == "wrong" or (found.verdict == "cannot tell" and chosen.strict):
         raise typer.Exit(WRONG)
     if found.verdict == "cannot tell":
         note("Nothing can be told, so the exit status is 0; --strict makes it 1.")
-
-
-def _lines(found: Check) -> list[str]:
-    return [f"- {line.source}: {line.says}" for line in found.evidence]

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from normscope.cli import options
 from normscope.cli.output import show, write_json
 from normscope.deploy.options import FoldOptions
 from normscope.errors import NormscopeError
-
-if TYPE_CHECKING:
-    from normscope.deploy.onnx_shipping import ShippedGraph
-    from normscope.deploy.program_shipping import ShippedProgram
-    from normscope.deploy.shipping import Shipped
 
 EXAMPLE = "Example: normscope fold squeezenet1_1 --weights FILE --norm imagenet -o raw.onnx"
 
@@ -31,7 +25,13 @@ def fold(chosen: FoldOptions, *, json: options.Json = None) -> None:
             "Choose another --json."
         )
     shipped = ship(chosen)
-    show(*_sentences(shipped), *_opened(shipped.out, chosen.model), json_target=json)
+    show(
+        f"{shipped.out} {shipped.folded.in_words}",
+        *shipped.notes,
+        f"Largest difference in an output: {shipped.compared}",
+        *_opened(shipped.out, chosen.model),
+        json_target=json,
+    )
     write_json(shipped.to_json(), json)
 
 
@@ -44,11 +44,3 @@ def _opened(out: Path, model: str) -> list[str]:
     # What a file names is not imported unless the caller names it too.
     named = f', model="{model}"' if ":" in model else ""
     return [f'Open it with normscope.load_folded("{out}"{named}); {out.stem}.json belongs to it.']
-
-
-def _sentences(shipped: Shipped | ShippedGraph | ShippedProgram) -> list[str]:
-    return [
-        f"{shipped.out} {shipped.folded.in_words}",
-        *shipped.notes,
-        f"Largest difference in an output: {shipped.compared}",
-    ]

@@ -233,14 +233,11 @@ def _only_reader(graph: Graph, readers: list[NodeProto], pixels: set[str]) -> No
     if node.input[0] not in pixels or pixels.intersection(node.input[1:]):
         raise NoExactFold(f"{named(node)} multiplies by them")
     if not graph.constants.issuperset(name for name in node.input[1:] if name):
-        if any(map(_is_quantized, _makers(graph, node))):
+        makers = [graph.producers[name] for name in node.input[1:] if name in graph.producers]
+        if any(map(_is_quantized, makers)):
             raise NoExactFold(f"the weights of {named(node)} are quantized")
         raise NoExactFold(f"the weights of {named(node)} are computed while it runs")
     return node
-
-
-def _makers(graph: Graph, node: NodeProto) -> list[NodeProto]:
-    return [graph.producers[name] for name in node.input[1:] if name in graph.producers]
 
 
 def _is_quantized(node: NodeProto) -> bool:

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from normscope.deploy.padding import Padding, with_edges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -114,7 +114,9 @@ class Watch(TorchDispatchMode):
             self._follow(results)
             self.computes = True
         elif (
-            any(not self.holds_image(result) for result in results) or _writes(func) or name in ASKS
+            any(not self.holds_image(result) for result in results)
+            or func._schema.is_mutable
+            or name in ASKS
         ):
             self.readers.append((None, name))
         return out
@@ -246,7 +248,3 @@ def _moves(name: str, args: tuple, results: list[Tensor]) -> bool:
     if name == "im2col":  # which pads besides
         return not any(args[3])
     return name in MOVES | RESAMPLES and all(result.is_floating_point() for result in results)
-
-
-def _writes(func: Callable) -> bool:
-    return func._schema.is_mutable  # type: ignore[attr-defined]

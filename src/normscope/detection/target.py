@@ -170,7 +170,10 @@ def _in_order(layer: nn.Conv2d, entry: Entry) -> nn.Conv2d:
 
 
 def _averages(module: nn.Module, name: str, batch_size: int) -> tuple[Averages, np.ndarray]:
-    mean, variance = (_numbers(getattr(module, f"running_{what}")) for what in ("mean", "var"))
+    mean, variance = (
+        getattr(module, f"running_{what}").detach().cpu().double().numpy()
+        for what in ("mean", "var")
+    )
     if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance >= 0).all()):
         raise NormscopeError(
             f"the running averages of {name} must be finite and the variances not negative, got "
@@ -195,7 +198,3 @@ def _averages(module: nn.Module, name: str, batch_size: int) -> tuple[Averages, 
             "its inputs varies. Use an earlier checkpoint."
         )
     return Averages(mean[alive], variance[alive], batch_size, effective), alive
-
-
-def _numbers(values: Tensor) -> np.ndarray:
-    return values.detach().cpu().double().numpy()

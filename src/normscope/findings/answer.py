@@ -14,7 +14,6 @@ from normscope.wording import gap, percent
 if TYPE_CHECKING:
     from normscope.findings.cell_findings import CellFinding
     from normscope.findings.scan_findings import Findings
-    from normscope.findings.tolerance import Rectangle
     from normscope.findings.trial_table import TrialTable
 
 OWN = "the data's statistics"
@@ -52,7 +51,7 @@ def allowed(found: Findings) -> str:
         The largest proved rectangle with its bound, or the advice to stay at the reference.
     """
     together = found.tolerance and found.tolerance.together
-    if not together or not _is_wide(together):
+    if not together or all(low == high for low, high in (together.mean, together.std)):
         return f"keep {reference_name(found)}"
     parts = [
         f"{name}s {low:.3g} to {high:.3g}" if low != high else f"{name} {low:.3g}"
@@ -68,10 +67,6 @@ def reference_name(found: Findings) -> str:
         In words where it is the data's own, as ``MEAN/STD`` elsewhere.
     """
     return OWN if found.reference == found.data else f"{found.reference:.3g}"
-
-
-def _is_wide(together: Rectangle) -> bool:
-    return together.mean[0] != together.mean[1] or together.std[0] != together.std[1]
 
 
 def _yes(found: Findings) -> str:

@@ -30,18 +30,15 @@ def answer(found: SearchSummary) -> str:
         return _without_references(found, trials)
     row = found.references[name]
     known = NAMES[name]
-    them = "it" if name == "half" else "them"
+    them, give, do = ("it", "gives", "does") if name == "half" else ("them", "give", "do")
     both = (best["accuracy"], row["accuracy"])
     gains, keeps = level(both[0], both[1]), level(both[1], both[0])
     if found.verdict == "no":
         if found.failed == found.done:
-            return f"No: none of {trials} learned, but {known} {_give(name)} {keeps}; keep {them}."
-        does = "does" if name == "half" else "do"
+            return f"No: none of {trials} learned, but {known} {give} {keeps}; keep {them}."
         well = "better than" if lost_to(row)[1] < 0 else "as well as"
         best_of = f"the best of {trials}"
-        return (
-            f"No: {known} {does} {well} {best_of} (accuracy {keeps} against {gains}); keep {them}."
-        )
+        return f"No: {known} {do} {well} {best_of} (accuracy {keeps} against {gains}); keep {them}."
     if found.verdict == "yes":
         chosen = _at(best["values"])
         if len(best["values"]) > MOST_NAMED:
@@ -207,10 +204,6 @@ def _why_open(found: SearchSummary) -> str:
         f"The best cannot be told from {what}: {their} from 0 or below to above {gap(margin)}, the "
         "largest difference that does not matter."
     )
-
-
-def _give(name: str) -> str:
-    return "gives" if name == "half" else "give"
 
 
 def _at(values: Mapping[str, float]) -> str:

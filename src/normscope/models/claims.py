@@ -116,7 +116,8 @@ def _path(model: str) -> Path | None:
 
 
 def _of_file(path: Path) -> tuple[list[Claim], list[str]]:
-    return READERS.get(path.suffix.lower(), _nothing)(path)
+    reader = READERS.get(path.suffix.lower())
+    return reader(path) if reader else ([], [])
 
 
 def _of_onnx(path: Path) -> tuple[list[Claim], list[str]]:
@@ -132,10 +133,6 @@ def _of_weights(path: Path) -> tuple[list[Claim], list[str]]:
     except (SafetensorError, OSError):
         return [], []  # which is said where the weights are read
     return metadata_claims(metadata, path.name)
-
-
-def _nothing(_: Path) -> tuple[list[Claim], list[str]]:
-    return [], []
 
 
 READERS = {".onnx": _of_onnx, ".keras": keras_claims, ".safetensors": _of_weights}

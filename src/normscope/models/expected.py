@@ -8,7 +8,7 @@ from typing import Any
 from normscope.arguments import for_caller
 from normscope.errors import NormscopeError, UnknownName
 from normscope.models.building import published
-from normscope.models.claims import Claim, claims
+from normscope.models.claims import claims
 from normscope.models.files.naming import names_program
 from normscope.models.given import name_of
 from normscope.models.preprocessing.claim import BGR
@@ -130,12 +130,8 @@ def takes_blue_first(model: Any) -> bool:
         said = published(model)
         return said is not None and said.blue_first
     claim = claims(model).outside
-    return claim is not None and _blue_first(claim)
-
-
-def _blue_first(claim: Claim) -> bool:
     # What a model does inside is none of the order in which it is given channels.
-    return not claim.inside and claim.order == BGR
+    return claim is not None and not claim.inside and claim.order == BGR
 
 
 def resolve_normalization(

@@ -51,7 +51,11 @@ class Roots:
                     f"{option} must have images with paths, got {met}. Give folders, files or "
                     "archives of images."
                 )
-        paths = (path for part in given for path in _expanded(str(part)))
+        paths = (
+            path
+            for part in map(str, given)
+            for path in ([part] if Path(part).exists() else expand_braces(part))
+        )
         return cls(tuple(sorted({str(Path(path)) for path in paths})))
 
     def of_split(self, split: str | None) -> Roots:
@@ -124,7 +128,3 @@ def _without_names(part: Any) -> str:
     file, _ = split_part(str(part))
     is_array = file.lower().endswith((*ARRAYS, ".idx")) or "-ubyte" in Path(file).name
     return f"the array {part}" if is_array or reader_of(file) in OF_ARRAYS else ""
-
-
-def _expanded(path: str) -> list[str]:
-    return [path] if Path(path).exists() else expand_braces(path)

@@ -53,9 +53,9 @@ class Axis:
             (0.1, 1.0, 10.0)
         """
         listed = text.removesuffix(":log")
-        spaced = ":" in listed
+        spaced, log = ":" in listed, listed != text
         try:
-            values, log = _spaced(text) if spaced else (_listed(listed), listed != text)
+            values = _spaced(listed) if spaced else [float(part) for part in listed.split(",")]
         except ValueError:
             raise NormscopeError(
                 f"axis --{name} must be {FORMS}, got '{text}'. Write it like -2:3:15, "
@@ -114,16 +114,9 @@ class Axis:
         return cls.parse(name, ",".join(map(repr, sorted(values))) + ":log" * log)
 
 
-def _listed(text: str) -> list[float]:
-    return [float(part) for part in text.split(",")]
-
-
-def _spaced(text: str) -> tuple[list[float], bool]:
-    parts = text.split(":")
-    log = len(parts) == 4 and parts[3] == "log"
-    if len(parts) != 3 and not log:
-        raise ValueError(text)
-    start, stop, count = float(parts[0]), float(parts[1]), int(parts[2])
+def _spaced(text: str) -> list[float]:
+    first, last, number = text.split(":")
+    start, stop, count = float(first), float(last), int(number)
     if count < 1 or (count == 1 and start != stop):
         raise ValueError(text)
-    return [start, stop, count], log
+    return [start, stop, count]
