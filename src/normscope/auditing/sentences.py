@@ -72,11 +72,8 @@ def answer(audit: AuditNumbers) -> str:
         return "No: no usual mistake can be made here; nothing to do."
     name, value, interval = found
     said = verdict(audit)
-    costs = (
-        f"{gap(abs(value))} of accuracy" if audit.labelled else f"{_percent(value)} of the answers"
-    )
+    costs, verb = _amount(audit, abs(value)), _verb(audit)
     within = f"(95 % interval {_within(audit, interval)})"
-    verb = "costs" if audit.labelled else "changes"
     if value < 0:
         verb, within = "gains", f"(95 % interval of the loss {_within(audit, interval)})"
     if audit.tested is not None:
@@ -117,8 +114,7 @@ def _of_pipeline(
         gained = gap(-(tested.cost.lost or 0.0))
         return f"No: the pipeline {name} is better by {gained} {within}; check --norm."
     if said == "no":
-        verb = "costs" if audit.labelled else "changes"
-        return f"No: the pipeline {name} {verb} nothing that matters {within}; keep it."
+        return f"No: the pipeline {name} {_verb(audit)} nothing that matters {within}; keep it."
     return f"Not settled: the pipeline {name} {costs} {within}; test more images."
 
 
@@ -142,9 +138,8 @@ def _price(audit: AuditNumbers) -> list[str]:
     asked = _asked(audit)
     if asked is None or audit.tested is None or not audit.tested.differs:
         return []
-    what = "of accuracy" if audit.labelled else "of the answers"
-    value = gap(asked[1]) if audit.labelled else _percent(asked[1])
-    return [f"On these images it costs {value} {what} (95 % interval {_within(audit, asked[2])})."]
+    costs, within = _amount(audit, asked[1]), _within(audit, asked[2])
+    return [f"On these images it costs {costs} (95 % interval {within})."]
 
 
 def _to_watch(audit: AuditNumbers) -> str:
@@ -162,11 +157,7 @@ def _to_watch(audit: AuditNumbers) -> str:
                 f"{gap(cost.lost)} of accuracy {within}"
             )
     name, value, interval = _asked(audit) or ("", 0.0, (0.0, 0.0))
-    costs = (
-        f"costs {gap(value)} of accuracy"
-        if audit.labelled
-        else f"changes {_percent(value)} of the answers"
-    )
+    costs = f"{_verb(audit)} {_amount(audit, value)}"
     return f"the worst mistake, {name}, {costs} (95 % interval {_within(audit, interval)})"
 
 
@@ -281,6 +272,14 @@ def _notes(audit: AuditNumbers) -> list[str]:
             "the running std, on average."
         )
     return notes
+
+
+def _amount(audit: AuditNumbers, value: float) -> str:
+    return f"{gap(value)} of accuracy" if audit.labelled else f"{_percent(value)} of the answers"
+
+
+def _verb(audit: AuditNumbers) -> str:
+    return "costs" if audit.labelled else "changes"
 
 
 def _percent(share: float) -> str:

@@ -38,18 +38,17 @@ def without_pixels(
     says = f"Pixels are {depth.in_words}; those of images are never below 0."
     if depth.unknown:
         says = f"Pixels are {depth.in_words}; nothing tells which value is white."
-        answer = _cannot_tell(
+        answer = Verdict.cannot_tell(
             f"the files hold {depth.in_words}, a unit of their own, and nothing says what you "
-            "divide them by to bring them to [0, 1]. Give --scale."
+            "divide them by to bring them to [0, 1]. Give --scale"
         )
     elif depth.normalized_already:
         answer = _normalized(options, depth)
     else:
-        answer = _cannot_tell(
+        answer = Verdict.cannot_tell(
             f"the files hold {depth.in_words}, such as {OWN_UNIT}, where a check needs pixels from "
             "0 up. Give images as the network's pipeline scales them, or compare your constants "
-            "with those of "
-            f"normscope stats {originals.name}."
+            f"with those of normscope stats {originals.name}"
         )
     lines = (Evidence("images", says),)
     return Check(
@@ -62,8 +61,8 @@ def _normalized(options: CheckOptions, depth: Depth) -> Verdict:
     like = f"mean {depth.mean:.2g}, std {depth.std:.2g}"
     found = f"the files hold {depth.in_words} ({like}), which look normalized already"
     if options.processor is None and not _again(options, depth):
-        return _cannot_tell(
-            f"{found}, and the pixels before are missing. Give the original images."
+        return Verdict.cannot_tell(
+            f"{found}, and the pixels before are missing. Give the original images"
         )
     use = "use none (0/1) if they were made for this network, or the original images"
     return Verdict("wrong", f"Wrong: {found}; {use}.", found, "none")
@@ -77,7 +76,3 @@ def _again(options: CheckOptions, depth: Depth) -> bool:
     mean, std = (sum(values) / given.channels for values in (given.mean, given.std))
     own = abs(mean - depth.mean) < depth.std / 2 and 1 / ALIKE < std / depth.std < ALIKE
     return given != NONE and not own
-
-
-def _cannot_tell(why: str) -> Verdict:
-    return Verdict("cannot tell", f"Cannot tell: {why}")

@@ -57,6 +57,11 @@ class Verdict:
     wrong: str | None = None
     use: str | None = None
 
+    @classmethod
+    def cannot_tell(cls, why: str, use: str | None = None) -> Verdict:
+        """The answer where nothing can be told, with why and what would help."""
+        return cls("cannot tell", f"Cannot tell: {why}.", use=use)
+
 
 def judged(
     model: str,
@@ -88,18 +93,18 @@ def judged(
         # What is under test is no witness for itself.
         own = in_use is not None and in_use.what == OWN
         nothing = f"nothing else says whether {model} expects {OWN}"
-        return _cannot_tell(
+        return Verdict.cannot_tell(
             f"{nothing if own else f'nothing says what {model} expects'}. Give {missing}"
         )
     use = usable(expected, in_use)
     if in_use is None:
-        return _cannot_tell(
+        return Verdict.cannot_tell(
             "what you use is missing (--norm, --pipeline or --processor). "
             f"{_expects(model, expected)}{_also(expected)}",
             use if expected.confidence > SURE else None,
         )
     if in_use.applied is None:
-        return _cannot_tell(
+        return Verdict.cannot_tell(
             f"{in_use.what} shows other parts of the images than expected, or changes them so much "
             f"that its constants cannot be read off. {_expects(model, expected)}: give "
             "--resize and --crop as the pipeline has them",
@@ -113,9 +118,9 @@ def judged(
     slip = differs and slipped(in_use, expected)
     worse = refuted or (price is not None and price.labelled and price.surely)
     if better or (expected.confidence <= SURE and not slip and not worse):
-        return _cannot_tell(_contradictory(model, expected, in_use, price, missing))
+        return Verdict.cannot_tell(_contradictory(model, expected, in_use, price, missing))
     if not _ruled_out(expected.left_open, in_use.applied, price):
-        return _cannot_tell(_open(model, expected, in_use, price, missing))
+        return Verdict.cannot_tell(_open(model, expected, in_use, price, missing))
     found, mend, use = mistake(in_use, seen, expected)
     costs = _costs(price, model)
     return Verdict("wrong", f"Wrong: {found}{costs}; {mend}{_also(expected, in_use)}.", found, use)
@@ -136,14 +141,16 @@ def _known_roughly(
     """Where it may be known what was not used, and only roughly what was."""
     fits = f"{numbers(roughly, in_use)} fits its BatchNorms best"
     if price is None:
-        return _cannot_tell(f"{fits}, as {in_use.what} gives it, but is not sure. Give {missing}")
+        return Verdict.cannot_tell(
+            f"{fits}, as {in_use.what} gives it, but is not sure. Give {missing}"
+        )
     against = f"against which {in_use.what} {price.in_words}"
     found = f"{model} was not trained with {in_use.what}"
     sure = f"confidence {confidence_text(roughly.refutes)}"
     if roughly.refutes <= REFUTED:
-        return _cannot_tell(f"{fits}, {against}, but that is not sure. Give {missing}")
+        return Verdict.cannot_tell(f"{fits}, {against}, but that is not sure. Give {missing}")
     if not price.surely:
-        return _cannot_tell(
+        return Verdict.cannot_tell(
             f"{found} ({sure}), and what it was trained with is known only roughly: {fits}, "
             f"{against}. Give {missing}"
         )
@@ -253,7 +260,3 @@ def _contradictory(
 
 def _does_better(price: Price | None) -> bool:
     return price is not None and price.labelled and price.interval[1] < 0
-
-
-def _cannot_tell(why: str, use: str | None = None) -> Verdict:
-    return Verdict("cannot tell", f"Cannot tell: {why}.", use=use)
