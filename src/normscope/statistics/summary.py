@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from normscope.images.collection import Stream
     from normscope.statistics.clipping import Clip
     from normscope.statistics.collected import Collected, KindSums
-    from normscope.statistics.fill_values import FillValue
     from normscope.statistics.group_differences import GroupComparison
     from normscope.statistics.moments import Moments
     from normscope.statistics.reading import Reading
@@ -85,18 +84,14 @@ def summarize_collection(
     sums = _as_one_kind(collected, kind)
     moments, images = sums.moments, sums.per_image
     _check_counted(moments)
-    dtype = np.dtype(kind.dtype)
-    given = scale if scale is not None else stream.scale
-    if given is None:
-        given = _most(collected, sums.images, stream.name)
-    if given is None and unit_of(collected, sums.images) is not None:
-        # The files' own unit, such as HU, is what such images are normalized in.
-        given = 1.0
+    given = _given_scale(collected, stream, scale, sums.images)
     fills = fill_values(moments)
-    divisor = _scale(given, dtype, moments, stream.name, fills)
-    means = {"pixel mean": pixel_mean(moments, images, divisor)}
+    said, ends = fills[0].sentence if fills else "", _ends(moments)
+    divisor = scale_of(given, np.dtype(kind.dtype), ends, stream.name, said)
+    mean, std = pixel_mean(moments, images, divisor), pixel_std(moments, images, divisor)
+    means = {"pixel mean": mean}
     stds = {
-        "pixel std": pixel_std(moments, images, divisor),
+        "pixel std": std,
         "root mean image variance": root_mean_image_variance(images, divisor),
         "mean image std": mean_image_std(images, divisor),
     }
@@ -107,16 +102,14 @@ def summarize_collection(
     settled = None if collected.batches is None else collected.batches.finish(kind)
     batch_mean = batch_std = None
     if settled is not None:
-        batch_mean, batch_std = batch_average(
-            settled, divisor, means["pixel mean"], stds["pixel std"]
-        )
-        means[f"average over batches of {reading.batch_size}"] = batch_mean
-        stds[f"average over batches of {reading.batch_size}"] = batch_std
+        average = f"average over batches of {reading.batch_size}"
+        batch_mean, batch_std = batch_average(settled, divisor, mean, std)
+        means[average], stds[average] = batch_mean, batch_std
     grey = collected.kinds[GREY].images if GREY in collected.kinds and kind == COLOUR else 0
     low, high = _clipped(moments, divisor)
     known = known_values(moments)
-    said = _names(collected, stream, reading, sums.images, kind.channels)
-    names = channel_names(kind.channels, said)
+    own_names = _names(collected, stream, reading, sums.images, kind.channels)
+    names = channel_names(kind.channels, own_names)
     return CollectionStatistics(
         name=stream.name,
         images=sums.images,
@@ -124,8 +117,8 @@ def summarize_collection(
         counted=moments.n,
         dtype=kind.dtype,
         scale=divisor,
-        mean=means["pixel mean"],
-        std=stds["pixel std"],
+        mean=mean,
+        std=std,
         stored_mean=pixel_mean(moments, images, 1),
         stored_std=pixel_std(moments, images, 1),
         unit=unit_of(collected, sums.images),
@@ -141,7 +134,9 @@ def summarize_collection(
         percentiles=percentiles(known),
         clip=None if clip is None else clip_pixels(known, clip, divisor),
         groups=_groups(collected, reading, kind, divisor, names, sums.images),
-        outliers=find_outliers(collected.traits, kind, reading.outliers, _span(moments), names),
+        outliers=find_outliers(
+            collected.traits, kind, reading.outliers, float(ends[1] - ends[0]), names
+        ),
         above=reading.above,
         mask=None if reading.masks is None else reading.masks.folder,
         clipped_low=low,
@@ -157,7 +152,7 @@ def summarize_collection(
             ),
         ),
         explanations=tuple(explain(text, means, stds) for text in constants),
-        names=said,
+        names=own_names,
         whole=moments.whole,
     )
 
@@ -181,6 +176,19 @@ def _kind_of(collected: Collected, reading: Reading, name: str) -> Kind:
             "Sort the images by type."
         )
     return kind._replace(channels=3) if reading.channels == "rgb" else kind
+
+
+def _given_scale(
+    collected: Collected, stream: Stream, scale: float | None, images: int
+) -> float | None:
+    """What pixels are surely divided by; None where their type says it."""
+    given = scale if scale is not None else stream.scale
+    if given is None:
+        given = _most(collected, images, stream.name)
+    if given is None and unit_of(collected, images) is not None:
+        # The files' own unit, such as HU, is what such images are normalized in.
+        given = 1.0
+    return given
 
 
 def _most(collected: Collected, images: int, name: str) -> float | None:
@@ -228,18 +236,6 @@ def _check_counted(moments: Moments) -> None:
             )
 
 
-def _scale(
-    given: float | None,
-    dtype: np.dtype,
-    moments: Moments,
-    name: str,
-    fills: tuple[FillValue, ...],
-) -> float:
-    low = min(v for v in moments.minimum if v is not None)
-    high = max(v for v in moments.maximum if v is not None)
-    return scale_of(given, dtype, (low, high), name, fills[0].sentence if fills else "")
-
-
 def _groups(
     collected: Collected,
     reading: Reading,
@@ -261,9 +257,10 @@ def _groups(
     return compare_groups(by.by, sums.of_kind(kind), sums.outside, scale, names, unit)
 
 
-def _span(moments: Moments) -> float:
+def _ends(moments: Moments) -> tuple[float, float]:
+    """The least and the greatest pixel of all channels."""
     low, high = ([v for v in ends if v is not None] for ends in (moments.minimum, moments.maximum))
-    return float(max(high) - min(low))
+    return min(low), max(high)
 
 
 def _quantiles(moments: Moments, scale: float) -> dict[float, tuple[float, ...]]:
