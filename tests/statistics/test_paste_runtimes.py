@@ -10,10 +10,10 @@ import pytest
 
 from normscope import stats
 from normscope.cli.app import run
-from normscope.errors import NormscopeError
 from normscope.normalization import IMAGENET, Normalization
-from normscope.statistics.paste import FORMATS, normalization_lines, paste_lines
+from normscope.statistics.paste import paste_lines
 from normscope.statistics.paste_runtimes import RUNTIMES
+from normscope.statistics.pasted import Numbers
 
 CAFFE = Normalization((0.485, 0.458, 0.408), (1 / 255,) * 3)
 GREY = Normalization(0.1307, 0.3081)
@@ -22,37 +22,37 @@ PIXELS = np.random.default_rng(0).integers(256, size=(3, 5, 6)).astype(np.uint8)
 ALL = [IMAGENET, CAFFE, GREY, HALF]
 
 
-def of(normalization, library, **choices):
-    return normalization_lines(normalization, [library], **choices)[library]
+FOUND = stats(PIXELS)
 
 
-def expected(normalization, blue_first=False):
-    """What the network is given for ``PIXELS``, which are red, green, blue."""
-    normalized = normalization.normalize(PIXELS[: normalization.channels] / 255)
-    return normalized[::-1] if blue_first else normalized
+def of(normalization, library, scale=255):
+    return RUNTIMES[library](Numbers.of(normalization, scale, FOUND))
 
 
-def ordered(normalization, blue_first=False):
-    pixels = PIXELS[: normalization.channels].astype(np.float64)
-    return pixels[::-1] if blue_first else pixels
+def expected(normalization):
+    """What the network is given for ``PIXELS``."""
+    return normalization.normalize(PIXELS[: normalization.channels] / 255)
+
+
+def stored(normalization):
+    return PIXELS[: normalization.channels].astype(np.float64)
 
 
 def columns(*values):
     return [np.reshape(v, (-1, 1, 1)) for v in values]
 
 
-@pytest.mark.parametrize("blue_first", [False, True])
 @pytest.mark.parametrize("normalization", ALL, ids=str)
-def test_opencv_is_run(normalization, blue_first):
+def test_opencv_is_run(normalization):
     import cv2
 
-    pasted = of(normalization, "opencv", blue_first=blue_first)
+    pasted = of(normalization, "opencv")
     pixels = PIXELS[: normalization.channels]
     bgr = np.ascontiguousarray(pixels[::-1].transpose(1, 2, 0))  # as cv2.imread gives it
     names = {"cv2": cv2, "np": np, "image": bgr, "WIDTH": 6, "HEIGHT": 5}
     found = eval(pasted.line, names)
     assert found.shape == (1, *pixels.shape)
-    np.testing.assert_allclose(found[0], expected(normalization, blue_first), atol=1e-4)
+    np.testing.assert_allclose(found[0], expected(normalization), atol=1e-4)
     differ = len(set(normalization.std)) > 1
     assert pasted.limit == (
         "blobFromImage has one scale for all channels, so the division by the stds follows it."
@@ -60,19 +60,18 @@ def test_opencv_is_run(normalization, blue_first):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("blue_first", [False, True])
 @pytest.mark.parametrize("normalization", ALL, ids=str)
-def test_ncnn(normalization, blue_first):
-    line = of(normalization, "ncnn", blue_first=blue_first).line
+def test_ncnn(normalization):
+    line = of(normalization, "ncnn").line
     values = dict(re.findall(r"const float (\w+)\[\d\] = \{(.*?)\};", line))
     mean, norm = columns(*(
         [float(v.removesuffix("f")) for v in values[name].split(", ")]
         for name in ("mean_vals", "norm_vals")
     ))  # fmt: skip
     assert line.endswith(" in.substract_mean_normalize(mean_vals, norm_vals);")
-    found = (ordered(normalization, blue_first) - mean) * norm
-    np.testing.assert_allclose(found, expected(normalization, blue_first), atol=1e-4 * 255)
-    np.testing.assert_allclose(found, expected(normalization, blue_first), atol=2e-3)
+    found = (stored(normalization) - mean) * norm
+    np.testing.assert_allclose(found, expected(normalization), atol=1e-4 * 255)
+    np.testing.assert_allclose(found, expected(normalization), atol=2e-3)
 
 
 @pytest.mark.parametrize("normalization", ALL, ids=str)
@@ -80,7 +79,7 @@ def test_openvino_s_options_and_api(normalization):
     line = of(normalization, "openvino-options").line
     found = re.fullmatch(r"--mean_values \[(.*)\] --scale_values \[(.*)\]", line)
     mean, scale = columns(*([float(v) for v in part.split(",")] for part in found.groups()))
-    pixels = ordered(normalization)
+    pixels = stored(normalization)
     np.testing.assert_allclose((pixels - mean) / scale, expected(normalization), atol=2e-3)
     found = re.fullmatch(
         r"ppp\.input\(\)\.preprocess\(\)\.mean\((.*)\)\.scale\((.*)\)",
@@ -96,7 +95,7 @@ def test_tflite_metadata(normalization):
     ((unit,),) = json.loads(f"{{{pasted.line}}}").values()
     assert unit["options_type"] == "NormalizationOptions"
     mean, std = columns(unit["options"]["mean"], unit["options"]["std"])
-    found = (ordered(normalization) - mean) / std
+    found = (stored(normalization) - mean) / std
     np.testing.assert_allclose(found, expected(normalization), atol=2e-3)
     assert pasted.limit == (
         "Metadata are applied by the Task library and MediaPipe, not by the interpreter alone, and "
@@ -104,9 +103,8 @@ def test_tflite_metadata(normalization):
     )
 
 
-@pytest.mark.parametrize("blue_first", [False, True])
 @pytest.mark.parametrize("normalization", [CAFFE, GREY, HALF], ids=str)
-def test_core_ml_and_deepstream_where_one_scale_is_enough(normalization, blue_first):
+def test_core_ml_and_deepstream_where_one_scale_is_enough(normalization):
     class ct:  # noqa: N801
         class colorlayout:  # noqa: N801
             RGB, BGR, GRAYSCALE = "rgb", "bgr", "grey"
@@ -114,21 +112,18 @@ def test_core_ml_and_deepstream_where_one_scale_is_enough(normalization, blue_fi
         @staticmethod
         def ImageType(shape, scale, bias, color_layout):  # noqa: N802
             assert shape == (1, normalization.channels, 5, 6)
-            return color_layout, ordered(normalization, blue_first) * scale + np.reshape(
-                bias, (-1, 1, 1)
-            )
+            return color_layout, stored(normalization) * scale + np.reshape(bias, (-1, 1, 1))
 
-    line = of(normalization, "coreml", blue_first=blue_first).line
+    line = of(normalization, "coreml").line
     layout, found = eval(line, {"ct": ct, "HEIGHT": 5, "WIDTH": 6})
-    colour = "bgr" if blue_first else "rgb"
-    assert layout == ("grey" if normalization is GREY else colour)
-    np.testing.assert_allclose(found, expected(normalization, blue_first), atol=2e-3)
-    line = of(normalization, "deepstream", blue_first=blue_first).line
+    assert layout == ("grey" if normalization is GREY else "rgb")
+    np.testing.assert_allclose(found, expected(normalization), atol=2e-3)
+    line = of(normalization, "deepstream").line
     options = dict(part.split("=") for part in line.splitlines())
     (offsets,) = columns([float(v) for v in options["offsets"].split(";")])
-    found = float(options["net-scale-factor"]) * (ordered(normalization, blue_first) - offsets)
-    np.testing.assert_allclose(found, expected(normalization, blue_first), atol=2e-3)
-    assert options["model-color-format"] == ("2" if normalization is GREY else str(int(blue_first)))
+    found = float(options["net-scale-factor"]) * (stored(normalization) - offsets)
+    np.testing.assert_allclose(found, expected(normalization), atol=2e-3)
+    assert options["model-color-format"] == ("2" if normalization is GREY else "0")
 
 
 def test_one_scale_cannot_say_several():
@@ -154,23 +149,6 @@ def test_runtimes_of_8_bits_refuse_other_scales():
         assert pasted.limit.startswith(
             f"{what} takes images of 8 bits, and these are divided by 65535. "
         )
-
-
-def test_a_normalization_alone_is_enough_for_all_but_a_fingerprint():
-    lines = normalization_lines(IMAGENET)
-    assert list(lines) == [name for name in FORMATS if name != "nnunet"]
-    assert lines["torchvision"].line == (
-        "transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])"
-    )
-    assert lines["huggingface"].line.endswith("rescale_factor=1 / 255)")
-    blue = normalization_lines(IMAGENET, ["torchvision"], blue_first=True)["torchvision"].line
-    assert blue == "transforms.Normalize(mean=[0.406, 0.456, 0.485], std=[0.225, 0.224, 0.229])"
-    with pytest.raises(NormscopeError) as met:
-        normalization_lines(IMAGENET, ["nnunet"])
-    assert str(met.value) == (
-        "nnU-Net's fingerprint must be made of a collection's statistics, got a normalization "
-        "alone. Run normscope stats --format nnunet."
-    )
 
 
 def test_stats_gives_and_refuses_them(tmp_path, capsys):

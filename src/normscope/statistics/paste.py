@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from normscope.errors import NormscopeError
 from normscope.statistics.paste_runtimes import RUNTIMES
-from normscope.statistics.pasted import BYTE, Numbers, Pasted, rounded
+from normscope.statistics.pasted import Numbers, Pasted, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from normscope.normalization import Normalization
     from normscope.statistics.collection_statistics import CollectionStatistics
 
 
@@ -52,34 +51,6 @@ def paste_lines(
     return lines
 
 
-def normalization_lines(
-    normalization: Normalization,
-    libraries: Sequence[str] | None = None,
-    *,
-    scale: float = BYTE,
-    blue_first: bool = False,
-) -> dict[str, Pasted]:
-    """The lines of a normalization alone, with what each library cannot express.
-
-    Args:
-        normalization: In units of [0, 1], one value for each channel; red, green, blue.
-        libraries: Their names in ``FORMATS``; all but nnU-Net, which needs statistics, if None.
-        scale: What pixels are divided by for [0, 1].
-        blue_first: Whether the network takes blue, green, red; values are then in that order.
-
-    Returns:
-        By library: its line, or None where it cannot express it, and what it leaves to do.
-
-    Example:
-        >>> from normscope.normalization import CLIP
-        >>> normalization_lines(CLIP, ["deepstream"])["deepstream"].line is None
-        True
-    """
-    numbers = Numbers.of(normalization, scale, blue_first=blue_first)
-    names = libraries or [name for name in FORMATS if name != "nnunet"]
-    return {name: _pasted(name, numbers) for name in names}
-
-
 def limit_of(library: str, statistics: CollectionStatistics) -> str | None:
     """What a library's line leaves to do, in a sentence; None where it does all."""
     return _pasted(library, _numbers(statistics)).limit
@@ -90,7 +61,7 @@ def _numbers(statistics: CollectionStatistics) -> Numbers:
     normalization = statistics.normalization  # a channel that is constant without a clip, first
     if clip is not None:
         normalization = clip.normalization
-    return Numbers.of(normalization, statistics.scale, found=statistics)
+    return Numbers.of(normalization, statistics.scale, statistics)
 
 
 def _pasted(name: str, numbers: Numbers) -> Pasted:
@@ -120,7 +91,7 @@ def _huggingface(n: Numbers) -> str:
 
 
 def _monai(n: Numbers) -> str:
-    clip = n.found.clip if n.found else None
+    clip = n.found.clip
     if clip is None:
         return _monai_normalization(n.stored_mean, n.stored_std)
     if len(set(zip(clip.low, clip.high, strict=True))) > 1:
@@ -144,11 +115,6 @@ def _monai_normalization(mean: list[float], std: list[float]) -> str:
 
 def _nnunet(n: Numbers) -> str:
     found = n.found
-    if found is None:
-        raise NormscopeError(
-            "nnU-Net's fingerprint must be made of a collection's statistics, got a normalization "
-            "alone. Run normscope stats --format nnunet."
-        )
     percentiles = found.percentiles
     columns = {
         "max": found.maximum,

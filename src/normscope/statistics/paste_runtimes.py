@@ -68,7 +68,7 @@ def coreml(n: Numbers) -> Pasted:
         return refused
     (factor,) = rounded([1 / n.stored_std[0]])
     bias = rounded(-m / s for m, s in zip(n.stored_mean, n.stored_std, strict=True))
-    layout = _colours(n, "ct.colorlayout.RGB", "ct.colorlayout.BGR", "ct.colorlayout.GRAYSCALE")
+    layout = "ct.colorlayout.GRAYSCALE" if len(bias) == 1 else "ct.colorlayout.RGB"
     values = str(bias[0]) if len(bias) == 1 else str(bias)
     return Pasted(
         f"ct.ImageType(shape=(1, {len(bias)}, HEIGHT, WIDTH), scale={factor}, bias={values}, "
@@ -94,7 +94,7 @@ def ncnn(n: Numbers) -> Pasted:
         f"const float {name}[{len(values)}] = {{{', '.join(f'{v}f' for v in values)}}};"
         for name, values in (("mean_vals", n.stored_mean), ("norm_vals", factor))
     )
-    pixels = _colours(n, "PIXEL_BGR2RGB or PIXEL_RGB", "PIXEL_BGR or PIXEL_RGB2BGR", "PIXEL_GRAY")
+    pixels = "PIXEL_GRAY" if len(factor) == 1 else "PIXEL_BGR2RGB or PIXEL_RGB"
     return _of_bytes(n, "NCNN's from_pixels") or Pasted(
         f"{mean_vals} {norm_vals} in.substract_mean_normalize(mean_vals, norm_vals);",
         f"The order of channels is that of from_pixels: {pixels}.",
@@ -108,9 +108,8 @@ def deepstream(n: Numbers) -> Pasted:
         return refused
     (factor,) = rounded([1 / n.stored_std[0]])
     offsets = ";".join(map(str, n.stored_mean))
-    return Pasted(
-        f"net-scale-factor={factor}\noffsets={offsets}\nmodel-color-format={_colours(n, 0, 1, 2)}"
-    )
+    colours = 2 if len(n.mean) == 1 else 0
+    return Pasted(f"net-scale-factor={factor}\noffsets={offsets}\nmodel-color-format={colours}")
 
 
 def opencv(n: Numbers) -> Pasted:
@@ -118,7 +117,7 @@ def opencv(n: Numbers) -> Pasted:
     refused = _of_bytes(n, "OpenCV's blobFromImage")
     if refused:
         return refused
-    swap = f", swapRB={not n.blue_first}" if len(n.mean) > 1 else ""
+    swap = ", swapRB=True" if len(n.mean) > 1 else ""
     mean = tuple(n.stored_mean)
     if n.one_std:
         return Pasted(
@@ -160,9 +159,3 @@ def _of_bytes(n: Numbers, what: str) -> Pasted | None:
     return Pasted(
         None, f"{what} takes images of 8 bits, and these are divided by {n.scale}. {FOLD}"
     )
-
-
-def _colours(n: Numbers, red_first: object, blue_first: object, grey: object) -> object:
-    if len(n.mean) == 1:
-        return grey
-    return blue_first if n.blue_first else red_first

@@ -35,14 +35,13 @@ class Numbers:
     """A normalization in units of [0, 1] and, as stored, in the pixels' own.
 
     Attributes:
-        mean: One number for each channel, in the order in which the network takes them.
+        mean: One number for each channel.
         std: Likewise.
         stored_mean: The mean times the scale.
         stored_std: The std times the scale.
         scale_value: What pixels are divided by for [0, 1].
-        blue_first: Whether the network takes blue, green, red.
         exact_std: The std before it was rounded.
-        found: The statistics that they come from, if any.
+        found: The statistics that they come from.
     """
 
     mean: list[float]
@@ -50,39 +49,28 @@ class Numbers:
     stored_mean: list[float]
     stored_std: list[float]
     scale_value: float
-    blue_first: bool
     exact_std: tuple[float, ...]
-    found: CollectionStatistics | None = None
+    found: CollectionStatistics
 
     @classmethod
-    def of(
-        cls,
-        normalization: Normalization,
-        scale: float = BYTE,
-        *,
-        blue_first: bool = False,
-        found: CollectionStatistics | None = None,
-    ) -> Numbers:
+    def of(cls, normalization: Normalization, scale: float, found: CollectionStatistics) -> Numbers:
         """Round a normalization's numbers.
 
         Args:
-            normalization: In units of [0, 1]; red, green, blue.
+            normalization: In units of [0, 1].
             scale: What pixels are divided by for [0, 1].
-            blue_first: Whether the network takes blue, green, red.
-            found: The statistics that it comes from, if any.
+            found: The statistics that it comes from.
 
         Returns:
             Its numbers.
         """
-        step = -1 if blue_first else 1
-        mean, std = normalization.mean[::step], normalization.std[::step]
+        mean, std = normalization.mean, normalization.std
         return cls(
             rounded(mean),
             rounded(std),
             rounded(value * scale for value in mean),
             rounded(value * scale for value in std),
             scale,
-            blue_first,
             std,
             found,
         )
@@ -98,11 +86,8 @@ class Numbers:
 
         Conversions to floats, such as torchvision's, know the type alone: 65,535 for 12 bits too.
         """
-        usual = {1.0, BYTE, BYTE * 257}
-        if self.found is not None:
-            dtype = np.dtype(self.found.dtype)
-            usual = {1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)}
-        if self.scale_value in usual:
+        dtype = np.dtype(self.found.dtype)
+        if self.scale_value == (1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)):
             return ""
         return "  # of pixels " + (f"/ {self.scale}" if self.scale_value != 1 else "as they are")
 
