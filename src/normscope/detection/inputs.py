@@ -18,7 +18,8 @@ from normscope.images.scale import white_of
 from normscope.images.stream import open_stream
 from normscope.images.windows import Windows
 from normscope.models.building import build_model
-from normscope.models.files.naming import ONNX, check_layers
+from normscope.models.files.naming import ONNX
+from normscope.models.files.opening import check_layers
 from normscope.models.options import ModelOptions
 from normscope.models.trained import OUTPUTS, check_weights_given
 from normscope.quiet import without_warnings
