@@ -11,6 +11,7 @@ from PIL import Image
 
 import normscope
 from normscope.auditing import reading
+from normscope.auditing.sentences import sentences
 from normscope.errors import NormscopeError
 from normscope.normalization import Normalization
 
@@ -138,9 +139,25 @@ def test_batches_change_nothing(photos, found, monkeypatch):
 
 
 def test_the_right_pipeline_loses_nothing(photos, found):
-    tested = audited(photos, pipeline=f"{HERE}:right", fail_over=0.0).tested
+    audit = audited(photos, pipeline=f"{HERE}:right", fail_over=0.0)
+    tested = audit.tested
     assert tested.cost.accuracy == found.reference.accuracy
     assert (tested.cost.lost, tested.like, tested.fails) == (0, None, False)
+    # Few images leave an interval open, but what is the same on all of them needs none.
+    assert tested.cost.changed == 0
+    assert audit.to_json()["verdict"] == "no"
+    assert sentences(audit)[0] == (
+        f"No: the pipeline {HERE}:right prepares all 48 images as the reference does; keep it."
+    )
+
+
+def test_a_pipeline_that_is_one_grey_level_off_prepares_images_otherwise(photos):
+    def darker(image):
+        return networks.right(image) - 1 / 255 / 0.229
+
+    audit = audited(photos, pipeline=darker)
+    assert audit.tested.cost.changed == 48
+    assert "as the reference does" not in sentences(audit)[0]
 
 
 @pytest.mark.parametrize(

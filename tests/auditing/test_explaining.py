@@ -125,6 +125,15 @@ def test_a_squashed_resize_is_seen_and_its_constants_are_read_off_all_the_same()
     assert _handed_over(lambda x: square(x).float(), photos, prepare).shows == "largest square"
 
 
+@pytest.mark.parametrize("name", ["half", "none", "swapped"])
+def test_images_as_they_are_are_not_said_to_be_shown_otherwise(name):
+    photos = _photos((60, 100))
+    for change in (MISTAKES[name], v2.Compose([v2.Resize(48), MISTAKES[name]])):
+        assert _handed_over(lambda x, change=change: change(x.float()), photos).shows is None
+    squash = v2.Compose([v2.Resize((40, 40)), MISTAKES[name]])
+    assert _handed_over(lambda x: squash(x.float()), photos).shows == "whole, squashed"
+
+
 @pytest.mark.parametrize("resize", RESIZES)
 def test_the_reference_and_what_is_near_it_are_not_called_squashed(resize):
     photos, prepare = _photos((64, 80)), v2.Compose([v2.Resize(48), v2.CenterCrop(40)])

@@ -90,6 +90,7 @@ def refused(arguments, capsys):
         (["--fail-over", "0.01"], "--fail-over must be used with a pipeline under test, got none"),
         (["--fail-over", "1.5", "--pipeline", f"{HERE}:right"], "an accuracy between 0 and 1"),
         (["--pipeline", "right"], "--pipeline must be package.module:transform, got 'right'"),
+        (["--pipeline", "right.py:right"], "got the path right.py:right. Write right:right."),
         (["--pipeline", "no_such_module:right"], "must import, got ModuleNotFoundError"),
         (["--pipeline", f"{HERE}:absent"], "must import, got AttributeError"),
         (["--pipeline", f"{HERE}:NOT_CALLABLE"], "must be callable, got int"),

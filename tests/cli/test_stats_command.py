@@ -91,8 +91,24 @@ def test_many_channels_and_several_sources(tmp_path, capsys):
         )  # fmt: skip
     assert run(["stats", str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]) == 0
     out = capsys.readouterr().out
-    assert out.count("pixel std") == 4
     assert "2 images, 60 pixels, float32" in out
+    # The first table is the answer: a row for each band, whose first numbers are its mean and std.
+    lines = out.splitlines()
+    assert sum("pixel std" in line for line in lines) == 1
+    rows = [line.split() for line in lines if line.startswith("│")]
+    assert [row[1] for row in rows] == [str(band) for band in range(10)] * 4
+    values = array.astype(np.float64).reshape(-1, 10)
+    shown = np.array([[float(row[3]), float(row[5])] for row in rows[:10]])
+    np.testing.assert_allclose(shown[:, 0], values.mean(0), atol=1e-6)
+    np.testing.assert_allclose(shown[:, 1], values.std(0), atol=1e-6)
+
+
+def test_tables_of_many_bands_fit_on_80_columns(tmp_path, capsys):
+    bands = np.random.default_rng(0).integers(1, 10_000, (90, 13, 8, 8), np.uint16)
+    np.save(tmp_path / "bands.npy", bands)
+    assert run(["stats", str(tmp_path / "bands.npy"), "--scale", "10000"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines if line[:1] in "┃│┏└") <= 80
 
 
 def test_progress_on_a_terminal(monkeypatch, capsys):

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
+from normscope.detection.candidates import Candidate
+from normscope.detection.detection_result import Detection, Fitted
 from normscope.detection.inputs import build_network, sample_images
+from normscope.detection.ranking import Ranked
 from normscope.errors import NormscopeError
 from normscope.models.building import build_model
+from normscope.normalization import Normalization
 from normscope.statistics.reading import Reading
 
 
@@ -19,7 +23,9 @@ def _scene(*shape):
 def test_unused_bits_are_divided_away_and_said():
     scene = _scene(4, 3, 9, 7)
     with pytest.warns(
-        RuntimeWarning, match=r"reach only 40\d\d of 65535: they are divided by 4095"
+        RuntimeWarning,
+        match=r"reach only 40\d\d of 65535: they are divided by 4095, and the constants are of "
+        r"pixels so divided\. If the training divided by another number, pass scale\.$",
     ):
         found = sample_images(scene, 4, Reading())
     np.testing.assert_allclose(found, scene / 4095)
@@ -45,3 +51,19 @@ def test_bands_too_many_for_the_weights_are_said(tmp_path):
     assert str(error.value) == (
         "images must have 3 channels to fit these weights of lenet-bn, got 4. Leave the others out."
     )
+
+
+def test_numbers_of_a_table_keep_their_digits():
+    def shown(value):
+        fitted = Fitted(Normalization(0.5, value), ((0.4, 0.6),), ((value / 2, 2 * value),))
+        ranked = (
+            Ranked(Candidate("known", Normalization(0.5, 0.5), "rgb", True), 1000 * value, 0.9),
+        )
+        made = Detection(
+            "net", 64, "bn", "conv", ranked, 0.1, fitted, None, None, "[0, 1]", "none", False,
+            0.01, (),
+        )  # fmt: skip
+        return made.candidate_table()[1][0][3], made.constants_table()[1][0][3:]
+
+    assert shown(0.236) == ("240", ["0.2360", "0.1180 to 0.4720"])
+    assert shown(0.00392157) == ("3.9", ["0.003922", "0.001961 to 0.007843"])

@@ -89,3 +89,14 @@ def test_few_test_images_are_named_where_they_cannot_tell_learning_from_chance()
     assert len(said.split()) <= 25
     many = replace(few, test_images=1000)
     assert "test images" not in answer(findings(many, DATA, AXES), many)
+
+
+@pytest.mark.parametrize(
+    ("bands", "named"), [(4, "0.1,0.2,0.3,0.4/0.1,0.2,0.3,0.4"), (13, "13 channels")]
+)
+def test_the_constants_of_many_bands_do_not_bury_what_they_give(bands, named):
+    values = tuple(np.arange(1, bands + 1) / 10)
+    data = Normalization(values, values)
+    made = replace(table(), normalizations=(NONE, FAR, data))
+    said = reasons(findings(made, data, AXES), made, {}, None)
+    assert f"The data's statistics ({named}) give 0.910, no normalization (0/1) 0.910" in said[-2]

@@ -96,6 +96,24 @@ def test_factories_that_do_not_work(factories, name, sentence):
     assert str(error.value) == sentence
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("net.py", "Write net:FACTORY with the factory's name."),
+        ("net.py:Net", "Write net:Net."),
+        ("./nets/own.py:Net.small", "Write nets.own:Net.small."),
+        ("../net.py:Net", "Write net:Net, and put .. on PYTHONPATH."),
+    ],
+)
+def test_the_path_of_a_factory_is_told_its_name(tmp_path, monkeypatch, name, advice):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NormscopeError) as error:
+        build_model(name, **SIZES)
+    assert str(error.value) == (
+        f"model factory must be package.module:factory, got the path {name}. {advice}"
+    )
+
+
 def test_unknown_model_suggests_the_nearest():
     with pytest.raises(UnknownName) as error:
         build_model("lnet", **SIZES)

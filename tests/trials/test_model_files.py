@@ -75,6 +75,26 @@ def test_detect_needs_layers(files):
     )
 
 
+def test_detect_of_a_file_without_a_network(tmp_path):
+    path = tmp_path / "n.pt"
+    torch.save({"weight": torch.zeros(2)}, path)
+    with pytest.raises(NormscopeError) as met:
+        normscope.detect(str(path), images="digits")
+    assert str(met.value) == (
+        f"a model must hold its network, got {path}, which holds weights alone or a pickle, which "
+        f"is not opened. Name the network and pass weights='{path}', or export it."
+    )
+
+
+def test_detect_of_a_missing_file(tmp_path):
+    with pytest.raises(NormscopeError) as met:
+        normscope.detect(str(tmp_path / "n.pt"), images="digits")
+    assert str(met.value) == (
+        f"a model's file must be readable, got {tmp_path / 'n.pt'}: No such file or directory. "
+        "Check the path."
+    )
+
+
 def test_a_changed_file_is_not_the_one_of_a_specification(files, tmp_path):
     path = tmp_path / "n.pt"
     path.write_bytes((files / "n.pt").read_bytes())

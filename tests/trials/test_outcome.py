@@ -87,3 +87,19 @@ def test_what_few_test_images_cannot_tell_from_chance_is_said_so(made_study):
     one = "always giving one answer (0.3333)."
     assert fate(0.3333) == f"It is stuck: no better than {one}"
     assert fate(0.5) == f"It counts as stuck: 24 test images cannot tell that from {one}"
+
+
+@pytest.mark.parametrize(
+    ("correct", "images", "said"),
+    [
+        (24, 24, "accuracy 1.00 (24 of 24 images, 95 % interval 0.858 to 1.000)"),
+        (350, 359, "accuracy 0.975 (350 of 359 images, 95 % interval 0.953 to 0.988)"),
+        (9912, 10_000, "accuracy 0.9912 (9,912 of 10,000 images, 95 % interval 0.9892 to 0.9929)"),
+    ],
+)
+def test_a_sentence_says_on_how_many_images_an_accuracy_rests(made_study, correct, images, said):
+    trial = made_study("0.2", "0.5", [[[0.9]]]).trials()[0]
+    result = replace(trial.result, accuracy=correct / images, test_images=images)
+    theirs = stats.binomtest(correct, images).proportion_ci(0.95, "exact")
+    assert interval(correct, images, 0.95) == pytest.approx((theirs.low, theirs.high))
+    assert f"seed 0: test {said} in " in replace(trial, result=result).sentence

@@ -7,12 +7,13 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from normscope.auditing.asking import TESTED, Asking
 from normscope.auditing.drift import InputMoments
 from normscope.auditing.handed_over import HandedOver
 from normscope.auditing.reading import one_ahead
-from normscope.auditing.variants import REFERENCE
+from normscope.auditing.variants import REFERENCE, WHITE
 from normscope.images.tensors import shared
 from normscope.machine.cores import workers
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from normscope.auditing.mistakes import Mistake
     from normscope.auditing.reading import Batch
     from normscope.auditing.value_map import ValueMap
+
+SAME = 0.01
+"""Grey levels of 255 by which a pixel may differ and is prepared as the reference prepares it."""
 
 
 class Answers:
@@ -111,6 +115,16 @@ class Answers:
 
     def _changed(self, batch: Batch, name: str) -> int:
         if name == TESTED:
-            return len(batch)
+            return self._prepared_otherwise(batch)
         variant = batch.variants.get(self._ways[name][0])
         return 0 if variant is None else len(variant.indices)
+
+    def _prepared_otherwise(self, batch: Batch) -> int:
+        correct = self._ways[REFERENCE][1]
+        reference = self._network.inputs(shared(batch.variants[REFERENCE].pixels), correct)
+        within = SAME * float(np.abs(correct.matrix).max()) / WHITE
+        return sum(
+            given.shape != right.shape
+            or not torch.allclose(given.to(right), right, rtol=0, atol=within)
+            for given, right in zip(batch.tested or (), reference, strict=True)
+        )

@@ -72,7 +72,7 @@ class AuditedNetwork:
         Returns:
             How many threads may ask it at once, and how many of torch's own each of them uses.
         """
-        inputs = self._inputs(pixels[:COMPARED], values)
+        inputs = self.inputs(pixels[:COMPARED], values)
         self._layout = self._laid_out(inputs[:1])
         threads = usable_threads()
         if self.device.type == "cpu":
@@ -114,7 +114,7 @@ class AuditedNetwork:
         Returns:
             The class of each, shape ``(N,)``; -1 where an output is not finite.
         """
-        return self._answers(self._inputs(pixels, values), moments)
+        return self._answers(self.inputs(pixels, values), moments)
 
     def answers_for(self, tensors: list[Tensor], moments: InputMoments | None) -> np.ndarray:
         """What the network takes prepared images for.
@@ -160,7 +160,16 @@ class AuditedNetwork:
         with self._watch.counting(moments):
             return self._plain(given)
 
-    def _inputs(self, pixels: Tensor, values: ValueMap) -> Tensor:
+    def inputs(self, pixels: Tensor, values: ValueMap) -> Tensor:
+        """What the network is given for images: fp32, in its own order of channels.
+
+        Args:
+            pixels: As ``answers`` takes them.
+            values: Likewise.
+
+        Returns:
+            The same shape.
+        """
         inputs = values(pixels.to(torch.float32, copy=True).div_(255))
         return inputs.flip(1) if self._blue_first else inputs
 

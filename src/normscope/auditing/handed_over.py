@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.auditing.applied import SQUASHED, WHOLE, AppliedNormalization
-from normscope.auditing.variants import GRID, REFERENCE
+from normscope.auditing.applied import SAME_FIELD, SQUASHED, WHOLE, AppliedNormalization
+from normscope.auditing.variants import REFERENCE, WHITE, coarse
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,12 +48,9 @@ class HandedOver:
             tensors: What the pipeline makes of the same, each of shape ``(C, H, W)``.
             views: Other parts of the same images, which it may show in place of the reference's.
         """
-        import torch
-
-        shrink = torch.nn.functional.adaptive_avg_pool2d
-        fields = shrink(torch.from_numpy(pixels).float() / 255, GRID)
-        self._fields.setdefault(REFERENCE, []).append(fields.double().numpy())
-        self._tensors += [shrink(t.float()[None], GRID).double().cpu().numpy() for t in tensors]
+        fields = np.stack([coarse(image) for image in pixels]) / WHITE
+        self._fields.setdefault(REFERENCE, []).append(fields)
+        self._tensors += [coarse(tensor.double().cpu().numpy())[None] for tensor in tensors]
         for view, tensor in zip(views or (), tensors, strict=bool(views)):
             for name, of_view in view.fields.items():
                 self._fields.setdefault(name, []).append(of_view[None])
@@ -73,11 +70,14 @@ class HandedOver:
         if name is None:
             return reference
         best = others[name]
+        same = _same(*(np.concatenate(self._fields[each]) for each in (name, REFERENCE)))
         # Of what differs from the reference's part, most must be gone.
-        if reference is not None and 1 - best.alike > SURELY * (1 - reference.alike):
+        if not same and reference is not None and 1 - best.alike > SURELY * (1 - reference.alike):
             return reference
         if name == WHOLE and float(np.median(self._squeezed)) > SQUEEZED:
             name = SQUASHED
+        elif same:
+            return reference
         return replace(best, shows=name)
 
 
@@ -107,6 +107,11 @@ def _fitted(before: np.ndarray, after: np.ndarray) -> AppliedNormalization | Non
     std = signs * spread[0][at] / spread[1]
     mean = before.mean(axis=1)[at] - after.mean(axis=1) * std
     return AppliedNormalization(tuple(mean.tolist()), tuple(std.tolist()), order, alike)
+
+
+def _same(fields: np.ndarray, others: np.ndarray) -> bool:
+    """Whether both are of the same part of the images."""
+    return bool(np.corrcoef(fields.ravel(), others.ravel())[0, 1] ** 2 >= SAME_FIELD)
 
 
 def _by_channel(fields: np.ndarray) -> np.ndarray:

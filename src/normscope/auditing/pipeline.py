@@ -33,11 +33,6 @@ class Pipeline:
     def __init__(self, transform: str | Callable[[Any], Tensor], channels: int) -> None:
         if isinstance(transform, str):
             self.name = transform
-            if ":" not in transform:
-                raise NormscopeError(
-                    f"--pipeline must be package.module:transform, got '{transform}'. Name the "
-                    "callable behind a colon."
-                )
             purpose = "takes a Pillow image and gives a tensor"
             self._transform = import_callable(transform, "--pipeline", "transform", purpose)
         else:

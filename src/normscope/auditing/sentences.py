@@ -31,7 +31,7 @@ def verdict(audit: AuditNumbers) -> Verdict:
         return "unsettled"
     if audit.tested is not None and audit.tested.differs:
         return "yes"
-    if found is None:
+    if found is None or (audit.tested is not None and audit.tested.cost.changed == 0):
         return "no"
     low, high = found[2]
     if high < _margin(audit):
@@ -110,6 +110,9 @@ def _of_pipeline(
         return f"Yes: {other}; {_to_fix(audit)}."
     if said == "yes":
         return f"Yes: the pipeline {name} {costs} {within}; {_to_fix(audit)}."
+    if tested.cost.changed == 0:
+        images = counted(audit.images, "image")
+        return f"No: the pipeline {name} prepares all {images} as the reference does; keep it."
     if interval[1] < 0:
         gained = gap(-(tested.cost.lost or 0.0))
         return f"No: the pipeline {name} is better by {gained} {within}; check --norm."

@@ -81,7 +81,7 @@ class Views:
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         square = pixels[:, top : top + side, left : left + side]
-        return cls({WHOLE: _coarse(pixels), SQUARE: _coarse(square)}, width / height)
+        return cls({WHOLE: coarse(pixels) / WHITE, SQUARE: coarse(square) / WHITE}, width / height)
 
 
 @dataclass(frozen=True)
@@ -283,12 +283,20 @@ class Preparation:
         )[0][0]
 
 
-def _coarse(pixels: np.ndarray) -> np.ndarray:
+def coarse(values: np.ndarray) -> np.ndarray:
+    """Values averaged to so few fields that any resize leaves them nearly alone.
+
+    Args:
+        values: Shape ``(C, H, W)``.
+
+    Returns:
+        float64, shape ``(C, GRID, GRID)``.
+    """
     import cv2
 
-    values = np.ascontiguousarray(pixels.transpose(1, 2, 0), np.float32)
-    fields = cv2.resize(values, (GRID, GRID), interpolation=cv2.INTER_AREA)
-    return np.atleast_3d(fields).transpose(2, 0, 1) / 255
+    last = np.ascontiguousarray(values.transpose(1, 2, 0), np.float64)
+    fields = cv2.resize(last, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    return np.atleast_3d(fields).transpose(2, 0, 1)
 
 
 def _saved_as_jpeg(pixels: np.ndarray) -> np.ndarray:

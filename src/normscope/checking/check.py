@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from normscope.auditing.pipeline import Pipeline
 from normscope.auditing.variants import Preparation
 from normscope.checking import sources
 from normscope.checking.check_result import Check, Evidence
-from normscope.checking.depth import Depth, depth_of
+from normscope.checking.depth import depth_of
 from normscope.checking.images import chosen, shown
 from normscope.checking.in_use import OWN
 from normscope.checking.labels import labelled, with_labels
@@ -23,17 +22,12 @@ from normscope.checking.not_pixels import without_pixels
 from normscope.checking.opinions import FILES, LABELS, LIBRARY, Opinion, known_roughly, weighed
 from normscope.checking.options import CheckOptions, said
 from normscope.checking.pricing import priced
+from normscope.checking.sizing import met, sizing
 from normscope.checking.using import in_use
 from normscope.checking.verdict import judged
 from normscope.errors import NormscopeError
-from normscope.images.decode import decode_as_8_bits
-from normscope.images.decoded import Skipped
-from normscope.images.originals import find_originals, none_readable
-from normscope.images.pixels import UnreadableImage
-from normscope.images.resizing import resized
+from normscope.images.originals import find_originals
 from normscope.images.scale import check_scale
-from normscope.images.size import Size, as_resize
-from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device
 from normscope.models.building import published, show_one_image
 from normscope.models.claims import Claims, claims
@@ -89,21 +83,21 @@ def check(options: Checking) -> Check:
     _check_options(options)
     name = name_of(options.model)
     stated = _stated(options)
-    transform = _transform(options, stated)
     originals = find_originals(options.images)
     originals = chosen(with_labels(originals, options.labels), options.count)
     depth = depth_of(originals, options.scale)
     if depth.no_pixels or depth.unknown:
         seconds = time.perf_counter() - start
         return without_pixels(options, name, originals, depth, seconds)
-    met, size = _met(originals, transform, depth)
+    transform, guessed = sizing(options, stated, originals, depth)
+    channels_met, size = met(originals, transform, depth)
     network, channels = build_trained(
         options.model,
         None if options.weights is None else str(options.weights),
         normalized_channels=_stated_channels(stated, options.norm),
         channels=channel_count(options.channels),
         image_size=size,
-        met=met,
+        met=channels_met,
     )
     given = show_one_image(network, name, channels, size)
     output = only_tensor(given, name)
@@ -134,7 +128,9 @@ def check(options: Checking) -> Check:
         answer=answer,
         expected=expected,
         price=price,
-        evidence=tuple(_evidence(opinions, used, price, stated, [images.sentence, *why_not])),
+        evidence=tuple(
+            _evidence(opinions, used, price, stated, [images.sentence, *guessed, *why_not])
+        ),
         skipped=images.skipped,
         options=said(options),
         seconds=time.perf_counter() - start,
@@ -165,38 +161,6 @@ def _stated_channels(stated: Claims, norm: str | Normalization | None) -> int:
     if isinstance(norm, str) and "/" in norm:
         given = Normalization.parse(norm)
     return max((each.channels for each in (own, given) if each), default=1)
-
-
-def _transform(options: CheckOptions, stated: Claims) -> ImageTransform:
-    resize, crop = as_resize(options.resize), options.crop
-    if resize is None and crop is None:
-        sized = next((c for c in stated.claims if c.resize or c.crop), None)
-        if sized is not None:
-            square = sized.squashed and sized.resize
-            resize = Size(sized.resize, sized.resize) if square and sized.resize else sized.resize
-            crop = sized.crop
-    return ImageTransform(resize, crop)
-
-
-def _met(
-    originals: Originals, transform: ImageTransform, depth: Depth
-) -> tuple[int, tuple[int, int]]:
-    """How many channels the images have, and the height and width that they are shown at."""
-    skipped = []
-    for image in originals.images:
-        try:
-            pixels = decode_as_8_bits(image.read(), depth.full).values
-        except UnreadableImage as error:
-            skipped.append(Skipped(Path(image.path), str(error)))
-            continue
-        channels = pixels.shape[1]
-        if transform.crop:
-            return channels, (transform.crop, transform.crop)
-        if transform.resize:
-            pixels = resized(pixels, None, transform.resize, None)[0]
-        height, width = pixels.shape[-2:]
-        return channels, (height, width)
-    raise NormscopeError(none_readable(originals.name, skipped))
 
 
 def _labels(

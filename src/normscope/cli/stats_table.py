@@ -22,33 +22,44 @@ MOST_GROUPS = 20
 
 
 def tables(found: CollectionStatistics) -> list[Table]:
-    """Tables of at most 80 columns, with as many channels side by side as fit.
+    """The statistics in 80 columns, with the channels side by side where all fit.
 
     Args:
         found: The statistics.
 
     Returns:
-        At least one; their rows stand in sections: the mean and std in [0, 1], the values as
-        stored, other estimators, and what the digits are worth.
+        One table with a column for each channel, whose rows stand in sections: the mean and std in
+        [0, 1], the values as stored, other estimators, and what the digits are worth. Of more
+        channels than fit, a table for each section with a row for each channel.
     """
     sections = sections_of(found)
-    cells = (cell for section in sections for row in section.values() for cell in row)
-    widest = max(map(len, (*found.channel_names, *cells)))
-    # Each column has a border and a space on both sides.
-    fitting = (TABLE_COLUMNS - NAME_COLUMNS - 4) // (widest + 3)
-    abreast = max(1, min(fitting, found.channels))
-    made = []
     title = STANDARD_ERROR if found.errors_known else ""
-    for first in range(0, found.channels, abreast):
-        table = Table(Column(title, max_width=TABLE_COLUMNS - 4 - abreast * (widest + 3)))
-        for name in found.channel_names[first : first + abreast]:
-            table.add_column(Text(printable(name)), no_wrap=True)
-        for section in sections:
-            for name, values in section.items():
-                table.add_row(name, *values[first : first + abreast])
-            table.add_section()
-        made.append(table)
-    return made
+    names = [printable(name) for name in found.channel_names]
+    cells = (cell for section in sections for row in section.values() for cell in row)
+    widest = max(map(len, (*names, *cells)))
+    # Each column has a border and a space on both sides.
+    for_names = TABLE_COLUMNS - 4 - len(names) * (widest + 3)
+    if len(names) > 1 and for_names < NAME_COLUMNS:
+        titles = (title, *[""] * len(sections))
+        return [_a_row_for_each(names, *part) for part in zip(sections, titles, strict=False)]
+    table = Table(Column(title, max_width=for_names))
+    for name in names:
+        table.add_column(Text(name), no_wrap=True)
+    for section in sections:
+        for name, values in section.items():
+            table.add_row(name, *values)
+        table.add_section()
+    return [table]
+
+
+def _a_row_for_each(names: list[str], section: dict[str, list[str]], title: str) -> Table:
+    table = Table("", title=title or None, title_justify="left")
+    for heading, values in section.items():
+        # A heading breaks at spaces, a number with its error does not.
+        table.add_column(heading, min_width=max(map(len, values)))
+    for name, *values in zip(names, *section.values(), strict=True):
+        table.add_row(Text(name, overflow="fold"), *values)
+    return table
 
 
 def group_table(found: CollectionStatistics) -> Table:

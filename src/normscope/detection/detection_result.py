@@ -186,7 +186,7 @@ class Detection:
                 ranked.candidate.name,
                 channels_text(ranked.candidate.normalization.mean),
                 channels_text(ranked.candidate.normalization.std),
-                f"{ranked.misfit:.2g}",
+                f"{float(f'{ranked.misfit:.2g}'):g}",
                 confidence_text(ranked.confidence),
             ]
             for ranked in ordered[:MOST_SHOWN]
@@ -202,8 +202,8 @@ class Detection:
                 self.order[channel].upper() if self.order else str(channel),
                 f"{mean:.4f}",
                 "{:.4f} to {:.4f}".format(*fitted.mean_interval[channel]),
-                f"{std:.4g}",
-                "{:.4g} to {:.4g}".format(*fitted.std_interval[channel]),
+                four_digits(std),
+                " to ".join(map(four_digits, fitted.std_interval[channel])),
             ]
             for channel, (mean, std) in enumerate(
                 zip(fitted.normalization.mean, fitted.normalization.std, strict=True)
@@ -245,6 +245,19 @@ class Detection:
             "layer": self.layer,
             "notes": list(self.notes),
         }
+
+
+def four_digits(value: float) -> str:
+    """A number with four significant digits, zeros at its end among them.
+
+    Returns:
+        The number.
+
+    Example:
+        >>> four_digits(0.236), four_digits(0.00392157), four_digits(1024.3)
+        ('0.2360', '0.003922', '1024')
+    """
+    return f"{value:#.4g}".removesuffix(".")
 
 
 def confidence_text(probability: float) -> str:

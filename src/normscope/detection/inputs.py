@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from normscope.arguments import for_caller
 from normscope.errors import NormscopeError
 from normscope.images.frames import COLOURS
 from normscope.images.items import as_array
@@ -18,7 +19,8 @@ from normscope.images.scale import white_of
 from normscope.images.stream import open_stream
 from normscope.images.windows import Windows
 from normscope.models.building import build_model
-from normscope.models.files.naming import ONNX, check_layers
+from normscope.models.files.naming import ONNX
+from normscope.models.files.opening import check_layers
 from normscope.models.options import ModelOptions
 from normscope.models.trained import OUTPUTS, check_weights_given
 from normscope.quiet import without_warnings
@@ -209,9 +211,11 @@ def _in_unit_range(images: np.ndarray, scale: float | None) -> np.ndarray:
             "(--scale)."
         )
     if scale is None and white < limit:
-        warnings.warn(
+        said = (
             f"The {images.dtype} pixels reach only {top:g} of {limit}: they are divided by "
-            f"{white:g}.", RuntimeWarning, stacklevel=3,
-        )  # fmt: skip
+            f"{white:g}, and the constants are of pixels so divided. If the training divided by "
+            "another number, pass --scale."
+        )
+        warnings.warn(for_caller(said), RuntimeWarning, stacklevel=3)
     values = images / white
     return values.astype(np.float64)

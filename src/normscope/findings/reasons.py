@@ -11,7 +11,7 @@ from normscope.findings.comparison import FEWEST_SEEDS
 from normscope.findings.failures import TOLERATED
 from normscope.margin import MARGIN
 from normscope.normalization import NONE
-from normscope.wording import gap, level, percent, span
+from normscope.wording import counted, gap, level, percent, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 FAILURES = "Failures (stuck at chance, or diverged)"
 
 TRAINED_WITH = "normscope detect tells what a network with BatchNorm was trained with."
+
+MOST_CHANNELS = 4
+"""Of more, a sentence does not list the constants of all."""
 
 SHARES = {
     "std": "std",
@@ -191,7 +194,10 @@ def _own(found: Findings) -> str:
     parts = []
     if own is not None and own.accuracy is not None:
         whose = "test images' own" if found.exact else "data's"
-        parts.append(f"the {whose} statistics ({found.data:.3g}) give {level(own.accuracy)}")
+        # The table beside it has all of them; more would bury what they give.
+        few = len(found.data.mean) <= MOST_CHANNELS
+        values = f"{found.data:.3g}" if few else counted(len(found.data.mean), "channel")
+        parts.append(f"the {whose} statistics ({values}) give {level(own.accuracy)}")
     if none is not None and none.accuracy is not None:
         text = f"no normalization (0/1) {'' if parts else 'gives '}{level(none.accuracy)}"
         if none.low is not None and none.high is not None and none.normalization != found.reference:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normscope.errors import NormscopeError
-from normscope.models.files.naming import names_file
+from normscope.models.files.naming import names_file, names_source
 from normscope.models.libraries import HUGGING_FACE, TIMM
 
 if TYPE_CHECKING:
@@ -22,8 +23,11 @@ def names_code(model: str) -> bool:
         model: As ``build_model`` takes it.
 
     Returns:
-        True for ``package.module:factory``.
+        True for ``package.module:factory``, and for the path of a file of code, whose import says
+        how to name it.
     """
+    if names_source(model):
+        return True
     of_a_library = model.startswith((TIMM, HUGGING_FACE))
     return ":" in model and not of_a_library and not names_file(model)
 
@@ -70,8 +74,16 @@ def import_callable(name: str, kind: str, noun: str, purpose: str) -> Callable[.
         The class or function.
 
     Raises:
-        NormscopeError: If it cannot be imported or called.
+        NormscopeError: If it is a path or has no colon, or cannot be imported or called.
     """
+    if names_source(name):
+        raise NormscopeError(
+            f"{kind} must be package.module:{noun}, got the path {name}. {_by_module(name, noun)}"
+        )
+    if ":" not in name:
+        raise NormscopeError(
+            f"{kind} must be package.module:{noun}, got '{name}'. Name the callable behind a colon."
+        )
     module_name, _, attribute = name.partition(":")
     working_folder = str(Path.cwd())
     if working_folder not in sys.path:
@@ -91,3 +103,14 @@ def import_callable(name: str, kind: str, noun: str, purpose: str) -> Callable[.
             f"Name a class or function that {purpose}."
         )
     return found
+
+
+def _by_module(name: str, noun: str) -> str:
+    path, _, attribute = name.rpartition(".py")
+    here = Path(os.path.relpath(path))
+    inside = os.pardir not in here.parts
+    module = ".".join(here.parts) if inside else here.name
+    attribute = attribute.removeprefix(":")
+    named = "" if attribute else f" with the {noun}'s name"
+    found = "" if inside else f", and put {here.parent} on PYTHONPATH"
+    return f"Write {module}:{attribute or noun.upper()}{named}{found}."

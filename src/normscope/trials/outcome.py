@@ -103,10 +103,15 @@ def last_gain(epochs: Sequence[float]) -> float:
     return float(epochs[-1] - np.interp(2 * len(epochs) / 3, ends, epochs))
 
 
-def interval(correct: int, images: int) -> tuple[float, float]:
-    """The exact interval for an accuracy, two-sided, at 99.9 %.
+def interval(correct: int, images: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The exact interval for an accuracy, two-sided.
 
     Clopper and Pearson's (Biometrika 26, 1934, doi:10.1093/biomet/26.4.404).
+
+    Args:
+        correct: How many images were right.
+        images: Of how many.
+        confidence: How often it holds the accuracy on all such images.
 
     Returns:
         The lower and the upper end.
@@ -118,7 +123,7 @@ def interval(correct: int, images: int) -> tuple[float, float]:
     """
     from scipy.special import betaincinv
 
-    tail = (1 - CONFIDENCE) / 2
+    tail = (1 - confidence) / 2
     low = betaincinv(correct, images - correct + 1, tail) if correct else 0.0
     high = betaincinv(correct + 1, images - correct, 1 - tail) if correct < images else 1.0
     return float(low), float(high)

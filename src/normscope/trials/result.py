@@ -13,7 +13,7 @@ import numpy as np
 from normscope.arguments import for_caller
 from normscope.notebook_html import HtmlTable, notebook_html
 from normscope.trials import outcome as outcomes
-from normscope.wording import counted
+from normscope.wording import counted, percent, share, span
 
 if TYPE_CHECKING:
     from normscope.trials.outcome import Outcome
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EPOCH_NUMBERS = {"train_loss": "loss", "validation_accuracy": "accuracy on validation"}
 """What a table of epochs has, with its headings."""
+
+SHOWN_CONFIDENCE = 0.95
 
 DIVERGED = "The run diverged: a loss or an output is no longer finite."
 
@@ -112,6 +114,17 @@ class TrialResult:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @property
+    def tested(self) -> str:
+        """Its accuracy, with what other images of the same kind may give instead."""
+        n = self.test_images
+        right = round(self.accuracy * n)
+        ends = span(outcomes.interval(right, n, SHOWN_CONFIDENCE))
+        return (
+            f"accuracy {share(self.accuracy, n)} ({right:,} of {counted(n, 'image')}, "
+            f"{percent(SHOWN_CONFIDENCE)} interval {ends})"
+        )
+
+    @property
     def fate(self) -> str:
         """What became of its training, in a sentence; empty where it is not known."""
         if self.outcome == "learned":
@@ -176,13 +189,10 @@ class FinishedTrial:
         spec, result = self.spec, self.result
         under = f"{spec.model} on {spec.source} under {spec.normalization:.4g}"
         if not spec.recipe.trains:
-            return (
-                f"{under}, frozen, not trained: accuracy {result.accuracy:.4f} on "
-                f"{counted(result.test_images, 'image')} in {result.seconds:.1f} s."
-            )
+            return f"{under}, frozen, not trained: {result.tested} in {result.seconds:.1f} s."
         return (
             f"{under}, recipe {spec.recipe.name}, {counted(len(result.history), 'epoch')}, "
-            f"seed {spec.seed}: test accuracy {result.accuracy:.4f} in {result.seconds:.1f} s. "
+            f"seed {spec.seed}: test {result.tested} in {result.seconds:.1f} s. "
             f"{result.fate}"
         ).rstrip()
 

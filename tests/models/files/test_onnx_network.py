@@ -109,14 +109,14 @@ def identity(*names):
         (
             identity("x"), [("x", TensorProto.UINT8, ["n", 3, 16, 16])], ["y0"],
             "{} must take floats, normalized pixels, got the input x of uint8: raw pixels, so "
-            "that its normalization lies inside it. Export the network without what stands in "
-            "front of it.",
+            "that its normalization lies inside it. Give the file that it was folded from, or "
+            "export the network without what stands in front of it.",
         ),
         (
             identity("x"), [("x", TensorProto.INT8, ["n", 3, 16, 16])], ["y0"],
             "{} must take floats, normalized pixels, got the input x of int8: raw pixels, so that "
-            "its normalization lies inside it. Export the network without what stands in front "
-            "of it.",
+            "its normalization lies inside it. Give the file that it was folded from, or export "
+            "the network without what stands in front of it.",
         ),
         (
             identity("x", "z"),

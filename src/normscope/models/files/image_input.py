@@ -146,12 +146,15 @@ def check_floats(path: Path, name: str, kind: str) -> None:
     """
     if "float" in kind or "double" in kind:
         return
-    said = "raw pixels, so that its normalization lies inside it"
-    if kind not in {"uint8", "int8"}:
-        said = "no normalized pixels"
+    said = "no normalized pixels. Export"
+    if kind in {"uint8", "int8"}:
+        said = (
+            "raw pixels, so that its normalization lies inside it. Give the file that it was "
+            "folded from, or export"
+        )
     raise NormscopeError(
-        f"{path} must take floats, normalized pixels, got the input {name} of {kind}: {said}. "
-        "Export the network without what stands in front of it."
+        f"{path} must take floats, normalized pixels, got the input {name} of {kind}: {said} the "
+        "network without what stands in front of it."
     )
 
 

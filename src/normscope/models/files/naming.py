@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
-from normscope.errors import NormscopeError
 from normscope.models.libraries import HUGGING_FACE, TIMM
 
 ONNX, PROGRAM, KERAS = ".onnx", ".pt2", ".keras"
@@ -24,12 +24,24 @@ def names_file(model: str) -> bool:
     Returns:
         True where it ends as files of models do, starts like a path, or is one with a separator.
     """
-    if model.startswith((TIMM, HUGGING_FACE)):
+    if model.startswith((TIMM, HUGGING_FACE)) or names_source(model):
         return False
     if model.lower().endswith(SUFFIXES) or model.startswith((".", "~", os.sep)):
         return True
     separators = {os.sep, os.altsep} - {None}
     return any(separator in model for separator in separators)
+
+
+def names_source(name: str) -> bool:
+    """Whether a name is that of a file of Python code, which is imported by its module's name.
+
+    Args:
+        name: Of a model or a transform.
+
+    Returns:
+        True for ``net.py`` and ``folder/net.py:factory``.
+    """
+    return re.search(r"\.py(:|$)", name) is not None
 
 
 def names_program(model: str) -> bool:
@@ -42,20 +54,3 @@ def names_program(model: str) -> bool:
         True for a path that is no folder.
     """
     return names_file(model) and not Path(model).is_dir()
-
-
-def check_layers(model: str, command: str) -> None:
-    """Refuse a program where layers must be reached.
-
-    Args:
-        model: As ``build_model`` takes it.
-        command: What needs them.
-
-    Raises:
-        NormscopeError: If it is a program.
-    """
-    if names_program(model):
-        raise NormscopeError(
-            f"normscope {command} must be used with a network whose layers can be reached, got "
-            f"{model}, a finished program. Give the network that it was exported from."
-        )

@@ -74,6 +74,24 @@ def kind_of_program(name: str) -> str:
     raise NormscopeError(_refusal(name, path, kind))
 
 
+def check_layers(model: str, command: str) -> None:
+    """Refuse a program where layers must be reached.
+
+    Args:
+        model: As ``build_model`` takes it.
+        command: What needs them.
+
+    Raises:
+        NormscopeError: If it is a program, or a file that holds no network.
+    """
+    if naming.names_program(model):
+        kind_of_program(model)
+        raise NormscopeError(
+            f"normscope {command} must be used with a network whose layers can be reached, got "
+            f"{model}, a finished program. Give the network that it was exported from."
+        )
+
+
 def digest_of_model(name: str) -> str:
     """A digest of what the file or folder of a model holds.
 
