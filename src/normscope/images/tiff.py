@@ -31,8 +31,9 @@ from normscope.wording import first_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tifffile import TiffFile, TiffPage, TiffPageSeries
+    from tifffile import TiffPage, TiffPageSeries
 
+    from normscope.images.tiff_chain import OpenTiff
     from normscope.images.tiff_metadata import ChannelMetadata
 
 PALETTE, CMYK = 3, 5
@@ -65,8 +66,8 @@ def decode_tiff(data: bytes) -> Pixels:
         NormscopeError: If tifffile is not installed.
         UnreadableImage: If the data is no TIFF, is truncated, or claims too many bytes.
     """
-    with opened_tiff(io.BytesIO(data)) as file:
-        return whole_tiff(file, data)
+    with opened_tiff(io.BytesIO(data)) as opened:
+        return whole_tiff(opened, data)
 
 
 def decode_shown_tiff(data: bytes) -> Pixels:
@@ -81,18 +82,18 @@ def decode_shown_tiff(data: bytes) -> Pixels:
     Raises:
         UnreadableImage: As there, or if it has more pixels than an image of another format may.
     """
-    with opened_tiff(io.BytesIO(data)) as file:
-        page = image_pages(file).series.keyframe
+    with opened_tiff(io.BytesIO(data)) as opened:
+        page = image_pages(opened.file).series.keyframe
         if page.imagewidth * page.imagelength > MAX_PIXELS:
             raise UnreadableImage(
                 f"{page.imagewidth} x {page.imagelength} pixels is too large for a network, which "
                 "is shown whole images: cut it into tiles"
             )
-        return whole_tiff(file, data)
+        return whole_tiff(opened, data)
 
 
 @contextmanager
-def opened_tiff(source: BinaryIO) -> Iterator[TiffFile]:
+def opened_tiff(source: BinaryIO) -> Iterator[OpenTiff]:
     """Open a TIFF and read its header.
 
     Args:
@@ -112,36 +113,16 @@ def opened_tiff(source: BinaryIO) -> Iterator[TiffFile]:
             "TIFF images must be read by tifffile and imagecodecs, got neither installed. "
             "Install them by pip install 'normscope[tiff]'."
         ) from None
+    from normscope.images.tiff_chain import open_chain
+
     try:
-        with tifffile.TiffFile(source) as file:
-            _check_chain(file)
-            yield file
+        with open_chain(source) as opened:
+            yield opened
     except (
         tifffile.TiffFileError, OSError, RuntimeError, ValueError, TypeError, LookupError,
         ArithmeticError, AttributeError, struct.error, zlib.error,
     ) as error:  # fmt: skip
         raise UnreadableImage(f"not a readable TIFF: {first_line(error)}") from None
-
-
-def _check_chain(file: TiffFile) -> None:
-    """Refuse pages that lead back to an earlier one, for ever, or behind the file's end."""
-    data, kind = file.filehandle, file.tiff
-    offset, met = file.pages.first.offset, set()
-    while offset > 0:
-        if offset in met:
-            raise UnreadableImage(f"its page {len(met)} leads back to an earlier one")
-        data.seek(offset)
-        count = data.read(kind.tagnosize)
-        following = b""
-        if len(count) == kind.tagnosize:
-            (tags,) = struct.unpack(kind.tagnoformat, count)
-            data.seek(offset + kind.tagnosize + tags * kind.tagsize)
-            following = data.read(kind.offsetsize)
-        if len(following) < kind.offsetsize:
-            # tifffile would take the pages before it for all.
-            raise UnreadableImage(f"a TIFF that is cut: its page {len(met)} lies behind its end")
-        met.add(offset)
-        (offset,) = struct.unpack(kind.offsetformat, following)
 
 
 def bytes_of(series: TiffPageSeries) -> int:
@@ -156,11 +137,11 @@ def bytes_of(series: TiffPageSeries) -> int:
     return math.prod(series.shape) * np.dtype(series.dtype).itemsize
 
 
-def whole_tiff(file: TiffFile, data: bytes) -> Pixels:
+def whole_tiff(opened: OpenTiff, data: bytes) -> Pixels:
     """Decode the first series of an open TIFF at once.
 
     Args:
-        file: The TIFF.
+        opened: The TIFF.
         data: Its bytes.
 
     Returns:
@@ -169,7 +150,7 @@ def whole_tiff(file: TiffFile, data: bytes) -> Pixels:
     Raises:
         UnreadableImage: If it claims too many bytes, or none.
     """
-    images = image_pages(file)
+    images = image_pages(opened.file)
     series = images.series
     bytes_ = bytes_of(series)
     if bytes_ > MAX_BYTES:
@@ -177,13 +158,15 @@ def whole_tiff(file: TiffFile, data: bytes) -> Pixels:
     if bytes_ == 0:
         raise UnreadableImage("a TIFF without pixels")
     if series.keyframe.photometric in {PALETTE, CMYK}:
-        return images.masked(decode_by_pillow(data))
-    found = pixels_of(series.asarray(), series.axes, series.keyframe, channel_metadata(file))
+        found = decode_by_pillow(data)
+    else:
+        said = channel_metadata(opened.file)
+        found = pixels_of(series.asarray(), series.axes, series.keyframe, said)
     if not found.values.size:
         # A damaged header can promise pixels that its file does not hold.
         raise UnreadableImage("a TIFF without pixels")
     found = images.masked(found)
-    return replace(found, noticed=(*found.noticed, *parts_of(file, series)))
+    return replace(found, noticed=(*found.noticed, *parts_of(opened, series)))
 
 
 def pixels_of(pixels: np.ndarray, axes: str, page: TiffPage, said: ChannelMetadata) -> Pixels:
@@ -240,19 +223,19 @@ def _without_nodata(pixels: Pixels, page) -> Pixels:
     return replace(pixels, valid=valid, noticed=(*pixels.noticed, said))
 
 
-def parts_of(file: TiffFile, series: TiffPageSeries) -> tuple[str, ...]:
+def parts_of(opened: OpenTiff, series: TiffPageSeries) -> tuple[str, ...]:
     """What a TIFF holds beside one image.
 
     Args:
-        file: The TIFF.
+        opened: The TIFF.
         series: Its images.
 
     Returns:
         What a reader should know of it.
     """
-    noticed = []
+    noticed = [*opened.noticed]
     if len(series.pages) > 1:
         noticed.append(SEVERAL_PAGES)
-    if any(not other.keyframe.is_mask for other in file.series[1:]):
+    if any(not other.keyframe.is_mask for other in opened.file.series[1:]):
         noticed.append("with parts of other sizes or types, such as overviews: the first counts")
     return tuple(noticed)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
     from normscope.images.encoded import EncodedImage
+    from normscope.images.tiff_chain import OpenTiff
     from normscope.images.tiff_masks import ImagePages
 
     Stretch = tuple[int, int, int | None, np.ndarray]
@@ -67,11 +68,11 @@ def read_tiff(image: EncodedImage) -> Pixels | Windows:
     """
     size = image.bytes_()
     data = image.read() if size <= WHOLE_BYTES else None
-    with _opened(image, data) as file:
-        images = image_pages(file)
+    with _opened(image, data) as opened:
+        images = image_pages(opened.file)
         series = images.series
         if data is not None and bytes_of(series) <= WHOLE_BYTES:
-            return whole_tiff(file, data)
+            return whole_tiff(opened, data)
         reason = _why_not(images)
         if reason is None:
             return Windows(lambda: _windows(image, data), lambda: _whole(image))
@@ -81,8 +82,8 @@ def read_tiff(image: EncodedImage) -> Pixels | Windows:
 
 
 def _whole(image: EncodedImage) -> Pixels:
-    with _opened(image, None) as file:
-        bytes_ = bytes_of(image_pages(file).series)
+    with _opened(image, None) as opened:
+        bytes_ = bytes_of(image_pages(opened.file).series)
     if bytes_ > MAX_BYTES:
         raise UnreadableImage(
             f"{bytes_} bytes of pixels is too large to be held at once, which --resize and --crop "
@@ -92,14 +93,14 @@ def _whole(image: EncodedImage) -> Pixels:
 
 
 @contextmanager
-def _opened(image: EncodedImage, data: bytes | None) -> Iterator[TiffFile]:
+def _opened(image: EncodedImage, data: bytes | None) -> Iterator[OpenTiff]:
     try:
         source = _Part(image) if data is None else io.BytesIO(data)
     except OSError as error:
         raise UnreadableImage(error.strerror or str(error)) from None
     # tifffile closes only what it opened itself.
-    with source, opened_tiff(source) as file:
-        yield file
+    with source, opened_tiff(source) as opened:
+        yield opened
 
 
 class _Part(io.BufferedReader):
@@ -152,10 +153,11 @@ def _is_plain(pages: Sequence[Any]) -> bool:
 
 
 def _windows(image: EncodedImage, data: bytes | None) -> Iterator[Pixels]:
-    with _opened(image, data) as file:
+    with _opened(image, data) as opened:
+        file = opened.file
         images = image_pages(file)
         series = images.series
-        noticed, said = parts_of(file, series), channel_metadata(file)
+        noticed, said = parts_of(opened, series), channel_metadata(file)
         for group in images.groups:
             pages: list[Any] = [series.pages[index] for index in group]
             mask = images.masks[group[0]]
