@@ -27,7 +27,9 @@ WIDTH, LENGTH = 256, 257
 WORD_BYTES = 2
 """Pages start at whole words: so many bytes, less one, may stand between two of them."""
 
-LEADS_NOWHERE = "whose last page leads on to no page, as some writers leave it: what is there counts"
+LEADS_NOWHERE = (
+    "whose last page leads on to no page, as some writers leave it: what is there counts"
+)
 
 
 @dataclass(frozen=True)
