@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.images.pixels import UnreadableImage
+from normscope.images.tiff_jpeg import tell_colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,6 +122,8 @@ def image_pages(file: TiffFile) -> ImagePages:
         The images, and their masks.
     """
     series = file.series[0]
+    for page in {id(page.keyframe): page.keyframe for page in series.pages if page}.values():
+        tell_colours(page)
     masks_elsewhere = any(other.keyframe.is_mask for other in file.series[1:])
     if not masks_elsewhere and not (len(file.pages) > 1 and _page(file, 1).is_mask):
         return ImagePages(series, (None,) * len(series.pages))

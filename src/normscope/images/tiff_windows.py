@@ -12,17 +12,17 @@ import numpy as np
 
 from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage
 from normscope.images.tiff import (
-    CMYK,
-    PALETTE,
     bytes_of,
+    check_parts,
     decode_tiff,
     opened_tiff,
     parts_of,
-    pixels_of,
     whole_tiff,
 )
+from normscope.images.tiff_jpeg import SEPARATE
 from normscope.images.tiff_masks import image_pages, without_masked
 from normscope.images.tiff_metadata import channel_metadata
+from normscope.images.tiff_pixels import JPEGS, pixels_of
 from normscope.images.windows import Windows
 from normscope.regular_files import open_regular
 
@@ -46,12 +46,6 @@ WINDOW_BYTES = 2**23
 LARGEST_WINDOW_BYTES = 2**27
 """Of tiles and strips, which can only be unpacked whole."""
 
-SEPARATE = 2
-"""PlanarConfiguration: each channel in a plane of its own."""
-
-JPEGS = frozenset({6, 7, 33007, 34892})
-"""Compressions whose tables may lie outside a tile."""
-
 
 def read_tiff(image: EncodedImage) -> Pixels | Windows:
     """Read the first image series of a TIFF, at once or by window.
@@ -72,7 +66,7 @@ def read_tiff(image: EncodedImage) -> Pixels | Windows:
         images = image_pages(opened.file)
         series = images.series
         if data is not None and bytes_of(series) <= WHOLE_BYTES:
-            return whole_tiff(opened, data)
+            return whole_tiff(opened)
         reason = _why_not(images)
         if reason is None:
             return Windows(lambda: _windows(image, data), lambda: _whole(image))
@@ -127,8 +121,6 @@ def _why_not(images: ImagePages) -> str | None:
     """Why images cannot be read by window, if so."""
     series = images.series
     page = series.keyframe
-    if page.photometric in {PALETTE, CMYK}:
-        return "its colours are no plain channels"
     leading = series.shape[: len(series.shape) - len(page.shape)]
     whole = all(p is not None and _shape(p) == page.shape for p in series.pages)
     if not whole or math.prod(leading) != len(series.pages) or page.shaped[1] != 1:
@@ -157,6 +149,7 @@ def _windows(image: EncodedImage, data: bytes | None) -> Iterator[Pixels]:
         file = opened.file
         images = image_pages(file)
         series = images.series
+        check_parts(file, series)
         noticed, said = parts_of(opened, series), channel_metadata(file)
         for group in images.groups:
             pages: list[Any] = [series.pages[index] for index in group]
