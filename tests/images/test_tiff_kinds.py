@@ -94,7 +94,7 @@ def test_every_page_of_palettes_counts_and_palettes_of_16_bits_do(tmp_path, monk
     tifffile.imwrite(path, pages, photometric="palette", colormap=PALETTE)
     for found in _either_way(path, monkeypatch):
         exact(found, PALETTE[:, pages] // 257, 0)
-        assert found.notes[0] == "1 image with several pages: all of them count."
+        assert found.notes[0] == "1 image with several pages of one kind: all of them count."
         assert not any("frames" in note for note in found.notes)
     wide = np.arange(65536, dtype="u2") * np.ones((3, 1), "u2")
     wide[1] = wide[1, ::-1]
@@ -231,3 +231,37 @@ def test_a_missing_palette_is_said(tmp_path):
     path.write_bytes(data)
     with pytest.raises(NormscopeError, match="a TIFF whose palette is missing"):
         stats(path)
+
+
+@pytest.mark.parametrize("where", ["behind", "in front", "around", "alone"])
+def test_a_smaller_copy_is_no_image_beside_the_larger(tmp_path, monkeypatch, where):
+    path, copy = tmp_path / "a.tif", RGB[::2, ::2].copy()
+    reduced = {"photometric": "rgb", "subfiletype": 1, "metadata": None}
+    with tifffile.TiffWriter(path) as file:
+        if where != "behind":
+            # As DNG has it, the larger one lies around.
+            file.write(copy, subifds=1 if where == "around" else 0, **reduced)
+        if where != "alone":
+            file.write(RGB, photometric="rgb", metadata=None)
+        if where == "behind":
+            file.write(copy, **reduced)
+    read = copy if where == "alone" else RGB
+    smaller = "1 image that is a smaller copy, by its header, of a larger one that is not there."
+    for found in _either_way(path, monkeypatch):
+        exact(found, read, 2)
+        assert (smaller in found.notes) == (where == "alone")
+    shown = decode_for_networks(path.read_bytes()).values[0]
+    np.testing.assert_array_equal(shown, read.transpose(2, 0, 1))
+
+
+def test_pages_of_another_size_do_not_count(tmp_path):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as file:
+        for page in (BYTES, BYTES[:9].copy(), BYTES // 3):
+            file.write(page, metadata=None)
+    found = stats(path)
+    exact(found, np.stack([BYTES, BYTES // 3])[None], 0)
+    assert found.notes[:2] == (
+        "1 image with parts of other sizes or types, such as overviews: these do not count.",
+        "1 image with several pages of one kind: all of them count.",
+    )

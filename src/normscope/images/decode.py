@@ -15,6 +15,7 @@ from normscope.images.formats import (
     GZIP_MAGIC,
     HDR_MAGIC,
     HEAD,
+    JPEG2000_MAGIC,
     JPEG_MAGIC,
     JPEGXL_MAGIC,
     NPY_MAGIC,
@@ -24,6 +25,7 @@ from normscope.images.formats import (
     is_nifti,
 )
 from normscope.images.jpeg import decode_jpeg
+from normscope.images.jpeg2000 import decode_deep_jpeg2000, is_of_8_bits
 from normscope.images.pillow import (
     decode_by_pillow,
     has_several_pages,
@@ -47,11 +49,11 @@ NOT_8_BITS = "not an image of 8 bits a channel"
 def decode(data: bytes) -> Pixels:
     """Decode an image without changing a value: 16 bits stay 16 bits, bands stay bands.
 
-    JPEGs of 8 bits, 16-bit PNGs and Radiance pictures go through OpenCV, deeper JPEGs and JPEG XL
-    through imagecodecs, TIFFs through tifffile, DICOM through pydicom, NIfTI through nibabel,
-    OpenEXR through its own library, everything else but deep PNMs through Pillow. Palettes become
-    colours, and fully transparent pixels do not count. Exif orientation is left alone: it moves
-    pixels and changes none.
+    JPEGs of 8 bits, 16-bit PNGs and Radiance pictures go through OpenCV, deeper JPEGs, JPEG XL and
+    JPEG 2000 of other depths through imagecodecs, TIFFs through tifffile, DICOM through pydicom,
+    NIfTI through nibabel, OpenEXR through its own library, everything else but deep PNMs through
+    Pillow. Palettes become colours, and fully transparent pixels do not count. Exif orientation is
+    left alone: it moves pixels and changes none.
 
     Args:
         data: The file's bytes.
@@ -101,6 +103,8 @@ def _usual_decoder(data: bytes) -> Callable[[bytes], Pixels]:
         return decode_jpeg
     if data[:8] == PNG_MAGIC and data[24:25] == b"\x10":
         return decode_deep_png
+    if data.startswith(JPEG2000_MAGIC) and not is_of_8_bits(data):
+        return decode_deep_jpeg2000
     if is_deep_pnm(data):
         return decode_deep_pnm
     return decode_by_pillow

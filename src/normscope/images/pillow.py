@@ -86,8 +86,8 @@ def is_tiff_of_bytes(data: bytes) -> bool:
 
     Returns:
         False where its channels have more than 8 bits, are no whole numbers from 0 up, are to be
-        scaled, or are other than one colour's with or without alpha: Pillow leaves some of them
-        out.
+        scaled, or are other than one colour's with or without alpha, of which Pillow leaves some
+        out; or where its first page is a smaller copy of another.
     """
     try:
         with _silently_opened(data) as image:
@@ -96,11 +96,12 @@ def is_tiff_of_bytes(data: bytes) -> bool:
             extra = tags.get(SAMPLES, 1) - CHANNELS_OF[tags.get(COLOURS, 1)]
             alpha = tags.get(EXTRA_SAMPLES) in ALPHA
             formats = set(tags.get(SAMPLE_FORMAT, (UNSIGNED,)))
+            whole = not tags.get(SUBFILE, 0) & REDUCED
     except Exception:  # noqa: BLE001 - whatever it is, tifffile reads it or says why not
         return False
     scaled = 'role="scale"' in said or 'role="offset"' in said
     plain = max(bits) <= 8 and formats == {UNSIGNED} and image.mode[:1] not in {"I", "F"}
-    return plain and not scaled and (extra == 0 or (extra == 1 and alpha))
+    return plain and whole and not scaled and (extra == 0 or (extra == 1 and alpha))
 
 
 def has_several_pages(data: bytes) -> bool | None:

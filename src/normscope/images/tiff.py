@@ -37,12 +37,15 @@ if TYPE_CHECKING:
 UNCOMPRESSED = 1
 """Of Compression (TIFF 6.0, 1992, section 8)."""
 
+OTHER_PARTS = "with parts of other sizes or types, such as overviews: these do not count"
+SMALLER = "that is a smaller copy, by its header, of a larger one that is not there"
+
 # tifffile reports through logging what it finds odd; without a handler Python would print it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def decode_tiff(data: bytes) -> Pixels:
-    """Decode the first image series of a TIFF.
+    """Decode an image series of a TIFF: the first that is no smaller copy of another.
 
     Samples and the channels that OME or ImageJ name as an axis become channels. Other axes (pages,
     time, depth) are stacked as more rows of the same image, so that every pixel of the series
@@ -168,7 +171,7 @@ def whole_tiff(opened: OpenTiff) -> Pixels:
     if bytes_ == 0:
         raise UnreadableImage("a TIFF without pixels")
     check_parts(opened.file, series)
-    said = channel_metadata(opened.file)
+    said = channel_metadata(opened.file, series.keyframe)
     found = pixels_of(series.asarray(), series.axes, series.keyframe, said)
     if not found.values.size:
         # A damaged header can promise pixels that its file does not hold.
@@ -190,6 +193,9 @@ def parts_of(opened: OpenTiff, series: TiffPageSeries) -> tuple[str, ...]:
     noticed = [*opened.noticed]
     if len(series.pages) > 1:
         noticed.append(SEVERAL_PAGES)
-    if any(not other.keyframe.is_mask for other in opened.file.series[1:]):
-        noticed.append("with parts of other sizes or types, such as overviews: the first counts")
+    others = (other.keyframe for other in opened.file.series)
+    if any(not (page.is_mask or page.index == series.keyframe.index) for page in others):
+        noticed.append(OTHER_PARTS)
+    if series.keyframe.is_reduced:
+        noticed.append(SMALLER)
     return tuple(noticed)

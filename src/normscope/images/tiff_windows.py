@@ -150,7 +150,7 @@ def _windows(image: EncodedImage, data: bytes | None) -> Iterator[Pixels]:
         images = image_pages(file)
         series = images.series
         check_parts(file, series)
-        noticed, said = parts_of(opened, series), channel_metadata(file)
+        noticed, said = parts_of(opened, series), channel_metadata(file, series.keyframe)
         for group in images.groups:
             pages: list[Any] = [series.pages[index] for index in group]
             mask = images.masks[group[0]]
