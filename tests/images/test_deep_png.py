@@ -22,13 +22,38 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(pixels: np.ndarray, colour_type: int, data: bytes | None = None) -> bytes:
-    """A PNG of 16 bits from pixels of shape (H, W, bands), or from other compressed rows."""
+def png(
+    pixels: np.ndarray, colour_type: int, data: bytes | None = None, more: bytes = b"", bits=16
+) -> bytes:
+    """A PNG of 16 bits from pixels of shape (H, W, bands), or from other compressed rows.
+
+    ``more`` are chunks in front of them. Of fewer bits there is one band, and whole bytes a row.
+    """
     height, width = pixels.shape[:2]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    each = np.unpackbits(pixels.astype(">u2").view(np.uint8), axis=-1).reshape(-1, 16)
+    stored = np.packbits(each[:, 16 - bits :]).reshape(height, -1)
+    rows = b"".join(b"\0" + row.tobytes() for row in stored)
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     body = zlib.compress(rows) if data is None else data
-    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    return SIGNATURE + chunk(b"IHDR", header) + more + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_the_transparent_value_of_grey_does_not_count(bits):
+    pixels = np.random.default_rng(0).integers(0, 2 ** min(bits, 4), (5, 8, 1), np.uint16)
+    shown = pixels * (255 // (2**bits - 1) if bits < 8 else 1)
+    found = decode(png(pixels, 0, more=chunk(b"tRNS", struct.pack(">H", 1)), bits=bits))
+    np.testing.assert_array_equal(found.values[0, 0], shown[..., 0])
+    assert found.valid is not None
+    np.testing.assert_array_equal(found.valid[0, 0], pixels[..., 0] != 1)
+    assert decode(png(pixels, 0, bits=bits)).valid is None
+
+
+def test_the_transparent_value_of_deep_colours_does_not_count():
+    pixels = np.random.default_rng(0).integers(0, 2, (5, 8, 3), np.uint16) * 999
+    found = decode(png(pixels, 2, more=chunk(b"tRNS", struct.pack(">3H", 0, 999, 0))))
+    assert found.valid is not None
+    np.testing.assert_array_equal(found.valid[0, 0], (pixels != [0, 999, 0]).any(-1))
 
 
 @pytest.mark.parametrize("colour_type", BANDS)

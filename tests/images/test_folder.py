@@ -8,6 +8,7 @@ from PIL import Image
 
 from normscope.errors import NormscopeError
 from normscope.images.folder import open_folder
+from normscope.images.held_out import hold_out
 
 
 def test_train_and_val_alone_use_val_as_test(class_folders):
@@ -58,6 +59,31 @@ def test_a_class_left_empty_by_skipping(class_folders):
     assert str(error.value) == (
         f"{folder} must hold at least one image that can be used, got none: 0.png: an empty file. "
         "Mend or remove the class, or change --resize and --crop."
+    )
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_images_held_back_that_cannot_be_used_are_named(class_folders, split):
+    folder = class_folders / "train" / "cats"
+    shutil.rmtree(class_folders / "val")
+    root, count = class_folders / "train", {"train": 4, "test": 2}[split]
+    names = [f"{number}.png" for number in range(count)]
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
+    kept, tested = hold_out(root, {"cats": names})
+    drawn = {"train": kept, "test": tested}[split]["cats"]
+    for name in drawn:
+        (folder / name).write_bytes(b"")
+    with pytest.raises(NormscopeError) as error:
+        open_folder(root)
+    met = {
+        "train": f"3 that cannot, the first {drawn[0]}: an empty file. Mend or remove these",
+        "test": f"1 that cannot: {drawn[0]}: an empty file. Mend or remove {drawn[0]}",
+    }[split]
+    assert str(error.value) == (
+        f"{folder} must hold at least one image that can be used among those drawn for the {split} "
+        f"split, got {met}, or change --resize and --crop."
     )
 
 

@@ -154,6 +154,34 @@ def test_booleans_enumerations_and_image_attributes(tmp_path):
     assert found.mean.value == (masks.mean(),)
 
 
+@pytest.mark.parametrize(
+    "part", ["real/train/x", "hard", "soft", "group", "group/x", "soft_group", "/soft_group/x/"]
+)
+def test_a_dataset_is_found_by_each_of_its_names(tmp_path, part):
+    path, images = tmp_path / "a.h5", RANDOM.integers(0, 256, (6, 5, 7), np.uint8)
+    with h5py.File(path, "w") as file:
+        file["real/train/x"] = images
+        file["hard"], file["group"] = file["real/train/x"], file["real/train"]
+        file["soft"] = h5py.SoftLink("/hard")
+        file["soft_group"] = h5py.SoftLink("/real/train")
+        file["dangling"] = h5py.SoftLink("/nowhere")
+    exact(stats(f"{path}::{part}"), images[:, None], 1)
+    assert stats(path).images == 6
+    with pytest.raises(NormscopeError, match="must be one of"):
+        stats(f"{path}::dangling")
+
+
+def test_a_link_to_a_link_to_another_file_is_not_followed(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = np.zeros((6, 5, 7), np.uint8)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["y"] = np.zeros((6, 5, 7), np.uint8)
+        file["external"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/x")
+        file["soft"] = h5py.SoftLink("/external")
+    with pytest.raises(NormscopeError, match="must be one of"):
+        stats(f"{tmp_path}/a.h5::soft")
+
+
 def test_links_to_other_files_are_not_followed(tmp_path):
     inside, outside = tmp_path / "a.h5", tmp_path / "b.h5"
     with h5py.File(outside, "w") as file:

@@ -32,7 +32,7 @@ def test_the_channel_axis_of_ome_is_channels_with_their_names(tmp_path, axes, sh
     assert (found.images, found.channels) == (1, 3)
     exact(found, array, axes.index("C"))
     assert found.channel_names == ("DAPI", "GFP", "Cy5")
-    several = "1 image with several pages: all of them count." in found.notes
+    several = "1 image with several pages of one kind: all of them count." in found.notes
     assert several
 
 

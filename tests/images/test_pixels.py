@@ -135,7 +135,7 @@ def test_tiff_with_alpha_and_with_white_as_zero_and_pages():
     np.testing.assert_array_equal(inverted.values[0, 0], 255 - GREY)
     stack = decode(_tiff(np.stack([GREY, GREY]), photometric="minisblack"))
     assert stack.values.shape == (1, 1, 10, 7)
-    assert stack.noticed == ("with several pages: all of them count",)
+    assert stack.noticed == ("with several pages of one kind: all of them count",)
 
 
 def test_a_fourth_band_is_no_alpha_because_its_writer_says_so():

@@ -137,7 +137,9 @@ def test_parts_that_can_only_be_unpacked_whole(tmp_path, small_windows, monkeypa
 def test_a_cut_file_is_skipped(tmp_path, small_windows):
     path = written(tmp_path, "compressed-tiles")
     path.write_bytes(path.read_bytes()[:-3000])
-    with pytest.raises(NormscopeError, match="not a readable TIFF"):
+    with pytest.raises(
+        NormscopeError, match="a TIFF that is cut: some of its pixels lie behind its end"
+    ):
         stats(path)
 
 

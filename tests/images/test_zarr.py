@@ -11,6 +11,7 @@ import pytest
 import zarr
 
 from normscope import stats
+from normscope.images.containers.whole_chunks import WholeChunks
 from normscope.images.stream import open_stream
 from tests.images.damaged import refusal
 from tests.images.exactness import exact
@@ -243,3 +244,30 @@ def test_finished_shards_are_taken_up_again_unless_a_chunk_changes(tmp_path):
     assert changed.mean.value[0] < once.mean.value[0]
     shutil.rmtree(tmp_path / "out")
     assert stats(tmp_path / "a.zarr", out=tmp_path / "out").mean == changed.mean
+
+
+@pytest.mark.parametrize("place", ["start", "end"])
+@pytest.mark.parametrize("checksum", [True, False])
+@pytest.mark.parametrize("endian", ["little", "big"])
+def test_a_shard_is_read_at_once_wherever_its_index_lies(tmp_path, place, checksum, endian):
+    codecs = zarr.codecs
+    index = [codecs.BytesCodec(endian=endian), codecs.Crc32cCodec()][: 1 + checksum]
+    shard = codecs.ShardingCodec(
+        chunk_shape=(2, 3, 17, 13), index_location=place, index_codecs=index,
+        codecs=[codecs.BytesCodec(), codecs.BloscCodec(clevel=0)],
+    )  # fmt: skip
+    path, pixels = tmp_path / "a.zarr", BYTES[:10].copy()
+    pixels[:2] = 0  # which is not written
+    array = zarr.create(
+        store=path, shape=pixels.shape, dtype="u1", chunks=pixels.shape, codecs=[shard]
+    )
+    array[...] = pixels
+    store = WholeChunks(zarr.storage.LocalStore(path, read_only=True))
+    read = zarr.open_array(store, mode="r")
+    store.note(read)
+    np.testing.assert_array_equal(read[...], pixels)
+    exact(stats(path), pixels, 1)
+    file = path / "c" / "0" / "0" / "0" / "0"
+    file.write_bytes(file.read_bytes()[:-300])
+    with pytest.raises(ValueError, match="checksum|so it is cut"):
+        read[...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from normscope.images.formats import (
     GZIP_MAGIC,
     HDR_MAGIC,
     HEAD,
+    JPEG2000_MAGIC,
     JPEG_MAGIC,
     JPEGXL_MAGIC,
     NPY_MAGIC,
@@ -23,33 +25,35 @@ from normscope.images.formats import (
     is_nifti,
 )
 from normscope.images.jpeg import decode_jpeg
-from normscope.images.pillow import decode_by_pillow, has_several_pages, is_tiff_of_bytes
+from normscope.images.jpeg2000 import decode_deep_jpeg2000, is_of_8_bits
+from normscope.images.pillow import (
+    decode_by_pillow,
+    has_several_pages,
+    is_tiff_of_bytes,
+)
 from normscope.images.pixels import (
     AXES,
     SEVERAL_PAGES,
     Pixels,
     UnreadableImage,
-    check_size,
-    split_alpha,
 )
+from normscope.images.png import decode_deep_png
+from normscope.images.pnm import decode_deep_pnm, is_deep_pnm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOT_8_BITS = "not an image of 8 bits a channel"
 
-GREY_PNG = (b"\0", b"\4")
-"""Colour types of grey, without and with alpha (PNG, W3C 2003, section 11.2.2)."""
-
 
 def decode(data: bytes) -> Pixels:
     """Decode an image without changing a value: 16 bits stay 16 bits, bands stay bands.
 
-    JPEGs of 8 bits, 16-bit PNGs and Radiance pictures go through OpenCV, deeper JPEGs and JPEG XL
-    through imagecodecs, TIFFs through tifffile, DICOM through pydicom, NIfTI through nibabel,
-    OpenEXR through its own library, everything else through Pillow. Palettes become colours, and
-    fully transparent pixels do not count. Exif orientation is left alone: it moves pixels and
-    changes none.
+    JPEGs of 8 bits, 16-bit PNGs and Radiance pictures go through OpenCV, deeper JPEGs, JPEG XL and
+    JPEG 2000 of other depths through imagecodecs, TIFFs through tifffile, DICOM through pydicom,
+    NIfTI through nibabel, OpenEXR through its own library, everything else but deep PNMs through
+    Pillow. Palettes become colours, and fully transparent pixels do not count. Exif orientation is
+    left alone: it moves pixels and changes none.
 
     Args:
         data: The file's bytes.
@@ -91,10 +95,18 @@ def _decoder(data: bytes) -> Callable[[bytes], Pixels]:
         from normscope.images.high_range import decode_hdr
 
         return decode_hdr
+    return _usual_decoder(data)
+
+
+def _usual_decoder(data: bytes) -> Callable[[bytes], Pixels]:
     if data[:2] == JPEG_MAGIC:
         return decode_jpeg
     if data[:8] == PNG_MAGIC and data[24:25] == b"\x10":
-        return _decode_deep_png
+        return decode_deep_png
+    if data.startswith(JPEG2000_MAGIC) and not is_of_8_bits(data):
+        return decode_deep_jpeg2000
+    if is_deep_pnm(data):
+        return decode_deep_pnm
     return decode_by_pillow
 
 
@@ -116,8 +128,11 @@ def decode_for_networks(data: bytes) -> Pixels:
     """
     if data[:4] not in TIFF_MAGIC or is_dicom(data[:HEAD]):
         return decode(data)
+    pixels = None
     if is_tiff_of_bytes(data):
-        pixels = _bounded(decode_by_pillow, data)
+        with suppress(UnreadableImage):  # of some compressions, which tifffile knows
+            pixels = _bounded(decode_by_pillow, data)
+    if pixels is not None:
         has_pages = has_several_pages(data)
         if has_pages is None:  # it is unlike the first, or the file is cut, which tifffile tells
             from normscope.images.tiff import opened_tiff
@@ -228,24 +243,3 @@ def _bounded(decoder, data: bytes) -> Pixels:
         return decoder(data)
     except MemoryError:
         raise UnreadableImage("more pixels than memory holds") from None
-
-
-def _decode_deep_png(data: bytes) -> Pixels:
-    import cv2
-
-    check_size(int.from_bytes(data[20:24]), int.from_bytes(data[16:20]))
-    try:
-        # Not torchvision: a row that is missing or damaged crashes its PNG decoder, and with it
-        # the whole process (0.26).
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise UnreadableImage("a 16-bit PNG that is truncated or corrupt")
-    if pixels.ndim == 2:
-        return Pixels(pixels[None, None])
-    grey = data[25:26] in GREY_PNG
-    colours = np.moveaxis(pixels, 2, 0)[[0] if grey else [2, 1, 0]]
-    if pixels.shape[2] == 4:
-        return split_alpha(np.stack([*colours, pixels[..., 3]]))
-    return Pixels(colours[None])

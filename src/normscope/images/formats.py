@@ -33,13 +33,13 @@ JPEG_MAGIC = b"\xff\xd8"
 EXR_MAGIC = b"v/1\x01"
 HDR_MAGIC = (b"#?RADIANCE\n", b"#?RGBE\n")
 JPEGXL_MAGIC = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+JPEG2000_MAGIC = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 HEAD = 352
 """Bytes that tell the format of a file whose name does not."""
 
 _FIRST_BYTES = (
     JPEG_MAGIC + b"\xff", PNG_MAGIC, b"GIF87a", b"GIF89a", *TIFF_MAGIC,
-    EXR_MAGIC, *HDR_MAGIC, *JPEGXL_MAGIC,
-    b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"8BPS\0\1",
+    EXR_MAGIC, *HDR_MAGIC, *JPEGXL_MAGIC, *JPEG2000_MAGIC, b"8BPS\0\1",
 )  # fmt: skip
 _BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1")
 """Of the ISO base media format (ISO/IEC 14496-12), the kinds that are still images."""

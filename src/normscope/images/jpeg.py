@@ -12,7 +12,10 @@ from normscope.images.pixels import Pixels, UnreadableImage, check_size
 from normscope.wording import first_line
 
 LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
-START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+JPEG_LS = 0xF7
+"""The frame header of another way without loss (ITU-T T.87, section C.1.1)."""
+
+START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {JPEG_LS}
 """ITU-T T.81 table B.1: all C0 to CF but the Huffman, extension and arithmetic tables."""
 
 BARE = frozenset(range(0xD0, 0xD9)) | {0x01}
@@ -94,8 +97,8 @@ def decode_jpeg(data: bytes) -> Pixels:
 
     marker, bits, components, height, width = jpeg_frame(data)
     check_size(height, width)
-    if bits > 8 or marker in LOSSLESS:
-        return _decode_deep(data, bits)
+    if bits > 8 or marker in {*LOSSLESS, JPEG_LS}:
+        return _decode_deep(data, bits, "jpegls" if marker == JPEG_LS else "jpeg8")
     if components not in {1, 3}:
         return decode_by_pillow(data)
     how = cv2.IMREAD_GRAYSCALE if components == 1 else cv2.IMREAD_COLOR_RGB
@@ -109,7 +112,7 @@ def decode_jpeg(data: bytes) -> Pixels:
     return Pixels(pixels.reshape(height, width, -1).transpose(2, 0, 1)[None])
 
 
-def _decode_deep(data: bytes, bits: int) -> Pixels:
+def _decode_deep(data: bytes, bits: int, codec: str) -> Pixels:
     try:
         import imagecodecs
     except ImportError:
@@ -118,7 +121,7 @@ def _decode_deep(data: bytes, bits: int) -> Pixels:
             "installed. Install it by pip install 'normscope[tiff]'."
         ) from None
     try:
-        pixels = np.asarray(imagecodecs.jpeg8_decode(data))
+        pixels = np.asarray(getattr(imagecodecs, f"{codec}_decode")(data))
     except Exception as error:  # noqa: BLE001 - of a class of its own
         raise UnreadableImage(f"not a readable JPEG: {first_line(error)}") from None
     most = None if bits == 8 * pixels.itemsize else 2**bits - 1

@@ -14,7 +14,6 @@ from normscope.images.tree import SPLIT_FOLDERS, split_of_path
 from normscope.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from normscope.images.band_stack import BandStack
@@ -42,10 +41,6 @@ class Listing:
     splits: dict[str, list[EncodedImage | BandStack]]
     passed: Counter[str] = field(default_factory=Counter)
     held_out: str = ""
-
-    def only(self, splits: Iterable[str]) -> Listing:
-        """Some of the splits."""
-        return Listing(self.classes, {s: self.splits[s] for s in splits if s in self.splits})
 
 
 @dataclass(frozen=True)

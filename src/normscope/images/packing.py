@@ -145,7 +145,8 @@ def _pack(
                 labels.append(image.label)
             if on_image:
                 on_image(done + len(skipped), total)
-        _check_classes(images, labels, skipped)
+        drawn = split if listing.held_out and len(listing.splits) > 1 else None
+        _check_classes(images, labels, skipped, drawn)
         splits[split] = {
             "offset": offset,
             "count": len(labels),
@@ -213,14 +214,27 @@ def _one_band(image: EncodedImage) -> Pixels:
 
 
 def _check_classes(
-    images: list[EncodedImage | BandStack], labels: list[int], skipped: list[Skipped]
+    images: list[EncodedImage | BandStack],
+    labels: list[int],
+    skipped: list[Skipped],
+    drawn: str | None,
 ) -> None:
+    """Refuse a class without images, in a split that holds a folder for each or was drawn."""
     read = set(labels)
     for image in images:
         if image.label not in read:
             path = Path(image.path)
             reason = next(s.reason for s in skipped if s.path == path)
+            if drawn is None:
+                raise NormscopeError(
+                    f"{path.parent} must hold at least one image that can be used, got none: "
+                    f"{path.name}: {reason}. Mend or remove the class, or change --resize and "
+                    "--crop."
+                )
+            count = sum(other.label == image.label for other in images)
+            first = f"{', the first' if count > 1 else ':'} {path.name}: {reason}"
             raise NormscopeError(
-                f"{path.parent} must hold at least one image that can be used, got none: "
-                f"{path.name}: {reason}. Mend or remove the class, or change --resize and --crop."
+                f"{path.parent} must hold at least one image that can be used among those drawn "
+                f"for the {drawn} split, got {count} that cannot{first}. Mend or remove "
+                f"{'these' if count > 1 else path.name}, or change --resize and --crop."
             )

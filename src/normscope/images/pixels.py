@@ -30,7 +30,7 @@ class UnreadableImage(Exception):
 APPLIED = "which are applied"
 """How what is said of a header's slope and offset ends, before a unit."""
 
-SEVERAL_PAGES = "with several pages: all of them count"
+SEVERAL_PAGES = "with several pages of one kind: all of them count"
 ALPHA_MASKED = "with an alpha channel: fully transparent pixels do not count (--alpha changes it)"
 ALPHA_KEPT = (
     "with a last band that is tagged as alpha, as writers of satellite images tag any fourth band: "

@@ -9,47 +9,43 @@ import struct
 import zlib
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from operator import add
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.pillow import decode_by_pillow
 from normscope.images.pixels import (
-    ALPHA_KEPT,
     MAX_BYTES,
     MAX_PIXELS,
     SEVERAL_PAGES,
     Pixels,
     UnreadableImage,
-    split_alpha,
 )
 from normscope.images.tiff_masks import image_pages
 from normscope.images.tiff_metadata import channel_metadata
+from normscope.images.tiff_pixels import pixels_of
 from normscope.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tifffile import TiffFile, TiffPage, TiffPageSeries
+    from tifffile import TiffFile, TiffPageSeries
 
-    from normscope.images.tiff_metadata import ChannelMetadata
+    from normscope.images.tiff_chain import OpenTiff
 
-PALETTE, CMYK = 3, 5
-WHITE_IS_ZERO = 0
-ASSOCIATED, UNASSOCIATED = 1, 2
-"""ExtraSamples: two kinds of alpha (TIFF 6.0, 1992, section 18). GDAL tags the fourth of four bands
-of bytes as the second kind, whatever it holds, unless its user says otherwise."""
+UNCOMPRESSED = 1
+"""Of Compression (TIFF 6.0, 1992, section 8)."""
 
-GDAL_NODATA = 42113
-"""The tag with the value of pixels that hold nothing, as text (GDAL's GeoTIFF driver)."""
+OTHER_PARTS = "with parts of other sizes or types, such as overviews: these do not count"
+SMALLER = "that is a smaller copy, by its header, of a larger one that is not there"
 
 # tifffile reports through logging what it finds odd; without a handler Python would print it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def decode_tiff(data: bytes) -> Pixels:
-    """Decode the first image series of a TIFF.
+    """Decode an image series of a TIFF: the first that is no smaller copy of another.
 
     Samples and the channels that OME or ImageJ name as an axis become channels. Other axes (pages,
     time, depth) are stacked as more rows of the same image, so that every pixel of the series
@@ -65,8 +61,8 @@ def decode_tiff(data: bytes) -> Pixels:
         NormscopeError: If tifffile is not installed.
         UnreadableImage: If the data is no TIFF, is truncated, or claims too many bytes.
     """
-    with opened_tiff(io.BytesIO(data)) as file:
-        return whole_tiff(file, data)
+    with opened_tiff(io.BytesIO(data)) as opened:
+        return whole_tiff(opened)
 
 
 def decode_shown_tiff(data: bytes) -> Pixels:
@@ -81,18 +77,18 @@ def decode_shown_tiff(data: bytes) -> Pixels:
     Raises:
         UnreadableImage: As there, or if it has more pixels than an image of another format may.
     """
-    with opened_tiff(io.BytesIO(data)) as file:
-        page = image_pages(file).series.keyframe
+    with opened_tiff(io.BytesIO(data)) as opened:
+        page = image_pages(opened.file).series.keyframe
         if page.imagewidth * page.imagelength > MAX_PIXELS:
             raise UnreadableImage(
                 f"{page.imagewidth} x {page.imagelength} pixels is too large for a network, which "
                 "is shown whole images: cut it into tiles"
             )
-        return whole_tiff(file, data)
+        return whole_tiff(opened)
 
 
 @contextmanager
-def opened_tiff(source: BinaryIO) -> Iterator[TiffFile]:
+def opened_tiff(source: BinaryIO) -> Iterator[OpenTiff]:
     """Open a TIFF and read its header.
 
     Args:
@@ -112,36 +108,16 @@ def opened_tiff(source: BinaryIO) -> Iterator[TiffFile]:
             "TIFF images must be read by tifffile and imagecodecs, got neither installed. "
             "Install them by pip install 'normscope[tiff]'."
         ) from None
+    from normscope.images.tiff_chain import open_chain
+
     try:
-        with tifffile.TiffFile(source) as file:
-            _check_chain(file)
-            yield file
+        with open_chain(source) as opened:
+            yield opened
     except (
         tifffile.TiffFileError, OSError, RuntimeError, ValueError, TypeError, LookupError,
         ArithmeticError, AttributeError, struct.error, zlib.error,
     ) as error:  # fmt: skip
         raise UnreadableImage(f"not a readable TIFF: {first_line(error)}") from None
-
-
-def _check_chain(file: TiffFile) -> None:
-    """Refuse pages that lead back to an earlier one, for ever, or behind the file's end."""
-    data, kind = file.filehandle, file.tiff
-    offset, met = file.pages.first.offset, set()
-    while offset > 0:
-        if offset in met:
-            raise UnreadableImage(f"its page {len(met)} leads back to an earlier one")
-        data.seek(offset)
-        count = data.read(kind.tagnosize)
-        following = b""
-        if len(count) == kind.tagnosize:
-            (tags,) = struct.unpack(kind.tagnoformat, count)
-            data.seek(offset + kind.tagnosize + tags * kind.tagsize)
-            following = data.read(kind.offsetsize)
-        if len(following) < kind.offsetsize:
-            # tifffile would take the pages before it for all.
-            raise UnreadableImage(f"a TIFF that is cut: its page {len(met)} lies behind its end")
-        met.add(offset)
-        (offset,) = struct.unpack(kind.offsetformat, following)
 
 
 def bytes_of(series: TiffPageSeries) -> int:
@@ -156,12 +132,30 @@ def bytes_of(series: TiffPageSeries) -> int:
     return math.prod(series.shape) * np.dtype(series.dtype).itemsize
 
 
-def whole_tiff(file: TiffFile, data: bytes) -> Pixels:
+def check_parts(file: TiffFile, series: TiffPageSeries) -> None:
+    """Refuse compressed images of which a part is missing, which decoders of JPEG fill with grey.
+
+    Args:
+        file: A TIFF.
+        series: Its images.
+
+    Raises:
+        UnreadableImage: If a tile or strip lies behind the end of the file.
+    """
+    pages: list[Any] = [page for page in series.pages if page is not None]
+    for page in pages:
+        if page.keyframe.compression == UNCOMPRESSED:
+            continue
+        ends = map(add, page.dataoffsets, page.databytecounts)
+        if max(ends, default=0) > file.filehandle.size:
+            raise UnreadableImage("a TIFF that is cut: some of its pixels lie behind its end")
+
+
+def whole_tiff(opened: OpenTiff) -> Pixels:
     """Decode the first series of an open TIFF at once.
 
     Args:
-        file: The TIFF.
-        data: Its bytes.
+        opened: The TIFF.
 
     Returns:
         One image.
@@ -169,90 +163,39 @@ def whole_tiff(file: TiffFile, data: bytes) -> Pixels:
     Raises:
         UnreadableImage: If it claims too many bytes, or none.
     """
-    images = image_pages(file)
+    images = image_pages(opened.file)
     series = images.series
     bytes_ = bytes_of(series)
     if bytes_ > MAX_BYTES:
         raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
     if bytes_ == 0:
         raise UnreadableImage("a TIFF without pixels")
-    if series.keyframe.photometric in {PALETTE, CMYK}:
-        return images.masked(decode_by_pillow(data))
-    found = pixels_of(series.asarray(), series.axes, series.keyframe, channel_metadata(file))
+    check_parts(opened.file, series)
+    said = channel_metadata(opened.file, series.keyframe)
+    found = pixels_of(series.asarray(), series.axes, series.keyframe, said)
     if not found.values.size:
         # A damaged header can promise pixels that its file does not hold.
         raise UnreadableImage("a TIFF without pixels")
     found = images.masked(found)
-    return replace(found, noticed=(*found.noticed, *parts_of(file, series)))
+    return replace(found, noticed=(*found.noticed, *parts_of(opened, series)))
 
 
-def pixels_of(pixels: np.ndarray, axes: str, page: TiffPage, said: ChannelMetadata) -> Pixels:
-    """Pixels of a TIFF, or of a part of it, as this package has them.
-
-    Args:
-        pixels: As stored.
-        axes: What each axis is, in tifffile's letters.
-        page: Whose tags say what the values mean.
-        said: What the file says of its channels.
-
-    Returns:
-        One image as measured; what holds nothing does not count.
-    """
-    return said.applied(_without_nodata(_oriented(pixels, axes, page), page))
-
-
-def _oriented(pixels: np.ndarray, axes: str, page) -> Pixels:
-    if pixels.dtype.kind not in "biuf":
-        raise UnreadableImage(f"pixels of type {pixels.dtype} are neither integers nor floats")
-    if pixels.dtype.kind == "b" or page.bitspersample in {1, 2, 4}:
-        # tifffile unpacks fewer bits than eight and does not widen them.
-        pixels = pixels.astype(np.uint8) * (255 // (2**page.bitspersample - 1))
-    if page.photometric == WHITE_IS_ZERO and pixels.dtype.kind == "u":
-        pixels = np.iinfo(pixels.dtype).max - pixels
-    channels = [axes.index(axis) for axis in "CS" if axis in axes]
-    if not channels:
-        return Pixels(pixels.reshape(1, 1, -1, pixels.shape[-1]))
-    bands = np.moveaxis(pixels, channels, range(len(channels)))
-    count = math.prod(bands.shape[: len(channels)])
-    bands = bands.reshape(count, -1, bands.shape[-1])
-    extra = [int(kind) for kind in page.extrasamples]
-    if extra == [ASSOCIATED] and len(bands) > 1:
-        return split_alpha(bands)
-    return Pixels(bands[None], noticed=(ALPHA_KEPT,) if extra == [UNASSOCIATED] else ())
-
-
-def _without_nodata(pixels: Pixels, page) -> Pixels:
-    tag = page.tags.get(GDAL_NODATA)
-    text = "" if tag is None else str(tag.value).strip(" \0")
-    try:
-        # As a float, and as the pixels' type has it: float32 keeps fewer digits than the text.
-        value = np.float64(text).astype(pixels.values.dtype)
-    except ValueError:
-        return pixels
-    with np.errstate(invalid="ignore"):
-        if not text or (pixels.values.dtype.kind in "iu" and float(value) != float(text)):
-            return pixels
-    counted = pixels.values != value
-    if counted.all():
-        return pixels
-    valid = counted if pixels.valid is None else counted & pixels.valid
-    said = f"with pixels of the nodata value that the header names, {text}: these do not count"
-    return replace(pixels, valid=valid, noticed=(*pixels.noticed, said))
-
-
-def parts_of(file: TiffFile, series: TiffPageSeries) -> tuple[str, ...]:
+def parts_of(opened: OpenTiff, series: TiffPageSeries) -> tuple[str, ...]:
     """What a TIFF holds beside one image.
 
     Args:
-        file: The TIFF.
+        opened: The TIFF.
         series: Its images.
 
     Returns:
         What a reader should know of it.
     """
-    noticed = []
+    noticed = [*opened.noticed]
     if len(series.pages) > 1:
         noticed.append(SEVERAL_PAGES)
-    if any(not other.keyframe.is_mask for other in file.series[1:]):
-        noticed.append("with parts of other sizes or types, such as overviews: the first counts")
+    others = (other.keyframe for other in opened.file.series)
+    if any(not (page.is_mask or page.index == series.keyframe.index) for page in others):
+        noticed.append(OTHER_PARTS)
+    if series.keyframe.is_reduced:
+        noticed.append(SMALLER)
     return tuple(noticed)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from normscope.images.pixels import UnreadableImage
+from normscope.images.tiff_jpeg import tell_colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ MOST_HELD_PIXELS = 2**27
 
 @dataclass(frozen=True)
 class ImagePages:
-    """The images of a TIFF's first series.
+    """The images of a series of a TIFF.
 
     Attributes:
         series: Them, without masks.
@@ -112,7 +113,7 @@ class PageMask:
 
 
 def image_pages(file: TiffFile) -> ImagePages:
-    """The images of the first series.
+    """The images of the first series, or of the first that is no smaller copy of another's.
 
     Args:
         file: A TIFF.
@@ -120,8 +121,10 @@ def image_pages(file: TiffFile) -> ImagePages:
     Returns:
         The images, and their masks.
     """
-    series = file.series[0]
-    masks_elsewhere = any(other.keyframe.is_mask for other in file.series[1:])
+    series = next((s for s in file.series if not s.keyframe.is_reduced), file.series[0])
+    for page in {id(page.keyframe): page.keyframe for page in series.pages if page}.values():
+        tell_colours(page)
+    masks_elsewhere = any(other.keyframe.is_mask for other in file.series if other is not series)
     if not masks_elsewhere and not (len(file.pages) > 1 and _page(file, 1).is_mask):
         return ImagePages(series, (None,) * len(series.pages))
     pages = [_page(file, index) for index in range(len(file.pages))]

@@ -7,7 +7,7 @@ OME-TIFF channel names in the image's description (https://docs.openmicroscopy.o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -57,16 +57,17 @@ class ChannelMetadata:
         return replace(pixels, values=values, names=names, noticed=noticed)
 
 
-def channel_metadata(file: TiffFile) -> ChannelMetadata:
-    """Read what a TIFF says of its first series' channels.
+def channel_metadata(file: TiffFile, page: Any) -> ChannelMetadata:
+    """Read what a TIFF says of its images' channels.
 
     Args:
         file: The TIFF.
+        page: The first of them.
 
     Returns:
         It; nothing where it says nothing, or not in the form of its format.
     """
-    tag = file.series[0].keyframe.tags.get(GDAL_METADATA)
+    tag = page.tags.get(GDAL_METADATA)
     if tag is not None:
         return _of_gdal(_parsed(str(tag.value)))
     if file.is_ome:

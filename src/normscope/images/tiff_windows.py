@@ -12,17 +12,17 @@ import numpy as np
 
 from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage
 from normscope.images.tiff import (
-    CMYK,
-    PALETTE,
     bytes_of,
+    check_parts,
     decode_tiff,
     opened_tiff,
     parts_of,
-    pixels_of,
     whole_tiff,
 )
+from normscope.images.tiff_jpeg import SEPARATE
 from normscope.images.tiff_masks import image_pages, without_masked
 from normscope.images.tiff_metadata import channel_metadata
+from normscope.images.tiff_pixels import JPEGS, pixels_of
 from normscope.images.windows import Windows
 from normscope.regular_files import open_regular
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
     from normscope.images.encoded import EncodedImage
+    from normscope.images.tiff_chain import OpenTiff
     from normscope.images.tiff_masks import ImagePages
 
     Stretch = tuple[int, int, int | None, np.ndarray]
@@ -44,12 +45,6 @@ WINDOW_BYTES = 2**23
 
 LARGEST_WINDOW_BYTES = 2**27
 """Of tiles and strips, which can only be unpacked whole."""
-
-SEPARATE = 2
-"""PlanarConfiguration: each channel in a plane of its own."""
-
-JPEGS = frozenset({6, 7, 33007, 34892})
-"""Compressions whose tables may lie outside a tile."""
 
 
 def read_tiff(image: EncodedImage) -> Pixels | Windows:
@@ -67,11 +62,11 @@ def read_tiff(image: EncodedImage) -> Pixels | Windows:
     """
     size = image.bytes_()
     data = image.read() if size <= WHOLE_BYTES else None
-    with _opened(image, data) as file:
-        images = image_pages(file)
+    with _opened(image, data) as opened:
+        images = image_pages(opened.file)
         series = images.series
         if data is not None and bytes_of(series) <= WHOLE_BYTES:
-            return whole_tiff(file, data)
+            return whole_tiff(opened)
         reason = _why_not(images)
         if reason is None:
             return Windows(lambda: _windows(image, data), lambda: _whole(image))
@@ -81,8 +76,8 @@ def read_tiff(image: EncodedImage) -> Pixels | Windows:
 
 
 def _whole(image: EncodedImage) -> Pixels:
-    with _opened(image, None) as file:
-        bytes_ = bytes_of(image_pages(file).series)
+    with _opened(image, None) as opened:
+        bytes_ = bytes_of(image_pages(opened.file).series)
     if bytes_ > MAX_BYTES:
         raise UnreadableImage(
             f"{bytes_} bytes of pixels is too large to be held at once, which --resize and --crop "
@@ -92,14 +87,14 @@ def _whole(image: EncodedImage) -> Pixels:
 
 
 @contextmanager
-def _opened(image: EncodedImage, data: bytes | None) -> Iterator[TiffFile]:
+def _opened(image: EncodedImage, data: bytes | None) -> Iterator[OpenTiff]:
     try:
         source = _Part(image) if data is None else io.BytesIO(data)
     except OSError as error:
         raise UnreadableImage(error.strerror or str(error)) from None
     # tifffile closes only what it opened itself.
-    with source, opened_tiff(source) as file:
-        yield file
+    with source, opened_tiff(source) as opened:
+        yield opened
 
 
 class _Part(io.BufferedReader):
@@ -126,8 +121,6 @@ def _why_not(images: ImagePages) -> str | None:
     """Why images cannot be read by window, if so."""
     series = images.series
     page = series.keyframe
-    if page.photometric in {PALETTE, CMYK}:
-        return "its colours are no plain channels"
     leading = series.shape[: len(series.shape) - len(page.shape)]
     whole = all(p is not None and _shape(p) == page.shape for p in series.pages)
     if not whole or math.prod(leading) != len(series.pages) or page.shaped[1] != 1:
@@ -152,10 +145,12 @@ def _is_plain(pages: Sequence[Any]) -> bool:
 
 
 def _windows(image: EncodedImage, data: bytes | None) -> Iterator[Pixels]:
-    with _opened(image, data) as file:
+    with _opened(image, data) as opened:
+        file = opened.file
         images = image_pages(file)
         series = images.series
-        noticed, said = parts_of(file, series), channel_metadata(file)
+        check_parts(file, series)
+        noticed, said = parts_of(opened, series), channel_metadata(file, series.keyframe)
         for group in images.groups:
             pages: list[Any] = [series.pages[index] for index in group]
             mask = images.masks[group[0]]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from normscope.images.shards import Shard
     from normscope.statistics.reading import Reading
 
-FORMAT = 6
+FORMAT = 7
 """Part of each file's name, so that files of an older layout are not read."""
 
 

@@ -164,6 +164,8 @@ class _Work:
         self.nan += whole.nan
         if whole.names:
             self.names[whole.names] += 1
+        if whole.most is not None:
+            self.most[whole.most] += 1
 
     def _until_stopped(self, windows: Windows) -> Iterator[Pixels]:
         for part in windows.parts():

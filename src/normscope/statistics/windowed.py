@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +30,7 @@ class WindowSums:
         totals: As ``sum_images`` gives them.
         noticed: What was noticed of any part.
         names: Of the channels, where the file says them.
+        most: As of ``Pixels``.
         nan: How many values are NaN, as of ``Pixels``.
     """
 
@@ -39,6 +40,7 @@ class WindowSums:
     totals: np.ndarray | Moments
     noticed: set[str]
     names: tuple[str, ...]
+    most: int | None
     nan: int
 
     def merge(self, other: WindowSums) -> WindowSums:
@@ -50,10 +52,13 @@ class WindowSums:
             totals = mine.merge(theirs)
         else:
             totals = mine + theirs
-        pixels = self.pixels + other.pixels
-        noticed = self.noticed | other.noticed
-        nan = self.nan + other.nan
-        return WindowSums(self.channels, self.dtype, pixels, totals, noticed, self.names, nan)
+        return replace(
+            self,
+            pixels=self.pixels + other.pixels,
+            totals=totals,
+            noticed=self.noticed | other.noticed,
+            nan=self.nan + other.nan,
+        )
 
     def of_image(self) -> ImageSums:
         """What ``sum_images`` gives of the whole image by itself.
@@ -101,7 +106,7 @@ def sum_windows(parts: Iterable[Pixels], reading: Reading) -> WindowSums:
         pixels = values.shape[2] * values.shape[3]
         found = WindowSums(
             values.shape[1], values.dtype, pixels, totals, set(part.noticed), part.names,
-            prepared.nan,
+            part.most, prepared.nan,
         )  # fmt: skip
         so_far = found if so_far is None else so_far.merge(found)
     if so_far is None:

@@ -50,6 +50,7 @@ def open_stream(wanted: Wanted) -> Stream:
             )
         variables = variables_of(wanted.path)
         _check_link(wanted)
+        variables += _by_another_name(wanted, variables)
     return stream_of(variables, wanted)
 
 
@@ -72,6 +73,29 @@ def variables_of(path: str, fills: Mapping[str, Any] | None = None) -> list[Vari
     with opened(path) as file:
         file.visititems(visit)
     return sorted(found, key=lambda variable: variable.name)
+
+
+def _by_another_name(wanted: Wanted, known: list[Variable]) -> list[Variable]:
+    """The datasets of the part, where links give it a name that ``variables_of`` does not."""
+    part = (wanted.part or "").strip("/")
+    if not part or any(f"{variable.name}/".startswith(f"{part}/") for variable in known):
+        return []
+    with opened(wanted.path) as file:
+        found: Any = file.get(part)
+        # A link may lead to one that leads into another file.
+        if found is None or found.file.filename != file.filename:
+            return []
+        if isinstance(found, h5py.Dataset):
+            return [_variable(wanted.path, part, found, {})]
+        inside: list[Variable] = []
+
+        def visit(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset):
+                inside.append(_variable(wanted.path, f"{part}/{name}", item, {}))
+
+        if isinstance(found, h5py.Group):
+            found.visititems(visit)
+        return sorted(inside, key=lambda variable: variable.name)
 
 
 @contextmanager
@@ -168,4 +192,4 @@ def _check_link(wanted: Wanted) -> None:
                 return
             if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
                 raise NormscopeError(f"{wanted.path}::{wanted.part} {ELSEWHERE}")
-            group = group[name]
+            group = group.get(name)

@@ -1,0 +1,73 @@
+"""JPEG 2000 of every depth, as imagecodecs writes it, against the values that were written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from normscope import stats
+from normscope.images.decode import decode
+from normscope.images.jpeg2000 import header_of
+from normscope.images.pixels import UnreadableImage
+from tests.images.exactness import exact
+
+imagecodecs = pytest.importorskip("imagecodecs")
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("kind", ["jp2", "j2k"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("bits", [1, 4, 7, 8, 9, 12, 15, 16])
+def test_values_are_those_that_are_stored(tmp_path, bits, channels, kind):
+    """Sentinel-2 has 15 bits."""
+    path = tmp_path / f"a.{kind}"
+    pixels = RANDOM.integers(0, 2**bits, (20, 24, channels)).astype("u1" if bits <= 8 else "u2")
+    path.write_bytes(
+        imagecodecs.jpeg2k_encode(
+            pixels if channels == 3 else pixels[..., 0],
+            bitspersample=bits, level=0, codecformat=kind, mct=False,
+        )
+    )  # fmt: skip
+    found = stats(path)
+    assert found.scale == 2**bits - 1
+    exact(found, pixels, 2)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2"])
+def test_signed_values_stay_signed(tmp_path, dtype):
+    pixels = RANDOM.integers(-100, 101, (20, 24)).astype(dtype)
+    data = imagecodecs.jpeg2k_encode(pixels, level=0)
+    assert header_of(data) == (20, 24, ((8 * pixels.itemsize, True),))
+    np.testing.assert_array_equal(decode(data).values[0, 0], pixels)
+
+
+def test_deep_opacity_is_alpha_where_the_file_says_so():
+    pixels = RANDOM.integers(1, 2**16, (20, 24, 4)).astype("u2")
+    pixels[:3, :, 3] = 0
+    data = imagecodecs.jpeg2k_encode(pixels, level=0)
+    np.testing.assert_array_equal(decode(data).values[0], pixels.transpose(2, 0, 1))
+    at = data.index(b"jp2c") - 4
+    entries = b"".join(
+        bytes([0, channel, 0, kind, 0, about])
+        for channel, kind, about in ((0, 0, 1), (1, 0, 2), (2, 0, 3), (3, 1, 0))
+    )
+    box = b"cdef\0\4" + entries
+    # A box of its own behind the header tells the same as one in it.
+    found = decode(data[:at] + (4 + len(box)).to_bytes(4) + box + data[at:])
+    np.testing.assert_array_equal(found.values[0], pixels[..., :3].transpose(2, 0, 1))
+    assert found.valid is not None
+    np.testing.assert_array_equal(found.valid[0, 0], pixels[..., 3] != 0)
+
+
+def test_what_is_cut_is_refused():
+    data = imagecodecs.jpeg2k_encode(RANDOM.integers(0, 4096, (64, 64), np.uint16), level=0)
+    for kept in (60, 100, len(data) // 2):
+        with pytest.raises(UnreadableImage):
+            decode(data[:kept])
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_jpeg_ls_is_read(dtype):
+    pixels = RANDOM.integers(0, 200, (20, 24, 3)).astype(dtype)
+    found = decode(imagecodecs.jpegls_encode(pixels))
+    np.testing.assert_array_equal(found.values[0], pixels.transpose(2, 0, 1))
