@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from normscope import watch
 from normscope.checking.guarding import NormalizationWarning
+from tests.auditing.conftest import photos  # noqa: F401 - a fixture
 from tests.checking.batches import MEAN, STD, pictures
 from tests.fresh_processes import fresh_processes
 
@@ -237,6 +238,30 @@ lightning.Trainer(
 told(f"{{rank}} {{len(module.seen)}} {{module.network.weight.sum().item()}}")
 """
 
+FSDP = """
+import torch.distributed as dist
+from torch.distributed.fsdp import fully_shard
+import normscope
+from normscope.errors import NormscopeError
+from tests.auditing import networks
+dist.init_process_group("gloo", init_method="file://" + os.getcwd() + "/store",
+                        rank=rank, world_size=2)
+
+def asked(model):
+    found = normscope.audit(model, norm="imagenet", images={photos!r}, resize=40, crop=32)
+    return [mistake.cost and mistake.cost.lost for mistake in found.mistakes]
+
+network = networks.small()
+expected = asked(network)
+fully_shard(network, mesh=dist.init_device_mesh("cpu", (2,)))
+try:
+    asked(network)
+except NormscopeError as error:
+    told(str(error))
+told(str(asked(lambda images: network(images)) == expected))
+dist.barrier()
+"""
+
 ENDED = """
 if rank:
     os._exit(0)
@@ -269,3 +294,14 @@ def test_of_two_processes_each_sees_its_share_and_one_says_what_is_wrong(script,
     else:
         assert errors.count("The first batches are not what none gives: they reach from ") == 1
         assert errors.count("The first batches are not what half gives: they hold nan or inf.") == 1
+
+
+def test_a_network_that_is_spread_over_processes_is_audited_by_a_function(fresh, photos, tmp_path):  # noqa: F811
+    script = (RANKS + FSDP).format(path=sys.path, photos=str(photos / "val")) + ENDED
+    out, _ = fresh(script, tmp_path)
+    said = (
+        "the model must be one that can be copied, got AssertionError: FSDP does not support "
+        "deepcopy. Please use state dict for serialization. Where FSDP spreads it over processes, "
+        "give a function, such as model=lambda images: network(images), in all of them."
+    )
+    assert sorted(out.splitlines()) == ["True", "True", said, said]
