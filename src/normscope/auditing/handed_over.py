@@ -37,6 +37,8 @@ class HandedOver:
         self._fields: dict[str, list[np.ndarray]] = {}
         self._tensors: list[np.ndarray] = []
         self._squeezed: list[float] = []
+        self.of_bytes = False
+        """Whether any of it is bytes, which something must normalize later."""
 
     def add(
         self, pixels: np.ndarray, tensors: list[Tensor], views: list[Views] | None = None
@@ -50,6 +52,7 @@ class HandedOver:
         """
         import torch
 
+        self.of_bytes |= any(tensor.dtype == torch.uint8 for tensor in tensors)
         shrink = torch.nn.functional.adaptive_avg_pool2d
         fields = shrink(torch.from_numpy(pixels).float() / 255, GRID)
         self._fields.setdefault(REFERENCE, []).append(fields.double().numpy())

@@ -64,7 +64,7 @@ class _WatchedDataLoader:
     """
 
     guard: Guard
-    watched_class: type[DataLoader[Any]]
+    watched_class: Any
 
     def __iter__(self) -> Iterator[Any]:
         return _looked_at(self.watched_class.__iter__(self), self.guard)
@@ -76,11 +76,11 @@ class _WatchedDataLoader:
         return _watched_data_loader, (self.watched_class, self.guard), vars(self)
 
 
-def _watched_data_loader(of: type[DataLoader[Any]], guard: Guard) -> Any:
+def _watched_data_loader(of: Any, guard: Guard) -> Any:
     def fill(names: dict[str, Any]) -> None:
         names.update(guard=guard, watched_class=of, __module__=of.__module__)
 
-    made = types.new_class(of.__name__, (_WatchedDataLoader, of), exec_body=fill)
+    made: Any = types.new_class(of.__name__, (_WatchedDataLoader, of), exec_body=fill)
     return made.__new__(made)
 
 
