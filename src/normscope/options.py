@@ -59,6 +59,11 @@ MODEL = Option(
     "or package.module:factory. Or the path of an .onnx, .pt2, TorchScript or .keras file, or of a "
     "Hugging Face or timm folder.",
 )
+TRANSFORMED = (
+    "floats, or bytes that are normalized later: (C, H, W) or (H, W, C), of torch or NumPy, alone, "
+    "as a batch of one, or in a mapping or tuple"
+)
+"""What a transform under test makes of an image."""
 EXPECTED = Option(
     "What the model expects: MEAN/STD, imagenet, none, half, clip, mnist, or model for what its "
     "library states."

@@ -25,9 +25,10 @@ class AuditPipeline(Protocol):
 
         Args:
             model: As for ``normscope.audit``.
-            pipeline: Takes a Pillow image and gives a float tensor of shape ``(C, H, W)``, or an
-                array, a batch of one or a mapping with one image; or its name,
-                ``package.module:transform``.
+            pipeline: Takes a Pillow image and gives floats, or bytes that are normalized later, of
+                shape ``(C, H, W)`` or ``(H, W, C)``: a tensor or an array, alone, in a batch of one
+                or in a mapping or tuple; or its name, ``package.module:transform``. Bytes fail,
+                unless the network expects them: test them with what normalizes them.
             fail_over: The most accuracy that it may lose against the correct pipeline; on images
                 without labels, the largest share of answers that may change.
             options: Further ones of ``normscope.audit``: ``norm``, ``images``, ``weights``,

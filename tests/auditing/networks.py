@@ -249,6 +249,7 @@ squashed = v2.Compose(
 )
 unnormalized = v2.Compose([*_prepare, _scale])
 as_bytes = v2.Compose(_prepare)
+as_integers = v2.Compose([as_bytes, v2.ToDtype(torch.int64)])
 larger = v2.Compose([v2.ToImage(), v2.Resize((50, 50), antialias=True), _scale])
 flat_vector = v2.Compose([unnormalized, v2.Lambda(torch.flatten)])
 NOT_CALLABLE = 3

@@ -91,6 +91,23 @@ def test_a_pipeline_is_held_against_what_files_state(name, stating, flat):
     assert turned is (name == "bgr")
 
 
+def test_bytes_that_the_network_does_not_take_are_normalized_later(stating, flat):
+    def as_bytes(image):
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+    found = check(**stating, images=flat, pipeline=as_bytes, count=8)
+    assert found.verdict == "cannot tell"
+    begins, _, costs = found.sentence.partition("if nothing normalizes the bytes, that is wrong, ")
+    assert begins == (
+        "Cannot tell: as_bytes gives bytes, which squeezenet1_1 does not take, so that something "
+        "behind it makes floats of them and may normalize them, as on the GPU: give one "
+        "function that does both as pipeline. squeezenet1_1 expects imagenet "
+        "(0.485,0.456,0.406/0.229,0.224,0.225); "
+    )
+    assert costs.startswith("which changes ")
+    assert found.answer.use == "imagenet"
+
+
 def test_norm_is_held_against_what_files_state(stating, flat):
     assert check(**stating, images=flat, norm="imagenet", count=8).verdict == "right"
     found = check(**stating, images=flat, norm="half", count=8)

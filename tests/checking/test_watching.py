@@ -89,10 +89,10 @@ def test_dark_images_that_never_are_white_are_right(mean, std):
 
 def test_bytes_and_shapes_are_told():
     photos = (255 * pictures()).byte()
-    (said,) = said_of_loader(photos, "half")
-    assert said == (
-        "The first batches are not what half gives: pixels of 0..255 are handed over as they are."
-    )
+    said = "The first batches are not what half gives: pixels of 0..255 are handed over as they are"
+    later = ". If the bytes are normalized later, watch what that gives."
+    assert said_of_loader(photos, "half") == [said + later]
+    assert said_of_loader(photos.float(), "half") == [f"{said}."]
     (said,) = said_of_loader(photos[:, :1], "imagenet")
     assert said.endswith("their shape is (16, 1, 32, 32), and it has 3 channels.")
     (said,) = said_of_loader(torch.from_numpy(photos.numpy().astype("u2") * 257), "none")

@@ -94,7 +94,7 @@ def refused(arguments, capsys):
         (["--pipeline", "no_such_module:right"], "must import, got ModuleNotFoundError"),
         (["--pipeline", f"{HERE}:absent"], "must import, got AttributeError"),
         (["--pipeline", f"{HERE}:NOT_CALLABLE"], "must be callable, got int"),
-        (["--pipeline", f"{HERE}:as_bytes"], "float tensor of shape (3, H, W), got uint8 of shape"),
+        (["--pipeline", f"{HERE}:as_integers"], "floats or bytes of shape (3, H, W), got int64 of"),
         (["--pipeline", f"{HERE}:flat_vector"], "got float32 of shape (3072,)"),
         (["--pipeline", f"{HERE}:failing"], "got ValueError: this transform is broken"),
         (["--crop", "50"], "--crop must be no larger than --resize"),

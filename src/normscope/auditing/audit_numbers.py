@@ -106,6 +106,8 @@ class PipelineUnderTest:
         applied: The normalization that it really applies; None where that cannot be told.
         differs: Whether that is another one than the reference's.
         mistake: What explains it, where a known mistake does.
+        bytes_taken: Where it hands over bytes that are not normalized, whether the network takes
+            them as they are; if not, something behind the pipeline makes floats of them.
     """
 
     name: str
@@ -116,6 +118,7 @@ class PipelineUnderTest:
     applied: AppliedNormalization | None = None
     differs: bool = False
     mistake: Explanation | None = None
+    bytes_taken: bool | None = None
 
     @property
     def fails(self) -> bool:
@@ -142,6 +145,7 @@ class PipelineUnderTest:
             "applied": None if self.applied is None else self.applied.to_json(),
             "differs": self.differs,
             "mistake": None if self.mistake is None else vars(self.mistake),
+            "bytes_taken": self.bytes_taken,
             "fails": self.fails,
         }
 

@@ -39,11 +39,13 @@ class Sampled:
         pixels: Shape ``(C, S)``.
         means: Of each image, shape ``(N, C)``.
         finite: Whether all values of the part are.
+        of_bytes: Whether they are uint8.
     """
 
     pixels: np.ndarray
     means: np.ndarray
     finite: bool
+    of_bytes: bool
 
 
 def images_of(batch: Any, channels: int) -> dict[Place, list[Any]]:
@@ -111,7 +113,8 @@ def sampled(images: list[Any]) -> Sampled:
     taken = [_taken(each, most) for each in images]
     pixels = np.concatenate([values for values, _ in taken]).T
     means = np.concatenate([_means(*each) for each in taken])
-    return Sampled(pixels, means, all(map(_finite, images)))
+    of_bytes = str(images[0].dtype).endswith("uint8")
+    return Sampled(pixels, means, all(map(_finite, images)), of_bytes)
 
 
 def _arrays(held: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:

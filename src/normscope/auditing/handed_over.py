@@ -37,6 +37,8 @@ class HandedOver:
         self._fields: dict[str, list[np.ndarray]] = {}
         self._tensors: list[np.ndarray] = []
         self._squeezed: list[float] = []
+        self.of_bytes = False
+        """Whether any of it is bytes, which something must normalize later."""
 
     def add(
         self, pixels: np.ndarray, tensors: list[Tensor], views: list[Views] | None = None
@@ -48,6 +50,9 @@ class HandedOver:
             tensors: What the pipeline makes of the same, each of shape ``(C, H, W)``.
             views: Other parts of the same images, which it may show in place of the reference's.
         """
+        import torch
+
+        self.of_bytes |= any(tensor.dtype == torch.uint8 for tensor in tensors)
         fields = np.stack([coarse(image) for image in pixels]) / WHITE
         self._fields.setdefault(REFERENCE, []).append(fields)
         self._tensors += [coarse(tensor.double().cpu().numpy())[None] for tensor in tensors]

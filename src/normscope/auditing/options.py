@@ -18,6 +18,7 @@ from normscope.options import (
     RESIZE,
     SCALE,
     STRICT,
+    TRANSFORMED,
     WEIGHTS,
     option,
 )
@@ -42,10 +43,10 @@ class AuditOptions:
     weights: str | Path | None = option(None, WEIGHTS)
     pipeline: str | Callable[[Any], Any] | None = option(
         None,
-        "Also test this transform, which turns a Pillow image into a float tensor (C, H, W).",
+        f"Also test this transform, which turns a Pillow image into {TRANSFORMED}.",
         metavar="package.module:transform",
-        python="Also test this transform, which turns a Pillow image into a float tensor "
-        "(C, H, W): a function, or its name, package.module:transform.",
+        python=f"Also test this transform, a function or its name, package.module:transform, which "
+        f"turns a Pillow image into {TRANSFORMED}.",
     )
     fail_over: float | None = option(
         None,

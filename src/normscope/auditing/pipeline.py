@@ -21,9 +21,9 @@ class Pipeline:
     """Calls a transform on encoded images, opened as torchvision's loader opens them.
 
     Args:
-        transform: Takes a Pillow image and gives a float tensor of shape ``(C, H, W)``, or the like
-            of NumPy, as a batch of one or in a mapping; or its name,
-            ``package.module:transform``.
+        transform: Takes a Pillow image and gives floats, or bytes that are normalized later, of
+            shape ``(C, H, W)`` or ``(H, W, C)``: a tensor or an array, alone, in a batch of one or
+            in a mapping or tuple; or its name, ``package.module:transform``.
         channels: How many channels the network takes.
 
     Raises:
@@ -48,7 +48,7 @@ class Pipeline:
             path: What it is called in errors.
 
         Returns:
-            float32 or whatever float the transform gives, shape ``(C, H, W)``.
+            uint8, float32 or whatever float the transform gives, shape ``(C, H, W)``.
 
         Raises:
             NormscopeError: If Pillow cannot open the image, or if the transform raises or gives
@@ -87,7 +87,7 @@ class Pipeline:
         if isinstance(tensor, torch.Tensor):
             met = f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
             if (
-                tensor.is_floating_point()
+                (tensor.is_floating_point() or tensor.dtype == torch.uint8)
                 and tensor.ndim == 3
                 and len(tensor) == self._channels
                 and tensor.numel()
@@ -99,6 +99,6 @@ class Pipeline:
                     )
                 return tensor.detach()
         raise NormscopeError(
-            f"--pipeline {self.name} must give a float tensor of shape ({self._channels}, H, W), "
+            f"--pipeline {self.name} must give floats or bytes of shape ({self._channels}, H, W), "
             f"got {met} for {path}. Mend the transform."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from normscope.auditing.applied import SQUASHED, AppliedNormalization
+from normscope.auditing.handed_bytes import answer_of_bytes, if_nothing_normalizes
 from normscope.auditing.pairing import for_the_greatest, for_the_worst
 from normscope.margin import MARGIN
 from normscope.rounding import fixed
@@ -30,7 +31,7 @@ def verdict(audit: AuditNumbers) -> Verdict:
     if _at_chance(audit):
         return "unsettled"
     if audit.tested is not None and audit.tested.differs:
-        return "yes"
+        return "unsettled" if audit.tested.bytes_taken is False else "yes"
     if found is None or (audit.tested is not None and audit.tested.cost.changed == 0):
         return "no"
     low, high = found[2]
@@ -48,8 +49,11 @@ def sentences(audit: AuditNumbers) -> list[str]:
             f"{audit.tested.name} answers most like {audit.tested.like}, the same on {agreement} "
             "of the images."
         )
+    of_bytes = audit.tested is not None and audit.tested.bytes_taken is not None
+    if of_bytes:
+        found.append(if_nothing_normalizes(audit.reference.normalization))
     found += _shown(audit)
-    if verdict(audit) == "unsettled" and not _at_chance(audit):
+    if verdict(audit) == "unsettled" and not of_bytes and not _at_chance(audit):
         margin = _margin(audit)
         most = gap(margin) if audit.labelled else _percent(margin)
         which = "the most that does not matter" if margin == MARGIN else "one image of these"
@@ -93,6 +97,8 @@ def failure(audit: AuditNumbers) -> str | None:
     tested = audit.tested
     if tested is None or not tested.fails:
         return None
+    if tested.bytes_taken is not None:
+        return "hands over bytes, and nothing under test normalizes them"
     if tested.differs:
         return f"does not normalize with {audit.reference.normalization:.3g}"
     return f"loses more than --fail-over {tested.fail_over:g}"
@@ -103,6 +109,8 @@ def _of_pipeline(
 ) -> str:
     """The verdict on the pipeline under test, whose price and its bounds are given in words."""
     said, name, (costs, within) = verdict(audit), tested.name, price
+    if tested.bytes_taken is not None:
+        return answer_of_bytes(name, audit.model, taken=tested.bytes_taken)
     if tested.differs:
         reference = audit.reference
         right = AppliedNormalization.of(reference.normalization, blue_first=reference.blue_first)

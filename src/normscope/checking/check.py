@@ -29,7 +29,7 @@ from normscope.errors import NormscopeError
 from normscope.images.originals import find_originals
 from normscope.images.scale import check_scale
 from normscope.machine.device import resolve_device
-from normscope.models.building import published, show_one_image
+from normscope.models.building import published, show_one_image, takes_bytes
 from normscope.models.claims import Claims, claims
 from normscope.models.class_names import outputs_for_classes
 from normscope.models.given import name_of
@@ -107,7 +107,8 @@ def check(options: Checking) -> Check:
     full = depth.full if depth.deep else None
     images = shown(originals, Preparation(transform, channels, full=full), depth, pipeline)
     labels, why_not = _labels(images, originals, options.model, output.shape[-1])
-    used = in_use(options, stated, images, pipeline, channels)
+    taken = images.of_bytes and takes_bytes(network, channels, size)
+    used = in_use(options, stated, images, pipeline, channels, takes_bytes=taken)
     with watched(options.on_progress, "steps") as tell:
         opinions = _opinions(stated, network.eval(), images.pixels, labels, used, tell)
     expected = weighed(opinions)

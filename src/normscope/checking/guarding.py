@@ -67,6 +67,8 @@ FEWEST_IMAGES = 16
 
 REVERSED = "images are BGR for RGB"
 
+LATER = ". If the bytes are normalized later, watch what that gives"
+
 
 class NormalizationWarning(UserWarning):
     """What is handed to a network is not what its normalization gives."""
@@ -175,7 +177,7 @@ class Guard:
         if not inside or used < LITTLE or len(np.concatenate(seen.means)) >= SEVERAL:
             found = _named(low, high, right)
             if found and misfit > DOES_NOT:
-                return found
+                return f"{found}{LATER}" if seen.of_bytes else found
         raw = np.mean(seen.many, axis=0) * std + mean
         if raw.min() >= -FITS and raw.max() <= 1 + FITS:
             return None
@@ -196,6 +198,7 @@ class _Seen:
     many: list[np.ndarray] = field(default_factory=list)
     few: list[np.ndarray] = field(default_factory=list)
     means: list[np.ndarray] = field(default_factory=list)
+    of_bytes: bool = False
 
     def add(self, images: Sampled) -> None:
         low, high, *many = np.quantile(images.pixels, (*ENDS, *MANY), axis=1)
@@ -204,6 +207,7 @@ class _Seen:
         self.many.append(np.asarray(many))
         self.few.append(images.pixels[:, ::FEW])
         self.means.append(images.means)
+        self.of_bytes = images.of_bytes
 
     def of_dark(self, low: np.ndarray, high: np.ndarray) -> bool:
         """Whether values are as of images that are dark, whose brightest pixels are far below 1."""

@@ -39,6 +39,7 @@ class Shown:
         turned: How many carry an Exif orientation that turns them.
         depth: Of the files' pixels.
         skipped: Those that cannot be used.
+        of_bytes: Whether a pipeline makes bytes of them.
     """
 
     pixels: np.ndarray
@@ -49,6 +50,7 @@ class Shown:
     turned: int
     depth: Depth
     skipped: tuple[Skipped, ...]
+    of_bytes: bool
 
     @property
     def sentence(self) -> str:
@@ -113,4 +115,5 @@ def shown(
         turned,
         depth,
         tuple(skipped),
+        handed.of_bytes,
     )

@@ -29,6 +29,8 @@ class InUse:
         says: Sentences on what it does.
         factor: What white is where the constants are meant: 1 for pixels of [0, 1].
         unit: What they are of in words, such as `` of pixels divided by 65535``; empty there.
+        bytes_taken: Of a pipeline that gives bytes, whether the network takes them as they are; if
+            not, something behind it makes floats of them.
     """
 
     what: str
@@ -38,6 +40,7 @@ class InUse:
     says: tuple[str, ...] = ()
     factor: float = 1.0
     unit: str = ""
+    bytes_taken: bool | None = None
 
     @classmethod
     def stated(

@@ -14,6 +14,7 @@ from normscope.options import (
     IMAGES,
     MODEL,
     RESIZE,
+    TRANSFORMED,
     WEIGHTS,
     declared,
     option,
@@ -50,10 +51,10 @@ class CheckOptions:
     )
     pipeline: str | Callable[[Any], Any] | None = option(
         None,
-        "Or the transform that you use, which turns a Pillow image into a float tensor (C, H, W).",
+        f"Or the transform that you use, which turns a Pillow image into {TRANSFORMED}.",
         metavar="package.module:transform",
-        python="Or the transform that you use, which turns a Pillow image into a float tensor "
-        "(C, H, W): a function, or its name, package.module:transform.",
+        python="Or the transform that you use, a function or its name, package.module:transform, "
+        f"which turns a Pillow image into {TRANSFORMED}.",
     )
     processor: str | Path | None = option(
         None,

@@ -33,6 +33,8 @@ def in_use(
     images: Shown,
     pipeline: Pipeline | None,
     channels: int,
+    *,
+    takes_bytes: bool = False,
 ) -> InUse | None:
     """What is under test.
 
@@ -42,6 +44,7 @@ def in_use(
         images: Prepared; those that the pipeline under test has made are read off.
         pipeline: That pipeline.
         channels: How many the network takes.
+        takes_bytes: Whether it takes uint8 as it is.
 
     Returns:
         What is done, or None where nothing says.
@@ -52,7 +55,14 @@ def in_use(
     if pipeline is not None:
         applied = images.applied
         said = "nothing that can be read off its tensors" if applied is None else str(applied)
-        return InUse(pipeline.name, applied, says=(f"{pipeline.name} really applies {said}.",))
+        says = f"{pipeline.name} really applies {said}."
+        if not images.of_bytes:
+            return InUse(pipeline.name, applied, says=(says,))
+        says += (
+            " It gives bytes: if something normalizes them later, as on the GPU, give one "
+            "function that does both as --pipeline."
+        )
+        return InUse(pipeline.name, applied, says=(says,), bytes_taken=takes_bytes)
     if options.processor is not None:
         found = _of_processor(options.processor, channels)
     elif options.norm is not None:

@@ -115,6 +115,8 @@ def judged(
     better = _does_better(price)
     if not differs and _enough_to_agree(expected):
         return Verdict("right", _right(model, expected, in_use, price), use=use)
+    if in_use.bytes_taken is False:
+        return _cannot_tell(_of_bytes(model, expected, in_use, price), use)
     slip = differs and slipped(in_use, expected)
     worse = refuted or (price is not None and price.labelled and price.surely)
     if better or (expected.confidence <= SURE and not slip and not worse):
@@ -124,6 +126,17 @@ def judged(
     found, mend, use = mistake(in_use, seen, expected)
     costs = _costs(price, model)
     return Verdict("wrong", f"Wrong: {found}{costs}; {mend}{_also(expected, in_use)}.", found, use)
+
+
+def _of_bytes(model: str, expected: Expected, in_use: InUse, price: Price | None) -> str:
+    """Why nothing is known of bytes that a network does not take."""
+    costs = "" if price is None else f", which {price.in_words}"
+    return (
+        f"{in_use.what} gives bytes, which {model} does not take, so that something behind it "
+        "makes floats of them and may normalize them, as on the GPU: give one function that does "
+        f"both as --pipeline. {_expects(model, expected, in_use)}; if nothing normalizes the "
+        f"bytes, that is wrong{costs}"
+    )
 
 
 def _costs(price: Price | None, model: str) -> str:

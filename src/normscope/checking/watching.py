@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
+import sys
+import types
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from normscope.checking.guarding import Guard, NormalizationWarning
+from normscope.checking.ranks import said_elsewhere
 from normscope.keywords import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from torch.utils.data import DataLoader
 
     from normscope.normalization import Normalization
 
 Batch = TypeVar("Batch")
+Loader = TypeVar("Loader", bound="DataLoader[Any]")
 
 
 class Watched(Generic[Batch]):
     """Iterates like the loader that it holds, and has its attributes.
 
     Args:
-        loader: Any iterable of batches, such as a ``DataLoader``.
+        loader: Any iterable of batches that is no ``DataLoader``.
         guard: Looks at the first ones.
     """
 
     def __init__(self, loader: Iterable[Batch], guard: Guard) -> None:
-        self.loader = loader
-        self._guard = guard
+        vars(self).update(loader=loader, _guard=guard)
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch in self.loader:
-            warn_of(self._guard.look(batch))
-            yield batch
-        warn_of(self._guard.finish())
+        return _looked_at(iter(self.loader), self._guard)
 
     def __repr__(self) -> str:
-        norm = self._guard.normalization
-        return f"<{type(self).__name__}: {self.loader!r}, which should give {norm:.4g}>"
+        return _described(self.loader, self._guard)
 
     def __len__(self) -> int:
         return len(self.loader)  # pyright: ignore[reportArgumentType] - where the loader has one
@@ -45,15 +46,69 @@ class Watched(Generic[Batch]):
         return bool(self.loader)  # else it would have to have a length
 
     def __getattr__(self, name: str) -> Any:
-        if name == "loader":  # before it is there, as when it is copied
+        if name in {"loader", "_guard"}:  # before they are there, as when it is copied
             raise AttributeError(name)
         return getattr(self.loader, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.loader, name, value)  # as trainings that end an augmentation do
 
-@checked
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+class _WatchedDataLoader:
+    """In front of a ``DataLoader``'s own class: trainers do more for those than for iterables.
+
+    The guard is the class's: Lightning makes such an object anew, to give it another sampler.
+    """
+
+    guard: Guard
+    watched_class: Any
+
+    def __iter__(self) -> Iterator[Any]:
+        return _looked_at(self.watched_class.__iter__(self), self.guard)
+
+    def __repr__(self) -> str:
+        return _described(self.watched_class.__repr__(self), self.guard)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+        return _watched_data_loader, (self.watched_class, self.guard), vars(self)
+
+
+def _watched_data_loader(of: Any, guard: Guard) -> Any:
+    def fill(names: dict[str, Any]) -> None:
+        names.update(guard=guard, watched_class=of, __module__=of.__module__)
+
+    made: Any = types.new_class(of.__name__, (_WatchedDataLoader, of), exec_body=fill)
+    return made.__new__(made)
+
+
+def _looked_at(batches: Iterator[Batch], guard: Guard) -> Iterator[Batch]:
+    try:
+        for batch in batches:
+            warn_of(guard.look(batch))
+            yield batch
+    finally:  # also where a training leaves its loop
+        warn_of(guard.finish())
+
+
+def _described(loader: object, guard: Guard) -> str:
+    return f"<Watched: {loader}, which should give {guard.normalization:.4g}>"
+
+
+@overload
+def watch(loader: Loader, norm: str | Normalization, *, batches: int = 3) -> Loader: ...
+
+
+@overload
 def watch(
     loader: Iterable[Batch], norm: str | Normalization, *, batches: int = 3
-) -> Watched[Batch]:
+) -> Watched[Batch]: ...
+
+
+@checked
+def watch(loader: Iterable[Any], norm: str | Normalization, *, batches: int = 3) -> Any:
     """Watch a training's first batches, and warn once if they are not normalized with ``norm``.
 
     Values are compared with the range that the normalization gives. That shows batches that are not
@@ -71,7 +126,9 @@ def watch(
         batches: How many to look at; of a shorter loader, all.
 
     Returns:
-        What gives the same batches, with a ``NormalizationWarning`` where they are wrong.
+        What gives the same batches, with a ``NormalizationWarning`` where they are wrong; where
+        several processes train together, one warns. It has the loader's attributes, and of a
+        ``DataLoader`` it is one itself, so that trainers take it for what it is.
 
     Raises:
         NormscopeError: If the normalization cannot be read, or no batch is to be looked at.
@@ -81,14 +138,20 @@ def watch(
         >>> sum(len(batch) for batch in watch([torch.rand(4, 3, 8, 8)], "none"))
         4
     """
-    return Watched(loader, Guard(norm, batches))
+    guard = Guard(norm, batches)
+    data = sys.modules.get("torch.utils.data")
+    if data is None or not isinstance(loader, data.DataLoader):
+        return Watched(loader, guard)
+    watched = _watched_data_loader(type(loader), guard)
+    object.__setattr__(watched, "__dict__", vars(loader))  # what changes in one does in the other
+    return watched
 
 
 def warn_of(said: str | None) -> None:
-    """Warn of what a guard says, if it does.
+    """Warn of what a guard says, if it does and no other process has.
 
     Args:
         said: Its sentence.
     """
-    if said is not None:
+    if said is not None and not said_elsewhere(said):
         warnings.warn(said, NormalizationWarning, stacklevel=3)

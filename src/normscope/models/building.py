@@ -16,7 +16,8 @@ from normscope.models.checkpoints import named_as
 from normscope.models.class_names import outputs_for_classes
 from normscope.models.files.folder import check_no_folder
 from normscope.models.files.naming import names_file
-from normscope.models.given import GivenModel, name_of
+from normscope.models.files.program_network import ProgramNetwork
+from normscope.models.given import CallableNetwork, GivenModel, name_of
 from normscope.models.importing import names_code
 from normscope.models.libraries.from_torchvision import TorchvisionModel, torchvision_names
 from normscope.models.libraries.own import OWN_MODELS, Factory, import_factory
@@ -254,10 +255,26 @@ def show_one_image(model: nn.Module, name: str, channels: int, image_size: tuple
         raise NormscopeError(str(error) if isinstance(error, NormscopeError) else said) from error
 
 
-def _takes(model: nn.Module, shape: tuple[int, ...]) -> bool:
+def takes_bytes(model: nn.Module, channels: int, image_size: tuple[int, int]) -> bool:
+    """Whether a network takes uint8 as it does floats: most stop with an error.
+
+    Args:
+        model: In evaluation mode.
+        channels: Channels of the images.
+        image_size: Height and width in pixels.
+
+    Returns:
+        False also of functions and programs, which are always given floats.
+    """
+    if isinstance(model, CallableNetwork | ProgramNetwork):
+        return False
+    return _takes(model, (1, channels, *image_size), torch.uint8)
+
+
+def _takes(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> bool:
     try:
         with torch.inference_mode():
-            model(torch.zeros(shape))
+            model(torch.zeros(shape, dtype=dtype))
     except Exception:  # noqa: BLE001 - whatever a stranger's network raises means no
         return False
     return True

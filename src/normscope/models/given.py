@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from normscope.errors import NormscopeError
 from normscope.models.copying import copied
 from normscope.models.outputs import Logits, only_tensor
+from normscope.models.wrapping import is_exported, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,9 @@ class CallableNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """The outputs ``(N, outputs)`` of normalized images ``(N, C, H, W)``."""
-        outputs = self._function(images.to("cpu", torch.float32))
+        # FSDP cannot take tensors of inference mode.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            outputs = self._function(images.to("cpu", torch.float32, copy=True))
         return only_tensor(outputs, self._name).to(images.device)
 
 
@@ -45,19 +48,32 @@ class GivenModel:
     """
 
     def __init__(self, model: Callable[[Any], Any]) -> None:
-        self._model = model
+        self._model = unwrapped(model)
 
     def build(self, channels: int, classes: int, image_size: tuple[int, int]) -> nn.Module:  # noqa: ARG002
         """The network itself: there is no fresh one."""
         return self.pretrained()
 
     def pretrained(self) -> nn.Module:
-        """A copy of the network in evaluation mode."""
+        """The network, without what trainings put around it.
+
+        Returns:
+            A copy in evaluation mode, on the CPU and in float32.
+
+        Raises:
+            NormscopeError: If it cannot be copied.
+        """
+        name = name_of(self._model)
+        if is_exported(self._model):
+            from normscope.models.files.program import exported_network
+
+            return exported_network(self._model, name)
         if not isinstance(self._model, nn.Module):
-            return CallableNetwork(self._model, name_of(self._model)).eval()
-        network = copied(self._model).eval()
+            return CallableNetwork(self._model, name).eval()
+        network = copied(self._model).eval().cpu()
         if isinstance(network, torch.jit.ScriptModule):  # its weights and layers are its own affair
-            return CallableNetwork(network.forward, name_of(self._model)).eval()
+            return CallableNetwork(network.forward, name).eval()
+        network.float()
         # As transformers' classifiers give them.
         return Logits(network) if hasattr(network, "config") else network
 
@@ -86,4 +102,5 @@ def name_of(model: Any) -> str:
             "model must be a name, a torch.nn.Module or a callable from a batch to outputs, got "
             f"{met}. Hand over the network itself."
         )
+    model = unwrapped(model)
     return str(getattr(model, "__name__", type(model).__name__))

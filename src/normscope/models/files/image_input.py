@@ -37,7 +37,7 @@ class ImageInput:
     size: tuple[int | None, int | None] = (None, None)
 
     @classmethod
-    def of(cls, path: Path, name: str, shape: Sequence[object]) -> ImageInput:
+    def of(cls, path: Path | str, name: str, shape: Sequence[object]) -> ImageInput:
         """Read it off what a file says of its input.
 
         Args:
@@ -70,7 +70,7 @@ class ImageInput:
         """Images ``(N, C, H, W)`` with their axes in the input's order."""
         return images.permute(0, 2, 3, 1).contiguous() if self.channels_last else images
 
-    def check(self, path: Path, images: Tensor) -> None:
+    def check(self, path: Path | str, images: Tensor) -> None:
         """Refuse images with other channels.
 
         Args:
@@ -99,7 +99,7 @@ class ImageInput:
         return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
 
-def one_input(path: Path, names: Sequence[str]) -> str:
+def one_input(path: Path | str, names: Sequence[str]) -> str:
     """Refuse programs of several inputs.
 
     Args:
@@ -115,12 +115,12 @@ def one_input(path: Path, names: Sequence[str]) -> str:
     return _only(path, names, "input, a batch of images", "the part of it that takes images alone")
 
 
-def one_output(path: Path, names: Sequence[str]) -> str:
+def one_output(path: Path | str, names: Sequence[str]) -> str:
     """Refuse programs of several outputs, likewise."""
     return _only(path, names, "output, shape (N, classes)", "it with the classes' alone")
 
 
-def _only(path: Path, names: Sequence[str], wanted: str, exported: str) -> str:
+def _only(path: Path | str, names: Sequence[str], wanted: str, exported: str) -> str:
     if len(names) != 1:
         raise NormscopeError(
             f"{path} must have one {wanted}, got {len(names)} ({', '.join(names) or 'none'}). "
@@ -133,7 +133,7 @@ TAKES = "normscope-takes"
 """The text in a folded program's file that says which type its pixels have: its code takes any."""
 
 
-def check_floats(path: Path, name: str, kind: str) -> None:
+def check_floats(path: Path | str, name: str, kind: str) -> None:
     """Refuse an input that cannot hold normalized pixels.
 
     Args:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from normscope.errors import NormscopeError
+from normscope.models.copying import copied
 from normscope.models.files.archive import check_archive
 from normscope.models.files.image_input import ImageInput, check_floats, one_input, one_output
 from normscope.models.files.program_network import ProgramNetwork
@@ -67,17 +68,43 @@ def program_with_lengths(path: Path) -> tuple[ProgramNetwork, dict[int, tuple[in
                 f"{path} must be a .pt2 program that this torch ({torch.__version__}) reads, got: "
                 f"{first_line(error)}. Export it again."
             ) from None
-        given, value = _input(program, path)
-        lengths = {
-            axis: _bounds(length, program.range_constraints)
-            for axis, length in enumerate(value.shape) if type(length) is not int
-        }  # fmt: skip
-        least, most = lengths.get(0, (1, math.inf))
-        if least > 2 or most < math.inf:  # torch itself does not hold programs to 2 images
-            given = replace(given, batch=int(min(most, max(least, SOME_IMAGES))))
-        # Guards are Python code in the file.
-        module = program.module(check_guards=False)
-        return ProgramNetwork(module, path, given, value.dtype), lengths
+        return _network(program, path)
+
+
+def exported_network(program: Any, name: str) -> ProgramNetwork:
+    """A network of a program that a Python caller has.
+
+    Args:
+        program: Of ``torch.export``, or the module of one.
+        name: What it is called in errors.
+
+    Returns:
+        The network, whose weights are its own.
+
+    Raises:
+        NormscopeError: If it does not take one batch of images.
+    """
+    with silent_export():
+        if isinstance(program, torch.export.ExportedProgram):
+            return copied(_network(program, name)[0])
+        nodes = program.graph.find_nodes(op="placeholder")
+        one_input(name, [node.name for node in nodes])
+        given, value = _described(nodes[0], name)
+        return copied(ProgramNetwork(program, name, given, value.dtype))
+
+
+def _network(program: Any, path: Path | str) -> tuple[ProgramNetwork, dict[int, tuple[int, float]]]:
+    given, value = _input(program, path)
+    lengths = {
+        axis: _bounds(length, program.range_constraints)
+        for axis, length in enumerate(value.shape) if type(length) is not int
+    }  # fmt: skip
+    least, most = lengths.get(0, (1, math.inf))
+    if least > 2 or most < math.inf:  # torch itself does not hold programs to 2 images
+        given = replace(given, batch=int(min(most, max(least, SOME_IMAGES))))
+    # Guards are Python code in the file.
+    module = program.module(check_guards=False)
+    return ProgramNetwork(module, path, given, value.dtype), lengths
 
 
 def _bounds(length: Any, constraints: Any) -> tuple[int, float]:
@@ -85,14 +112,16 @@ def _bounds(length: Any, constraints: Any) -> tuple[int, float]:
     return (1, math.inf) if found is None else (max(1, int(found.lower)), float(found.upper))
 
 
-def _input(program: Any, path: Path) -> tuple[ImageInput, torch.Tensor]:
+def _input(program: Any, path: Path | str) -> tuple[ImageInput, torch.Tensor]:
     signature = program.graph_signature
     name = one_input(path, list(signature.user_inputs))
     one_output(path, [str(output) for output in signature.user_outputs])
-    (value,) = [
-        node.meta.get("val") for node in program.graph.nodes
-        if node.op == "placeholder" and node.name == name
-    ]  # fmt: skip
+    nodes = program.graph.find_nodes(op="placeholder")
+    return _described(next(node for node in nodes if node.name == name), path)
+
+
+def _described(node: torch.fx.Node, path: Path | str) -> tuple[ImageInput, torch.Tensor]:
+    value, name = node.meta.get("val"), node.name
     if not isinstance(value, torch.Tensor):
         raise NormscopeError(
             f"{path} must have one input, a batch of images, got {name} of "

@@ -23,7 +23,7 @@ class ProgramNetwork(nn.Module):
 
     Args:
         program: Called with a batch.
-        path: The file that it comes from.
+        path: The file that it comes from, or its name.
         given: What the file says of its input.
         dtype: Of the images that it takes; None for that of its weights.
     """
@@ -31,7 +31,7 @@ class ProgramNetwork(nn.Module):
     def __init__(
         self,
         program: nn.Module,
-        path: Path,
+        path: Path | str,
         given: ImageInput = ANY_IMAGES,
         dtype: torch.dtype | None = None,
     ) -> None:
