@@ -116,7 +116,7 @@ def judged(
     if not differs and _enough_to_agree(expected):
         return Verdict("right", _right(model, expected, in_use, price), use=use)
     if in_use.bytes_taken is False:
-        return _cannot_tell(_of_bytes(model, expected, in_use, price), use)
+        return Verdict.cannot_tell(_of_bytes(model, expected, in_use, price), use)
     slip = differs and slipped(in_use, expected)
     worse = refuted or (price is not None and price.labelled and price.surely)
     if better or (expected.confidence <= SURE and not slip and not worse):
