@@ -7,32 +7,25 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from normscope.auditing.answering import Answers
-from normscope.auditing.asking import TESTED
-from normscope.auditing.audit_numbers import Cost, PipelineUnderTest, Priced, Reference
 from normscope.auditing.audit_result import Audit
 from normscope.auditing.audited_network import AuditedNetwork
-from normscope.auditing.explaining import explain
+from normscope.auditing.judging import Judge
 from normscope.auditing.mistakes import (
-    COLOUR_MISTAKES,
-    Mistake,
     correct_values,
-    named_order,
     usual_mistakes,
 )
 from normscope.auditing.options import AuditOptions
-from normscope.auditing.pairing import accuracy_lost, share
 from normscope.auditing.pipeline import Pipeline
 from normscope.auditing.reading import Reader
-from normscope.auditing.variants import BYTES, PIXEL_MISTAKES, REFERENCE, WHITE, Preparation
+from normscope.auditing.variants import BYTES, PIXEL_MISTAKES, WHITE, Preparation
 from normscope.errors import NormscopeError
 from normscope.images.decoded import check_all_read
 from normscope.images.frames import COLOURS
 from normscope.images.originals import find_originals, none_readable, usual_image
-from normscope.images.scale import check_scale
+from normscope.images.scale import check_scale, unused_bits
 from normscope.images.size import as_resize
 from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device, resolve_precision
@@ -49,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import numpy as np
     from torch import nn
 
     from normscope.images.decoded import Skipped
@@ -129,8 +123,11 @@ def audit(auditing: Auditing) -> Audit:
     check_all_read(originals.name, skipped, auditing.strict)
     if len(skipped) == len(originals.images):
         raise NormscopeError(none_readable(originals.name, skipped))
-    judge = _Judge(answers, labelled=originals.classes is not None, blue_first=blue_first)
+    judge = Judge(answers, labelled=originals.classes is not None, blue_first=blue_first)
     reference = replace(judge.reference(normalization), white=None if depth == BYTES else white)
+    if auditing.scale is None:
+        brightest = round(answers.brightest * white / WHITE)
+        reference = replace(reference, unused=unused_bits(brightest, depth))
     return Audit(
         model=name,
         source=originals.name,
@@ -160,78 +157,6 @@ def audit(auditing: Auditing) -> Audit:
         settings=describe_environment(device),
         seconds=time.perf_counter() - start,
     )
-
-
-class _Judge:
-    """Turns answers into prices."""
-
-    def __init__(self, answers: Answers, *, labelled: bool, blue_first: bool) -> None:
-        self._answers = answers
-        self._blue_first = blue_first
-        self._labels = answers.labels if labelled else None
-        self._right = answers.of(REFERENCE)
-
-    def most_frequent(self) -> float | None:
-        if self._labels is None:
-            return None
-        return float(np.unique(self._labels, return_counts=True)[1].max() / len(self._labels))
-
-    def reference(self, normalization: Normalization) -> Reference:
-        drift = self._answers.drift(REFERENCE)
-        if self._labels is None:
-            return Reference(normalization, None, None, drift, self._blue_first)
-        right = share(self._right == self._labels)
-        return Reference(normalization, *right, drift, self._blue_first)
-
-    def cost(self, name: str) -> Cost:
-        given = self._answers.of(name)
-        accuracy = lost = interval = None
-        if self._labels is not None:
-            correct = given == self._labels
-            accuracy = float(correct.mean())
-            lost, interval = accuracy_lost(self._right == self._labels, correct)
-        disagreement, around = share(given != self._right)
-        drift = self._answers.drift(name)
-        changed = self._answers.changed[name]
-        return Cost(accuracy, lost, interval, disagreement, around, drift, changed)
-
-    def ranked(self, mistakes: list[Mistake], preparation: Preparation) -> list[Priced]:
-        priced, left_out = [], []
-        for mistake in mistakes:
-            reason = mistake.reason
-            if reason is None and self._answers.changed[mistake.name] == 0:
-                reason = preparation.why_unchanged(mistake.name)
-            if reason is None and mistake.name in COLOUR_MISTAKES and not self._answers.coloured:
-                reason = "all images are grey"
-            cost = self.cost(mistake.name) if reason is None else None
-            row = Priced(mistake.name, mistake.description, cost, reason)
-            (left_out if cost is None else priced).append((row, cost))
-        priced.sort(key=lambda pair: pair[1].ranked_by, reverse=True)
-        return [row for row, _ in [*priced, *left_out]]
-
-    def tested(
-        self, name: str, made: list[Mistake], fail_over: float | None, correct: Normalization
-    ) -> PipelineUnderTest:
-        applied = self._answers.handed_over.applied()
-        seen = None if applied is None else applied.counted(blue_first=self._blue_first)
-        correct = correct.reversed() if self._blue_first else correct
-        differs = seen is not None and seen.differs(correct)
-        cost = self.cost(TESTED)
-        given = self._answers.of(TESTED)
-        agreement = {
-            m.name: float((given == self._answers.of(m.name)).mean())
-            for m in made
-            if self._answers.changed[m.name]
-        }
-        nearest = max(agreement, key=agreement.__getitem__, default=None)
-        alike = None if nearest is None else agreement[nearest]
-        if alike is None or alike <= 1 - cost.disagreement:
-            nearest = alike = None
-        mistake = None if seen is None else explain(seen, correct)
-        if mistake is not None:
-            said = named_order(mistake.description, blue_first=self._blue_first)
-            mistake = replace(mistake, description=said)
-        return PipelineUnderTest(name, cost, nearest, alike, fail_over, applied, differs, mistake)
 
 
 def _check_fail_over(fail_over: float | None, pipeline: object) -> None:
