@@ -70,6 +70,12 @@ def test_keywords_that_are_right(tmp_path):
          "norm must be a text or a Normalization, got 0.5 of type float. Convert it."),
         ({"mean": {0}, "std": 1},
          "mean must be a text or a number or a list of numbers, got {0} of type set. Convert it."),
+        ({"model": nn.Identity},
+         "model must be a text, got <class 'torch.nn.modules.linear.Identity'> of type type. Give "
+         "its name, 'torch.nn.modules.linear:Identity'."),
+        ({"model": nn.Identity()},
+         "model must be a text, got Identity() of type Identity. Put what makes it into a module "
+         "and give the function's name, 'module:function'."),
     ],
 )  # fmt: skip
 def test_keywords_of_other_commands(keywords, sentence):

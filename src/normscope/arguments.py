@@ -115,3 +115,25 @@ def as_arguments(sentence: str, arguments: Collection[str] | None = None) -> str
         return f"{name}={value if plain else repr(value)}"
 
     return OPTION.sub(argument, sentence)
+
+
+def advice_on_code(value: object) -> str:
+    """What to give in place of a network or function where only a text can be repeated.
+
+    Args:
+        value: Whatever was given.
+
+    Returns:
+        Advice in a sentence.
+
+    Example:
+        >>> import collections
+        >>> advice_on_code(collections.OrderedDict), advice_on_code(3)
+        ("Give its name, 'collections:OrderedDict'.", 'Convert it.')
+    """
+    if not callable(value):
+        return "Convert it."
+    name = str(getattr(value, "__qualname__", ""))
+    if not name or "<" in name or value.__module__ == "__main__":
+        return "Put what makes it into a module and give the function's name, 'module:function'."
+    return f"Give its name, '{value.__module__}:{name}'."

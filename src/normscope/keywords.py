@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from normscope.arguments import named_for
+from normscope.arguments import advice_on_code, named_for
 from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
@@ -122,10 +122,10 @@ def check_types(annotations: Mapping[str, Any], values: Mapping[str, Any]) -> No
             continue
         if not any(_is_one(value, part) for part in parts):
             words = list(dict.fromkeys(KINDS[part][1] for part in parts if KINDS[part][1]))
-            advice = next((ADVICE[part] for part in parts if part in ADVICE), "Convert it.")
+            advice = next((ADVICE[part] for part in parts if part in ADVICE), None)
             raise NormscopeError(
                 f"{name} must be {' or '.join(words)}, got {' '.join(repr(value).split()):.80} of "
-                f"type {type(value).__name__}. {advice}"
+                f"type {type(value).__name__}. {advice or advice_on_code(value)}"
             )
         if "Path" in parts and value is not None:
             check_path(value, name)

@@ -221,3 +221,13 @@ def test_the_page_says_what_pixels_are_divided_by(deep, tmp_path):
     assert run(call) == 0
     assert "divided by 4095" in (tmp_path / "out" / "report.html").read_text()
     assert json.loads((tmp_path / "a.json").read_text())["options"]["scale"] == 4095
+
+
+def test_integers_that_use_little_of_their_type_are_said_where_that_divides_them(deep):
+    top = max(int(sized(read(path)).max().round()) for path in (deep / "val").glob("*/*.png"))
+    said = (
+        f"The 16-bit pixels reach only {top} of 65535: divided by 65535 the images are almost "
+        "black. Pass scale with what your model divides by, such as 4095, all of 12 bits."
+    )
+    assert said in audited(deep).sentences
+    assert not any("almost black" in each for each in audited(deep, scale=MOST).sentences)

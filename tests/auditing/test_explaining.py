@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 from normscope.auditing.applied import AppliedNormalization
 from normscope.auditing.explaining import explain
 from normscope.auditing.handed_over import HandedOver
-from normscope.auditing.variants import Views
+from normscope.auditing.views import Views
 from normscope.normalization import HALF, IMAGENET, Normalization
 
 MEAN, STD = (torch.tensor(v)[:, None, None] for v in (IMAGENET.mean, IMAGENET.std))

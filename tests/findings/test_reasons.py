@@ -100,3 +100,12 @@ def test_the_constants_of_many_bands_do_not_bury_what_they_give(bands, named):
     made = replace(table(), normalizations=(NONE, FAR, data))
     said = reasons(findings(made, data, AXES), made, {}, None)
     assert f"The data's statistics ({named}) give 0.910, no normalization (0/1) 0.910" in said[-2]
+
+
+@pytest.mark.parametrize(
+    ("spread", "shown"), [(0.002, ("0.9100", "0.002")), (0.2, ("0.87", "0.16"))]
+)
+def test_an_accuracy_has_as_many_decimals_as_its_standard_error_deserves(spread, shown):
+    reached = 0.91 + spread * np.array([[0, 1, -1], [2, 0, -2], [-1, 1, 0]])
+    _, rows = summary_table(findings(table(reached=reached.clip(0, 1)), DATA, AXES))
+    assert tuple({row[0]: row for row in rows}["data's own"][4:6]) == shown

@@ -49,6 +49,7 @@ class Answers:
         self._moments: dict[str, InputMoments] = {}
         self.changed: dict[str, int] = {}
         self.coloured = 0
+        self.brightest = 0.0
         self.handed_over = HandedOver()
 
     @property
@@ -102,6 +103,8 @@ class Answers:
     def _take(self, batch: Batch, parts: dict[str, list[Part]]) -> None:
         self._labels.append(batch.labels)
         self.coloured += batch.coloured
+        brightest = float(batch.variants[REFERENCE].pixels.max())
+        self.brightest = max(self.brightest, brightest)
         for name, of_way in parts.items():
             # An image in no part has the reference's answer.
             given = self._given[REFERENCE][-1].copy() if name != REFERENCE else batch.labels.copy()

@@ -161,6 +161,7 @@ class Reference:
         drift: As for ``Cost``.
         blue_first: Whether the network takes blue, green, red, and is given that.
         white: What pixels of more than 8 bits are divided by; None where there are none.
+        unused: What is said of integers that use little of their type, where that divides them.
     """
 
     normalization: Normalization
@@ -169,6 +170,7 @@ class Reference:
     drift: dict[str, float]
     blue_first: bool = False
     white: float | None = None
+    unused: str = ""
 
     @property
     def mean_drift(self) -> float | None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from normscope.auditing.applied import SAME_FIELD, SQUASHED, WHOLE, AppliedNormalization
-from normscope.auditing.variants import REFERENCE, WHITE, coarse
+from normscope.auditing.variants import REFERENCE, WHITE
+from normscope.auditing.views import coarse
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from normscope.auditing.variants import Views
+    from normscope.auditing.views import Views
 
 ALIKE = 0.9
 """Below this squared correlation the two show other parts of the image, and nothing is claimed."""

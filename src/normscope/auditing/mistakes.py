@@ -11,6 +11,7 @@ from normscope.auditing.value_map import ValueMap
 from normscope.auditing.variants import BYTES, OF_DEEP, PIXEL_MISTAKES, REFERENCE, WHITE
 from normscope.images.frames import COLOURS
 from normscope.normalization import PRESETS
+from normscope.wording import counted
 
 if TYPE_CHECKING:
     from normscope.auditing.variants import Preparation
@@ -172,7 +173,11 @@ def _of_values(normalization: Normalization, white: float, deep: np.dtype | None
 def _of_channels(normalization: Normalization) -> list[_Row]:
     channels = normalization.channels
     correct = correct_values(normalization)
-    reason = None if channels == COLOURS else f"the network takes {channels} channel(s), not RGB"
+    reason = (
+        None
+        if channels == COLOURS
+        else f"the network takes {counted(channels, 'channel')}, not RGB"
+    )
     reverse, grey = ValueMap.scaling(1, channels), ValueMap.scaling(1, channels)
     if reason is None:
         reverse = ValueMap.reversing(COLOURS)

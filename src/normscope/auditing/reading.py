@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from normscope.auditing.variants import Preparation, Prepared, Views
+    from normscope.auditing.variants import Preparation, Prepared
+    from normscope.auditing.views import Views
     from normscope.images.encoded import EncodedImage
     from normscope.images.originals import Originals
 

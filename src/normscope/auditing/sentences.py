@@ -260,6 +260,8 @@ def _notes(audit: AuditNumbers) -> list[str]:
             f"The images have more than 8 bits. Prepared correctly means: {audit.preparation}; "
             "--scale says what to divide by."
         )
+    if audit.reference.unused:
+        notes.append(audit.reference.unused)
     if audit.reference.blue_first:
         notes.append(
             f"{audit.model} takes blue, green, red, as its own configuration says, and is given "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.auditing.applied import SQUARE, WHOLE
+from normscope.auditing.views import Views
 from normscope.images.decode import as_bytes_are, decode_8_bits, decode_as_8_bits, decode_single
 from normscope.images.exif import UPRIGHT, orientation_of, turned_upright
 from normscope.images.originals import with_channels
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from normscope.images.transform import ImageTransform
 
 REFERENCE = "reference"
-
-GRID = 8
-"""Images are averaged to so many fields a side, which any way of resizing leaves nearly alone."""
 
 JPEG_QUALITY = 75
 
@@ -53,35 +50,6 @@ OF_DEEP = {"high-byte", "clipped"}
 UNCHANGED = "it changes no image here"
 NO_EXIF = "no image carries an Exif orientation"
 NO_RESIZE = "nothing is resized (no --resize)"
-
-
-@dataclass(frozen=True)
-class Views:
-    """Parts of an image, so coarse that they are alike after any resize.
-
-    Attributes:
-        fields: Pixels in [0, 1] by what is shown, each of shape ``(C, GRID, GRID)``.
-        ratio: Width by height of the whole image.
-    """
-
-    fields: dict[str, np.ndarray]
-    ratio: float
-
-    @classmethod
-    def of(cls, pixels: np.ndarray) -> Views:
-        """The whole image, and the largest square in its middle.
-
-        Args:
-            pixels: uint8 or float32 up to 255, shape ``(C, H, W)``.
-
-        Returns:
-            The views.
-        """
-        height, width = pixels.shape[1:]
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        square = pixels[:, top : top + side, left : left + side]
-        return cls({WHOLE: coarse(pixels) / WHITE, SQUARE: coarse(square) / WHITE}, width / height)
 
 
 @dataclass(frozen=True)
@@ -281,22 +249,6 @@ class Preparation:
         return resized(
             pixels[None], None, resize, crop, interpolation=interpolation, antialias=antialias
         )[0][0]
-
-
-def coarse(values: np.ndarray) -> np.ndarray:
-    """Values averaged to so few fields that any resize leaves them nearly alone.
-
-    Args:
-        values: Shape ``(C, H, W)``.
-
-    Returns:
-        float64, shape ``(C, GRID, GRID)``.
-    """
-    import cv2
-
-    last = np.ascontiguousarray(values.transpose(1, 2, 0), np.float64)
-    fields = cv2.resize(last, (GRID, GRID), interpolation=cv2.INTER_AREA)
-    return np.atleast_3d(fields).transpose(2, 0, 1)
 
 
 def _saved_as_jpeg(pixels: np.ndarray) -> np.ndarray:

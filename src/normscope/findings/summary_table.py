@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from normscope.normalization import NONE
 from normscope.notebook_html import HtmlTable
-from normscope.wording import channels_text
+from normscope.rounding import fixed
+from normscope.wording import MOST_DECIMALS, channels_text
 
 if TYPE_CHECKING:
     from normscope.findings.cell_findings import CellFinding
@@ -30,7 +32,7 @@ def summary_table(found: Findings) -> tuple[list[str], list[list[str]]]:
     for name, cell in notable_cells(found).items():
         names[cell] = f"{names[cell]}, {name}" if cell in names else name
     for cell, name in names.items():
-        accuracy = "" if cell.accuracy is None else f"{cell.accuracy:.4f}"
+        accuracy = _accuracy(cell)
         se = f"{cell.se:.2g}" if accuracy and cell.se else ""
         lost = "" if cell.loss_bound is None or not accuracy else f"{cell.loss_bound:.2g}"
         if accuracy and cell.normalization == found.reference:
@@ -40,6 +42,14 @@ def summary_table(found: Findings) -> tuple[list[str], list[list[str]]]:
         rows.append((name, mean, std, failed, accuracy, se, lost))
     told = [k for k in range(len(columns)) if any(row[k] for row in rows)]
     return [columns[k] for k in told], [[row[k] for k in told] for row in rows]
+
+
+def _accuracy(cell: CellFinding) -> str:
+    if cell.accuracy is None:
+        return ""
+    # Its standard error has two digits.
+    decimals = 1 - math.floor(math.log10(cell.se)) if cell.se else MOST_DECIMALS
+    return fixed(cell.accuracy, max(0, min(decimals, MOST_DECIMALS)))
 
 
 def notable_cells(found: Findings) -> dict[str, CellFinding]:

@@ -49,6 +49,29 @@ def white_of(top: float, limit: float) -> float:
     return float(min(limit, 2 ** (bits + bits % 2) - 1))
 
 
+def unused_bits(top: int, dtype: np.dtype) -> str:
+    """What is said of whole numbers that use less than half of what their type holds.
+
+    Args:
+        top: The one farthest from 0.
+        dtype: Their type, whose largest value divides them.
+
+    Returns:
+        A sentence; nothing of bytes and floats.
+    """
+    if dtype.kind == "f" or dtype.itemsize == 1:
+        return ""
+    limit = int(np.iinfo(dtype).max)
+    bits, used = 8 * dtype.itemsize, max(1, abs(top).bit_length())
+    if 2 * abs(top) > limit:
+        return ""
+    return (
+        f"The {bits}-bit pixels reach only {top} of {limit}: divided by {limit} the images are "
+        f"almost black. Pass --scale with what your model divides by, such as {2**used - 1}, all "
+        f"of {used} bits."
+    )
+
+
 def scale_of(
     given: float | None,
     dtype: np.dtype,

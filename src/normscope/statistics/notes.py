@@ -10,6 +10,7 @@ from normscope.arguments import for_caller
 from normscope.images.containers.opening import to_be_named
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT, noticed_of
+from normscope.images.scale import unused_bits as of_integers
 from normscope.statistics.fill_values import measured_ends
 from normscope.statistics.image_sums import TWO_VALUED
 from normscope.wording import counted, listed, plural
@@ -202,14 +203,6 @@ def unused_bits(moments: Moments, scale: float) -> str:
         largest of their type.
     """
     dtype = np.dtype(moments.dtype)
-    if dtype.kind == "f" or dtype.itemsize == 1:
+    if dtype.kind == "f" or scale != np.iinfo(dtype).max:
         return ""
-    limit, top = int(np.iinfo(dtype).max), _furthest(moments)
-    bits, used = 8 * dtype.itemsize, max(1, abs(top).bit_length())
-    if 2 * abs(top) > limit or scale != limit:
-        return ""
-    return (
-        f"The {bits}-bit pixels reach only {top} of {limit}: divided by {limit} the images are "
-        f"almost black. Pass --scale with what your model divides by, such as {2**used - 1}, all "
-        f"of {used} bits."
-    )
+    return of_integers(_furthest(moments), dtype)
