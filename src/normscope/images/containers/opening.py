@@ -32,7 +32,7 @@ READERS: dict[str, str] = {
     ".mat": "mat",
     ".npz": "npz",
     ".parquet": "parquet",
-    ".zarr": "zarr_folder",
+    **dict.fromkeys((".zarr", ".zarr.zip", ".ozx"), "zarr_folder"),
 }
 """Which module of this package reads files (or folders) of a suffix."""
 
