@@ -115,3 +115,15 @@ def test_of_an_image_in_several_files_each_has_its_own_pages(
         assert found.channel_names == (("dye 0", "dye 1") if channels == 2 else ("grey",))
     together = stats(tmp_path)
     exact(together, planes if channels == 2 else planes.reshape(6, 1, 20, 24), 1)
+
+
+def test_images_that_imagej_promises_and_that_are_not_there_are_said(tmp_path):
+    path, planes = tmp_path / "a.tif", RANDOM.integers(0, 999, (4, 20, 24)).astype(np.uint16)
+    tifffile.imwrite(path, planes, imagej=True, metadata={"axes": "TYX"}, truncate=True)
+    whole = path.read_bytes()
+    assert stats(path).pixels == planes.size
+    assert not any("missing" in note for note in stats(path).notes)
+    path.write_bytes(whole[: -2 * planes[0].nbytes])
+    found = stats(path)
+    exact(found, planes[:1, None], 1)
+    assert f"1 image {ELSEWHERE}." in found.notes

@@ -196,10 +196,20 @@ def parts_of(opened: OpenTiff, series: TiffPageSeries) -> tuple[str, ...]:
         noticed.append(SEVERAL_PAGES)
     for other in opened.file.series:
         if other.keyframe.index == series.keyframe.index:
-            if None in other.pages:
+            if None in other.pages or _promised(opened.file) > _planes(series):
                 noticed.append(ELSEWHERE)
         elif not other.keyframe.is_mask and OTHER_PARTS not in noticed:
             noticed.append(OTHER_PARTS)
     if series.keyframe.is_reduced:
         noticed.append(SMALLER)
     return tuple(noticed)
+
+
+def _planes(series: TiffPageSeries) -> int:
+    return math.prod(series.shape) // math.prod(series.keyframe.shape)
+
+
+def _promised(file: TiffFile) -> int:
+    """How many planes ImageJ says that a file holds; of a file that was cut tifffile takes one."""
+    said = (file.imagej_metadata or {}).get("images", 0) if file.is_imagej else 0
+    return said if isinstance(said, int) else 0
