@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import warnings
 
 import numpy as np
@@ -36,6 +38,22 @@ def test_integers_of_either_sign_are_exact(tmp_path, dtype, packed):
         exact(found, array[:, None], 1)
     else:
         _close(found, array.astype(np.longdouble), found.scale)
+
+
+@pytest.mark.parametrize("name", ["a.fits.gz", "m31.v1.2.FIT.GZ", "tiles.fits.fz"])
+def test_files_that_archives_pack(tmp_path, name):
+    array, path = CUBE.astype("u2"), tmp_path / name
+    unit = fits.CompImageHDU(array) if name.endswith(".fz") else fits.ImageHDU(array)
+    file = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), unit, fits.ImageHDU(array[0], name="FLAT")]).writeto(file)
+    packed = file.getvalue() if name.endswith(".fz") else gzip.compress(file.getvalue(), mtime=0)
+    path.write_bytes(packed)
+    exact(stats(f"{path}::1"), array[:, None], 1)
+    exact(stats(f"{path}::FLAT"), array[:1, None], 1)
+    # The last bytes of a file that is not packed are padding.
+    for kept in (3, len(packed) // 2, len(packed) - (9 if packed[:2] == b"\x1f\x8b" else 3000)):
+        path.write_bytes(packed[:kept])
+        assert refusal(f"{path}::1").startswith(f"{path} must be a whole FITS file, got: ")
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])

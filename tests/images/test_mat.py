@@ -131,6 +131,21 @@ def test_what_is_no_image_is_said(tmp_path):
     )
 
 
+def test_a_packed_array_is_held_against_its_length_and_checksum(tmp_path):
+    path = tmp_path / "a.mat"
+    savemat(path, {"x": IMAGES[..., :3]}, do_compression=True)
+    whole = path.read_bytes()
+    inside = zlib.decompress(whole[136:])
+    flipped = bytes([whole[-1] ^ 1])
+    for element in (zlib.compress(inside + bytes(64)), whole[136:-1] + flipped):
+        path.write_bytes(whole[:132] + len(element).to_bytes(4, "little") + element)
+        assert refusal(path)
+    # SciPy refuses it for the same reason.
+    assert refusal(SAMPLES / "corrupted_zlib_data.mat")
+    path.write_bytes(whole)
+    assert stats(path).images == 3
+
+
 def test_a_bomb_is_refused_by_its_header(tmp_path):
     path = tmp_path / "a.mat"
     savemat(path, {"a": np.zeros((2, 3, 4), np.uint8)})

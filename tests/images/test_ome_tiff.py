@@ -7,6 +7,8 @@ import pytest
 import tifffile
 
 from normscope import stats
+from normscope.images import tiff_windows
+from normscope.images.tiff import ELSEWHERE
 from tests.images.damaged import survives
 from tests.images.exactness import exact
 
@@ -66,3 +68,62 @@ def test_damage_leads_to_no_other_exception(tmp_path):
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(path, array, metadata={"axes": "ZCYX", "Channel": {"Name": NAMES}})
     assert sum(survives(path, rounds=60)) == 60
+
+
+def _set_of_files(folder, planes, split):
+    """One image of T x C planes in two files, as Micro-Manager has it; each file says all."""
+    times, channels = planes.shape[:2]
+    files = [[place for place in np.ndindex(times, channels) if split(place) == k] for k in (0, 1)]
+    data = "".join(
+        f'<TiffData IFD="{ifd}" FirstT="{time}" FirstC="{channel}" FirstZ="0" PlaneCount="1">'
+        f'<UUID FileName="{k}.ome.tif">urn:uuid:{k}</UUID></TiffData>'
+        for k, places in enumerate(files)
+        for ifd, (time, channel) in enumerate(places)
+    )
+    names = "".join(f'<Channel ID="C:{k}" Name="dye {k}"/>' for k in range(channels))
+    for k, places in enumerate(files):
+        said = (
+            '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:{k}"><Image ID="I:0"><Pixels ID="P:0" DimensionOrder="XYZCT" '
+            f'Type="uint16" SizeX="24" SizeY="20" SizeZ="1" SizeC="{channels}" SizeT="{times}">'
+            f"{names}{data}</Pixels></Image></OME>"
+        )
+        with tifffile.TiffWriter(folder / f"{k}.ome.tif") as file:
+            for number, place in enumerate(places):
+                description = said if number == 0 else None
+                file.write(planes[place], description=description, metadata=None, contiguous=False)
+
+
+@pytest.mark.parametrize("windows", [False, True])
+@pytest.mark.parametrize(
+    ("split", "channels"),
+    [(lambda at: at[0] // 2, 2), (lambda at: at[1], 1), (lambda at: sum(at) % 2, 1)],
+    ids=["by time", "by channel", "at odds"],
+)  # fmt: skip
+def test_of_an_image_in_several_files_each_has_its_own_pages(
+    tmp_path, monkeypatch, split, channels, windows
+):
+    if windows:
+        monkeypatch.setattr(tiff_windows, "WHOLE_BYTES", 0)
+    planes = np.random.default_rng(0).integers(100, 999, (3, 2, 20, 24), np.uint16)
+    _set_of_files(tmp_path, planes, split)
+    for k in (0, 1):
+        mine = [planes[place] for place in np.ndindex(3, 2) if split(place) == k]
+        found = stats(tmp_path / f"{k}.ome.tif")
+        exact(found, np.stack(mine).reshape(-1, channels, 20, 24), 1)
+        assert f"1 image {ELSEWHERE}." in found.notes
+        assert found.channel_names == (("dye 0", "dye 1") if channels == 2 else ("grey",))
+    together = stats(tmp_path)
+    exact(together, planes if channels == 2 else planes.reshape(6, 1, 20, 24), 1)
+
+
+def test_images_that_imagej_promises_and_that_are_not_there_are_said(tmp_path):
+    path, planes = tmp_path / "a.tif", RANDOM.integers(0, 999, (4, 20, 24)).astype(np.uint16)
+    tifffile.imwrite(path, planes, imagej=True, metadata={"axes": "TYX"}, truncate=True)
+    whole = path.read_bytes()
+    assert stats(path).pixels == planes.size
+    assert not any("missing" in note for note in stats(path).notes)
+    path.write_bytes(whole[: -2 * planes[0].nbytes])
+    found = stats(path)
+    exact(found, planes[:1, None], 1)
+    assert f"1 image {ELSEWHERE}." in found.notes

@@ -11,6 +11,7 @@ import pytest
 import zarr
 
 from normscope import stats
+from normscope.images.containers import zarr_folder
 from normscope.images.containers.whole_chunks import WholeChunks
 from normscope.images.stream import open_stream
 from tests.images.damaged import refusal
@@ -271,3 +272,34 @@ def test_a_shard_is_read_at_once_wherever_its_index_lies(tmp_path, place, checks
     file.write_bytes(file.read_bytes()[:-300])
     with pytest.raises(ValueError, match="checksum|so it is cut"):
         read[...]
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("name", ["a.zarr.zip", "A.OZX", "folder.zarr.zip"])
+def test_a_zip_archive_of_a_folder(tmp_path, name, zarr_format):
+    folder, path = tmp_path / "in" / "a.zarr", tmp_path / name
+    group = zarr.open_group(folder, mode="w", zarr_format=zarr_format)
+    _create(group, "deep/images", BYTES)
+    top = folder.parent if name.startswith("folder") else folder
+    shutil.make_archive(str(tmp_path / "made"), "zip", top)
+    (tmp_path / "made.zip").rename(path)
+    for source in (path, f"{path}::deep", f"{path}::deep/images"):
+        exact(stats(source), BYTES, 1)
+    shards = list(open_stream(path).shards())
+    assert pickle.loads(pickle.dumps(shards[0])).identity() == shards[0].identity()
+    whole = path.read_bytes()
+    for kept in (0, 9, len(whole) // 2, len(whole) - 5):
+        path.write_bytes(whole[:kept])
+        assert refusal(path).startswith(f"{path} must be a whole Zarr folder, got: ")
+
+
+def test_a_member_of_a_zip_archive_is_bounded(tmp_path, monkeypatch):
+    path = tmp_path / "a.zarr.zip"
+    store = zarr.storage.ZipStore(path, mode="w")
+    _create(zarr.open_group(store, mode="w"), "x", BYTES, compressors=None)
+    store.close()
+    monkeypatch.setattr(zarr_folder, "MAX_BYTES", 4000)
+    assert refusal(path) == (
+        f"{path} must be a whole Zarr folder, got: a member of 4641 bytes. Check it, or make it "
+        "again."
+    )

@@ -38,6 +38,7 @@ UNCOMPRESSED = 1
 """Of Compression (TIFF 6.0, 1992, section 8)."""
 
 OTHER_PARTS = "with parts of other sizes or types, such as overviews: these do not count"
+ELSEWHERE = "of which some pages lie in other files, or are missing: those in its own file count"
 SMALLER = "that is a smaller copy, by its header, of a larger one that is not there"
 
 # tifffile reports through logging what it finds odd; without a handler Python would print it.
@@ -193,9 +194,22 @@ def parts_of(opened: OpenTiff, series: TiffPageSeries) -> tuple[str, ...]:
     noticed = [*opened.noticed]
     if len(series.pages) > 1:
         noticed.append(SEVERAL_PAGES)
-    others = (other.keyframe for other in opened.file.series)
-    if any(not (page.is_mask or page.index == series.keyframe.index) for page in others):
-        noticed.append(OTHER_PARTS)
+    for other in opened.file.series:
+        if other.keyframe.index == series.keyframe.index:
+            if None in other.pages or _promised(opened.file) > _planes(series):
+                noticed.append(ELSEWHERE)
+        elif not other.keyframe.is_mask and OTHER_PARTS not in noticed:
+            noticed.append(OTHER_PARTS)
     if series.keyframe.is_reduced:
         noticed.append(SMALLER)
     return tuple(noticed)
+
+
+def _planes(series: TiffPageSeries) -> int:
+    return math.prod(series.shape) // math.prod(series.keyframe.shape)
+
+
+def _promised(file: TiffFile) -> int:
+    """How many planes ImageJ says that a file holds; of a file that was cut tifffile takes one."""
+    said = (file.imagej_metadata or {}).get("images", 0) if file.is_imagej else 0
+    return said if isinstance(said, int) else 0

@@ -7,6 +7,7 @@ GDAL_TIFF_INTERNAL_MASK.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,8 @@ def image_pages(file: TiffFile) -> ImagePages:
         The images, and their masks.
     """
     series = next((s for s in file.series if not s.keyframe.is_reduced), file.series[0])
+    if None in series.pages:
+        series = _present(series, file)
     for page in {id(page.keyframe): page.keyframe for page in series.pages if page}.values():
         tell_colours(page)
     masks_elsewhere = any(other.keyframe.is_mask for other in file.series if other is not series)
@@ -158,14 +161,30 @@ def without_masked(pixels: Pixels, mask: np.ndarray) -> Pixels:
     return replace(pixels, valid=valid, noticed=(*pixels.noticed, MASKED))
 
 
-def _series_of(pages: list[TiffPage], file: TiffFile) -> TiffPageSeries:
+def _present(series: TiffPageSeries, file: TiffFile) -> TiffPageSeries:
+    """The pages that its own file holds of an image in several files, as OME-TIFF has it."""
+    pages: list[Any] = [page for page in series.pages if page is not None]
+    lengths = series.shape[: len(series.shape) - len(series.keyframe.shape)]
+    if math.prod(lengths) != len(series.pages):
+        return _series_of(pages, file)
+    there = np.array([page is not None for page in series.pages]).reshape(lengths)
+    kept = [np.unique(places) for places in np.nonzero(there)]
+    if not there[np.ix_(*kept)].all():
+        return _series_of(pages, file)
+    return _series_of(pages, file, tuple(map(len, kept)), series.axes[: len(lengths)])
+
+
+def _series_of(
+    pages: list[Any], file: TiffFile, lengths: tuple[int, ...] = (), axes: str = ""
+) -> TiffPageSeries:
     from tifffile import TiffPageSeries
 
-    first = pages[0]
-    shape, axes = first.shape, first.axes
-    if len(pages) > 1:
-        shape, axes = (len(pages), *shape), f"I{axes}"
-    return TiffPageSeries(pages, shape, first.dtype, axes, parent=file)
+    first = pages[0].keyframe
+    if len(pages) > 1 and not lengths:
+        lengths, axes = (len(pages),), "I"
+    return TiffPageSeries(
+        pages, (*lengths, *first.shape), first.dtype, axes + first.axes, parent=file
+    )
 
 
 def _page(file: TiffFile, index: int) -> Any:

@@ -110,6 +110,10 @@ class _Part(io.BufferedReader):
         """What tifffile calls it."""
         return self._path
 
+    def fileno(self) -> int:
+        """None: a file that tifffile knows would have it open the others of its image."""
+        raise io.UnsupportedOperation("fileno")
+
     def seek(self, offset: int, whence: int = 0) -> int:
         return super().seek(offset + self._start * (whence == 0), whence) - self._start
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -15,6 +17,8 @@ from normscope.images.containers.packing import Packing
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole_file
 from normscope.images.encoded import open_binary, size_of
+from normscope.images.formats import GZIP_MAGIC
+from normscope.images.pixels import MAX_BYTES
 from normscope.images.urls import is_remote
 
 if TYPE_CHECKING:
@@ -40,7 +44,7 @@ def open_stream(wanted: Wanted) -> Stream:
     Returns:
         The images, unread.
     """
-    with whole_file(wanted.path, "FITS file") as head, _opened(wanted.path, head) as file:
+    with whole_file(wanted.path, "FITS file"), _opened(wanted.path) as file:
         units = list(file)
         _check_whole(wanted.path, units)
         names = _names(units)
@@ -57,7 +61,7 @@ def open_stream(wanted: Wanted) -> Stream:
 
 def _check_whole(path: str, units: list) -> None:
     """Refuse a file that was cut, of which astropy would take what is left."""
-    with open_binary(path) as raw:
+    with _bytes_of(path) as raw:
         size = raw.seek(0, 2)
         last = units[-1].fileinfo()
         raw.seek(last["datLoc"] + last["datSpan"])
@@ -72,17 +76,33 @@ def _check_whole(path: str, units: list) -> None:
 
 
 @contextmanager
-def _opened(path: str, head: bytes = SIGNATURE) -> Iterator[fits.HDUList]:
-    if not head.startswith(SIGNATURE):
-        raise ValueError("a file of another kind" if head else "an empty file")
-    # Scaled here: astropy gives single precision to integers of 16 bits, and does not map them.
-    if is_remote(path):
-        with (
-            open_binary(path) as raw,
-            fits.open(raw, memmap=False, do_not_scale_image_data=True) as file,
-        ):
-            yield file
-        return
+def _bytes_of(path: str) -> Iterator[BinaryIO]:
+    """A file's bytes; of one that gzip packed as a whole, as archives give them, those inside."""
+    with open_binary(path) as raw:
+        packed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        raw.seek(0)
+        if not packed:
+            yield raw
+            return
+        with gzip.GzipFile(fileobj=raw) as file:
+            data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES} bytes once unpacked")
+    yield io.BytesIO(data)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[fits.HDUList]:
+    with _bytes_of(path) as raw:
+        head = raw.read(len(SIGNATURE))
+        if head != SIGNATURE:
+            raise ValueError("a file of another kind" if head else "an empty file")
+        raw.seek(0)
+        # Scaled here: astropy gives single precision to integers of 16 bits, and does not map them.
+        if is_remote(path) or isinstance(raw, io.BytesIO):
+            with fits.open(raw, memmap=False, do_not_scale_image_data=True) as file:
+                yield file
+            return
     with fits.open(path, memmap=True, do_not_scale_image_data=True) as file:
         yield file
 

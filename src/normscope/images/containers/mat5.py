@@ -39,6 +39,8 @@ HEAD_BYTES = 2**16
 """An array's flags, lengths and name are no longer."""
 
 MOST_AXES = 32
+PADDING = 8
+"""Elements end at multiples of so many bytes."""
 
 
 class Tag(NamedTuple):
@@ -191,7 +193,12 @@ def _tag(data: bytes, at: int, order: str) -> Tag:
 
 def _unpacked(data: bytes, most: int, *, cut: bool = False) -> bytes:
     stream = zlib.decompressobj()
-    unpacked = stream.decompress(data, most)
-    if len(unpacked) < most and not cut:
+    if cut:
+        return stream.decompress(data, most)
+    # To the end of what is packed, padding and all, where its checksum is.
+    unpacked = stream.decompress(data, most + PADDING)
+    if len(unpacked) < most:
         raise ValueError("a compressed array that is cut")
+    if not stream.eof:
+        raise ValueError("a compressed array that is damaged")
     return unpacked

@@ -23,7 +23,7 @@ PART = "::"
 
 READERS: dict[str, str] = {
     **dict.fromkeys((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"), "video"),
-    **dict.fromkeys((".fits", ".fit", ".fts"), "fits"),
+    **dict.fromkeys((".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fits.fz"), "fits"),
     **dict.fromkeys((".h5", ".hdf5", ".hdf"), "hdf5"),
     **dict.fromkeys((".lmdb", ".mdb"), "key_values"),
     **dict.fromkeys((".nc", ".nc4", ".cdf"), "netcdf"),
@@ -32,7 +32,7 @@ READERS: dict[str, str] = {
     ".mat": "mat",
     ".npz": "npz",
     ".parquet": "parquet",
-    ".zarr": "zarr_folder",
+    **dict.fromkeys((".zarr", ".zarr.zip", ".ozx"), "zarr_folder"),
 }
 """Which module of this package reads files (or folders) of a suffix."""
 
@@ -115,7 +115,8 @@ def reader_of(path: str) -> str | None:
         return reader_of_folder(path)
     if PART_OF_SEVERAL.search(path):
         return "tfrecord"
-    return READERS.get(Path(path).suffix.lower())
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    return READERS.get("".join(suffixes[-2:])) or READERS.get("".join(suffixes[-1:]))
 
 
 def to_be_named(passed: Counter[str]) -> str:

@@ -54,7 +54,7 @@ def open_stream(wanted: Wanted) -> Stream:
         frames = container.streams.video[0].frames
     total = float(-(-frames // every)) if frames else None
     which = "Every frame" if every == 1 else f"One of every {every} frames"
-    note = f"{which} of {path} counts as an image, as FFmpeg converts it to RGB."
+    note = f"{which} of {path} counts as an image, as FFmpeg converts it to RGB or grey."
     return Stream(path, lambda: _shards(path, every), lambda: total, notes=(note, ALIKE))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+import zipfile
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
-from zarr.storage import LocalStore
+from zarr.storage import LocalStore, ZipStore
 
 from normscope.images.containers.ome_zarr import OmeImage, is_plate, ome_image
 from normscope.images.containers.packing import Packing
@@ -18,6 +19,8 @@ from normscope.images.containers.remote_zarr import RemoteZarr
 from normscope.images.containers.variable import Variable
 from normscope.images.containers.variable_stream import stream_of, whole
 from normscope.images.containers.whole_chunks import WholeChunks
+from normscope.images.encoded import size_of
+from normscope.images.pixels import MAX_BYTES
 from normscope.images.urls import is_remote
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def open_stream(wanted: Wanted) -> Stream:
-    """The images of a Zarr folder.
+    """The images of a Zarr folder, or of a zip archive of one.
 
     Args:
         wanted: Its path, and an array or group.
@@ -41,8 +44,8 @@ def open_stream(wanted: Wanted) -> Stream:
     """
     with whole(wanted.path, "Zarr folder"):
         there = RemoteZarr(wanted.path) if is_remote(wanted.path) else None
-        store = WholeChunks(there or LocalStore(wanted.path, read_only=True))
-        root = zarr.open(store, mode="r")
+        store = there or _local(wanted.path)
+        root = zarr.open(WholeChunks(store), path=_top(store), mode="r")
         if isinstance(root, zarr.Array):
             variables = [_variable(wanted.path, "", root)]
         else:
@@ -52,6 +55,26 @@ def open_stream(wanted: Wanted) -> Stream:
         # Over HTTP nothing tells whether chunks have changed, so that no run goes on from another.
         origin = _stamp(wanted.path) if there is None else there.stamp or (time.time_ns(),)
     return stream_of(variables, wanted, origin)
+
+
+def _local(path: str) -> Store:
+    if os.path.isdir(path):  # noqa: PTH112
+        return LocalStore(path, read_only=True)
+    return ZipStore(path, mode="r")
+
+
+def _top(store: Store) -> str:
+    """The folder that a zip archive holds, where it holds one alone, and it is no group."""
+    if not isinstance(store, ZipStore):
+        return ""
+    with zipfile.ZipFile(store.path) as archive:
+        members = archive.infolist()
+    largest = max((member.file_size for member in members), default=0)
+    if largest > MAX_BYTES:
+        raise ValueError(f"a member of {largest} bytes")
+    names = [member.filename for member in members]
+    tops = {name.partition("/")[0] for name in names}
+    return tops.pop() if len(tops) == 1 and all("/" in name for name in names) else ""
 
 
 def _of_group(path: str, root: zarr.Group, part: str | None) -> list[Variable]:
@@ -112,6 +135,8 @@ def _read(array: zarr.Array, box: Box) -> np.ndarray:
 def _stored_of(path: str, name: str, store: Store) -> Callable[[], int] | None:
     if isinstance(store, RemoteZarr):
         return partial(store.stored, name) if store.supports_listing else None
+    if isinstance(store, ZipStore):
+        return partial(size_of, path)
     return partial(_stored, os.path.join(path, name))  # noqa: PTH118
 
 
@@ -122,7 +147,8 @@ def _stored(path: str) -> int:
 def _stamp(path: str) -> tuple[int, int, int]:
     """What tells that any chunk has changed: how many files, their size, the latest change."""
     files = bytes_ = latest = 0
-    for status in _files(path):
+    whole = [os.stat(path)] if os.path.isfile(path) else _files(path)  # noqa: PTH113, PTH116
+    for status in whole:
         files, bytes_ = files + 1, bytes_ + status.st_size
         latest = max(latest, status.st_mtime_ns)
     return files, bytes_, latest
