@@ -63,6 +63,13 @@ def test_each_mistake_is_named(name):
     assert explain(applied, IMAGENET).name == name
 
 
+def test_the_constants_of_five_bands_are_read_off():
+    bands = torch.cat([_photos((64, 64)), _photos((64, 64)).flip(0)[:, :2]], 1)
+    applied = _handed_over(lambda image: (image / 255 - 0.25) / 0.5, bands)
+    np.testing.assert_allclose(applied.mean, [0.25] * 5, atol=1e-6)
+    np.testing.assert_allclose(applied.std, [0.5] * 5, atol=1e-6)
+
+
 RESIZES = {
     "bicubic": v2.Resize(40, v2.InterpolationMode.BICUBIC),
     "nearest": v2.Resize(48, v2.InterpolationMode.NEAREST),

@@ -42,7 +42,7 @@ def test_a_full_disk_is_no_failure_of_a_report_that_is_written(folder, said, mon
 
     first = said(folder).out
     (folder / KEPT).unlink()
-    monkeypatch.setattr("normscope.cli.kept_report.write_result", full)
+    monkeypatch.setattr("normscope.cli.kept_report.write_numbers", full)
     assert said(folder).out == first
 
 

@@ -52,6 +52,8 @@ def coarse(values: np.ndarray) -> np.ndarray:
     """
     import cv2
 
-    last = np.ascontiguousarray(values.transpose(1, 2, 0), np.float64)
-    fields = cv2.resize(last, (GRID, GRID), interpolation=cv2.INTER_AREA)
-    return np.atleast_3d(fields).transpose(2, 0, 1)
+    # One by one, since OpenCV takes four channels at most.
+    channels = np.ascontiguousarray(values, np.float64)
+    return np.stack(
+        [cv2.resize(one, (GRID, GRID), interpolation=cv2.INTER_AREA) for one in channels]
+    )
