@@ -53,9 +53,8 @@ def test_of_bytes_that_the_network_does_not_take_something_must_make_floats(phot
         "it together with what normalizes them later, as one function."
     )
     assert (
-        "If nothing normalizes the bytes later, as on the GPU, they are handed over as 0 to 255 at "
-        "this price: divide them by 255 and normalize them with "
-        "0.485,0.456,0.406/0.229,0.224,0.225."
+        "If nothing normalizes them later, for example on the GPU, this is the price of handing "
+        "over 0 to 255: divide by 255 and normalize with 0.485,0.456,0.406/0.229,0.224,0.225."
     ) in found.sentences
     assert not any("more images would tell" in said for said in found.sentences)
     tested = found.to_json()["pipeline"]

@@ -45,6 +45,6 @@ def if_nothing_normalizes(expected: Normalization) -> str:
         A sentence.
     """
     return (
-        "If nothing normalizes the bytes later, as on the GPU, they are handed over as 0 to 255 at "
-        f"this price: divide them by 255 and normalize them with {expected:.3g}."
+        "If nothing normalizes them later, for example on the GPU, this is the price of handing "
+        f"over 0 to 255: divide by 255 and normalize with {expected:.3g}."
     )
