@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,16 +59,45 @@ def test_differences_are_those_of_the_runs(folders, tmp_path):
     assert "recipe.epochs" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def test_the_table_has_the_accuracies_that_differ_with_the_digits_that_they_deserve(
+    folders, tmp_path
+):
+    comparison = compare([folders / "long", folders / "short"], tmp_path / "page.html")
+    headings, rows = comparison.table
+    assert headings == [
+        "study", "answer", "seeds", "failed", "grid's best", "data's own", "not normalized"
+    ]  # fmt: skip
+    for row, name in zip(rows, ("long", "short"), strict=True):
+        means = {n: np.mean(values) for n, values in accuracies(folders / name).items()}
+        found = dict(zip(headings, row, strict=True))
+        assert found["study"] == str(folders / name)
+        assert found["seeds"] == "6"
+        own, none = means[Study.open(folders / name).specification.data], means[NONE]
+        best = max((value, n) for n, value in means.items() if n.std == (1.0,))
+        for said, value in [(found["data's own"], own), (found["not normalized"], none)]:
+            assert float(said) == pytest.approx(value, abs=0.006)
+            assert len(said) <= len("0.123")
+        value, place = found["grid's best"].split(" at ")
+        assert float(value) == pytest.approx(best[0], abs=0.006)
+        assert place == f"{best[1]:.4g}"
+
+
 def test_other_seeds_of_the_same_are_not_told_apart(folders, tmp_path):
     comparison = compare([folders / "long", folders / "again"], tmp_path / "page.html")
     found = comparison.studies[1].differences
     assert {d.verdict for d in found} == {"open"}
     assert sum(d.low <= 0 <= d.high for d in found) >= len(found) - 1
     assert comparison.sentences[0] == (
-        f"Not settled: at none of the {len(found)} normalizations that both tried can "
-        f"{folders / 'again'} be told from {folders / 'long'}; run more seeds of each."
+        f"Not settled: {folders / 'again'} cannot be told from {folders / 'long'} at any of the "
+        f"{len(found)} normalizations that both tried; run more seeds of each."
     )
     assert comparison.settings == {}
+    first, again = comparison.studies
+    alone = replace(comparison, studies=[first, replace(again, differences=again.differences[:1])])
+    assert alone.sentences[0] == (
+        f"Not settled: {folders / 'again'} cannot be told from {folders / 'long'} at the only "
+        "normalization that both tried; run more seeds of each."
+    )
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "a cell may be not settled though its interval leaves out 0." in page
     json.dumps(comparison.to_json(), allow_nan=False)
@@ -89,7 +119,7 @@ def test_studies_of_failures_alone_are_compared_by_where_runs_fail(tmp_path, ope
     ]
     page = open_page(tmp_path / "page.html", width=390)
     text = page.locator("main").inner_text()
-    assert "highest at" not in text
+    assert "grid's best" not in text
     assert "Cell by cell" not in text
     assert "-2:2.6:7" not in text
     assert page.locator("table tbody tr").nth(0).inner_text().split("\t")[-1] == "240 of 444"

@@ -124,21 +124,9 @@ def show_report(
 def _show_comparison(
     folders: list[Path], out: Path, json: str | None, margin: float | None, reference: str | None
 ) -> None:
-    from normscope.findings.summary_table import HIGHEST, NOTHING, OWN, notable_cells
     from normscope.reports.comparing import compare
 
     comparison = compare(folders, out, margin, reference)
-    table = PlainTable(["study", "answer", "highest at", "accuracy", "at data", "at none"], [])
-    for study in comparison.studies:
-        summary = study.summary
-        rows = notable_cells(summary.findings)
-        best = rows.get(HIGHEST)
-        accuracies = [
-            "" if row is None or row.accuracy is None else f"{row.accuracy:.4f}"
-            for row in (best, rows.get(OWN), rows.get(NOTHING))
-        ]
-        name = "" if best is None else f"{best.normalization:.4g}"
-        word = summary.answer.partition(":")[0]
-        table.rows.append([study.name, word, name, *accuracies])
+    table = PlainTable(*comparison.table)
     show(*comparison.sentences, table, f"Written: {out}", json_target=json)
     write_json(comparison.to_json(), json)

@@ -11,6 +11,8 @@ from normscope.rounding import fixed
 from normscope.wording import MOST_DECIMALS, channels_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from normscope.findings.cell_findings import CellFinding
     from normscope.findings.scan_findings import Findings
 
@@ -32,7 +34,7 @@ def summary_table(found: Findings) -> tuple[list[str], list[list[str]]]:
     for name, cell in notable_cells(found).items():
         names[cell] = f"{names[cell]}, {name}" if cell in names else name
     for cell, name in names.items():
-        accuracy = _accuracy(cell)
+        accuracy = accuracy_text(cell)
         se = f"{cell.se:.2g}" if accuracy and cell.se else ""
         lost = "" if cell.loss_bound is None or not accuracy else f"{cell.loss_bound:.2g}"
         if accuracy and cell.normalization == found.reference:
@@ -40,12 +42,28 @@ def summary_table(found: Findings) -> tuple[list[str], list[list[str]]]:
         failed = f"{cell.failures} of {cell.trainings}" if cell.trainings else ""
         mean, std = map(channels_text, (cell.normalization.mean, cell.normalization.std))
         rows.append((name, mean, std, failed, accuracy, se, lost))
+    return without_blanks(columns, rows)
+
+
+def without_blanks(
+    columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """A table less the columns that say nothing.
+
+    Args:
+        columns: Their headings.
+        rows: A text for each column.
+
+    Returns:
+        Headings and rows of the rest.
+    """
     told = [k for k in range(len(columns)) if any(row[k] for row in rows)]
     return [columns[k] for k in told], [[row[k] for k in told] for row in rows]
 
 
-def _accuracy(cell: CellFinding) -> str:
-    if cell.accuracy is None:
+def accuracy_text(cell: CellFinding | None) -> str:
+    """The accuracy of a cell with the digits that it deserves; nothing where it has none."""
+    if cell is None or cell.accuracy is None:
         return ""
     # Its standard error has two digits.
     decimals = 1 - math.floor(math.log10(cell.se)) if cell.se else MOST_DECIMALS

@@ -17,6 +17,14 @@ from normscope.figures.failure_boundaries import (
 )
 from normscope.findings.between_studies import StudyDifference, study_differences
 from normscope.findings.comparison import IN_WORDS
+from normscope.findings.summary_table import (
+    HIGHEST,
+    NOTHING,
+    OWN,
+    accuracy_text,
+    notable_cells,
+    without_blanks,
+)
 from normscope.margin import MARGIN
 from normscope.reports.page import render
 from normscope.reports.report_files import DOTS_PER_INCH
@@ -67,6 +75,18 @@ class ComparedStudy:
         runs = sum(cell.trainings for cell in cells)
         return f"{sum(cell.failures for cell in cells):,} of {runs:,}" if runs else ""
 
+    @property
+    def row(self) -> list[str]:
+        """Its name, its answer and the accuracies that a reader looks for first."""
+        found = self.summary.findings
+        cells = notable_cells(found)
+        word = self.summary.answer.partition(":")[0]
+        seeds = str(found.seeds) if found.seeds else ""
+        accuracies = [accuracy_text(cells.get(name)) for name in (HIGHEST, OWN, NOTHING)]
+        if accuracies[0]:
+            accuracies[0] += f" at {cells[HIGHEST].normalization:.4g}"
+        return [self.name, word, seeds, self.failed, *accuracies]
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -83,13 +103,15 @@ class Comparison:
     @property
     def sentences(self) -> list[str]:
         """What is known of each study against the first."""
-        with_accuracies = [s for s in self.studies[1:] if self.measured]
-        return [*map(self._sentence, with_accuracies), *self._failures()]
+        measured = any(study.summary.findings.seeds for study in self.studies)
+        compared = self.studies[1:] if measured else []
+        return [*map(self._sentence, compared), *self._failures()]
 
     @property
-    def measured(self) -> bool:
-        """Whether any of the studies measured final accuracies, and not failures alone."""
-        return any(study.summary.findings.seeds for study in self.studies)
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Headings, and a row for each study; columns that say nothing are left out."""
+        columns = ["study", "answer", "seeds", "failed", HIGHEST, OWN, NOTHING]
+        return without_blanks(columns, [study.row for study in self.studies])
 
     def _failures(self) -> list[str]:
         """Where one training in ten fails, in units that carry over to other images."""
@@ -125,9 +147,14 @@ class Comparison:
         counts = Counter(difference.verdict for difference in found)
         both = f"{counted(len(found), 'normalization')} that both tried"
         if counts["open"] == len(found):
+            where = (
+                "at any of the " + both
+                if len(found) > 1
+                else "at the only normalization that both tried"
+            )
             return (
-                f"Not settled: at none of the {both} can {study.name} be told from {first}; "
-                "run more seeds of each."
+                f"Not settled: {study.name} cannot be told from {first} {where}; run more seeds of "
+                "each."
             )
         said = listed([f"{counts[v]} {word}" for v, word in words.items() if counts[v]])
         return f"{study.name} against {first}, at {both}: {said}."
@@ -214,9 +241,9 @@ def _page(comparison: Comparison) -> str:
     return render(
         "comparison.html",
         title=" and ".join(titles),
-        several=len(titles) > 1,
         data={"compared": cells, "several": len(comparison.studies) > 2},
         comparison=comparison,
+        table=comparison.table,
         boundaries=_boundaries(comparison),
     )
 
