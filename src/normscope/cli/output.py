@@ -13,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from normscope.errors import printable
 from normscope.wording import counted, plural
 from normscope.writing import json_text, write_numbers
 
@@ -130,22 +131,6 @@ def resumable(folder: Path, storage: str | None, update: Update) -> Iterator[Upd
             else "No trial has finished; run the same command to begin again."
         )
         raise
-
-
-def printable(text: str) -> str:
-    r"""A sentence with names in it that no terminal will act on and any can encode.
-
-    Args:
-        text: Perhaps with line breaks, escape sequences or bytes that are no UTF-8.
-
-    Returns:
-        The text with these written as Python would.
-
-    Example:
-        >>> printable("a" + chr(10))
-        'a\\n'
-    """
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def write_json(data: dict[str, Any], target: str | None) -> None:
