@@ -32,14 +32,29 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def shortened(text: str) -> str:
+    """A text without its middle, if it is longer than ``LONGEST``.
+
+    Args:
+        text: Perhaps with names in it that fill pages.
+
+    Returns:
+        Its start and its end.
+
+    Example:
+        >>> len(shortened("name " * 10_000))
+        4000
+    """
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST - LONGEST_END - 5]} ... {text[-LONGEST_END:]}"
+
+
 class PrintableError(Exception):
     """An error whose text is printable and bounded, whatever a file brought into it."""
 
     def __init__(self, text: str = "") -> None:
-        shown = printable(text)
-        if len(shown) > LONGEST:
-            shown = f"{shown[: LONGEST - LONGEST_END]} ... {shown[-LONGEST_END:].lstrip()}"
-        super().__init__(shown)
+        super().__init__(shortened(printable(text)))
 
 
 class NormscopeError(PrintableError):

@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from normscope.errors import printable
+from normscope.errors import printable, shortened
 from normscope.wording import counted, plural
 from normscope.writing import json_text, write_numbers
 
@@ -168,6 +168,6 @@ def note_skipped(skipped: Iterable[Skipped]) -> None:
     verb = "were" if len(listed) > 1 else "was"
     note(f"{len(listed)} unreadable {plural(len(listed), 'image')} {verb} skipped:")
     for image in listed[:MOST_LISTED]:
-        note(f"  {image.path}: {image.reason}")
+        note(shortened(printable(f"  {image.path}: {image.reason}")))
     if len(listed) > MOST_LISTED:
         note(f"  and {len(listed) - MOST_LISTED} more")

@@ -113,6 +113,11 @@ class Variable:
                 f"{self.label} must have rows and columns, and no axis empty, got the shape "
                 f"{self.shape}. Ask for another array."
             )
+        if min(self.chunks or (1,)) < 1:
+            raise NormscopeError(
+                f"{self.label} must be stored in chunks that hold values, got chunks of no length "
+                "along an axis. Store it again."
+            )
         chunk = math.prod(self.chunks or ()) * self.dtype.itemsize
         if self.chunks and chunk > MAX_BYTES:
             raise NormscopeError(
