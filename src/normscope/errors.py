@@ -9,7 +9,55 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class NormscopeError(Exception):
+LONGEST = 4000
+"""Characters of an error: a stranger's file can hold names of any length."""
+
+LONGEST_END = 500
+"""Of its end, which says what to do."""
+
+
+def printable(text: str) -> str:
+    r"""A text with names in it that no terminal will act on and any can encode.
+
+    Args:
+        text: Perhaps with line breaks, escape sequences or bytes that are no UTF-8.
+
+    Returns:
+        The text with these written as Python would.
+
+    Example:
+        >>> printable("a" + chr(10))
+        'a\\n'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def shortened(text: str) -> str:
+    """A text without its middle, if it is longer than ``LONGEST``.
+
+    Args:
+        text: Perhaps with names in it that fill pages.
+
+    Returns:
+        Its start and its end.
+
+    Example:
+        >>> len(shortened("name " * 10_000))
+        4000
+    """
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST - LONGEST_END - 5]} ... {text[-LONGEST_END:]}"
+
+
+class PrintableError(Exception):
+    """An error whose text is printable and bounded, whatever a file brought into it."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(shortened(printable(text)))
+
+
+class NormscopeError(PrintableError):
     """The call was wrong: a sentence that says what must hold, what was met and what to do.
 
     So it is where a file that was given is none that can be used, whenever that is noticed: absent,

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, printable
 from normscope.rounding import fixed
 
 if TYPE_CHECKING:
@@ -275,4 +275,4 @@ def first_line(error: object) -> str:
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     line = re.sub(r"<([\w.]+) object at 0x[0-9a-f]+>", r"\1", (lines or [type(error).__name__])[0])
-    return line[:LONGEST].rstrip(". :")
+    return printable(line[:LONGEST]).rstrip(". :")

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from normscope.cli.app import run
-from normscope.cli.output import show
+from normscope.cli.output import note_skipped, show
+from normscope.images.decoded import Skipped
 
 COMMAND = [sys.executable, "-m", "normscope"]
 NUMBER = re.compile(r"\d+\.\d+|\d+")
@@ -154,3 +156,12 @@ def test_completion_names_commands_and_options():
 
     assert completed("normscope au", "1") == ["audit"]
     assert completed("normscope audit --fai", "2") == ["--fail-over"]
+
+
+def test_an_unreadable_image_of_a_long_name_is_listed_in_short(capsys):
+    note_skipped([Skipped(Path("\x1b[2J" * 3000), "not an image")])
+    line = capsys.readouterr().err.splitlines()[1]
+    assert line.isprintable()
+    assert line.startswith("  \\x1b[2J")
+    assert line.endswith("[2J: not an image")
+    assert len(line) == 4000

@@ -12,6 +12,7 @@ import pytest
 from normscope import stats
 from normscope.cli.app import run
 from normscope.errors import NormscopeError
+from normscope.images.containers.variable import Variable
 from normscope.images.stream import open_stream
 from tests.images.damaged import refusal, survives
 from tests.images.exactness import exact
@@ -328,3 +329,17 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch, name):
     assert str(error.value) == (
         "h5py must be installed for that, got none. Run: pip install 'normscope[arrays]'"
     )
+
+
+def test_arrays_are_not_compared_with_each_other(tmp_path, monkeypatch):
+    """Each with each would take minutes where a file has ten thousand."""
+
+    def compared(*_):
+        raise AssertionError
+
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for index in range(3):
+            file[f"{index}"] = np.zeros((4, 5, 6), np.uint8)
+    monkeypatch.setattr(Variable, "__eq__", compared)
+    assert "got 3 that could be images" in refusal(path)

@@ -71,3 +71,42 @@ def test_jpeg_ls_is_read(dtype):
     pixels = RANDOM.integers(0, 200, (20, 24, 3)).astype(dtype)
     found = decode(imagecodecs.jpegls_encode(pixels))
     np.testing.assert_array_equal(found.values[0], pixels.transpose(2, 0, 1))
+
+
+def _box(kind, contents):
+    return (8 + len(contents)).to_bytes(4) + kind + contents
+
+
+def test_a_codestream_in_another_box_is_not_the_images():
+    """A preview of 8 x 8 pixels of 12 bits, as a UUID box may hold."""
+    pixels = RANDOM.integers(0, 2**16, (20, 24)).astype("u2")
+    data = imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="jp2")
+    small = RANDOM.integers(0, 2**12, (8, 8)).astype("u2")
+    preview = imagecodecs.jpeg2k_encode(small, level=0, bitspersample=12, codecformat="j2k")
+    at = data.index(b"jp2c") - 4
+    found = decode(data[:at] + _box(b"uuid", bytes(16) + preview) + data[at:])
+    assert header_of(data) == (20, 24, ((16, False),))
+    assert found.most is None
+    np.testing.assert_array_equal(found.values[0, 0], pixels)
+
+
+def test_boxes_may_have_long_lengths_or_none():
+    pixels = RANDOM.integers(0, 2**12, (20, 24)).astype("u2")
+    data = imagecodecs.jpeg2k_encode(pixels, level=0, bitspersample=12, codecformat="jp2")
+    at = data.index(b"jp2c") - 4
+    stream = data[at + 8 :]
+    endless = data[:at] + bytes(4) + b"jp2c" + stream
+    long = data[:at] + b"\0\0\0\1jp2c" + (16 + len(stream)).to_bytes(8) + stream
+    for other in (endless, long):
+        assert header_of(other) == (20, 24, ((12, False),))
+        np.testing.assert_array_equal(decode(other).values[0, 0], pixels)
+
+
+def test_jpeg_ls_of_many_channels_is_refused_before_it_is_decoded(monkeypatch):
+    """A header of a kilobyte that promises 93 GiB."""
+    components = b"".join(bytes([index, 0x11, 0]) for index in range(255))
+    frame = b"\x10" + (14000).to_bytes(2) * 2 + b"\xff" + components
+    scan = b"\xff\xda\0\x08\1\1\0\0\0\0" + bytes(100)
+    monkeypatch.setattr(imagecodecs, "jpegls_decode", None)
+    with pytest.raises(UnreadableImage, match="^99960000000 bytes of pixels is too large$"):
+        decode(b"\xff\xd8\xff\xf7" + (len(frame) + 2).to_bytes(2) + frame + scan)

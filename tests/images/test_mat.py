@@ -176,3 +176,15 @@ def test_damage_to_version_5_leads_to_no_other_exception(tmp_path, packed):
 def test_damage_to_version_7_3_leads_to_no_other_exception(tmp_path):
     save_7_3(tmp_path / "a.mat", {"a": IMAGES[:5, :4, :, :3]})
     assert sum(survives(tmp_path / "a.mat", rounds=50)) == 50
+
+
+def test_a_strange_name_and_many_axes_are_shown_in_short(tmp_path):
+    path = tmp_path / "a.mat"
+    name = "\x1b]0;x\x07" + "y" * 5000
+    with h5py.File(path, "w") as file:
+        file[name] = np.zeros((0,) * 20)
+        file["<b>\n"] = np.zeros((4, 5, 6), [("a", "i4"), ("b" * 3000, "i4")])
+    text = refusal(path)
+    assert text.isprintable()
+    assert f"\\x1b]0;x\\x07{'y' * 194}... (20 axes, float64)" in text
+    assert "<b>\\n (6 x 5 x 4, records)" in text

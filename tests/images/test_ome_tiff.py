@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from normscope import stats
+from normscope.errors import NormscopeError
 from normscope.images import tiff_windows
 from normscope.images.tiff import ELSEWHERE
 from tests.images.damaged import survives
@@ -127,3 +128,49 @@ def test_images_that_imagej_promises_and_that_are_not_there_are_said(tmp_path):
     found = stats(path)
     exact(found, planes[:1, None], 1)
     assert f"1 image {ELSEWHERE}." in found.notes
+
+
+PLAIN_OME = (
+    '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image><Pixels '
+    'DimensionOrder="XYZCT" SizeX="12" SizeY="16" SizeZ="{}" SizeC="1" SizeT="1" Type="uint8">'
+    "{}</Pixels></Image></OME>"
+)
+
+
+@pytest.mark.parametrize(
+    ("planes", "data"),
+    [
+        (30_000_000, '<TiffData IFD="0"/>'),
+        (2, '<TiffData IFD="0" PlaneCount="30000000"/>'),
+        (2, '<TiffData NumPlanes="30000000"/>'),
+    ],
+)
+def test_more_planes_than_could_be_listed_are_refused(tmp_path, planes, data):
+    """tifffile would make a list of them, by a few bytes of XML."""
+    path = tmp_path / "a.ome.tif"
+    description = '<?xml version="1.0"?>' + PLAIN_OME.format(planes, data)
+    array = RANDOM.integers(0, 255, (16, 12), dtype=np.uint8)
+    tifffile.imwrite(path, array, description=description, metadata=None)
+    with pytest.raises(NormscopeError, match="its OME-XML promises 3000000[0-9] planes, more than"):
+        stats(path)
+
+
+def test_entities_in_ome_are_refused(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    xml = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "30000000">]>'
+    description = xml + PLAIN_OME.format("&b;", '<TiffData IFD="0"/>')
+    tifffile.imwrite(path, np.zeros((16, 12), np.uint8), description=description, metadata=None)
+    with pytest.raises(NormscopeError, match="OME-XML that declares entities"):
+        stats(path)
+
+
+def test_whatever_tifffile_raises_is_one_sentence(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((16, 12), np.uint8))
+
+    def broken(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", broken)
+    with pytest.raises(NormscopeError, match="not a readable TIFF: AssertionError"):
+        stats(path)

@@ -40,3 +40,16 @@ def test_what_is_cut_or_too_bright_is_refused(text):
     for data in (whole[:-6], whole[:20], _picture(pixels, 3999, text), b"P2 2 1 4095\n7 x"):
         with pytest.raises(UnreadableImage, match="^a PNM picture that is truncated or corrupt$"):
             decode(data)
+
+
+@pytest.mark.parametrize(
+    "values", [b"040950 1", b"1_0 1", b"+1 1", b"1.5 1", b"1 1.5", b"", b" ", b"1 ", b"9" * 30]
+)
+def test_only_whole_decimal_numbers_within_the_range_are_values(values):
+    with pytest.raises(UnreadableImage, match="^a PNM picture that is truncated or corrupt$"):
+        decode(b"P2 2 1 4095\n" + values)
+
+
+def test_zeros_may_lead_and_anything_may_follow_the_pixels():
+    found = decode(b"P2 2 1 4095\n0000012 #3\n\t4095 \0 more")
+    assert found.values.tolist() == [[[[12, 4095]]]]

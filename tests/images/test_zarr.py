@@ -303,3 +303,15 @@ def test_a_member_of_a_zip_archive_is_bounded(tmp_path, monkeypatch):
         f"{path} must be a whole Zarr folder, got: a member of 4641 bytes. Check it, or make it "
         "again."
     )
+
+
+def test_chunks_of_no_length_are_refused(tmp_path):
+    path = tmp_path / "a.zarr"
+    zarr.create_array(path, shape=(4, 8, 8), dtype="u1", chunks=(1, 8, 8))
+    header = json.loads((path / "zarr.json").read_text())
+    header["chunk_grid"]["configuration"]["chunk_shape"] = [0, 8, 8]
+    (path / "zarr.json").write_text(json.dumps(header))
+    assert refusal(path) == (
+        f"{path} must be stored in chunks that hold values, got chunks of no length along an axis. "
+        "Store it again."
+    )

@@ -11,8 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from normscope.arguments import named_for
-from normscope.cli.output import printable
-from normscope.errors import EXTRAS, MissingExtra, NormscopeError, WorkFailed
+from normscope.errors import EXTRAS, MissingExtra, NormscopeError, WorkFailed, printable
 from normscope.system_errors import in_sentences
 
 COMMANDS = (

@@ -13,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from normscope.errors import printable, shortened
 from normscope.wording import counted, plural
 from normscope.writing import json_text, write_numbers
 
@@ -132,22 +133,6 @@ def resumable(folder: Path, storage: str | None, update: Update) -> Iterator[Upd
         raise
 
 
-def printable(text: str) -> str:
-    r"""A sentence with names in it that no terminal will act on and any can encode.
-
-    Args:
-        text: Perhaps with line breaks, escape sequences or bytes that are no UTF-8.
-
-    Returns:
-        The text with these written as Python would.
-
-    Example:
-        >>> printable("a" + chr(10))
-        'a\\n'
-    """
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 def write_json(data: dict[str, Any], target: str | None) -> None:
     """Write a command's result where ``--json`` says.
 
@@ -183,6 +168,6 @@ def note_skipped(skipped: Iterable[Skipped]) -> None:
     verb = "were" if len(listed) > 1 else "was"
     note(f"{len(listed)} unreadable {plural(len(listed), 'image')} {verb} skipped:")
     for image in listed[:MOST_LISTED]:
-        note(f"  {image.path}: {image.reason}")
+        note(shortened(printable(f"  {image.path}: {image.reason}")))
     if len(listed) > MOST_LISTED:
         note(f"  and {len(listed) - MOST_LISTED} more")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Column, Table
 from rich.text import Text
 
-from normscope.cli.output import printable
+from normscope.errors import printable
 from normscope.statistics.statistics_rows import STANDARD_ERROR, sections_of
 from normscope.wording import counted
 

@@ -12,11 +12,11 @@ import numpy as np
 from normscope.errors import NormscopeError
 from normscope.images.pixels import (
     APPLIED,
-    MAX_BYTES,
     PARTS,
     UNIT,
     Pixels,
     UnreadableImage,
+    check_bytes,
     check_size,
 )
 from normscope.quiet import without_warnings
@@ -70,8 +70,7 @@ def _decoded(header: Any) -> Pixels:
     check_size(header.Rows, header.Columns)
     frames, samples = int(header.get("NumberOfFrames") or 1), header.get("SamplesPerPixel", 1)
     bytes_ = header.Rows * header.Columns * frames * samples * header.get("BitsAllocated", 8) // 8
-    if bytes_ > MAX_BYTES:
-        raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
+    check_bytes(bytes_)
     stored = pixel_array(header)
     noticed = []
     kind = header.get("PhotometricInterpretation", "")

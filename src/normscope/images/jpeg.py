@@ -8,7 +8,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.pillow import decode_by_pillow
-from normscope.images.pixels import Pixels, UnreadableImage, check_size
+from normscope.images.pixels import Pixels, UnreadableImage, check_bytes, check_size
 from normscope.wording import first_line
 
 LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
@@ -98,6 +98,7 @@ def decode_jpeg(data: bytes) -> Pixels:
     marker, bits, components, height, width = jpeg_frame(data)
     check_size(height, width)
     if bits > 8 or marker in {*LOSSLESS, JPEG_LS}:
+        check_bytes(height * width * components * (1 if bits <= 8 else 2))
         return _decode_deep(data, bits, "jpegls" if marker == JPEG_LS else "jpeg8")
     if components not in {1, 3}:
         return decode_by_pillow(data)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from normscope.errors import NormscopeError
-from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage, check_size, split_alpha
+from normscope.images.pixels import Pixels, UnreadableImage, check_bytes, check_size, split_alpha
 from normscope.wording import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SIZE_MARKER = b"\xff\x4f\xff\x51"
 """Start of codestream, and what follows it: the size (ITU-T T.800, A.5.1)."""
@@ -18,6 +21,13 @@ SIZE_MARKER = b"\xff\x4f\xff\x51"
 SIZE = struct.Struct(">4x2x2x8I H")
 CHANNELS = b"cdef"
 """The box that says which channels are colours and which are opacity (T.800, I.5.3.6)."""
+
+CODESTREAM, HEADERS = b"jp2c", b"jp2h"
+LONG_BOX = struct.Struct(">I4sQ")
+"""Before a box's contents: its length, its kind, and a longer length where the first is 1 (I.4)."""
+
+BOX_BYTES = 8
+"""Of these without the longer length."""
 
 
 class Header(NamedTuple):
@@ -43,14 +53,36 @@ def header_of(data: bytes) -> Header | None:
     Returns:
         What it says, or None without one that is whole.
     """
-    at = data.find(SIZE_MARKER)
-    if at < 0 or len(data) < at + SIZE.size:
+    at = _codestream(data)
+    if not data.startswith(SIZE_MARKER, at) or len(data) < at + SIZE.size:
         return None
     right, bottom, left, top, *_, channels = SIZE.unpack_from(data, at)
     coded = data[at + SIZE.size : at + SIZE.size + 3 * channels : 3]
     if len(coded) < channels:
         return None
     return Header(bottom - top, right - left, tuple((1 + c % 128, c >= 128) for c in coded))
+
+
+def _codestream(data: bytes) -> int:
+    """Where it begins: other boxes, such as previews, may hold one too."""
+    return next((start for kind, start, _ in _boxes(data) if kind == CODESTREAM), 0)
+
+
+def _boxes(data: bytes, at: int = 0, stop: int | None = None) -> Iterator[tuple[bytes, int, int]]:
+    """The boxes of a file and of its header: their kinds, and where their contents lie."""
+    stop = len(data) if stop is None else stop
+    while at + LONG_BOX.size <= stop:
+        length, kind, long = LONG_BOX.unpack_from(data, at)
+        start = at + (LONG_BOX.size if length == 1 else BOX_BYTES)
+        length = long if length == 1 else length
+        end = min(stop, at + length) if length else stop
+        if end < start:
+            return
+        if kind == HEADERS:
+            yield from _boxes(data, start, end)
+        else:
+            yield kind, start, end
+        at = end
 
 
 def is_of_8_bits(data: bytes) -> bool:
@@ -89,9 +121,7 @@ def decode_deep_jpeg2000(data: bytes) -> Pixels:
     header = header_of(data)
     assert header is not None
     check_size(header.height, header.width)
-    bytes_ = header.height * header.width * len(header.depths) * 2
-    if bytes_ > MAX_BYTES:
-        raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
+    check_bytes(header.height * header.width * len(header.depths) * 2)
     try:
         pixels = np.asarray(imagecodecs.jpeg2k_decode(data))
     except Exception as error:  # noqa: BLE001 - of a class of its own
@@ -105,9 +135,9 @@ def decode_deep_jpeg2000(data: bytes) -> Pixels:
 
 
 def _ends_with_alpha(data: bytes, channels: int) -> bool:
-    at = data.find(CHANNELS, 0, data.find(SIZE_MARKER))
-    if at < 0 or channels < 2:
+    box = next((data[start:end] for kind, start, end in _boxes(data) if kind == CHANNELS), b"")
+    if channels < 2:
         return False
-    (count,) = struct.unpack_from(">H", data, at + 4)
-    said = struct.iter_unpack(">3H", data[at + 6 : at + 6 + 6 * count])
+    entries = box[2:]
+    said = struct.iter_unpack(">3H", entries[: len(entries) // 6 * 6])
     return any(channel == channels - 1 and kind in {1, 2} for channel, kind, _ in said)

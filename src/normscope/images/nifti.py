@@ -12,7 +12,7 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.formats import GZIP_MAGIC, HEAD, is_nifti
-from normscope.images.pixels import APPLIED, MAX_BYTES, PARTS, Pixels, UnreadableImage
+from normscope.images.pixels import APPLIED, MAX_BYTES, PARTS, Pixels, UnreadableImage, check_bytes
 from normscope.wording import first_line
 
 UNSCALED = (1.0, 0.0)
@@ -50,8 +50,7 @@ def decode_nifti(data: bytes) -> Pixels:
     try:
         volume = version.from_bytes(data)
         bytes_ = math.prod(volume.shape) * max(8, np.dtype(volume.get_data_dtype()).itemsize)
-        if bytes_ > MAX_BYTES:
-            raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
+        check_bytes(bytes_)
         values = np.asanyarray(volume.dataobj)
         # The header of a loaded volume has forgotten them.
         proxy: Any = volume.dataobj

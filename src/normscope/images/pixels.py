@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from normscope.errors import PrintableError
 from normscope.wording import counted
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MAX_BYTES = 2**30
 """Of what a file unpacks to: a header of a few bytes can claim terabytes."""
 
 
-class UnreadableImage(Exception):
+class UnreadableImage(PrintableError):
     """An image that cannot be decoded; its text is the reason."""
 
 
@@ -135,6 +136,19 @@ def check_size(height: int, width: int) -> None:
         raise UnreadableImage(f"{width} x {height} {TOO_LARGE}")
     if height * width == 0:
         raise UnreadableImage(f"{width} x {height} pixels is not an image")
+
+
+def check_bytes(bytes_: int) -> None:
+    """Refuse an image that promises too many bytes.
+
+    Args:
+        bytes_: Of its pixels, unpacked.
+
+    Raises:
+        UnreadableImage: If there are more than ``MAX_BYTES``.
+    """
+    if bytes_ > MAX_BYTES:
+        raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
 
 
 def split_alpha(pixels: np.ndarray) -> Pixels:

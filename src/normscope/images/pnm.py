@@ -15,6 +15,9 @@ HEADER = re.compile(
 """Of grey and colour, as text and as bytes (https://netpbm.sourceforge.net/doc/pgm.html, ppm.html):
 width, height and the largest value."""
 
+NUMERALS = re.compile(rb"[\s\d]*")
+DAMAGED = "a PNM picture that is truncated or corrupt"
+
 
 def is_deep_pnm(head: bytes) -> bool:
     r"""Whether a file that starts so is a Netpbm picture with values of more than 8 bits.
@@ -31,6 +34,17 @@ def is_deep_pnm(head: bytes) -> bool:
     """
     found = HEADER.match(head)
     return found is not None and 255 < int(found[4]) < 65536
+
+
+def _numerals(data: bytes, start: int) -> bytes:
+    """The numbers of a picture that is text, up to what is none."""
+    text = re.sub(rb"#[^\r\n]*", b"", data[start:])
+    numerals = NUMERALS.match(text)
+    assert numerals is not None
+    end = numerals.end()
+    if end < len(text) and text[end - 1 : end].isdigit():
+        raise UnreadableImage(DAMAGED)
+    return text[:end].strip()
 
 
 def decode_deep_pnm(data: bytes) -> Pixels:
@@ -53,13 +67,12 @@ def decode_deep_pnm(data: bytes) -> Pixels:
     count = height * width * channels
     try:
         if kind in {2, 3}:
-            words = re.sub(rb"#[^\r\n]*", b"", data[header.end() :]).split(None, count)[:count]
-            values = np.array(words, dtype="S5").astype(np.int64)
+            values = np.fromstring(_numerals(data, header.end()), np.int64, sep=" ")[:count]
         else:
             values = np.frombuffer(data, ">u2", count, header.end())
     except ValueError:
         values = np.empty(0)
     if len(values) < count or values.min() < 0 or values.max() > most:
-        raise UnreadableImage("a PNM picture that is truncated or corrupt")
+        raise UnreadableImage(DAMAGED)
     pixels = values.astype(np.uint16).reshape(height, width, channels)
     return Pixels(pixels.transpose(2, 0, 1)[None], most=None if most == 65535 else most)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import math
-import struct
-import zlib
 from contextlib import contextmanager
 from dataclasses import replace
 from operator import add
@@ -16,14 +14,14 @@ import numpy as np
 
 from normscope.errors import NormscopeError
 from normscope.images.pixels import (
-    MAX_BYTES,
     MAX_PIXELS,
     SEVERAL_PAGES,
     Pixels,
     UnreadableImage,
+    check_bytes,
 )
 from normscope.images.tiff_masks import image_pages
-from normscope.images.tiff_metadata import channel_metadata
+from normscope.images.tiff_metadata import channel_metadata, check_planes
 from normscope.images.tiff_pixels import pixels_of
 from normscope.wording import first_line
 
@@ -103,21 +101,19 @@ def opened_tiff(source: BinaryIO) -> Iterator[OpenTiff]:
         UnreadableImage: If the data is no TIFF or is truncated.
     """
     try:
-        import tifffile
+        from normscope.images.tiff_chain import open_chain
     except ImportError:
         raise NormscopeError(
             "TIFF images must be read by tifffile and imagecodecs, got neither installed. "
             "Install them by pip install 'normscope[tiff]'."
         ) from None
-    from normscope.images.tiff_chain import open_chain
-
     try:
         with open_chain(source) as opened:
+            check_planes(opened.file)
             yield opened
-    except (
-        tifffile.TiffFileError, OSError, RuntimeError, ValueError, TypeError, LookupError,
-        ArithmeticError, AttributeError, struct.error, zlib.error,
-    ) as error:  # fmt: skip
+    except (UnreadableImage, NormscopeError):
+        raise
+    except Exception as error:  # noqa: BLE001 - tifffile and its codecs raise of any kind
         raise UnreadableImage(f"not a readable TIFF: {first_line(error)}") from None
 
 
@@ -167,8 +163,7 @@ def whole_tiff(opened: OpenTiff) -> Pixels:
     images = image_pages(opened.file)
     series = images.series
     bytes_ = bytes_of(series)
-    if bytes_ > MAX_BYTES:
-        raise UnreadableImage(f"{bytes_} bytes of pixels is too large")
+    check_bytes(bytes_)
     if bytes_ == 0:
         raise UnreadableImage("a TIFF without pixels")
     check_parts(opened.file, series)

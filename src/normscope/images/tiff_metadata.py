@@ -6,6 +6,7 @@ OME-TIFF channel names in the image's description (https://docs.openmicroscopy.o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -13,7 +14,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from normscope.images.pillow import GDAL_METADATA
-from normscope.images.pixels import APPLIED
+from normscope.images.pixels import APPLIED, UnreadableImage
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 OF_THEIR_OWN = "whose bands have scales and offsets of their own in the header: none is applied"
 LONGEST_NAME = 40
+
+MOST_PLANES = 2**21
+"""Of an image in OME-TIFF, in all of its files: listing so many takes ten seconds."""
+
+ENTITY = "<!ENTITY"
+"""How the declaration of an entity of XML begins, which could unfold to any length."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,37 @@ def channel_metadata(file: TiffFile, page: Any) -> ChannelMetadata:
     return ChannelMetadata()
 
 
+def check_planes(file: TiffFile) -> None:
+    """Refuse an OME-TIFF that promises so many planes that tifffile would be busy listing them.
+
+    Args:
+        file: A TIFF, of which tifffile has listed nothing yet.
+
+    Raises:
+        UnreadableImage: If it promises more than ``MOST_PLANES``.
+        ValueError: If a size is no number.
+    """
+    if not file.is_ome:
+        return
+    text = file.ome_metadata or ""
+    if ENTITY in text:
+        raise UnreadableImage("OME-XML that declares entities, which its format has not")
+    root = _parsed(text)
+    area = max(1, file.pages.first.size)
+    planes = 0.0
+    for element in () if root is None else root.iter():
+        said = element.attrib
+        order = said.get("DimensionOrder", "")
+        sizes = [abs(int(said.get(f"Size{axis}", 0))) for axis in order][::-1]
+        planes += max(math.prod(sizes[:-2]), math.prod(sizes) // area) if order else 0
+        planes += sum(abs(int(said.get(count, 0))) for count in ("PlaneCount", "NumPlanes"))
+        if "Start" in said and "End" in said:
+            span = float(said["End"]) - float(said["Start"])
+            planes += abs(span / (float(said.get("Step", 1)) or 1))
+    if not planes <= MOST_PLANES:
+        raise UnreadableImage(f"its OME-XML promises {planes:.0f} planes, more than {MOST_PLANES}")
+
+
 def _of_gdal(root: ET.Element | None) -> ChannelMetadata:
     found: dict[str, dict[int, str]] = {"description": {}, "scale": {}, "offset": {}}
     for item in () if root is None else root.iter("Item"):
@@ -99,8 +137,7 @@ def _of_gdal(root: ET.Element | None) -> ChannelMetadata:
 
 
 def _parsed(text: str) -> ET.Element | None:
-    # Entities, which could unfold to any length, belong to neither format.
-    if "<!" in text.replace("<!--", ""):
+    if ENTITY in text:
         return None
     try:
         return ET.fromstring(text)  # noqa: S314 - without entities

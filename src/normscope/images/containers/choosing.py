@@ -113,15 +113,21 @@ def _part(variables: Sequence[Variable], wanted: Wanted, part: str) -> tuple[lis
 
 
 def _possible(variables: Sequence[Variable]) -> list[Variable]:
-    possible = [variable for variable in variables if variable.may_be_images]
+    images = [variable for variable in variables if variable.may_be_images]
+    possible = images
     # Arrays of two axes beside deeper ones are labels or tables; bounds lack rows or columns.
-    for better in (
-        [variable for variable in possible if variable.axes_are_named],
-        [variable for variable in possible if len(variable.shape) > 2],
-    ):
-        if better:
-            possible = [variable for variable in possible if variable in better]
+    for is_better in (_has_named_axes, _is_deep):
+        if any(map(is_better, images)):
+            possible = list(filter(is_better, possible))
     return possible
+
+
+def _has_named_axes(variable: Variable) -> bool:
+    return variable.axes_are_named
+
+
+def _is_deep(variable: Variable) -> bool:
+    return len(variable.shape) > 2
 
 
 def _of_split(possible: list[Variable], wanted: Wanted) -> list[Variable]:

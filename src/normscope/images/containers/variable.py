@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from normscope.errors import NormscopeError
+from normscope.errors import NormscopeError, printable
 from normscope.images.containers.axes import guessed_axes, named_axes
 from normscope.images.containers.packing import Packing
 from normscope.images.pixels import MAX_BYTES
@@ -22,6 +22,11 @@ Box = tuple[slice, ...]
 NUMBERS = "biuf"
 MOST_COMPRESSED = 5000
 """No compression of real pixels comes near it; a header's claim that goes beyond is a bomb."""
+
+LONGEST_NAME = 200
+"""Characters that are shown of what a file calls an array."""
+
+MOST_SHOWN_AXES = 8
 
 
 @dataclass(frozen=True)
@@ -63,14 +68,22 @@ class Variable:
     @property
     def label(self) -> str:
         """What it is called, as the user would ask for it."""
-        return f"{self.file}::{self.name}" if self.name else self.file
+        return f"{self.file}::{self._shown}" if self.name else self.file
 
     @property
     def described(self) -> str:
         """Its name, shape and type."""
         sizes = " x ".join(map(str, self.shape)) or "one value"
-        details = f"{self.details}, " if self.details else ""
-        return f"{self.name} ({details}{sizes}, {self.dtype})"
+        if len(self.shape) > MOST_SHOWN_AXES:
+            sizes = f"{len(self.shape)} axes"
+        details = f"{printable(self.details[:LONGEST_NAME])}, " if self.details else ""
+        kind = "records" if self.dtype.names else self.dtype
+        return f"{self._shown} ({details}{sizes}, {kind})"
+
+    @property
+    def _shown(self) -> str:
+        cut = "..." if len(self.name) > LONGEST_NAME else ""
+        return f"{printable(self.name[:LONGEST_NAME])}{cut}"
 
     @property
     def may_be_images(self) -> bool:
@@ -99,6 +112,11 @@ class Variable:
             raise NormscopeError(
                 f"{self.label} must have rows and columns, and no axis empty, got the shape "
                 f"{self.shape}. Ask for another array."
+            )
+        if min(self.chunks or (1,)) < 1:
+            raise NormscopeError(
+                f"{self.label} must be stored in chunks that hold values, got chunks of no length "
+                "along an axis. Store it again."
             )
         chunk = math.prod(self.chunks or ()) * self.dtype.itemsize
         if self.chunks and chunk > MAX_BYTES:
