@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra
 from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage, check_size, split_alpha
 from normscope.wording import first_line
 
@@ -76,16 +76,13 @@ def decode_deep_jpeg2000(data: bytes) -> Pixels:
         One image, with the values that are stored.
 
     Raises:
-        NormscopeError: If imagecodecs is not installed.
+        MissingExtra: If imagecodecs is not installed.
         UnreadableImage: If it is truncated, corrupt or too large.
     """
     try:
         import imagecodecs
     except ImportError:
-        raise NormscopeError(
-            "JPEG 2000 of other than 8 bits must be read by imagecodecs, got it not installed. "
-            "Install it by pip install 'normscope[tiff]'."
-        ) from None
+        raise MissingExtra("imagecodecs", "JPEG 2000 of other than 8 bits") from None
     header = header_of(data)
     assert header is not None
     check_size(header.height, header.width)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra
 from normscope.images.pixels import (
     MAX_BYTES,
     MAX_PIXELS,
@@ -59,7 +59,7 @@ def decode_tiff(data: bytes) -> Pixels:
         One image.
 
     Raises:
-        NormscopeError: If tifffile is not installed.
+        MissingExtra: If tifffile is not installed.
         UnreadableImage: If the data is no TIFF, is truncated, or claims too many bytes.
     """
     with opened_tiff(io.BytesIO(data)) as opened:
@@ -99,16 +99,13 @@ def opened_tiff(source: BinaryIO) -> Iterator[OpenTiff]:
         The open file; what fails while it is read is raised as ``UnreadableImage``.
 
     Raises:
-        NormscopeError: If tifffile is not installed.
+        MissingExtra: If tifffile is not installed.
         UnreadableImage: If the data is no TIFF or is truncated.
     """
     try:
         import tifffile
     except ImportError:
-        raise NormscopeError(
-            "TIFF images must be read by tifffile and imagecodecs, got neither installed. "
-            "Install them by pip install 'normscope[tiff]'."
-        ) from None
+        raise MissingExtra("tifffile", "TIFF images") from None
     from normscope.images.tiff_chain import open_chain
 
     try:
