@@ -16,8 +16,11 @@ SIZE_MARKER = b"\xff\x4f\xff\x51"
 """Start of codestream, and what follows it: the size (ITU-T T.800, A.5.1)."""
 
 SIZE = struct.Struct(">4x2x2x8I H")
-CHANNELS = b"cdef"
-"""The box that says which channels are colours and which are opacity (T.800, I.5.3.6)."""
+BOX = struct.Struct(">I4s")
+"""How a box starts: its length, this included, and its kind (T.800, I.4)."""
+
+HEADERS, CHANNELS = b"jp2h", b"cdef"
+"""The box of headers, and in it the one that says which channels are opacity (I.5.3.6)."""
 
 
 class Header(NamedTuple):
@@ -102,9 +105,21 @@ def decode_deep_jpeg2000(data: bytes) -> Pixels:
 
 
 def _ends_with_alpha(data: bytes, channels: int) -> bool:
-    at = data.find(CHANNELS, 0, data.find(SIZE_MARKER))
-    if at < 0 or channels < 2:
-        return False
-    (count,) = struct.unpack_from(">H", data, at + 4)
-    said = struct.iter_unpack(">3H", data[at + 6 : at + 6 + 6 * count])
-    return any(channel == channels - 1 and kind in {1, 2} for channel, kind, _ in said)
+    entries = _inside(_inside(data, HEADERS), CHANNELS)[2:]
+    said = struct.iter_unpack(">3H", entries[: len(entries) // 6 * 6])
+    return channels > 1 and any(
+        channel == channels - 1 and kind in {1, 2} for channel, kind, _ in said
+    )
+
+
+def _inside(boxes: bytes, wanted: bytes) -> bytes:
+    """What the first box of a kind holds; nothing where there is none."""
+    at = 0
+    while at + BOX.size <= len(boxes):
+        length, kind = BOX.unpack_from(boxes, at)
+        if kind == wanted:
+            return boxes[at + BOX.size : at + length]
+        if length < BOX.size:  # a codestream, which may be longer than 32 bits say
+            break
+        at += length
+    return b""

@@ -54,10 +54,10 @@ def decode_deep_pnm(data: bytes) -> Pixels:
     try:
         if kind in {2, 3}:
             words = re.sub(rb"#[^\r\n]*", b"", data[header.end() :]).split(None, count)[:count]
-            values = np.array(words, dtype="S5").astype(np.int64)
+            values = np.fromiter(map(int, words), np.int64)
         else:
             values = np.frombuffer(data, ">u2", count, header.end())
-    except ValueError:
+    except (ValueError, OverflowError):
         values = np.empty(0)
     if len(values) < count or values.min() < 0 or values.max() > most:
         raise UnreadableImage("a PNM picture that is truncated or corrupt")
