@@ -15,13 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from normscope.errors import MissingExtra
-from normscope.images.pixels import (
-    MAX_BYTES,
-    MAX_PIXELS,
-    SEVERAL_PAGES,
-    Pixels,
-    UnreadableImage,
-)
+from normscope.images.pixels import MAX_BYTES, MAX_PIXELS, SEVERAL_PAGES, Pixels, UnreadableImage
 from normscope.images.tiff_masks import image_pages
 from normscope.images.tiff_metadata import channel_metadata
 from normscope.images.tiff_pixels import pixels_of
@@ -150,7 +144,7 @@ def check_parts(file: TiffFile, series: TiffPageSeries) -> None:
 
 
 def whole_tiff(opened: OpenTiff) -> Pixels:
-    """Decode the first series of an open TIFF at once.
+    """Decode an open TIFF at once, the series that ``decode_tiff`` names.
 
     Args:
         opened: The TIFF.
