@@ -7,12 +7,14 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
 from normscope.cli.app import run
+from normscope.errors import EXTRAS
 from tests.auditing.conftest import photos  # noqa: F401 - a fixture
 from tests.matrix.cells import Cell, all_cells, chosen, extras, newest
 from tests.matrix.uses import USES
@@ -57,6 +59,18 @@ def test_the_workflow_tries_every_extra_and_python():
     classifiers = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     pythons = re.findall(r"Python :: (3\.\d+)", classifiers)
     assert jobs["test"]["strategy"]["matrix"]["python"] == pythons
+
+
+def test_an_extra_brings_what_errors_say_of_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    brought = {
+        extra: {re.split(r"[\[<>=]", requirement)[0] for requirement in requirements}
+        for extra, requirements in project["optional-dependencies"].items()
+    }
+    for module, extra in EXTRAS.items():
+        assert module.lower().replace("_", "-") in brought[extra], module
+    # Nothing asks for these two: "fast" is used where it is there.
+    assert set(EXTRAS.values()) == set(brought) - {"all", "fast"}
 
 
 def test_the_release_is_published_from_its_tag_alone():

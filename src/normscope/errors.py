@@ -71,17 +71,31 @@ class NormscopeError(PrintableError):
 
 
 EXTRAS = {
+    "OpenEXR": "exr",
     "astropy": "arrays",
     "av": "video",
     "cmaes": "train",
     "fsspec": "remote",
     "google_crc32c": "tables",
     "h5py": "arrays",
+    "imagecodecs": "tiff",
+    "keras": "keras",
+    "nibabel": "medical",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "pillow_heif": "heic",
+    "psycopg": "postgresql",
     "pyarrow": "tables",
+    "pydicom": "medical",
     "pytorch_lightning": "lightning",
+    "ray": "ray",
     "safetensors": "train",
+    "tifffile": "tiff",
+    "timm": "timm",
     "torch": "train",
     "torchvision": "train",
+    "transformers": "hf",
     "zarr": "arrays",
 }
 """Which extra brings a package that the light core does without."""
@@ -92,15 +106,16 @@ class MissingExtra(NormscopeError):
 
     Args:
         module: The package that is not installed, a name in ``EXTRAS``.
+        what: What needs it, such as ``"JPEG XL images"``.
 
     Example:
         >>> print(MissingExtra("torch"))
         torch must be installed for that, got none. Run: pip install 'normscope[train]'
     """
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, what: str = "that") -> None:
         super().__init__(
-            f"{module} must be installed for that, got none. "
+            f"{module} must be installed for {what}, got none. "
             f"Run: pip install 'normscope[{EXTRAS[module]}]'"
         )
 

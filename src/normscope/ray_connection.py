@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra, NormscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,15 +39,13 @@ def ray_cluster(address: str) -> Iterator[Any]:
         The module ``ray``, connected. A connection that was there before stays.
 
     Raises:
-        NormscopeError: If Ray is not installed or the cluster cannot be reached.
+        MissingExtra: If Ray is not installed.
+        NormscopeError: If the cluster cannot be reached.
     """
     try:
         import ray
     except ImportError:
-        raise NormscopeError(
-            "--ray must find Ray installed, got no such package. "
-            "Install it by pip install 'normscope[ray]'."
-        ) from None
+        raise MissingExtra("ray", "--ray") from None
     started = not ray.is_initialized()
     if started:
         _connect(ray, address)

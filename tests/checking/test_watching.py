@@ -135,7 +135,7 @@ def test_batches_of_every_form_are_looked_at_and_passed_on_unchanged():
         pictures(2).to("meta"),
     ],
 )
-def test_batches_without_images_aresaid_of_loader(batch):
+def test_batches_without_images_are_said(batch):
     with pytest.warns(NormalizationWarning) as met:
         assert len(list(watch([batch] * 4, "half"))) == 4
     assert [str(warning.message) for warning in met] == [

@@ -168,3 +168,14 @@ def test_a_name_says_the_format(tmp_path):
         check_suffix(tmp_path / "a.onx")
     with pytest.raises(NormscopeError, match="existing folder"):
         check_suffix(tmp_path / "nowhere" / "a.onnx")
+
+
+@pytest.mark.parametrize("module", ["onnxruntime", "onnxscript"])
+def test_onnx_without_its_extra(tmp_path, monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(NormscopeError) as error:
+        check_suffix(tmp_path / "a.onnx")
+    assert str(error.value) == (
+        f"{module} must be installed for {tmp_path / 'a.onnx'}, got none. "
+        "Run: pip install 'normscope[onnx]'"
+    )

@@ -47,6 +47,10 @@ def test_the_transparent_value_of_grey_does_not_count(bits):
     assert found.valid is not None
     np.testing.assert_array_equal(found.valid[0, 0], pixels[..., 0] != 1)
     assert decode(png(pixels, 0, bits=bits)).valid is None
+    if bits < 16:  # the bits above those of a sample do not count
+        high = chunk(b"tRNS", struct.pack(">H", 2**16 - 2**bits + 1))
+        same = decode(png(pixels, 0, more=high, bits=bits)).valid
+        np.testing.assert_array_equal(same, found.valid)
 
 
 def test_the_transparent_value_of_deep_colours_does_not_count():

@@ -327,7 +327,8 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch, name):
     with pytest.raises(NormscopeError) as error:
         stats(tmp_path / name)
     assert str(error.value) == (
-        "h5py must be installed for that, got none. Run: pip install 'normscope[arrays]'"
+        f"h5py must be installed for {tmp_path / name}, got none. "
+        "Run: pip install 'normscope[arrays]'"
     )
 
 

@@ -46,17 +46,39 @@ def test_deep_opacity_is_alpha_where_the_file_says_so():
     pixels[:3, :, 3] = 0
     data = imagecodecs.jpeg2k_encode(pixels, level=0)
     np.testing.assert_array_equal(decode(data).values[0], pixels.transpose(2, 0, 1))
-    at = data.index(b"jp2c") - 4
     entries = b"".join(
         bytes([0, channel, 0, kind, 0, about])
         for channel, kind, about in ((0, 0, 1), (1, 0, 2), (2, 0, 3), (3, 1, 0))
     )
-    box = b"cdef\0\4" + entries
-    # A box of its own behind the header tells the same as one in it.
-    found = decode(data[:at] + (4 + len(box)).to_bytes(4) + box + data[at:])
+    found = decode(_with_header(data, b"cdef", b"\0\4" + entries))
     np.testing.assert_array_equal(found.values[0], pixels[..., :3].transpose(2, 0, 1))
     assert found.valid is not None
     np.testing.assert_array_equal(found.valid[0, 0], pixels[..., 3] != 0)
+
+    with pytest.raises(UnreadableImage):
+        decode(_with_header(data, b"cdef", b"\0\4" + entries[:-1]))
+
+
+def test_opacity_is_told_by_its_box_alone():
+    """Not by letters in a comment, of which any length could be read."""
+    pixels = RANDOM.integers(1, 2**16, (20, 24, 4)).astype("u2")
+    data = imagecodecs.jpeg2k_encode(pixels, level=0)
+    at = data.index(b"jp2h") - 4
+    comment = _box(b"xml ", b"<a>cdef" + bytes([0, 4, 0, 3, 0, 1, 0, 0]) + b"</a>")
+    found = decode(data[:at] + comment + data[at:])
+    np.testing.assert_array_equal(found.values[0], pixels.transpose(2, 0, 1))
+    assert found.valid is None
+
+
+def _box(kind: bytes, held: bytes) -> bytes:
+    return (8 + len(held)).to_bytes(4) + kind + held
+
+
+def _with_header(data: bytes, kind: bytes, held: bytes) -> bytes:
+    """The file with one more box among its headers."""
+    at = data.index(b"jp2h") - 4
+    end = at + int.from_bytes(data[at : at + 4])
+    return data[:at] + _box(b"jp2h", data[at + 8 : end] + _box(kind, held)) + data[end:]
 
 
 def test_what_is_cut_is_refused():

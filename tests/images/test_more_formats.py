@@ -178,21 +178,19 @@ def test_twelve_bits_are_divided_by_their_own_maximum(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "data", "sentence"),
+    ("module", "data", "what", "extra"),
     [
         ("imagecodecs", imagecodecs.jpegxl_encode(np.zeros(GREY, np.uint8)),
-         "JPEG XL images must be read by imagecodecs, got it not installed. Install it by pip "
-         "install 'normscope[tiff]'."),
+         "JPEG XL images", "tiff"),
         ("imagecodecs", imagecodecs.jpeg8_encode(np.zeros(GREY, np.uint16), bitspersample=12),
-         "JPEGs of more than 8 bits or without loss must be read by imagecodecs, got it not "
-         "installed. Install it by pip install 'normscope[tiff]'."),
-        ("OpenEXR", b"v/1\x01",
-         "OpenEXR images must be read by OpenEXR, got it not installed. Install it by pip install "
-         "'normscope[exr]'."),
+         "JPEGs of more than 8 bits or without loss", "tiff"),
+        ("imagecodecs", imagecodecs.jpeg2k_encode(np.zeros(GREY, np.uint16)),
+         "JPEG 2000 of other than 8 bits", "tiff"),
+        ("OpenEXR", b"v/1\x01", "OpenEXR images", "exr"),
     ],
-    ids=["jxl", "jpeg", "exr"],
+    ids=["jxl", "jpeg", "jp2", "exr"],
 )  # fmt: skip
-def test_a_library_that_is_missing(monkeypatch, module, data, sentence):
+def test_a_library_that_is_missing(monkeypatch, module, data, what, extra):
     ordinary = builtins.__import__
 
     def without(name, *more, **options):
@@ -203,7 +201,9 @@ def test_a_library_that_is_missing(monkeypatch, module, data, sentence):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(NormscopeError) as error:
         decode(data)
-    assert str(error.value) == sentence
+    assert str(error.value) == (
+        f"{module} must be installed for {what}, got none. Run: pip install 'normscope[{extra}]'"
+    )
 
 
 def test_an_ordinary_jpeg_is_as_before():

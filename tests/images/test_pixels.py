@@ -176,8 +176,7 @@ def test_tiff_without_its_reader(monkeypatch):
     with pytest.raises(NormscopeError) as error:
         decode(_tiff(GREY))
     assert str(error.value) == (
-        "TIFF images must be read by tifffile and imagecodecs, got neither installed. "
-        "Install them by pip install 'normscope[tiff]'."
+        "tifffile must be installed for TIFF images, got none. Run: pip install 'normscope[tiff]'"
     )
 
 

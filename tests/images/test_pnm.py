@@ -37,7 +37,8 @@ def test_what_is_cut_or_too_bright_is_refused(text):
     pixels = np.full((7, 9, 1), 4000, np.uint16)
     whole = _picture(pixels, 4095, text)
     decode(whole)
-    for data in (whole[:-6], whole[:20], _picture(pixels, 3999, text), b"P2 2 1 4095\n7 x"):
+    for data in (whole[:-6], whole[:20], _picture(pixels, 3999, text), b"P2 2 1 4095\n7 x",
+                 b"P2 2 1 65535\n100000 1", b"P2 2 1 4095\n7 " + b"9" * 30):  # fmt: skip
         with pytest.raises(UnreadableImage, match="^a PNM picture that is truncated or corrupt$"):
             decode(data)
 

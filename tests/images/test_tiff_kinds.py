@@ -88,7 +88,7 @@ def test_nodata_of_64_bits_is_no_float(tmp_path, value):
     assert stats(path, scale=1).mean.value == ((value - 1 + 5) / 2,)
 
 
-def test_every_page_of_palettes_counts_and_palettes_of_16_bits_do(tmp_path, monkeypatch):
+def test_every_page_of_palettes_counts_and_so_do_palettes_of_16_bits(tmp_path, monkeypatch):
     path = tmp_path / "a.tif"
     pages = np.stack([BYTES, BYTES // 2, BYTES // 3])
     tifffile.imwrite(path, pages, photometric="palette", colormap=PALETTE)

@@ -193,14 +193,19 @@ def test_hugging_face_without_a_repository(tmp_path):
         build_model(f"hf/{tmp_path}", **SIZES)
 
 
-@pytest.mark.parametrize(("name", "extra"), [("timm/x", "timm"), ("hf/x", "hf")])
-def test_extras_that_are_not_installed(name, extra, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "module", "extra"), [("timm/x", "timm", "timm"), ("hf/x", "transformers", "hf")]
+)
+def test_extras_that_are_not_installed(name, module, extra, monkeypatch):
     import sys
 
-    monkeypatch.setitem(sys.modules, "timm", None)
-    monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(NormscopeError, match=rf"pip install 'normscope\[{extra}\]'"):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(NormscopeError) as error:
         find_library(name)
+    assert str(error.value) == (
+        f"{module} must be installed for --model {name}, got none. "
+        f"Run: pip install 'normscope[{extra}]'"
+    )
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])

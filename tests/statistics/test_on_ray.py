@@ -139,6 +139,5 @@ def test_ray_is_not_installed(monkeypatch):
     with pytest.raises(NormscopeError) as error:
         list(reduce_on_ray([], Reading(), "auto"))
     assert str(error.value) == (
-        "--ray must find Ray installed, got no such package. "
-        "Install it by pip install 'normscope[ray]'."
+        "ray must be installed for --ray, got none. Run: pip install 'normscope[ray]'"
     )

@@ -123,8 +123,7 @@ def test_ray_is_not_installed(small_plan, monkeypatch):
     with pytest.raises(NormscopeError) as error:
         run_scan(small_plan, Place(ray="auto"))
     assert str(error.value) == (
-        "--ray must find Ray installed, got no such package. "
-        "Install it by pip install 'normscope[ray]'."
+        "ray must be installed for --ray, got none. Run: pip install 'normscope[ray]'"
     )
 
 

@@ -52,8 +52,8 @@ def test_drivers_that_are_not_installed(monkeypatch):
     with pytest.raises(NormscopeError) as error:
         open_url("postgresql://me@127.0.0.1/studies")
     assert str(error.value) == (
-        "--storage must have its database driver installed, got no postgresql+psycopg. "
-        "Install it by pip install 'normscope[postgresql]'."
+        "psycopg must be installed for --storage, got none. "
+        "Run: pip install 'normscope[postgresql]'"
     )
     with pytest.raises(NormscopeError) as error:
         open_url("nonesuch://me@127.0.0.1/studies")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from normscope.auditing.value_map import ValueMap
 
 SAME = 0.01
-"""Grey levels of 255 by which a pixel may differ and is prepared as the reference prepares it."""
+"""A pixel that differs by so much of 255 grey levels or less counts as prepared alike."""
 
 
 class Answers:

@@ -22,7 +22,7 @@ from normscope.errors import NormscopeError
 from normscope.images.decoded import check_all_read
 from normscope.images.frames import COLOURS
 from normscope.images.originals import find_originals, none_readable, usual_image
-from normscope.images.scale import check_scale, unused_bits
+from normscope.images.scale import check_scale, unused_bits_of
 from normscope.images.size import as_resize
 from normscope.images.transform import ImageTransform
 from normscope.machine.device import resolve_device, resolve_precision
@@ -130,7 +130,7 @@ def audit(auditing: Auditing) -> Audit:
     reference = replace(judge.reference(normalization), white=None if depth == BYTES else white)
     if auditing.scale is None:
         brightest = round(answers.brightest * white / WHITE)
-        reference = replace(reference, unused=unused_bits(brightest, depth))
+        reference = replace(reference, unused=unused_bits_of(brightest, depth))
     return Audit(
         model=name,
         source=originals.name,

@@ -1,7 +1,7 @@
 """The images in a batch of any form, one image alone, and a sample of pixels.
 
-A batch is not copied: where it lies, the memory may be full. What is sampled is counted with by
-NumPy, since torch's own ways depend on its default precision, and not every device has float64.
+A batch is not copied: the memory that holds it may be full. Samples are computed with in NumPy,
+since torch's results depend on its default precision, and not every device has float64.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SAMPLE = 200_000
 """Pixels that are taken of each part of a batch."""
 
 DEEPEST = 8
-"""In so many containers, one in another, images are looked for."""
+"""How many containers deep images are looked for."""
 
 AXES = {3: (0, 2), 4: (1, 3), 5: (2, 1, 4)}
 """Where the channels of an image, a batch and a batch of videos or volumes may be."""

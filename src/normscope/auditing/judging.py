@@ -40,7 +40,7 @@ class Judge:
         self._right = answers.of(REFERENCE)
 
     def most_frequent(self) -> float | None:
-        """The share of the commonest label, where there are labels."""
+        """The share of the most frequent label, where there are labels."""
         if self._labels is None:
             return None
         return float(np.unique(self._labels, return_counts=True)[1].max() / len(self._labels))

@@ -53,7 +53,7 @@ COLOURED = 0.03
 """Red and blue of a normalization whose means are nearer say nothing of the order."""
 
 FEW = 8
-"""Of so many pixels of a sample one is kept."""
+"""One of so many pixels of a sample is kept."""
 
 SURE = 4.0
 """Standard errors by which the means of red and blue must be in the other order."""

@@ -115,8 +115,8 @@ def watch(loader: Iterable[Any], norm: str | Normalization, *, batches: int = 3)
     normalized, normalized twice or with other constants, divided by 255 twice or not at all, or
     that hold NaN. Swapped channels show where red and blue have different means. Where several
     parts of a batch may be the images, one that is right is enough; what remains unclear, as of a
-    few images of low contrast, is passed over in silence. A batch that cannot be read is said, and
-    never ends a training.
+    few images of low contrast, is passed over in silence. A batch that cannot be read gives
+    a warning, and never ends a training.
 
     Args:
         loader: Any iterable of batches, alone or with labels: images ``(N, C, H, W)`` or

@@ -18,6 +18,7 @@ from normscope.deploy.layers import RawPixels, build_layer, put_layer
 from normscope.errors import NormscopeError, UnknownName
 from normscope.keywords import checked
 from normscope.models.building import build_model
+from normscope.models.files.onnx_file import require_onnx
 from normscope.models.importing import check_caller_named
 from normscope.models.options import ModelOptions
 from normscope.quiet import without_warnings
@@ -63,20 +64,14 @@ def check_suffix(path: Path) -> str:
 
     Raises:
         UnknownName: If it is none of the known ones.
-        NormscopeError: If its folder is not there, or a package for the format is not installed.
+        NormscopeError: If its folder is not there.
+        MissingExtra: If a package for the format is not installed.
     """
     if path.suffix not in SUFFIXES:
         raise UnknownName("the suffix of --out", path.suffix, SUFFIXES)
     check_folder(path)
     if path.suffix == ".onnx":
-        try:
-            import onnxruntime  # noqa: F401
-            import onnxscript  # noqa: F401
-        except ImportError as error:
-            raise NormscopeError(
-                f"a .onnx file must be written with the extra 'onnx', got no {error.name}. "
-                "Install normscope[onnx]."
-            ) from None
+        require_onnx(path, "onnxruntime", "onnxscript")
     return path.suffix
 
 

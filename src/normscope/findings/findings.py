@@ -45,7 +45,7 @@ def findings(
         table: Its trials by cell and seed, at least one cell.
         data: The images' own mean and std.
         axes: The grid's.
-        margin: The largest loss that does not matter; by default as of ``judged``.
+        margin: The largest loss that does not matter; by default that of ``judged``.
         reference: What cells are compared with; the images' own statistics by default, and where
             these were not tried with every seed, or none of their trainings learned, the nearest
             cell of which some did.

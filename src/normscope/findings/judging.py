@@ -66,9 +66,9 @@ def judged(
         rows: Their means; None where these are unknown, or the seeds too few to claim anything.
         reference: The row that the others are compared with.
         margin: The largest loss that does not matter; by default 0.002, or what the study can
-            resolve where that is more. Where seeds without end would still leave open whether a row
-            loses anything, it is the largest loss that cannot be excluded, if that settles the
-            answer. No default is above 0.05.
+            resolve where that is more. Where no number of seeds would tell whether a row loses
+            anything, it is the largest loss that cannot be excluded, if that settles the answer.
+            No default is above 0.05.
 
     Returns:
         What is proved.
@@ -104,7 +104,7 @@ def _at(
 
 
 def _endless(rows: Means, reference: int) -> Losses:
-    """What seeds without end would show of the same means: only the images' draw is left."""
+    """What any number of seeds would show of the same means: only the images' draw is left."""
     known = np.full(len(rows.mean), np.inf)
     return losses(replace(rows, seed_variance=np.zeros(len(known)), freedom=known), reference)
 

@@ -26,17 +26,8 @@ from normscope.images.formats import (
 )
 from normscope.images.jpeg import decode_jpeg
 from normscope.images.jpeg2000 import decode_deep_jpeg2000, is_of_8_bits
-from normscope.images.pillow import (
-    decode_by_pillow,
-    has_several_pages,
-    is_tiff_of_bytes,
-)
-from normscope.images.pixels import (
-    AXES,
-    SEVERAL_PAGES,
-    Pixels,
-    UnreadableImage,
-)
+from normscope.images.pillow import decode_by_pillow, has_several_pages, is_tiff_of_bytes
+from normscope.images.pixels import AXES, SEVERAL_PAGES, Pixels, UnreadableImage
 from normscope.images.png import decode_deep_png
 from normscope.images.pnm import decode_deep_pnm, is_deep_pnm
 

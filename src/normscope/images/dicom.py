@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra
 from normscope.images.pixels import (
     APPLIED,
     PARTS,
@@ -38,16 +38,13 @@ def decode_dicom(data: bytes) -> Pixels:
         One image a frame.
 
     Raises:
-        NormscopeError: If pydicom is not installed.
+        MissingExtra: If pydicom is not installed.
         UnreadableImage: If the file holds no image, is truncated, or claims too many pixels.
     """
     try:
         import pydicom
     except ImportError:
-        raise NormscopeError(
-            "DICOM images must be read by pydicom, got it not installed. "
-            "Install it by pip install 'normscope[medical]'."
-        ) from None
+        raise MissingExtra("pydicom", "DICOM images") from None
     try:
         with without_warnings():
             header = pydicom.dcmread(io.BytesIO(data))

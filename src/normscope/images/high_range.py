@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra
 from normscope.images.pixels import MAX_BYTES, Pixels, UnreadableImage, check_size, split_alpha
 from normscope.wording import first_line
 
@@ -28,16 +28,13 @@ def decode_exr(data: bytes) -> Pixels:
         One image.
 
     Raises:
-        NormscopeError: If OpenEXR is not installed.
+        MissingExtra: If OpenEXR is not installed.
         UnreadableImage: If it is truncated, corrupt, too large, or has no plain channels.
     """
     try:
         import OpenEXR
     except ImportError:
-        raise NormscopeError(
-            "OpenEXR images must be read by OpenEXR, got it not installed. "
-            "Install it by pip install 'normscope[exr]'."
-        ) from None
+        raise MissingExtra("OpenEXR", "OpenEXR images") from None
     try:
         header = OpenEXR.File(io.BytesIO(data), header_only=True)
         low, high = header.header()["dataWindow"]

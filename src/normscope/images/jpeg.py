@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra
 from normscope.images.pillow import decode_by_pillow
 from normscope.images.pixels import Pixels, UnreadableImage, check_bytes, check_size
 from normscope.wording import first_line
@@ -117,10 +117,7 @@ def _decode_deep(data: bytes, bits: int, codec: str) -> Pixels:
     try:
         import imagecodecs
     except ImportError:
-        raise NormscopeError(
-            "JPEGs of more than 8 bits or without loss must be read by imagecodecs, got it not "
-            "installed. Install it by pip install 'normscope[tiff]'."
-        ) from None
+        raise MissingExtra("imagecodecs", "JPEGs of more than 8 bits or without loss") from None
     try:
         pixels = np.asarray(getattr(imagecodecs, f"{codec}_decode")(data))
     except Exception as error:  # noqa: BLE001 - of a class of its own

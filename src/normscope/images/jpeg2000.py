@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra
 from normscope.images.pixels import Pixels, UnreadableImage, check_bytes, check_size, split_alpha
 from normscope.wording import first_line
 
@@ -19,10 +19,10 @@ SIZE_MARKER = b"\xff\x4f\xff\x51"
 """Start of codestream, and what follows it: the size (ITU-T T.800, A.5.1)."""
 
 SIZE = struct.Struct(">4x2x2x8I H")
-CHANNELS = b"cdef"
-"""The box that says which channels are colours and which are opacity (T.800, I.5.3.6)."""
+HEADERS, CHANNELS, CODESTREAM = b"jp2h", b"cdef", b"jp2c"
+"""The boxes of headers, in it of what says which channels are opacity (T.800, I.5.3.6), and of the
+pixels."""
 
-CODESTREAM, HEADERS = b"jp2c", b"jp2h"
 LONG_BOX = struct.Struct(">I4sQ")
 """Before a box's contents: its length, its kind, and a longer length where the first is 1 (I.4)."""
 
@@ -108,16 +108,13 @@ def decode_deep_jpeg2000(data: bytes) -> Pixels:
         One image, with the values that are stored.
 
     Raises:
-        NormscopeError: If imagecodecs is not installed.
+        MissingExtra: If imagecodecs is not installed.
         UnreadableImage: If it is truncated, corrupt or too large.
     """
     try:
         import imagecodecs
     except ImportError:
-        raise NormscopeError(
-            "JPEG 2000 of other than 8 bits must be read by imagecodecs, got it not installed. "
-            "Install it by pip install 'normscope[tiff]'."
-        ) from None
+        raise MissingExtra("imagecodecs", "JPEG 2000 of other than 8 bits") from None
     header = header_of(data)
     assert header is not None
     check_size(header.height, header.width)
@@ -135,9 +132,9 @@ def decode_deep_jpeg2000(data: bytes) -> Pixels:
 
 
 def _ends_with_alpha(data: bytes, channels: int) -> bool:
-    box = next((data[start:end] for kind, start, end in _boxes(data) if kind == CHANNELS), b"")
-    if channels < 2:
-        return False
-    entries = box[2:]
+    boxes = _boxes(data)
+    entries = next((data[start + 2 : end] for kind, start, end in boxes if kind == CHANNELS), b"")
     said = struct.iter_unpack(">3H", entries[: len(entries) // 6 * 6])
-    return any(channel == channels - 1 and kind in {1, 2} for channel, kind, _ in said)
+    return channels > 1 and any(
+        channel == channels - 1 and kind in {1, 2} for channel, kind, _ in said
+    )

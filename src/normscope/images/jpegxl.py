@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra
 from normscope.images.formats import JPEGXL_MAGIC
 from normscope.images.pixels import Pixels, UnreadableImage, check_size, split_alpha
 from normscope.wording import first_line
@@ -54,16 +54,13 @@ def decode_jpegxl(data: bytes) -> Pixels:
         One image, of the depth that it has.
 
     Raises:
-        NormscopeError: If imagecodecs is not installed.
+        MissingExtra: If imagecodecs is not installed.
         UnreadableImage: If it is truncated, corrupt or too large.
     """
     try:
         import imagecodecs
     except ImportError:
-        raise NormscopeError(
-            "JPEG XL images must be read by imagecodecs, got it not installed. "
-            "Install it by pip install 'normscope[tiff]'."
-        ) from None
+        raise MissingExtra("imagecodecs", "JPEG XL images") from None
     height, width = jpegxl_size(data)
     check_size(height, width)
     try:

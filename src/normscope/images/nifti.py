@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra
 from normscope.images.formats import GZIP_MAGIC, HEAD, is_nifti
 from normscope.images.pixels import APPLIED, MAX_BYTES, PARTS, Pixels, UnreadableImage, check_bytes
 from normscope.wording import first_line
@@ -32,7 +32,7 @@ def decode_nifti(data: bytes) -> Pixels:
         One image a slice, its slope and intercept applied.
 
     Raises:
-        NormscopeError: If nibabel is not installed.
+        MissingExtra: If nibabel is not installed.
         UnreadableImage: If the file is no volume, is truncated, or claims too many values.
     """
     if data[:2] == GZIP_MAGIC:
@@ -42,10 +42,7 @@ def decode_nifti(data: bytes) -> Pixels:
     try:
         import nibabel
     except ImportError:
-        raise NormscopeError(
-            "NIfTI volumes must be read by nibabel, got it not installed. "
-            "Install it by pip install 'normscope[medical]'."
-        ) from None
+        raise MissingExtra("nibabel", "NIfTI volumes") from None
     version = nibabel.Nifti1Image if data[344:348] == b"n+1\0" else nibabel.Nifti2Image
     try:
         volume = version.from_bytes(data)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra
 from normscope.images.pixels import TOO_LARGE, Pixels, UnreadableImage, check_size, split_alpha
 from normscope.images.png import key_of_bytes
 from normscope.quiet import without_warnings
@@ -136,15 +136,12 @@ def _open_heic() -> None:
     """Teach Pillow to open HEIC.
 
     Raises:
-        NormscopeError: If pillow-heif is not installed.
+        MissingExtra: If pillow-heif is not installed.
     """
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        raise NormscopeError(
-            "HEIC images must be read by pillow-heif, got it not installed. "
-            "Install it by pip install 'normscope[heic]'."
-        ) from None
+        raise MissingExtra("pillow_heif", "HEIC images") from None
     register_heif_opener()
 
 

@@ -84,4 +84,7 @@ def key_of_bytes(data: bytes) -> int | None:
     """
     key = transparent_grey(data)
     bits = data[DEPTH_AT] if key is not None else 0
-    return key * (255 // (2**bits - 1)) if key is not None and bits in {2, 4} else None
+    if key is None or bits not in {2, 4}:
+        return None
+    # Of the 16 bits that it is stored with, only the lower ones count.
+    return key % 2**bits * (255 // (2**bits - 1))

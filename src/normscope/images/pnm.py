@@ -70,7 +70,7 @@ def decode_deep_pnm(data: bytes) -> Pixels:
             values = np.fromstring(_numerals(data, header.end()), np.int64, sep=" ")[:count]
         else:
             values = np.frombuffer(data, ">u2", count, header.end())
-    except ValueError:
+    except (ValueError, OverflowError):
         values = np.empty(0)
     if len(values) < count or values.min() < 0 or values.max() > most:
         raise UnreadableImage(DAMAGED)

@@ -49,11 +49,11 @@ def white_of(top: float, limit: float) -> float:
     return float(min(limit, 2 ** (bits + bits % 2) - 1))
 
 
-def unused_bits(top: int, dtype: np.dtype) -> str:
+def unused_bits_of(top: int, dtype: np.dtype) -> str:
     """What is said of whole numbers that use less than half of what their type holds.
 
     Args:
-        top: The one farthest from 0.
+        top: The value that lies farthest from 0.
         dtype: Their type, whose largest value divides them.
 
     Returns:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra, NormscopeError
 from normscope.images.pixels import (
     MAX_PIXELS,
     SEVERAL_PAGES,
@@ -57,7 +57,7 @@ def decode_tiff(data: bytes) -> Pixels:
         One image.
 
     Raises:
-        NormscopeError: If tifffile is not installed.
+        MissingExtra: If tifffile is not installed.
         UnreadableImage: If the data is no TIFF, is truncated, or claims too many bytes.
     """
     with opened_tiff(io.BytesIO(data)) as opened:
@@ -97,16 +97,14 @@ def opened_tiff(source: BinaryIO) -> Iterator[OpenTiff]:
         The open file; what fails while it is read is raised as ``UnreadableImage``.
 
     Raises:
-        NormscopeError: If tifffile is not installed.
+        MissingExtra: If tifffile is not installed.
+        NormscopeError: As what reads the open file raises.
         UnreadableImage: If the data is no TIFF or is truncated.
     """
     try:
         from normscope.images.tiff_chain import open_chain
     except ImportError:
-        raise NormscopeError(
-            "TIFF images must be read by tifffile and imagecodecs, got neither installed. "
-            "Install them by pip install 'normscope[tiff]'."
-        ) from None
+        raise MissingExtra("tifffile", "TIFF images") from None
     try:
         with open_chain(source) as opened:
             check_planes(opened.file)
@@ -149,7 +147,7 @@ def check_parts(file: TiffFile, series: TiffPageSeries) -> None:
 
 
 def whole_tiff(opened: OpenTiff) -> Pixels:
-    """Decode the first series of an open TIFF at once.
+    """Decode an open TIFF at once, the series that ``decode_tiff`` names.
 
     Args:
         opened: The TIFF.

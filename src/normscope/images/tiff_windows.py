@@ -48,7 +48,7 @@ LARGEST_WINDOW_BYTES = 2**27
 
 
 def read_tiff(image: EncodedImage) -> Pixels | Windows:
-    """Read the first image series of a TIFF, at once or by window.
+    """Read a TIFF, the series that ``decode_tiff`` names, at once or by window.
 
     Args:
         image: A TIFF, unread.

@@ -10,7 +10,7 @@ from normscope.arguments import for_caller
 from normscope.images.containers.opening import to_be_named
 from normscope.images.formats import passed_over
 from normscope.images.pixels import ALIKE, ALPHA_KEPT, ALPHA_MASKED, PARTS, UNIT, noticed_of
-from normscope.images.scale import unused_bits as of_integers
+from normscope.images.scale import unused_bits_of
 from normscope.statistics.fill_values import measured_ends
 from normscope.statistics.image_sums import TWO_VALUED
 from normscope.wording import counted, listed, plural
@@ -205,4 +205,4 @@ def unused_bits(moments: Moments, scale: float) -> str:
     dtype = np.dtype(moments.dtype)
     if dtype.kind == "f" or scale != np.iinfo(dtype).max:
         return ""
-    return of_integers(_furthest(moments), dtype)
+    return unused_bits_of(_furthest(moments), dtype)

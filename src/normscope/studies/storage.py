@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra, NormscopeError
 from normscope.studies.database_errors import answering, reason_without, without_fallback
 from normscope.studies.database_file import (
     OPTUNAS_TABLES,
@@ -41,7 +41,6 @@ ATTEMPTS = 5
 them fail; by the next attempt the tables are there."""
 
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
-EXTRAS = {"postgresql": "normscope[postgresql]"}
 
 
 class Storage:
@@ -189,7 +188,9 @@ def open_url(text: str, *, begin: bool = True) -> Storage:
         The storage, which has answered.
 
     Raises:
-        NormscopeError: If the URL cannot be read, its driver is not installed, or nothing answers.
+        MissingExtra: If the driver for PostgreSQL is not installed.
+        NormscopeError: If the URL cannot be read, has another driver that is not installed, or
+            nothing answers.
     """
     try:
         url = make_url(text)
@@ -210,10 +211,11 @@ def open_url(text: str, *, begin: bool = True) -> Storage:
             _connect(url), shown, "Check that the database runs and may be written to.", secret
         )
     except (ImportError, NoSuchModuleError):
-        package = EXTRAS.get(url.get_backend_name())
-        install = f"Install it by pip install '{package}'." if package else "Install its driver."
+        if url.drivername in DRIVERS.values():
+            raise MissingExtra("psycopg", "--storage") from None
         raise NormscopeError(
-            f"--storage must have its database driver installed, got no {url.drivername}. {install}"
+            f"--storage must have its database driver installed, got no {url.drivername}. "
+            "Install its driver."
         ) from None
     except (SQLAlchemyError, StorageInternalError) as error:
         raise NormscopeError(

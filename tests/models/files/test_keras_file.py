@@ -146,8 +146,7 @@ def test_without_its_extra(saved, monkeypatch):
     with pytest.raises(NormscopeError) as met:
         built(saved[0])
     assert str(met.value) == (
-        f"a .keras file must be read with the extra 'keras', got no keras for {saved[0]}. "
-        "Run: pip install 'normscope[keras]'."
+        f"keras must be installed for {saved[0]}, got none. Run: pip install 'normscope[keras]'"
     )
 
 

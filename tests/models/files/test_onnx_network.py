@@ -265,6 +265,5 @@ def test_without_its_extra(tmp_path, monkeypatch):
     with pytest.raises(NormscopeError) as met:
         built(path)
     assert str(met.value) == (
-        f"a .onnx file must be read with the extra 'onnx', got no onnxruntime for {path}. "
-        "Run: pip install 'normscope[onnx]'."
+        f"onnxruntime must be installed for {path}, got none. Run: pip install 'normscope[onnx]'"
     )

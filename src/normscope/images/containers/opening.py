@@ -163,4 +163,4 @@ def open_container(wanted: Wanted, reader: str | None = None) -> Stream:
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
-        raise MissingExtra(error.name) from None
+        raise MissingExtra(error.name, str(wanted.path)) from None

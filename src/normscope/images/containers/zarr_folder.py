@@ -147,8 +147,8 @@ def _stored(path: str) -> int:
 def _stamp(path: str) -> tuple[int, int, int]:
     """What tells that any chunk has changed: how many files, their size, the latest change."""
     files = bytes_ = latest = 0
-    whole = [os.stat(path)] if os.path.isfile(path) else _files(path)  # noqa: PTH113, PTH116
-    for status in whole:
+    found = [os.stat(path)] if os.path.isfile(path) else _files(path)  # noqa: PTH113, PTH116
+    for status in found:
         files, bytes_ = files + 1, bytes_ + status.st_size
         latest = max(latest, status.st_mtime_ns)
     return files, bytes_, latest

@@ -9,7 +9,7 @@ import sys
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra, NormscopeError
 from normscope.models.files.archive import LARGEST, MOST_PACKED, check_archive
 from normscope.models.files.image_input import (
     TAKES,
@@ -97,10 +97,7 @@ def _keras(path: Path) -> Any:
     try:
         import keras
     except ImportError:
-        raise NormscopeError(
-            f"a .keras file must be read with the extra 'keras', got no keras for {path}. "
-            "Run: pip install 'normscope[keras]'."
-        ) from None
+        raise MissingExtra("keras", str(path)) from None
     if keras.backend.backend() != "torch":
         raise NormscopeError(
             f"keras must run on torch to read {path}, got the backend "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normscope.errors import NormscopeError
+from normscope.errors import MissingExtra, NormscopeError
 from normscope.models.files.checked_tensors import EXTERNAL, check_tensors, tensors
 from normscope.models.files.regular_file import check_regular
 from normscope.wording import first_line
@@ -28,12 +29,12 @@ def read_graph(path: str | Path, *, weights: bool = True) -> onnx.ModelProto:
         The model as ``onnx`` has it.
 
     Raises:
-        NormscopeError: If ``onnx`` is not installed, or the file is too large, cut, wrong, or
-            claims more than it holds.
+        MissingExtra: If ``onnx`` or ``onnxruntime`` is not installed.
+        NormscopeError: If the file is too large, cut, wrong, or claims more than it holds.
     """
     path = Path(path)
     size = check_regular(path)
-    require_onnx(path)
+    require_onnx(path, "onnx", "onnxruntime")
     if size > LARGEST_GRAPH:
         raise NormscopeError(
             f"{path} must have at most {LARGEST_GRAPH:,} bytes, as ONNX does, got {size:,}. "
@@ -63,23 +64,21 @@ def _read(path: Path, weights: bool) -> onnx.ModelProto:
     return model
 
 
-def require_onnx(path: Path) -> None:
-    """Refuse an ONNX file where its libraries are missing.
+def require_onnx(path: Path, *modules: str) -> None:
+    """Refuse an ONNX file where a library for it is missing.
 
     Args:
         path: The file.
+        modules: The libraries.
 
     Raises:
-        NormscopeError: If they are.
+        MissingExtra: If one is not installed.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise NormscopeError(
-            f"a .onnx file must be read with the extra 'onnx', got no {error.name} for {path}. "
-            "Run: pip install 'normscope[onnx]'."
-        ) from None
+    for module in modules:
+        try:
+            import_module(module)
+        except ImportError:
+            raise MissingExtra(module, str(path)) from None
 
 
 def _no_onnx(path: Path, met: object) -> NormscopeError:

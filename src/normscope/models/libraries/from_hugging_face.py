@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from normscope.errors import NormscopeError, WorkFailed
+from normscope.errors import MissingExtra, WorkFailed
 from normscope.models.libraries import HUGGING_FACE
 from normscope.models.libraries.hub import only_local
 from normscope.models.libraries.protocol import PretrainedConfig
@@ -31,17 +31,14 @@ class HuggingFaceModel:
         name: With its prefix, such as ``"hf/microsoft/resnet-18"``.
 
     Raises:
-        NormscopeError: If transformers is not installed.
+        MissingExtra: If transformers is not installed.
     """
 
     def __init__(self, name: str) -> None:
         try:
             import transformers
         except ImportError:
-            raise NormscopeError(
-                f"transformers must be installed for --model {name}, got no such package. "
-                "Run: pip install 'normscope[hf]'."
-            ) from None
+            raise MissingExtra("transformers", f"--model {name}") from None
         self._transformers: Any = transformers
         self._name = name.removeprefix(HUGGING_FACE)
         self._local = only_local(self._name)

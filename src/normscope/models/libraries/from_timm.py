@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normscope.errors import NormscopeError, UnknownName, WorkFailed
+from normscope.errors import MissingExtra, UnknownName, WorkFailed
 from normscope.models.libraries import TIMM
 from normscope.models.libraries.protocol import PretrainedConfig
 from normscope.models.preprocessing.folder import model_config
@@ -37,17 +37,14 @@ class TimmModel:
 
     Raises:
         UnknownName: If timm has no such model.
-        NormscopeError: If timm is not installed.
+        MissingExtra: If timm is not installed.
     """
 
     def __init__(self, name: str) -> None:
         try:
             import timm
         except ImportError:
-            raise NormscopeError(
-                f"timm must be installed for --model {name}, got no such package. "
-                "Run: pip install 'normscope[timm]'."
-            ) from None
+            raise MissingExtra("timm", f"--model {name}") from None
         self._timm: Any = timm
         self._name = name.removeprefix(TIMM)
         if not self._of_its_own and not timm.is_model(self._name):
