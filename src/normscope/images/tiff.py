@@ -102,9 +102,11 @@ def opened_tiff(source: BinaryIO) -> Iterator[OpenTiff]:
         UnreadableImage: If the data is no TIFF or is truncated.
     """
     try:
-        from normscope.images.tiff_chain import open_chain
+        import tifffile  # noqa: F401 - what is imported next needs it
     except ImportError:
         raise MissingExtra("tifffile", "TIFF images") from None
+    from normscope.images.tiff_chain import open_chain
+
     try:
         with open_chain(source) as opened:
             check_planes(opened.file)
