@@ -144,6 +144,21 @@ def test_a_bomb_is_refused_by_its_header(tmp_path):
     )
 
 
+@pytest.mark.parametrize("index", [0, 1])
+def test_headers_without_an_end_are_not_searched_for_long(tmp_path, index):
+    path = tmp_path / "a.fits"
+    cards = b"COMMENT".ljust(80) * 36
+    start = {0: b"SIMPLE  =                    T".ljust(80), 1: b"XTENSION= 'IMAGE   '".ljust(80)}
+    if index:
+        fits.PrimaryHDU(CUBE.astype("i2")).writeto(path)
+    with path.open("ab") as file:
+        file.write(start[index] + cards * 5000)
+    assert refusal(path) == (
+        f"{path} must be a whole FITS file, got: a header of unit {index} of more than 8,640,000 "
+        "bytes. Check it, or make it again."
+    )
+
+
 def test_a_file_cut_in_the_header_of_a_further_unit(tmp_path):
     path = tmp_path / "a.fits"
     first = fits.PrimaryHDU(CUBE.astype("i2"))

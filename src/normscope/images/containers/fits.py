@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 SIGNATURE, NEXT = b"SIMPLE", b"XTENSION"
 """The first words of a file, and of each further unit."""
 
+BLOCK_BYTES, END = 2880, b"END".ljust(80)
+"""Of a header's blocks, and the last of its cards of 80 bytes (FITS standard 4.0, 3.1 and 3.3)."""
+
+MOST_BLOCKS = 3000
+"""Of a header: 108,000 cards."""
+
 TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 """Of BITPIX (FITS standard 4.0, table 8)."""
 
@@ -45,7 +51,7 @@ def open_stream(wanted: Wanted) -> Stream:
         The images, unread.
     """
     with whole_file(wanted.path, "FITS file"), _opened(wanted.path) as file:
-        units = list(file)
+        units = _units(wanted.path, file)
         _check_whole(wanted.path, units)
         names = _names(units)
         variables = [
@@ -57,6 +63,29 @@ def open_stream(wanted: Wanted) -> Stream:
     if wanted.part in numbered and wanted.part not in names:
         wanted = replace(wanted, part=numbered[wanted.part])
     return stream_of(variables, wanted)
+
+
+def _units(path: str, file: Any) -> list:
+    """A file's units; astropy alone would look for a header's end through all that follows."""
+    units = [file[0]]
+    with _bytes_of(path) as raw:
+        while True:
+            place = units[-1].fileinfo()
+            _check_header(raw, place["datLoc"] + place["datSpan"], len(units))
+            try:
+                units.append(file[len(units)])
+            except IndexError:
+                return units
+
+
+def _check_header(raw: BinaryIO, at: int, index: int) -> None:
+    raw.seek(at)
+    for _ in range(MOST_BLOCKS):
+        block = raw.read(BLOCK_BYTES)
+        cards = (block[k : k + len(END)] for k in range(0, BLOCK_BYTES, len(END)))
+        if len(block) < BLOCK_BYTES or END in cards:
+            return
+    raise ValueError(f"a header of unit {index} of more than {MOST_BLOCKS * BLOCK_BYTES:,} bytes")
 
 
 def _check_whole(path: str, units: list) -> None:
@@ -97,6 +126,7 @@ def _opened(path: str) -> Iterator[fits.HDUList]:
         head = raw.read(len(SIGNATURE))
         if head != SIGNATURE:
             raise ValueError("a file of another kind" if head else "an empty file")
+        _check_header(raw, 0, 0)
         raw.seek(0)
         # Scaled here: astropy gives single precision to integers of 16 bits, and does not map them.
         if is_remote(path) or isinstance(raw, io.BytesIO):
