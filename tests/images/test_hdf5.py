@@ -114,6 +114,18 @@ def test_one_of_several_must_be_named(tmp_path):
     )
 
 
+def test_an_array_of_two_named_axes_beside_deeper_unnamed_ones_is_passed_over(tmp_path):
+    path = tmp_path / "a.h5"
+    photos = BYTES[:, :1]
+    with h5py.File(path, "w") as file:
+        table = file.create_dataset("table", data=BYTES[0, 0])
+        table.dims[0].label, table.dims[1].label = "y", "x"
+        file["photos"] = photos[:, 0]
+    found = stats(path)
+    assert found.images == len(photos)
+    exact(found, photos, 1)
+
+
 @pytest.mark.parametrize(("split", "images"), [(None, 30), ("train", 30), ("test", 5), ("all", 35)])
 def test_splits_by_name(tmp_path, split, images):
     with h5py.File(tmp_path / "a.h5", "w") as file:

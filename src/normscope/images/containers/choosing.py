@@ -113,21 +113,11 @@ def _part(variables: Sequence[Variable], wanted: Wanted, part: str) -> tuple[lis
 
 
 def _possible(variables: Sequence[Variable]) -> list[Variable]:
-    images = [variable for variable in variables if variable.may_be_images]
-    possible = images
+    possible = [variable for variable in variables if variable.may_be_images]
     # Arrays of two axes beside deeper ones are labels or tables; bounds lack rows or columns.
-    for is_better in (_has_named_axes, _is_deep):
-        if any(map(is_better, images)):
-            possible = list(filter(is_better, possible))
-    return possible
-
-
-def _has_named_axes(variable: Variable) -> bool:
-    return variable.axes_are_named
-
-
-def _is_deep(variable: Variable) -> bool:
-    return len(variable.shape) > 2
+    deep = [variable for variable in possible if len(variable.shape) > 2]
+    named = [variable for variable in deep or possible if variable.axes_are_named]
+    return named or deep or possible
 
 
 def _of_split(possible: list[Variable], wanted: Wanted) -> list[Variable]:
