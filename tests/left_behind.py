@@ -120,5 +120,7 @@ def _sockets() -> dict[str, int]:
 
 
 def _described(number: int) -> str:
-    with socket.socket(fileno=os.dup(number)) as found:
+    """A socket of a network; nothing for one that another thread has closed since it was listed."""
+    with suppress(OSError), socket.socket(fileno=os.dup(number)) as found:
         return "" if found.family == socket.AF_UNIX else str(found)
+    return ""
